@@ -1,0 +1,15 @@
+//! Errors of the verbs.
+
+/// What a verb can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] crate::repo::Error),
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] crate::source::Error),
+    /// A signal asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}

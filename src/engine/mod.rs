@@ -1,0 +1,6 @@
+//! The verbs: backup, restore, verify, points.
+
+pub mod error;
+pub mod observe;
+
+pub use error::Error;

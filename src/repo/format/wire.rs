@@ -1,0 +1,1 @@
+//! Little-endian numbers and bounded bytes: the small tools of the binary formats.

@@ -1,0 +1,12 @@
+//! The repository itself: [`Repository`] reads, [`Session`] writes.
+//!
+//! What a writer does, in this order: take `locks/writer`; make durable whatever is there and not known to be durable; read the acts; put
+//! chunks and pages; [`Session::barrier`]; records; the point. Creating `points/<n>.json` is the commit.
+
+mod journal;
+mod read;
+mod session;
+
+pub use journal::{Journal, ListedPoint, Unreadable};
+pub use read::{IndexPlace, OpenOptions, Repository};
+pub use session::{Durable, RecordsDurable, Session, Tally};

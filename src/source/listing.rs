@@ -1,0 +1,92 @@
+//! What a source shows.
+
+use crate::axon::name::{SegmentName, Store};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Who a source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name under which its history is archived unless the user gives one.
+    pub name: String,
+    /// What is known of it, for the manifest.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// A segment's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreFile {
+    /// The store.
+    pub store: Store,
+    /// Number and version.
+    pub name: SegmentName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its modification time, nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Whether it may still be written. Sealed: the source says, or newer segments prove, that it was rolled.
+    pub is_volatile: bool,
+}
+
+/// One store of a context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreListing {
+    /// All segments, in the order of number and version; all versions that are there.
+    pub segments: Vec<StoreFile>,
+    /// Files of a transformation or an index being written: left alone, and said.
+    pub in_progress: Vec<PathBuf>,
+}
+
+/// One context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContextListing {
+    /// Its snapshots.
+    pub snapshots: StoreListing,
+    /// Its events.
+    pub events: StoreListing,
+}
+
+impl ContextListing {
+    /// One of its stores.
+    pub fn store(&self, store: Store) -> &StoreListing {
+        match store {
+            Store::Snapshots => &self.snapshots,
+            Store::Events => &self.events,
+        }
+    }
+}
+
+/// Everything, by context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The contexts, by name.
+    pub contexts: BTreeMap<String, ContextListing>,
+}
+
+/// A captured control database.
+#[derive(Clone, Debug)]
+pub enum ControlDbCapture {
+    /// A zip that the server wrote when this run asked for it.
+    Observed {
+        /// Its name.
+        name: String,
+        /// Its bytes.
+        zip: Vec<u8>,
+    },
+    /// A zip that was handed in.
+    Claimed {
+        /// Its name.
+        name: String,
+        /// Its bytes.
+        zip: Vec<u8>,
+        /// True if it is newer than all data, and the user insisted.
+        is_too_new: bool,
+    },
+    /// None, and why.
+    Absent {
+        /// Why.
+        reason: String,
+    },
+}

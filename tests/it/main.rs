@@ -1,0 +1,24 @@
+//! The integration tests: one binary. Each module reads like the sentences it proves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::allow_attributes,
+    clippy::pedantic,
+    missing_docs,
+    dead_code,
+    reason = "tests may panic, and read better without ceremony"
+)]
+
+mod architecture;
+mod axon_fixtures;
+mod control_db;
+mod disk_contract;
+mod format_document;
+mod round_trip;
+mod source;
+mod store;
+mod support;

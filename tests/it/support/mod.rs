@@ -1,0 +1,5 @@
+//! What several tests need.
+
+pub mod crash_disk;
+pub mod fixtures;
+pub mod segments;
