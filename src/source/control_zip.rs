@@ -129,17 +129,19 @@ impl Candidate {
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         let failed = |source| Error::on_listed(&self.path, source);
         let file = File::open(&self.path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
+        self.check_length(file.metadata().map_err(failed)?.len())?;
         let mut bytes = Vec::new();
-        let read = file.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(failed)? as u64;
-        if read.max(length) > LENGTH_MAX {
-            return Err(Error::ControlDbTooLarge {
-                path: self.path.clone(),
-                length: length.max(read),
-                limit: LENGTH_MAX,
-            });
-        }
+        // It may grow while it is read.
+        let read = file.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        self.check_length(read as u64)?;
         Ok(bytes)
+    }
+
+    fn check_length(&self, length: u64) -> Result<(), Error> {
+        if length <= LENGTH_MAX {
+            return Ok(());
+        }
+        Err(Error::ControlDbTooLarge { path: self.path.clone(), length, limit: LENGTH_MAX })
     }
 }
 
@@ -186,8 +188,10 @@ mod tests {
 
     #[test]
     fn a_dos_time_is_read_as_utc() {
+        let packed = |[high, middle, low]: [u16; 3], bits: u32| (high << (bits + 5)) | (middle << 5) | low;
         // 2026-11-22 21:10:48, as in a zip of a real server.
-        assert_eq!(dos_ms((21 << 11) | (10 << 5) | 24, (46 << 9) | (11 << 5) | 22), Some(1_795_381_848_000));
+        let (time, date) = (packed([21, 10, 48 / 2], 6), packed([2026 - 1980, 11, 22], 4));
+        assert_eq!(dos_ms(time, date), Some(1_795_381_848_000));
         assert_eq!(dos_ms(0, 0), None, "month 0 is no month");
     }
 

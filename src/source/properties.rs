@@ -28,7 +28,7 @@ pub(super) fn beside(data: &Path) -> Option<(PathBuf, BTreeMap<String, String>)>
 }
 
 fn read(path: &Path) -> Option<BTreeMap<String, String>> {
-    let metadata = fs::metadata(path).ok().filter(|metadata| metadata.is_file())?;
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     if metadata.len() > LENGTH_MAX {
         return None;
     }

@@ -427,6 +427,39 @@ mod the_control_db_is {
         assert!(!capture(root.path(), &unknown, false).unwrap().2);
     }
 
+    /// An open segment whose only transaction holds events of these times, milliseconds.
+    fn segment(times: &[u64]) -> Vec<u8> {
+        let mut area = Vec::new();
+        for &time in times {
+            // Field 5 of an event, a varint.
+            let mut event = vec![5 << 3];
+            event.extend((0..9).map(|i| 0x80 | (time >> (7 * i)) as u8).chain([0]));
+            area.extend((event.len() as u32).to_be_bytes());
+            area.extend(event);
+        }
+        let mut bytes = vec![2, 0, 0, 0, 0];
+        bytes.extend((area.len() as u32).to_be_bytes());
+        bytes.push(2);
+        bytes.extend((times.len() as u16).to_be_bytes());
+        bytes.extend(&area);
+        bytes.extend(crc32fast::hash(&area).to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    #[test]
+    fn measured_by_the_newest_event_where_the_files_look_older() {
+        let root = data();
+        let file =
+            put_bytes(root.path(), "data/c/00000000000000000000.snapshots", &segment(&[7, 5_000_000_000, 9]));
+        set_modified(&file, 0);
+        set_modified(&put(root.path(), "data/c/00000000000000000003.snapshots"), 0);
+        let zip = |ms: u64| put(root.path(), &format!("controldb{ms}.zip"));
+        assert!(!capture(root.path(), &zip(5_000_000_000), false).unwrap().2);
+        let newer = zip(5_000_000_001);
+        assert!(matches!(capture(root.path(), &newer, false), Err(Error::ControlDbTooNew { .. })));
+    }
+
     #[test]
     fn missed_where_it_was_promised() {
         let root = data();
