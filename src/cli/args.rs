@@ -15,7 +15,13 @@ pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
 /// segvault keeps the control database, the event segments and the snapshot segments of Axon Server nodes in a local, deduplicated,
 /// compressed repository, lists every moment that can be restored, restores it, and proves that it can.
 #[derive(Clone, Debug, Parser, PartialEq, Eq)]
-#[command(name = "segvault", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "segvault",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// What means the same in every verb.
     #[command(flatten)]
@@ -75,17 +81,16 @@ pub enum Verb {
 
 /// `backup`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[group(id = "control", args = ["control_db", "no_control_db"], required = true, multiple = false)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Backup {
     /// The directory that holds the contexts, or a server's root with data/ in it
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", required_unless_present = "no_control_db")]
     pub control_db: Option<PathBuf>,
     /// Archive no control database; the point says so
-    #[arg(long)]
+    #[arg(long, conflicts_with = "control_db")]
     pub no_control_db: bool,
     /// Only this context (may be repeated); the point says what was left out
     #[arg(long = "context", value_name = "NAME")]
@@ -222,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_backup_names_its_data_and_its_control_db() {
-        let Verb::Backup(backup) = verb("backup --data-dir d --control-db z --tag a=b --tag c=d=e --context x --context y")
+        let Verb::Backup(backup) =
+            verb("backup --data-dir d --control-db z --tag a=b --tag c=d=e --context x --context y")
         else {
             panic!("another verb");
         };
@@ -231,14 +237,20 @@ mod tests {
         let pairs = [("a", "b"), ("c", "d=e")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(backup.tags, pairs);
         assert_eq!(backup.contexts, ["x", "y"]);
-        assert!(matches!(verb("backup --data-dir d --no-control-db"), Verb::Backup(Backup { no_control_db: true, .. })));
+        assert!(matches!(
+            verb("backup --data-dir d --no-control-db"),
+            Verb::Backup(Backup { no_control_db: true, .. })
+        ));
     }
 
     #[test]
     fn a_backup_says_where_the_control_db_comes_from_and_says_it_once() {
         assert_eq!(typed("backup --data-dir d"), Err(ErrorKind::MissingRequiredArgument));
         assert_eq!(typed("backup --no-control-db"), Err(ErrorKind::MissingRequiredArgument));
-        assert_eq!(typed("backup --data-dir d --control-db z --no-control-db"), Err(ErrorKind::ArgumentConflict));
+        assert_eq!(
+            typed("backup --data-dir d --control-db z --no-control-db"),
+            Err(ErrorKind::ArgumentConflict)
+        );
         assert_eq!(
             typed("backup --data-dir d --no-control-db --new-incarnation --no-fork"),
             Err(ErrorKind::ArgumentConflict)
@@ -252,7 +264,9 @@ mod tests {
 
     #[test]
     fn global_flags_stand_before_or_behind_the_verb() {
-        for line in ["-r repo --json -n -vv --yes --wait 5m points", "points -r repo --json -n -v -v --yes --wait 5m"] {
+        for line in
+            ["-r repo --json -n -vv --yes --wait 5m points", "points -r repo --json -n -v -v --yes --wait 5m"]
+        {
             let global = typed(line).unwrap().global;
             let expected = Global {
                 repository: Some(PathBuf::from("repo")),
@@ -271,8 +285,12 @@ mod tests {
 
     #[test]
     fn the_latest_point_is_meant_where_none_is_named() {
-        assert!(matches!(verb("restore --target t"), Verb::Restore(Restore { point, .. }) if point == "latest"));
-        assert!(matches!(verb("restore 12 --target t"), Verb::Restore(Restore { point, .. }) if point == "12"));
+        assert!(
+            matches!(verb("restore --target t"), Verb::Restore(Restore { point, .. }) if point == "latest")
+        );
+        assert!(
+            matches!(verb("restore 12 --target t"), Verb::Restore(Restore { point, .. }) if point == "12")
+        );
         assert!(matches!(verb("show latest~2"), Verb::Show(Show { point, .. }) if point == "latest~2"));
         assert_eq!(typed("restore 12"), Err(ErrorKind::MissingRequiredArgument));
     }

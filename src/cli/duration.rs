@@ -36,7 +36,20 @@ mod tests {
 
     #[test]
     fn nothing_else() {
-        let odd = ["", "s", "5", "-5s", "+5s", "5 s", "1.5h", "5S", "1h30m", "99999999999999999999s", "9999999999d", "fünfs"];
+        let odd = [
+            "",
+            "s",
+            "5",
+            "-5s",
+            "+5s",
+            "5 s",
+            "1.5h",
+            "5S",
+            "1h30m",
+            "99999999999999999999s",
+            "9999999999d",
+            "fünfs",
+        ];
         for text in odd {
             assert!(parse(text).unwrap_err().contains("like 30s"), "{text}");
         }

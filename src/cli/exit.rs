@@ -1,5 +1,7 @@
 //! Exit codes: the one place where the ends of a run become numbers. Scripts rely on them; they never change their meaning.
 
+use crate::cli::describe;
+use crate::engine;
 use std::process::ExitCode;
 
 /// How a run ends. 21, 22 and 23 mean that nothing was published. Unknown codes mean failure.
@@ -123,6 +125,12 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+impl From<&engine::Error> for Exit {
+    fn from(error: &engine::Error) -> Self {
+        describe::engine(error).exit
     }
 }
 

@@ -1,5 +1,6 @@
 //! A data directory as a source: what is a context, what is sealed, what is refused, which control-db zip is taken.
 
+use crate::support::fixtures;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::token::Token;
 use segvault::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
@@ -525,5 +526,64 @@ mod its_name_is {
         let name = DataDir::open(options(root.path())).unwrap().identity().unwrap().name;
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         assert!(name.starts_with(&format!("{}:/", host.trim())), "{name}");
+    }
+}
+
+mod real_data {
+    use super::*;
+
+    /// The data files that `expect` names, with their length and whether they are open.
+    fn expected(server: &str, store: &str) -> Vec<(String, u64, bool)> {
+        let expect = fixtures::expect(server);
+        let files = expect["default"][store].as_array().unwrap();
+        let text = |file: &serde_json::Value, key: &str| file[key].as_str().unwrap().to_owned();
+        let row =
+            |file| (text(file, "file"), file["file_length"].as_u64().unwrap(), text(file, "state") == "open");
+        files.iter().map(row).collect()
+    }
+
+    fn seen(listing: &Listing, store: Store) -> Vec<(String, u64, bool)> {
+        let file_name = |file: &StoreFile| file.path.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = &listing.contexts["default"].store(store).segments;
+        files.iter().map(|file| (file_name(file), file.length, file.is_volatile)).collect()
+    }
+
+    #[test]
+    fn is_listed_as_an_independent_program_saw_it() {
+        for server in fixtures::SERVERS {
+            let listing = list(fixtures::dir(server)).unwrap();
+            for store in Store::ALL {
+                assert_eq!(seen(&listing, store), expected(server, store.as_str()), "{server} {store}");
+            }
+        }
+    }
+
+    #[test]
+    fn takes_the_newest_zip_that_was_made_before_the_newest_event() {
+        // The last zip of each server was made after its last event (of the transformed one, two were), but not of the odd one.
+        let servers = [
+            ("se-4.6.11-json", "controldb1795381849885.zip"),
+            ("core-2023.2.1-xml", "controldb1795381849929.zip"),
+            ("core-2023.2.1-transformed", "controldb1795381902167.zip"),
+            ("se-4.6.11-odd", "controldb1795381907116.zip"),
+        ];
+        for (server, newest_in_order) in servers {
+            let root = fixtures::dir(server);
+            let captured =
+                DataDir::open(with_zip(root, &root.join("backups"))).unwrap().control_db().unwrap();
+            let ControlDbCapture::Claimed { name, zip, is_too_new } = captured else { panic!("not claimed") };
+            assert_eq!((name.as_str(), is_too_new), (newest_in_order, false), "{server}");
+            assert_eq!(zip, fs::read(root.join("backups").join(newest_in_order)).unwrap());
+        }
+    }
+
+    #[test]
+    fn takes_the_newest_zip_where_the_files_are_newer() {
+        let copy = fixtures::copy("se-4.6.11-json");
+        set_modified(&copy.path().join("data/default").join(SEGMENT_0), 1_795_381_873_164);
+        let options = with_zip(copy.path(), &copy.path().join("backups"));
+        let captured = DataDir::open(options).unwrap().control_db().unwrap();
+        let ControlDbCapture::Claimed { name, .. } = captured else { panic!("not claimed") };
+        assert_eq!(name, "controldb1795381873164.zip");
     }
 }
