@@ -117,7 +117,7 @@ pub struct Backup {
     #[arg(long)]
     pub no_mmap: bool,
     /// Take a control database that is newer than the data; the point says so
-    #[arg(long, requires = "control_db")]
+    #[arg(long, conflicts_with = "no_control_db")]
     pub accept_unordered: bool,
     /// Publish nothing if the history has a gap
     #[arg(long)]
@@ -257,7 +257,7 @@ mod tests {
         );
         assert_eq!(
             typed("backup --data-dir d --no-control-db --accept-unordered"),
-            Err(ErrorKind::MissingRequiredArgument)
+            Err(ErrorKind::ArgumentConflict)
         );
         assert_eq!(typed("backup --data-dir d --no-control-db --tag =x"), Err(ErrorKind::ValueValidation));
     }
