@@ -28,7 +28,43 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
     match error {
         engine::Error::Repo(error) => repo(error),
         engine::Error::Source(error) => source(error),
+        engine::Error::Backup(error) => backup(error),
+        engine::Error::Unsettled { .. } | engine::Error::Shrank { .. } => {
+            meaning(Exit::Failed, "source.unsettled", "run it again when the server is quieter")
+        }
         engine::Error::Interrupted => INTERRUPTED,
+    }
+}
+
+/// What the refusal of a backup means.
+fn backup(error: &engine::backup::Error) -> Meaning {
+    use engine::backup::Error;
+    match error {
+        Error::NoSuchContext { .. } => meaning(Exit::Usage, "backup.no-such-context", ""),
+        Error::NothingLeft => meaning(Exit::Usage, "backup.nothing-left", "leave a context to back up"),
+        Error::Overlap { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.overlap",
+            "one of them is not the server's: move it elsewhere",
+        ),
+        Error::Gap { .. } => {
+            meaning(Exit::GapOrOverlap, "backup.gap", "without --strict what is there is archived")
+        }
+        Error::Fork { .. } => meaning(
+            Exit::Conflict,
+            "backup.fork",
+            "find out why; without --no-fork it is archived as a new incarnation",
+        ),
+        Error::OtherHistory { .. } => meaning(
+            Exit::WrongSource,
+            "backup.other-history",
+            "give it a name of its own with --source, or insist with --new-incarnation",
+        ),
+        Error::CutElsewhere { .. } => meaning(
+            Exit::WrongSource,
+            "backup.cut-elsewhere",
+            "another node of the same cluster needs a name of its own: --source NAME; what is equal is stored once",
+        ),
     }
 }
 

@@ -9,4 +9,4 @@ mod session;
 
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use read::{IndexPlace, OpenOptions, Repository};
-pub use session::{Durable, RecordsDurable, Session, Tally};
+pub use session::{Durable, Published, RecordsDurable, Session, Tally};

@@ -104,6 +104,12 @@ impl Repository {
         todo!()
     }
 
+    /// Whether a chunk is in a readable pack that is neither marked dead nor called damaged.
+    pub fn knows(&self, id: ChunkId) -> Result<bool, Error> {
+        let _ = id;
+        todo!()
+    }
+
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
         let _ = id;

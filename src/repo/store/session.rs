@@ -9,6 +9,7 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::pack::PackKind;
 use crate::repo::format::point::PointBody;
 use crate::repo::format::record::LogState;
+use crate::repo::format::superset::PrefixProof;
 use crate::repo::store::read::Repository;
 
 /// What a session has stored so far.
@@ -40,6 +41,15 @@ pub struct Durable {
 #[must_use = "records are for a point"]
 pub struct RecordsDurable {
     pub(super) generation: u64,
+}
+
+/// A point, published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its number and hash.
+    pub point: PointRef,
+    /// Bytes of its file.
+    pub file_bytes: u64,
 }
 
 /// A writer. Holds `locks/writer` until it is dropped; dropping it without a point leaves only debris that the next session may use.
@@ -87,14 +97,14 @@ impl<'r> Session<'r> {
     pub fn publish_records(
         &mut self,
         durable: Durable,
-        states: Vec<LogState>,
+        states: Vec<(LogState, Vec<PrefixProof>)>,
     ) -> Result<(RecordsDurable, Vec<u64>), Error> {
         let _ = (durable, states);
         todo!()
     }
 
     /// Publishes the point: the commit. Ends the session.
-    pub fn publish_point(self, records: RecordsDurable, body: PointBody) -> Result<PointRef, Error> {
+    pub fn publish_point(self, records: RecordsDurable, body: PointBody) -> Result<Published, Error> {
         let _ = (records, body);
         todo!()
     }
