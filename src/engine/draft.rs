@@ -172,7 +172,10 @@ impl DraftWithSafepoints {
 /// A log that ends before its safepoint: the point is incomplete at once.
 fn behind_safepoint(name: &str, context: &PointContext) -> Vec<Finding> {
     let logs = [("snapshots", &context.snapshots), ("events", &context.events)];
-    logs.into_iter().filter(|(_, log)| log.safepoint > log.head).map(|(store, log)| behind(name, store, log)).collect()
+    logs.into_iter()
+        .filter(|(_, log)| log.safepoint > log.head)
+        .map(|(store, log)| behind(name, store, log))
+        .collect()
 }
 
 fn behind(context: &str, store: &str, log: &PointLog) -> Finding {
@@ -208,7 +211,11 @@ impl CompleteDraft {
     }
 
     /// The commit.
-    pub fn publish(self, session: Session<'_>, records: RecordsDurable) -> Result<(Published, PointBody), Error> {
+    pub fn publish(
+        self,
+        session: Session<'_>,
+        records: RecordsDurable,
+    ) -> Result<(Published, PointBody), Error> {
         let published = session.publish_point(records, self.body.clone())?;
         Ok((published, self.body))
     }

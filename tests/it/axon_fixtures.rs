@@ -329,8 +329,5 @@ fn every_event_of_every_server_is_read_whole() {
             }
         }
     }
-    assert_eq!(
-        metadata_kinds.into_iter().collect::<Vec<_>>(),
-        ["Boolean", "Double", "Number", "Text"]
-    );
+    assert_eq!(metadata_kinds.into_iter().collect::<Vec<_>>(), ["Boolean", "Double", "Number", "Text"]);
 }

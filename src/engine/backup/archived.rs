@@ -94,9 +94,8 @@ impl ArchivedLog {
 
     /// The segment that holds a token.
     pub fn holding(&self, token: Token) -> Option<&SegmentEntry> {
-        self.whole().find(|entry| {
-            entry.name.number <= token && entry.last_token().is_some_and(|last| last >= token)
-        })
+        self.whole()
+            .find(|entry| entry.name.number <= token && entry.last_token().is_some_and(|last| last >= token))
     }
 }
 

@@ -74,7 +74,12 @@ impl Assembler<'_, '_> {
         Ok(out)
     }
 
-    fn segment(&mut self, out: &mut Assembled, segment: &SeenSegment, verdict: &Verdict) -> Result<(), Error> {
+    fn segment(
+        &mut self,
+        out: &mut Assembled,
+        segment: &SeenSegment,
+        verdict: &Verdict,
+    ) -> Result<(), Error> {
         match segment {
             SeenSegment::Skipped(_, entry) => {
                 out.report.known_segments += 1;
@@ -154,7 +159,8 @@ impl Assembler<'_, '_> {
         let flawed = keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason)?;
         out.sealed.insert(flawed.key(), flawed.clone());
         self.keep_prefix(out, scan);
-        let good = self.log.best(scan.file.name).filter(|good| good.logical_end > scan.entry.logical_end).cloned();
+        let good =
+            self.log.best(scan.file.name).filter(|good| good.logical_end > scan.entry.logical_end).cloned();
         let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
         let text = format!("is damaged at byte {}: {reason}; {instead}", scan.entry.logical_end);
         let mut finding = self.finding(Weight::Incomplete, "damage", &scan.file, good.as_ref(), &text);
@@ -214,7 +220,10 @@ impl Assembler<'_, '_> {
             Ending::Stopped(reason) => {
                 (Weight::Warning, format!("ends in a torn transaction at byte {at} ({reason}); cut there"))
             }
-            _ if scan.noise => (Weight::Note, format!("has bytes behind its end at byte {at} that are no history; cut there")),
+            _ if scan.noise => (
+                Weight::Note,
+                format!("has bytes behind its end at byte {at} that are no history; cut there"),
+            ),
             _ => return,
         };
         let mut finding = self.finding(weight, "noise", &scan.file, None, &text);

@@ -90,7 +90,9 @@ impl Belonging<'_> {
                 continue;
             }
             let archived = incarnations(self.repository, &self.known.logs, self.name, name)?;
-            let Some(newest) = archived.existing.iter().find(|context| context.has_events()) else { continue };
+            let Some(newest) = archived.existing.iter().find(|context| context.has_events()) else {
+                continue;
+            };
             answer = Some(answer.unwrap_or(false));
             let Some(listing) = self.everything.contexts.get(name) else { continue };
             for store in Store::ALL {
@@ -111,7 +113,8 @@ impl Belonging<'_> {
     ) -> Result<(), Error> {
         let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
         if let Some(listing) = self.everything.contexts.get(&seen.name) {
-            for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)] {
+            for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)]
+            {
                 if place.segments.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..))) {
                     let files = &listing.store(store).segments;
                     place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
@@ -177,7 +180,10 @@ fn has_events(seen: &SeenContext) -> bool {
 
 fn found(seen: &[SeenContext]) -> String {
     let names: Vec<&str> = seen.iter().map(|context| context.name.as_str()).collect();
-    let file = seen.iter().flat_map(|context| context.events.segments.iter().chain(&context.snapshots.segments)).next();
+    let file = seen
+        .iter()
+        .flat_map(|context| context.events.segments.iter().chain(&context.snapshots.segments))
+        .next();
     let place = file.map(|segment| segment.file().path.display().to_string()).unwrap_or_default();
     format!("what was read ({}; {place} and others)", names.join(", "))
 }

@@ -82,7 +82,8 @@ pub fn fill_holes(assembler: &Assembler<'_, '_>, out: &mut Assembled, seen: &See
     }
     if above > 0 {
         let head = log.head().map_or(0, Token::get);
-        let text = format!("{above} segments above {last} are not at the source; the archive reaches token {head}");
+        let text =
+            format!("{above} segments above {last} are not at the source; the archive reaches token {head}");
         out.findings.push(about_store(assembler, Weight::Warning, "lag", text));
     }
 }

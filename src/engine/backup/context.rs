@@ -158,7 +158,9 @@ impl Comparer<'_> {
             Verdict::Known | Verdict::Extends { .. } | Verdict::Lags { .. } | Verdict::Damaged => {
                 events > 0 && archived > 0
             }
-            Verdict::New => events > 0 && log.other_version(segment.name()).is_some_and(|other| other.events > 0),
+            Verdict::New => {
+                events > 0 && log.other_version(segment.name()).is_some_and(|other| other.events > 0)
+            }
             Verdict::Forks(_) => self.last_shared(segment, log)?.is_some(),
         })
     }
@@ -170,7 +172,12 @@ impl Comparer<'_> {
     }
 
     /// The last token of a store that it shares with a log, up to its first fork or damage. None if they share none.
-    pub fn branch(&self, seen: &SeenStore, log: &ArchivedLog, judged: &Judged) -> Result<Option<Token>, Error> {
+    pub fn branch(
+        &self,
+        seen: &SeenStore,
+        log: &ArchivedLog,
+        judged: &Judged,
+    ) -> Result<Option<Token>, Error> {
         let mut last = None;
         for (segment, verdict) in seen.segments.iter().zip(&judged.verdicts) {
             let Some(archived) = log.best(segment.name()) else { continue };

@@ -235,7 +235,8 @@ impl Shape {
             hasher.update(&event.aggregate_sequence_number.to_le_bytes());
         }
         let hash = hasher.finalize();
-        self.transactions.push(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
+        self.transactions
+            .push(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
         Ok(())
     }
 

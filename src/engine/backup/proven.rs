@@ -56,7 +56,11 @@ impl Known {
 
     /// The trees of the two newest complete points of a log.
     fn complete_roots(&self, source: &str, context: &str, (incarnation, store): (u32, Store)) -> Vec<PageId> {
-        let mine = self.journal.listed().rev().filter(|point| point.is_complete() && point.point.body.source == source);
+        let mine = self
+            .journal
+            .listed()
+            .rev()
+            .filter(|point| point.is_complete() && point.point.body.source == source);
         mine.filter_map(|point| point.point.body.contexts.get(context))
             .filter(|context| context.incarnation == incarnation)
             .map(|context| match store {

@@ -132,9 +132,10 @@ impl Reader<'_, '_> {
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
         match self.scan(file, &lengths_of(archived, file)) {
             Ok(scan) => Ok(SeenSegment::Scanned(Box::new(scan))),
-            Err(Error::Source(source::Error::Io { path, source })) => {
-                Ok(SeenSegment::Unreadable(file.clone(), format!("{} can't be read: {source}", path.display())))
-            }
+            Err(Error::Source(source::Error::Io { path, source })) => Ok(SeenSegment::Unreadable(
+                file.clone(),
+                format!("{} can't be read: {source}", path.display()),
+            )),
             Err(error) => Err(error),
         }
     }

@@ -51,7 +51,8 @@ pub fn run(
 ) -> Result<BackupReport, Error> {
     let mut attempt = 1;
     loop {
-        let one = Attempt { repository, source: &mut *source, options, observer, is_last: attempt >= ATTEMPTS };
+        let one =
+            Attempt { repository, source: &mut *source, options, observer, is_last: attempt >= ATTEMPTS };
         match one.run() {
             Err(error) if attempt < ATTEMPTS && is_unsettled(&error) => {
                 observer.event(&Event::Warning(&format!("{error}; beginning again")));
@@ -103,7 +104,11 @@ impl<'a> Attempt<'a, '_> {
         let everything = self.source.listing()?;
         let left_out = selection::left_out(&everything, self.options)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
-        let draft = Draft::begin(Opening { program, source: name.clone(), tags, facts: identity.facts }, at, self.now());
+        let draft = Draft::begin(
+            Opening { program, source: name.clone(), tags, facts: identity.facts },
+            at,
+            self.now(),
+        );
 
         let mut sink = self.sink()?;
         let captured = self.source.control_db()?;
@@ -206,7 +211,11 @@ impl<'a> Attempt<'a, '_> {
     fn recheck(&mut self, before: &Listing, heads: &Heads) -> Result<Option<String>, Error> {
         let everything = self.source.listing()?;
         let now = Listing {
-            contexts: everything.contexts.into_iter().filter(|(name, _)| before.contexts.contains_key(name)).collect(),
+            contexts: everything
+                .contexts
+                .into_iter()
+                .filter(|(name, _)| before.contexts.contains_key(name))
+                .collect(),
         };
         let changed = match selection::changed(before, &now) {
             Some(what) => Some(what),

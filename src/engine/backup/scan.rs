@@ -121,7 +121,8 @@ pub fn scan(
     };
     let head = Window::new(bytes).at(0, 5)?.to_vec();
     let readable = head.get(1..5) == Some(&[0; 4]);
-    let walked = walk(bytes, file.name.number, &mut |transaction| scanner.take(transaction, &head, readable))?;
+    let walked =
+        walk(bytes, file.name.number, &mut |transaction| scanner.take(transaction, &head, readable))?;
     if walked.logical_end == HEADER_LENGTH {
         scanner.header(&head)?;
     }

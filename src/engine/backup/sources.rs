@@ -45,7 +45,12 @@ pub fn key(source: &str, context: &str, incarnation: u32, store: Store) -> LogKe
 }
 
 /// An incarnation without records.
-pub fn begin(source: &str, context: &str, incarnation: u32, branches: [Option<Branch>; 2]) -> ArchivedContext {
+pub fn begin(
+    source: &str,
+    context: &str,
+    incarnation: u32,
+    branches: [Option<Branch>; 2],
+) -> ArchivedContext {
     let [snapshots, events] = branches;
     ArchivedContext {
         incarnation,
@@ -119,7 +124,12 @@ pub fn branches(
 }
 
 /// Refuses a source that shares no transaction with what is archived under its name. No token in common proves nothing, either.
-pub fn prove_same_source(name: &str, found: &str, decisions: &[Decision], others_share: Option<bool>) -> Result<(), Error> {
+pub fn prove_same_source(
+    name: &str,
+    found: &str,
+    decisions: &[Decision],
+    others_share: Option<bool>,
+) -> Result<(), Error> {
     let compared = decisions.iter().any(|decision| decision.had_events);
     let shares = decisions.iter().any(|decision| decision.judged.shares());
     let fits = shares || others_share == Some(true) || (!compared && others_share.is_none());
