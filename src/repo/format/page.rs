@@ -64,11 +64,15 @@ impl Page {
         match self {
             Self::Leaf(entries) => {
                 writer.count("entries", entries.len());
-                entries.iter().for_each(|entry| entry.write(writer));
+                for entry in entries {
+                    entry.write(writer);
+                }
             }
             Self::Node { children, .. } => {
                 writer.count("children", children.len());
-                children.iter().for_each(|child| child.write(writer));
+                for child in children {
+                    child.write(writer);
+                }
             }
         }
     }
