@@ -4,6 +4,7 @@
 
 use crate::cli::exit::Exit;
 use crate::engine;
+use crate::engine::backup;
 use crate::repo;
 use crate::source;
 use std::io;
@@ -29,42 +30,15 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Repo(error) => repo(error),
         engine::Error::Source(error) => source(error),
         engine::Error::Backup(error) => backup(error),
-        engine::Error::Unsettled { .. } | engine::Error::Shrank { .. } => {
-            meaning(Exit::Failed, "source.unsettled", "run it again when the server is quieter")
+        engine::Error::Unsettled { .. } => meaning(
+            Exit::Failed,
+            "source.unsettled",
+            "run it again when the source is quieter; nothing was published",
+        ),
+        engine::Error::Shrank { .. } => {
+            meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
         }
         engine::Error::Interrupted => INTERRUPTED,
-    }
-}
-
-/// What the refusal of a backup means.
-fn backup(error: &engine::backup::Error) -> Meaning {
-    use engine::backup::Error;
-    match error {
-        Error::NoSuchContext { .. } => meaning(Exit::Usage, "backup.no-such-context", ""),
-        Error::NothingLeft => meaning(Exit::Usage, "backup.nothing-left", "leave a context to back up"),
-        Error::Overlap { .. } => meaning(
-            Exit::GapOrOverlap,
-            "backup.overlap",
-            "one of them is not the server's: move it elsewhere",
-        ),
-        Error::Gap { .. } => {
-            meaning(Exit::GapOrOverlap, "backup.gap", "without --strict what is there is archived")
-        }
-        Error::Fork { .. } => meaning(
-            Exit::Conflict,
-            "backup.fork",
-            "find out why; without --no-fork it is archived as a new incarnation",
-        ),
-        Error::OtherHistory { .. } => meaning(
-            Exit::WrongSource,
-            "backup.other-history",
-            "give it a name of its own with --source, or insist with --new-incarnation",
-        ),
-        Error::CutElsewhere { .. } => meaning(
-            Exit::WrongSource,
-            "backup.cut-elsewhere",
-            "another node of the same cluster needs a name of its own: --source NAME; what is equal is stored once",
-        ),
     }
 }
 
@@ -166,6 +140,36 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             Exit::Failed,
             "control-db.too-new",
             "take a zip made before the copy of the data, or insist with --accept-unordered",
+        ),
+    }
+}
+
+/// What a backup's refusal means.
+fn backup(error: &backup::Error) -> Meaning {
+    use backup::Error;
+    match error {
+        Error::NoSuchContext { .. } => meaning(Exit::Usage, "backup.no-such-context", ""),
+        Error::NothingLeft => {
+            meaning(Exit::Usage, "backup.nothing-left", "see --context and --exclude-context")
+        }
+        Error::Overlap { .. } => {
+            meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
+        }
+        Error::Gap { .. } => {
+            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
+        }
+        Error::Fork { .. } => {
+            meaning(Exit::Conflict, "backup.fork", "nothing was published; --no-fork asked for that")
+        }
+        Error::OtherHistory { .. } => meaning(
+            Exit::WrongSource,
+            "backup.other-history",
+            "give it a name of its own with --source, or accept it under this one with --new-incarnation",
+        ),
+        Error::CutElsewhere { .. } => meaning(
+            Exit::WrongSource,
+            "backup.cut-elsewhere",
+            "a node of the same cluster needs a name of its own: --source NAME; equal bytes are stored once all the same",
         ),
     }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod manual;
 mod progress;
 mod render;
+mod repository;
 mod run;
 mod signals;
 

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The last signal that asked to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Signals(Arc<AtomicUsize>);
+pub(super) struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
     /// Listens from here on to Ctrl-C, SIGTERM and SIGHUP (the terminal was closed).
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         let signals = Self::default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
@@ -21,13 +21,19 @@ impl Signals {
         Ok(signals)
     }
 
+    /// As if `signal` had come.
+    #[cfg(test)]
+    pub(super) fn set(&self, signal: i32) {
+        self.0.store(usize::try_from(signal).unwrap(), Ordering::Relaxed);
+    }
+
     /// Whether one came.
-    pub fn came(&self) -> bool {
+    pub(super) fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }
 
     /// How a run ends that was stopped by what came.
-    pub fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         let came = self.0.load(Ordering::Relaxed);
         if usize::try_from(SIGINT) == Ok(came) || came == 0 { Exit::Interrupted } else { Exit::Terminated }
     }
@@ -39,7 +45,11 @@ mod tests {
 
     #[test]
     fn a_signal_is_seen_and_decides_the_code() {
-        let after = |signal: i32| Signals(Arc::new(AtomicUsize::new(usize::try_from(signal).unwrap())));
+        let after = |signal| {
+            let signals = Signals::default();
+            signals.set(signal);
+            signals
+        };
         assert!(!Signals::default().came());
         assert!(after(SIGINT).came());
         assert_eq!(after(SIGINT).exit(), Exit::Interrupted);

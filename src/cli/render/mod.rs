@@ -3,6 +3,9 @@
 //! With `--json` stdout is one JSON document, with `schema` and `type`, and each warning or error is one JSON object on a line of
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
+pub(super) mod backup;
+mod findings;
+pub(super) mod points;
 pub(super) mod style;
 pub(super) mod units;
 
@@ -10,6 +13,7 @@ use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::repo::format::point::{Finding, Weight};
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
@@ -98,6 +102,14 @@ impl Screen {
         } else {
             let (warn, plain) = (style::WARNING, style::PLAIN);
             self.stderr(&format!("segvault: {warn}warning{plain}: {text}"));
+        }
+    }
+
+    /// Warnings of a report that `--quiet` keeps from being printed.
+    pub(super) fn findings(self, findings: &[Finding]) {
+        let weighty = findings.iter().filter(|finding| finding.weight >= Weight::Warning);
+        if self.quiet > 0 && !self.json {
+            weighty.for_each(|finding| self.warning(&findings::line(finding)));
         }
     }
 
