@@ -9,6 +9,12 @@ pub enum Error {
     /// The source.
     #[error(transparent)]
     Source(#[from] crate::source::Error),
+    /// A name that fits no point, or more than one (exit 2).
+    #[error(transparent)]
+    Select(#[from] crate::engine::select::Error),
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] crate::engine::restore::Error),
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -1,6 +1,12 @@
 //! The verbs: backup, restore, verify, points.
 
+pub mod content;
 pub mod error;
 pub mod observe;
+pub mod pieces;
+pub mod proof;
+pub mod restore;
+pub mod select;
+pub mod span;
 
 pub use error::Error;
