@@ -1,6 +1,7 @@
 //! The bytes of the repository. Pure; mirrors FORMAT.md section by section.
 
 pub mod act;
+pub mod block;
 pub mod config;
 pub mod entry;
 pub mod id;
@@ -8,9 +9,12 @@ pub mod json;
 pub mod limits;
 pub mod moment;
 pub mod pack;
+pub mod pack_builder;
 pub mod page;
 pub mod point;
 pub mod record;
+pub mod superset;
+pub mod time_map;
 pub mod wire;
 
 /// What is wrong with bytes that should be one of ours.
