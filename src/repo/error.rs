@@ -8,73 +8,116 @@ use std::io;
 pub enum Error {
     /// Nothing there that is a repository.
     #[error("{path} is not a segvault repository")]
-    NotARepository { path: String },
+    NotARepository {
+        /// Where.
+        path: String,
+    },
     /// There is something at the place of a new repository.
     #[error("{path} is not empty")]
-    NotEmpty { path: String },
+    NotEmpty {
+        /// Where.
+        path: String,
+    },
     /// Written by a newer program.
     #[error("{path} has a format that this program does not know")]
     Unsupported {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: Damage,
     },
     /// A file is damaged.
     #[error("{path} is damaged")]
     Damaged {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: Damage,
     },
     /// A file that must be there is missing.
     #[error("{path} is missing")]
-    Missing { path: String },
+    Missing {
+        /// Where.
+        path: String,
+    },
     /// A chunk that must be there is in no pack.
     #[error("chunk {chunk} is in no readable pack")]
-    ChunkMissing { chunk: crate::repo::format::id::ChunkId },
+    ChunkMissing {
+        /// The chunk.
+        chunk: crate::repo::format::id::ChunkId,
+    },
     /// A chunk is there, but not what its name says.
     #[error("chunk {chunk} in {path} is damaged")]
-    ChunkDamaged { chunk: crate::repo::format::id::ChunkId, path: String },
+    ChunkDamaged {
+        /// The chunk.
+        chunk: crate::repo::format::id::ChunkId,
+        /// Where.
+        path: String,
+    },
     /// Somebody else holds a lock.
     #[error("{path} is locked by another segvault")]
-    Locked { path: String },
+    Locked {
+        /// Where.
+        path: String,
+    },
     /// Locks do not work here: writing would be unsafe.
     #[error("locks do not work on the file system of {path}")]
-    NoLocks { path: String },
+    NoLocks {
+        /// Where.
+        path: String,
+    },
     /// It can't be written.
     #[error("{path} can't be written")]
     ReadOnly {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// No space left.
     #[error("no space left to write {path}")]
     NoSpace {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// Another writer took a number that this one was about to take: begin again from what is there now.
     #[error("another writer published {path} meanwhile")]
-    Overtaken { path: String },
+    Overtaken {
+        /// Where.
+        path: String,
+    },
     /// Any other I/O error.
     #[error("{path}: {source}")]
     Io {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// The index could not be used, nor rebuilt.
     #[error("the index {path} can't be used")]
     Index {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: rusqlite::Error,
     },
     /// A rule of the repository would have been broken; this is a bug of segvault, and nothing was published.
     #[error("refused to write {path}: {rule}")]
-    Rule { path: String, rule: String },
+    Rule {
+        /// Where.
+        path: String,
+        /// The rule.
+        rule: String,
+    },
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,
