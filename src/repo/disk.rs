@@ -60,6 +60,8 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Tries to take a lock on a file (made if need be). None if somebody else's lock is in the way.
     fn try_lock(&self, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>>;
+    /// What tells this very directory from a copy of it, as well as can be: what was synced here was not synced there.
+    fn identity(&self) -> io::Result<String>;
     /// What the user would call `path`: for messages.
     fn display(&self, path: &str) -> String;
 }

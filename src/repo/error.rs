@@ -1,7 +1,7 @@
 //! Errors of the repository. They never become warnings.
 
 use crate::repo::format::Damage;
-use std::io;
+use std::io::{self, ErrorKind};
 
 /// What can go wrong with a repository. `path` is what the user would call the file.
 #[derive(Debug, thiserror::Error)]
@@ -121,4 +121,31 @@ pub enum Error {
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// What a failed read means.
+    pub fn reading(path: String, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What a failed write means.
+    pub fn writing(path: String, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { path, source },
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What damaged bytes mean: those of a newer program are not damaged.
+    pub fn damaged(path: String, source: Damage) -> Self {
+        match source {
+            Damage::Newer { .. } => Self::Unsupported { path, source },
+            _ => Self::Damaged { path, source },
+        }
+    }
 }

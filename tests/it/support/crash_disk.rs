@@ -405,6 +405,10 @@ impl Disk for CrashDisk {
         Ok(Some(Box::new(CrashGuard { disk: self.clone(), path: path.to_owned(), id })))
     }
 
+    fn identity(&self) -> io::Result<String> {
+        Ok("memory".to_owned())
+    }
+
     fn display(&self, path: &str) -> String {
         format!("memory:{path}")
     }
