@@ -1,7 +1,9 @@
 //! Acts: a journal of what was done to points and packs after they were published. Nothing that is published ever changes;
 //! readers see points through the acts.
 
+use crate::repo::format::Damage;
 use crate::repo::format::id::{FileHash, PackId};
+use crate::repo::format::json;
 use crate::repo::format::moment::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -40,38 +42,164 @@ pub struct Act {
     pub deed: Deed,
 }
 
+impl Act {
+    /// Its bytes. An act of a newer program is never written again.
+    pub fn encode(&self) -> Result<Vec<u8>, Damage> {
+        if self.deed == Deed::Unknown {
+            return Err(Damage::Json("an act that this program does not know".to_owned()));
+        }
+        json::encode(self)
+    }
+
+    /// Reads it. An act of an unknown kind is read as [`Deed::Unknown`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Damage> {
+        json::decode(bytes, TYPE, VERSION)
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Deed {
     /// A point is kept whatever a policy says.
     Held {
+        /// The point.
         point: PointRef,
+        /// Why.
         reason: String,
+        /// Until when; for good if there is nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Moment>,
     },
     /// A hold has ended.
-    Released { point: PointRef },
+    Released {
+        /// The point.
+        point: PointRef,
+    },
     /// Points are not listed any more; undone by `remembered` until they are gone.
-    Forgotten { points: Vec<PointRef>, reason: String },
+    Forgotten {
+        /// The points.
+        points: Vec<PointRef>,
+        /// Why.
+        reason: String,
+    },
     /// Forgotten points are listed again.
-    Remembered { points: Vec<PointRef> },
+    Remembered {
+        /// The points.
+        points: Vec<PointRef>,
+    },
     /// Forgotten points are about to be deleted: there is no undo from here.
-    Gone { points: Vec<PointRef> },
+    Gone {
+        /// The points.
+        points: Vec<PointRef>,
+    },
     /// Old versions of transformed segments were erased; these points read the current version.
-    Erased { points: Vec<PointRef>, reason: String },
+    Erased {
+        /// The points.
+        points: Vec<PointRef>,
+        /// Why.
+        reason: String,
+    },
     /// A point was found incomplete after it was published.
-    Incomplete { point: PointRef, reason: String },
+    Incomplete {
+        /// The point.
+        point: PointRef,
+        /// Why.
+        reason: String,
+    },
     /// These packs were read whole and found good.
-    Verified { packs: Vec<PackId> },
+    Verified {
+        /// The packs.
+        packs: Vec<PackId>,
+    },
     /// These packs are damaged: nothing is deduplicated against them.
-    Damaged { packs: Vec<PackId> },
+    Damaged {
+        /// The packs.
+        packs: Vec<PackId>,
+    },
     /// A restore was tried.
-    Drilled { point: PointRef, seconds: u64, passed: bool },
+    Drilled {
+        /// The point.
+        point: PointRef,
+        /// How long it took.
+        seconds: u64,
+        /// Whether it was what it should be.
+        passed: bool,
+    },
     /// These packs are marked dead: nothing is deduplicated against them, a later prune may delete them.
-    Dead { packs: Vec<PackId> },
+    Dead {
+        /// The packs.
+        packs: Vec<PackId>,
+    },
     /// Of a newer program: without effect here, but nothing is deleted while there is one.
     #[serde(other)]
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act(deed: Deed) -> Act {
+        Act {
+            kind: TYPE.to_owned(),
+            version: VERSION,
+            number: 7,
+            previous: Some(FileHash([1; 32])),
+            repository: "00112233445566778899aabbccddeeff".to_owned(),
+            at: Moment(-1),
+            deed,
+        }
+    }
+
+    fn all() -> Vec<Deed> {
+        let point = PointRef { number: u64::MAX, blake3: FileHash([2; 32]) };
+        let (points, packs, reason) = (vec![point], vec![PackId([3; 32])], "because".to_owned());
+        vec![
+            Deed::Held { point, reason: reason.clone(), until: Some(Moment(5)) },
+            Deed::Held { point, reason: reason.clone(), until: None },
+            Deed::Released { point },
+            Deed::Forgotten { points: points.clone(), reason: reason.clone() },
+            Deed::Remembered { points: points.clone() },
+            Deed::Gone { points: points.clone() },
+            Deed::Erased { points, reason: reason.clone() },
+            Deed::Incomplete { point, reason },
+            Deed::Verified { packs: packs.clone() },
+            Deed::Damaged { packs: packs.clone() },
+            Deed::Drilled { point, seconds: 12, passed: false },
+            Deed::Dead { packs },
+        ]
+    }
+
+    #[test]
+    fn every_deed_comes_back() {
+        for deed in all() {
+            let bytes = act(deed.clone()).encode().unwrap();
+            assert_eq!(Act::decode(&bytes), Ok(act(deed)));
+        }
+    }
+
+    #[test]
+    fn the_first_act_has_no_predecessor() {
+        let first = Act { previous: None, ..act(all().remove(2)) };
+        assert_eq!(Act::decode(&first.encode().unwrap()), Ok(first));
+    }
+
+    #[test]
+    fn a_deed_of_a_newer_program_is_read_as_unknown_and_never_written() {
+        let mut value = serde_json::to_value(act(all().remove(0))).unwrap();
+        value["act"] = "sworn".into();
+        value["witnesses"] = serde_json::json!([{"name": "x"}]);
+        let bytes = json::encode(&value).unwrap();
+        let read = Act::decode(&bytes).unwrap();
+        assert_eq!(read, act(Deed::Unknown));
+        assert!(read.encode().is_err());
+    }
+
+    #[test]
+    fn a_deed_that_lacks_something_is_damage() {
+        let mut value = serde_json::to_value(act(all().remove(0))).unwrap();
+        value.as_object_mut().unwrap().remove("reason");
+        assert!(matches!(Act::decode(&json::encode(&value).unwrap()), Err(Damage::Json(_))));
+    }
 }

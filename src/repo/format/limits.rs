@@ -2,6 +2,8 @@
 
 /// A pack is finished when it has reached this size.
 pub const PACK_TARGET: u64 = 64 << 20;
+/// The directory of a pack is never longer than this.
+pub const PACK_DIRECTORY_MAX: u64 = 64 << 20;
 /// No block decodes to more than this.
 pub const BLOCK_RAW_MAX: u32 = 32 << 20;
 /// No chunk is larger than this.
@@ -24,11 +26,32 @@ pub const TRANSACTION_CUT_ABOVE: u64 = 16 << 20;
 pub const TRANSACTION_CUT: u64 = 8 << 20;
 /// The database inside a control-db zip is cut at multiples of this.
 pub const CONTROL_DB_CHUNK: usize = 16 << 10;
-/// A control database above this is refused.
-pub const CONTROL_DB_MAX: u64 = 16 << 30;
+/// A control database above this is refused: the list of its chunks has to be a chunk itself.
+pub const CONTROL_DB_MAX: u64 = 8 << 30;
+/// A leaf or node of a page tree has at least so many entries, unless it is the last one of its level.
+pub const PAGE_ENTRIES_MIN: usize = 32;
+/// Beyond that a leaf or node grows by this many entries on average.
+pub const PAGE_ENTRIES_GROWTH: u64 = 32;
 /// A leaf or node of a page tree has at most so many entries.
 pub const PAGE_ENTRIES_MAX: usize = 128;
+/// A leaf ends before the entry that would take it past this, unless it is its first one.
+pub const PAGE_TARGET_MAX: usize = 1 << 20;
+/// No page tree is higher than this.
+pub const PAGE_LEVEL_MAX: u8 = 15;
 /// A page, record, point or act above this is not read.
 pub const SMALL_FILE_MAX: u64 = 64 << 20;
+/// Names of sources and contexts are at most this long, in bytes of UTF-8.
+pub const NAME_MAX: usize = 1024;
 /// One mark of a time map about every so many bytes of transactions.
 pub const TIME_MAP_STEP: u64 = 256 << 10;
+
+const _: () = {
+    assert!(CHUNK_MAX <= BLOCK_RAW_MAX);
+    assert!(SEALED_CHUNK_MIN + SEALED_CHUNK_GROWTH <= SEALED_CHUNK_MAX);
+    assert!(TAIL_CHUNK_MIN + TAIL_CHUNK_GROWTH <= TAIL_CHUNK_MAX);
+    assert!(SEALED_CHUNK_MAX <= CHUNK_MAX as u64 && TRANSACTION_CUT_ABOVE <= CHUNK_MAX as u64);
+    assert!(TRANSACTION_CUT <= TRANSACTION_CUT_ABOVE);
+    // 36 bytes an extent, 16 in front of them.
+    assert!(CONTROL_DB_MAX / CONTROL_DB_CHUNK as u64 * 36 + 16 <= CHUNK_MAX as u64);
+    assert!(PAGE_ENTRIES_MIN >= 2 && PAGE_ENTRIES_MIN < PAGE_ENTRIES_MAX);
+};

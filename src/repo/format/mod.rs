@@ -11,6 +11,8 @@ pub mod pack;
 pub mod page;
 pub mod point;
 pub mod record;
+pub mod superset;
+pub mod time_map;
 pub mod wire;
 
 /// What is wrong with bytes that should be one of ours.

@@ -24,6 +24,9 @@ impl std::str::FromStr for Moment {
 
 impl serde::Serialize for Moment {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if jiff::Timestamp::from_millisecond(self.0).is_err() {
+            return Err(serde::ser::Error::custom("a moment beyond the years that RFC 3339 can say"));
+        }
         serializer.collect_str(self)
     }
 }
@@ -31,5 +34,18 @@ impl serde::Serialize for Moment {
 impl<'de> serde::Deserialize<'de> for Moment {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_to_the_millisecond_in_utc() {
+        assert_eq!(Moment(1_795_442_729_123).to_string(), "2026-11-23T14:05:29.123Z");
+        assert_eq!(Moment(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Moment(-1).to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!("2026-11-23T15:05:29.123+01:00".parse::<Moment>().unwrap(), Moment(1_795_442_729_123));
     }
 }

@@ -1,6 +1,8 @@
 //! Points: the manifest of one backup, canonical JSON.
 
+use crate::repo::format::Damage;
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PageId};
+use crate::repo::format::json;
 use crate::repo::format::moment::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +29,18 @@ pub struct Point {
     /// What the point says.
     #[serde(flatten)]
     pub body: PointBody,
+}
+
+impl Point {
+    /// Its bytes.
+    pub fn encode(&self) -> Result<Vec<u8>, Damage> {
+        json::encode(self)
+    }
+
+    /// Reads it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Damage> {
+        json::decode(bytes, TYPE, VERSION)
+    }
 }
 
 /// All that a backup decides; number and chain come when it is published.
@@ -272,4 +286,140 @@ pub struct Finding {
     pub last: Option<u64>,
     /// One sentence.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(open: Vec<Claim>) -> PointLog {
+        PointLog {
+            record: 3,
+            root: PageId([4; 32]),
+            segments: 1,
+            bytes: u64::MAX,
+            first: Some(0),
+            head: Some(i64::MAX.cast_unsigned()),
+            safepoint: None,
+            times: (!open.is_empty()).then_some(PointTimes {
+                first: -1,
+                last: 2,
+                least: i64::MIN,
+                greatest: i64::MAX,
+            }),
+            open,
+        }
+    }
+
+    fn claim(version: u32) -> Claim {
+        Claim { number: 805, version, length: 5, last: None, blake3: ContentHash([5; 32]) }
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            weight: Weight::Warning,
+            what: "lag".to_owned(),
+            context: Some("default".to_owned()),
+            store: Some("events".to_owned()),
+            file: Some("x".to_owned()),
+            offset: Some(1),
+            first: Some(2),
+            last: Some(3),
+            text: "It lags \u{7f} \n \"behind\".".to_owned(),
+        }
+    }
+
+    fn body() -> PointBody {
+        let context =
+            PointContext { incarnation: 1, snapshots: log(vec![]), events: log(vec![claim(0), claim(1)]) };
+        PointBody {
+            program: "segvault 0.1.0".to_owned(),
+            source: "node".to_owned(),
+            at: Moment(1_795_442_729_123),
+            tags: BTreeMap::from([("why".to_owned(), "nightly".to_owned())]),
+            order: Order::Observed,
+            unordered: false,
+            complete: true,
+            steps: vec![
+                StepAt { step: StepKind::ControlDb, context: None, at: Moment(0) },
+                StepAt { step: StepKind::Events, context: Some("default".to_owned()), at: Moment(1) },
+            ],
+            facts: BTreeMap::new(),
+            control_db: ControlDb::Absent { reason: "not asked for".to_owned() },
+            contexts: BTreeMap::from([("default".to_owned(), context)]),
+            left_out: vec![],
+            findings: vec![finding()],
+        }
+    }
+
+    fn point(body: PointBody) -> Point {
+        let (kind, repository) = (TYPE.to_owned(), "00".repeat(16));
+        Point { kind, version: VERSION, number: 12, previous: None, repository, body }
+    }
+
+    fn content() -> Content {
+        Content { length: 7, blake3: ContentHash([6; 32]), list: ChunkId([7; 32]) }
+    }
+
+    #[test]
+    fn a_point_comes_back() {
+        let rebuilt =
+            RebuiltZip { name: "z".to_owned(), length: 1, blake3: ContentHash([8; 32]), dos_time: u32::MAX };
+        let entry = || "axonserver-controldb.mv.db".to_owned();
+        for control_db in [
+            ControlDb::Absent { reason: String::new() },
+            ControlDb::Inner { entry: entry(), inner: content(), zip: Some(rebuilt) },
+            ControlDb::Inner { entry: entry(), inner: content(), zip: None },
+            ControlDb::Zip { entry: entry(), name: "z".to_owned(), zip: content() },
+        ] {
+            let point = point(PointBody { control_db, ..body() });
+            assert_eq!(Point::decode(&point.encode().unwrap()), Ok(point));
+        }
+    }
+
+    #[test]
+    fn every_word_comes_back() {
+        for order in [Order::Observed, Order::Claimed, Order::Copied, Order::None] {
+            let unordered = order == Order::Claimed;
+            let point = point(PointBody { order, unordered, complete: false, ..body() });
+            assert_eq!(Point::decode(&point.encode().unwrap()), Ok(point));
+        }
+        for step in [
+            StepKind::Versions,
+            StepKind::ControlDb,
+            StepKind::Safepoints,
+            StepKind::Snapshots,
+            StepKind::Events,
+            StepKind::Recheck,
+        ] {
+            let steps = vec![StepAt { step, context: None, at: Moment(0) }];
+            let point = point(PointBody { steps, ..body() });
+            assert_eq!(Point::decode(&point.encode().unwrap()), Ok(point));
+        }
+        for weight in [Weight::Note, Weight::Warning, Weight::Incomplete] {
+            let findings = vec![Finding { weight, ..finding() }];
+            let point = point(PointBody { findings, ..body() });
+            assert_eq!(Point::decode(&point.encode().unwrap()), Ok(point));
+        }
+    }
+
+    #[test]
+    fn a_member_that_this_program_does_not_know_is_stepped_over() {
+        let mut value = serde_json::to_value(point(body())).unwrap();
+        value["contexts"]["default"]["events"]["parity"] = serde_json::json!({"files": []});
+        value["weather"] = "fine".into();
+        assert_eq!(Point::decode(&json::encode(&value).unwrap()), Ok(point(body())));
+    }
+
+    #[test]
+    fn a_word_that_this_program_does_not_know_is_refused() {
+        let mut value = serde_json::to_value(point(body())).unwrap();
+        value["order"] = "guessed".into();
+        assert!(matches!(Point::decode(&json::encode(&value).unwrap()), Err(Damage::Json(_))));
+    }
+
+    #[test]
+    fn a_moment_that_can_not_be_written_as_a_time_is_refused() {
+        assert!(point(PointBody { at: Moment(i64::MAX), ..body() }).encode().is_err());
+    }
 }
