@@ -117,7 +117,8 @@ impl Disk for LocalDisk {
 
     fn try_lock(&self, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>> {
         let path = self.file(path)?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let tried = match mode {
             LockMode::Shared => file.try_lock_shared(),
             LockMode::Exclusive => file.try_lock(),
@@ -130,11 +131,19 @@ impl Disk for LocalDisk {
     }
 
     fn identity(&self) -> io::Result<String> {
-        Ok(format!("{}:{}", std::fs::metadata(&self.root)?.ino(), std::fs::canonicalize(&self.root)?.display()))
+        Ok(format!(
+            "{}:{}",
+            std::fs::metadata(&self.root)?.ino(),
+            std::fs::canonicalize(&self.root)?.display()
+        ))
     }
 
     fn display(&self, path: &str) -> String {
-        if path.is_empty() { self.root.display().to_string() } else { self.root.join(path).display().to_string() }
+        if path.is_empty() {
+            self.root.display().to_string()
+        } else {
+            self.root.join(path).display().to_string()
+        }
     }
 }
 
@@ -166,9 +175,8 @@ impl NewFile for LocalFile {
 }
 
 fn publish(from: &Path, to: &Path) -> io::Result<()> {
-    let renamed = rustix::io::retry_on_intr(|| {
-        rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
-    });
+    let renamed =
+        rustix::io::retry_on_intr(|| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE));
     match renamed {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_remove(from, to),
         other => Ok(other?),

@@ -57,7 +57,9 @@ pub(super) fn file(disk: &dyn Disk, path: &Path, owner: &Owner) -> Option<(Conne
         let file = OpenFile { path: path.to_owned(), lock };
         match open(path, owner) {
             Ok(connection) => return Some((connection, file)),
-            Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseBusy => {
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == rusqlite::ErrorCode::DatabaseBusy =>
+            {
                 return None;
             }
             Err(_) => throw_away(disk, file)?,
@@ -117,7 +119,8 @@ fn create(connection: &Connection, owner: &Owner) -> rusqlite::Result<()> {
 /// Fails if the index is another repository's, or of another program's. In another directory (a copy) nothing counts as synced.
 fn check(connection: &Connection, owner: &Owner) -> rusqlite::Result<()> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != SCHEMA_VERSION || rows::meta(connection, "repository")?.as_ref() != Some(&owner.repository) {
+    if version != SCHEMA_VERSION || rows::meta(connection, "repository")?.as_ref() != Some(&owner.repository)
+    {
         return Err(rusqlite::Error::InvalidQuery);
     }
     if rows::meta(connection, "identity")?.as_ref() != Some(&owner.identity) {

@@ -75,15 +75,22 @@ fn forget_and_compare(
     there: &BTreeMap<PackId, u64>,
 ) -> rusqlite::Result<Vec<(PackId, u64)>> {
     let mut known = rows::packs(connection)?;
-    let gone: Vec<PackId> =
-        known.iter().filter(|(name, pack)| there.get(name) != Some(&pack.length)).map(|(name, _)| *name).collect();
+    let gone: Vec<PackId> = known
+        .iter()
+        .filter(|(name, pack)| there.get(name) != Some(&pack.length))
+        .map(|(name, _)| *name)
+        .collect();
     if !gone.is_empty() {
         let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         gone.iter().try_for_each(|name| rows::remove_pack(&begun, *name))?;
         begun.commit()?;
     }
     known.retain(|name, pack| there.get(name) == Some(&pack.length) && pack.trouble.is_none());
-    Ok(there.iter().filter(|(name, _)| !known.contains_key(name)).map(|(name, length)| (*name, *length)).collect())
+    Ok(there
+        .iter()
+        .filter(|(name, _)| !known.contains_key(name))
+        .map(|(name, length)| (*name, *length))
+        .collect())
 }
 
 /// None if it is gone meanwhile.

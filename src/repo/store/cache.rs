@@ -45,7 +45,8 @@ impl BlockCache {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.remove(name);
         while held.bytes.saturating_add(block.len()) > self.limit {
-            let Some(oldest) = held.blocks.iter().min_by_key(|(_, (read, _))| *read).map(|(name, _)| *name) else {
+            let Some(oldest) = held.blocks.iter().min_by_key(|(_, (read, _))| *read).map(|(name, _)| *name)
+            else {
                 break;
             };
             held.remove(oldest);

@@ -126,7 +126,10 @@ fn read_block(repository: &Repository, id: ChunkId, place: &Place) -> Result<Vec
 }
 
 fn unsupported(path: String, what: &'static str, found: String) -> Error {
-    Error::Unsupported { path, source: Damage::Newer { what, found, supported: "none of that kind".to_owned() } }
+    Error::Unsupported {
+        path,
+        source: Damage::Newer { what, found, supported: "none of that kind".to_owned() },
+    }
 }
 
 /// Hands the bytes `range` of what `extents` hold to `sink`.

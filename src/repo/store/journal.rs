@@ -182,7 +182,8 @@ fn distrust_the_changed<T>(reading: &mut Reading<T>) {
 
 /// Runs of numbers, first and last, that are neither there nor gone, up to the highest that is there or named.
 fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, u64)> {
-    let mut there: BTreeSet<u64> = reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
+    let mut there: BTreeSet<u64> =
+        reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
     there.insert(named.saturating_add(1));
     let mut next = 1;
     let mut gaps = Vec::new();
@@ -195,11 +196,15 @@ fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, 
     gaps
 }
 
-fn complaints(disk: &dyn Disk, row: &Row, bad: &BTreeMap<u64, String>, gaps: &[(u64, u64)]) -> Vec<Unreadable> {
-    let bad = bad.iter().map(|(number, why)| Unreadable {
-        path: disk.display(&row.path(*number)),
-        why: why.clone(),
-    });
+fn complaints(
+    disk: &dyn Disk,
+    row: &Row,
+    bad: &BTreeMap<u64, String>,
+    gaps: &[(u64, u64)],
+) -> Vec<Unreadable> {
+    let bad = bad
+        .iter()
+        .map(|(number, why)| Unreadable { path: disk.display(&row.path(*number)), why: why.clone() });
     let missing = gaps.iter().map(|(first, last)| Unreadable {
         path: disk.display(&row.path(*first)),
         why: if first == last { "missing".to_owned() } else { format!("missing, and all up to {last}") },

@@ -27,12 +27,7 @@ pub(super) fn writer(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn G
     }
 }
 
-fn wait(
-    disk: &dyn Disk,
-    path: &str,
-    mode: LockMode,
-    options: &OpenOptions,
-) -> Result<Box<dyn Guard>, Error> {
+fn wait(disk: &dyn Disk, path: &str, mode: LockMode, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
     loop {
         match try_lock(disk, path, mode).map_err(|source| failed(disk, path, source))? {
             Some(guard) => return Ok(guard),

@@ -50,7 +50,12 @@ impl Row {
     }
 
     /// The number that comes next, above `at_least` and all that are there, and the hash of the file with the highest number.
-    pub fn next(&self, disk: &dyn Disk, naming: Naming, at_least: u64) -> Result<(u64, Option<FileHash>), Error> {
+    pub fn next(
+        &self,
+        disk: &dyn Disk,
+        naming: Naming,
+        at_least: u64,
+    ) -> Result<(u64, Option<FileHash>), Error> {
         let newest = self.list(disk)?.last_key_value().map(|(number, _)| *number);
         let previous = match newest {
             Some(number) => Some(naming.file(&self.read(disk, number)?)),
@@ -65,7 +70,13 @@ impl Row {
     }
 
     /// Publishes a synced file as `number`; durable once the directories are synced.
-    pub fn publish(&self, staging: &mut Staging<'_>, disk: &dyn Disk, number: u64, file: (&str, u64)) -> Result<(), Error> {
+    pub fn publish(
+        &self,
+        staging: &mut Staging<'_>,
+        disk: &dyn Disk,
+        number: u64,
+        file: (&str, u64),
+    ) -> Result<(), Error> {
         let path = self.path(number);
         let (staged, length) = file;
         if staging.publish(staged, &path, length)? {

@@ -36,6 +36,8 @@ pub struct Trouble {
     pub fail_at: Option<(u64, i32)>,
     /// Writes take half of what they are given.
     pub short_writes: bool,
+    /// All that would change something fails with EROFS.
+    pub read_only: bool,
     /// Syncs of files do nothing: for tests of the tests.
     pub skip_file_sync: bool,
     /// Syncs of directories do nothing: for tests of the tests.
@@ -44,6 +46,7 @@ pub struct Trouble {
 
 pub const ENOSPC: i32 = 28;
 pub const EIO: i32 = 5;
+const EROFS: i32 = 30;
 
 type Names = BTreeMap<String, usize>;
 
@@ -207,6 +210,9 @@ impl State {
         if self.dead {
             return operated;
         }
+        if self.trouble.read_only {
+            return Err(io::Error::from_raw_os_error(EROFS));
+        }
         self.mutations += 1;
         if self.trouble.crash_at == Some(self.mutations) {
             self.dead = true;
@@ -218,7 +224,9 @@ impl State {
     fn find(&self, path: &str) -> io::Result<usize> {
         let mut at = 0;
         for part in parts(path)? {
-            let Node::Directory { live, .. } = &self.nodes[at] else { return Err(ErrorKind::NotADirectory.into()) };
+            let Node::Directory { live, .. } = &self.nodes[at] else {
+                return Err(ErrorKind::NotADirectory.into());
+            };
             at = *live.get(part).ok_or(ErrorKind::NotFound)?;
         }
         Ok(at)
@@ -269,7 +277,11 @@ impl State {
             Node::File { .. } => files.push(path.to_owned()),
             Node::Directory { live, .. } => {
                 for (name, node) in live {
-                    self.walk(*node, &format!("{path}{}{name}", if path.is_empty() { "" } else { "/" }), files);
+                    self.walk(
+                        *node,
+                        &format!("{path}{}{name}", if path.is_empty() { "" } else { "/" }),
+                        files,
+                    );
                 }
             }
         }
@@ -375,7 +387,9 @@ impl Disk for CrashDisk {
         let mut state = self.state();
         state.operate()?;
         let at = state.find(path)?;
-        let Node::Directory { live, .. } = &state.nodes[at] else { return Err(ErrorKind::NotADirectory.into()) };
+        let Node::Directory { live, .. } = &state.nodes[at] else {
+            return Err(ErrorKind::NotADirectory.into());
+        };
         Ok(live.iter().map(|(name, at)| describe(name, &state.nodes[*at])).collect())
     }
 
@@ -391,6 +405,9 @@ impl Disk for CrashDisk {
     fn try_lock(&self, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>> {
         let mut state = self.state();
         state.operate()?;
+        if state.trouble.read_only {
+            return Err(io::Error::from_raw_os_error(EROFS));
+        }
         match state.add(path, Node::file()) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
