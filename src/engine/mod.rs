@@ -4,6 +4,7 @@ pub mod content;
 pub mod error;
 pub mod observe;
 pub mod pieces;
+pub mod points;
 pub mod proof;
 pub mod restore;
 pub mod select;
