@@ -59,7 +59,7 @@ const FLAGS: u16 = 0x0808;
 const ENCRYPTED: u16 = 1;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
-const LOCAL_LENGTH: usize = 30;
+const LOCAL_LENGTH: u32 = 30;
 const END_LENGTH: usize = 22;
 /// The longest comment there can be behind the end.
 const COMMENT: usize = 65_535;
@@ -225,7 +225,7 @@ fn central_entry(mut fields: Fields<'_>) -> Result<Entry<'_>, ZipError> {
 /// The packed bytes of the entry. Its local header has to tell the same story.
 fn data<'a>(zip: &'a [u8], entry: &Entry<'_>) -> Result<&'a [u8], ZipError> {
     let mut fields = Fields::at(zip, entry.local)?;
-    let mut head = Fields(fields.bytes(LOCAL_LENGTH as u32)?);
+    let mut head = Fields(fields.bytes(LOCAL_LENGTH)?);
     head.expect(LOCAL, "no local header")?;
     let _needed = head.u16()?;
     let (flags, method) = (head.u16()?, head.u16()?);
@@ -274,6 +274,7 @@ fn file_name(name: &[u8]) -> Result<String, ZipError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 mod tests {
     use super::*;
 
@@ -399,7 +400,7 @@ mod tests {
         let (own, other) = (deflate(&inner), fast.finish().unwrap());
         assert_ne!(own, other);
         let zip = zip(&inner);
-        let at = LOCAL_LENGTH + "a.mv.db".len();
+        let at = LOCAL_LENGTH as usize + "a.mv.db".len();
         let mut changed = [&zip[..at], &other, &zip[at + own.len()..]].concat();
         let central = changed.len() - END_LENGTH - "a.mv.db".len() - 46;
         changed[central + 20..central + 24].copy_from_slice(&(other.len() as u32).to_le_bytes());
