@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn a_wrong_crc_is_told() {
         let mut bad = zip(b"content");
-        let central = bad.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&bad);
         bad[central + 16] ^= 1;
         assert_eq!(error(&bad), ZipError::Checksum);
     }
@@ -352,9 +352,39 @@ mod tests {
         assert_eq!(take_apart(&bomb, 9_999).unwrap_err(), ZipError::Content("more bytes than allowed"));
         // One that says it is small, in the central directory.
         let mut liar = bomb.clone();
-        let central = liar.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&liar);
         liar[central + 24..central + 28].copy_from_slice(&10_u32.to_le_bytes());
         assert!(matches!(error(&liar), ZipError::NotAZip(_)));
+    }
+
+    /// Where the central directory of [`zip`] begins.
+    fn central(zip: &[u8]) -> usize {
+        zip.len() - END_LENGTH - "a.mv.db".len() - 46
+    }
+
+    #[test]
+    fn headers_that_contradict_each_other_are_refused() {
+        for at in [6, 8, LOCAL_LENGTH as usize] {
+            let mut bad = zip(b"content");
+            bad[at] ^= 2;
+            assert_eq!(error(&bad), ZipError::NotAZip("its headers contradict each other"), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_file_is_not_read() {
+        let mut bad = zip(b"content");
+        let at = central(&bad) + 8;
+        bad[at] |= 1;
+        assert_eq!(error(&bad), ZipError::NotAZip("it is encrypted"));
+    }
+
+    #[test]
+    fn packed_data_ends_where_its_length_says() {
+        let mut bad = zip(b"content");
+        let at = central(&bad) + 20;
+        bad[at] += 1;
+        assert_eq!(error(&bad), ZipError::NotAZip("its data is damaged"));
     }
 
     #[test]
@@ -402,7 +432,7 @@ mod tests {
         let zip = zip(&inner);
         let at = LOCAL_LENGTH as usize + "a.mv.db".len();
         let mut changed = [&zip[..at], &other, &zip[at + own.len()..]].concat();
-        let central = changed.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&changed);
         changed[central + 20..central + 24].copy_from_slice(&(other.len() as u32).to_le_bytes());
         let end = changed.len() - END_LENGTH;
         changed[end + 16..end + 20].copy_from_slice(&(central as u32).to_le_bytes());
