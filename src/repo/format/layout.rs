@@ -36,11 +36,11 @@ pub fn structures() -> Vec<Structure> {
         structure("Segment entry", |writer| entry().write(writer)),
         structure("Page: node", |writer| Page::Node { level: 1, children: vec![] }.write(writer)),
         structure("Child", |writer| child().write(writer)),
-        structure("Record", |writer| record().write(writer)),
-        structure("Log key", |writer| record().state.key.write(writer)),
         structure("List of extents", |writer| write_list(writer, &entry().extents)),
         structure("Time map", |writer| TimeMap::default().write(writer)),
         structure("Mark", |writer| mark().write(writer, &Mark::ORIGIN)),
+        structure("Log key", |writer| record().state.key.write(writer)),
+        structure("Record", |writer| record().write(writer)),
     ]
 }
 
