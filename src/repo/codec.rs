@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_frame_says_its_length_and_has_no_checksum() {
-        let encoded = encode(&[7; 100_000], Compression::Fast);
+        let encoded = encode(&vec![7; 100_000], Compression::Fast);
         assert_eq!(zstd_safe::get_frame_content_size(&encoded.bytes).ok(), Some(Some(100_000)));
         assert_eq!(encoded.bytes[4] & 0b100, 0, "the checksum flag of the frame header");
     }

@@ -6,6 +6,8 @@ pub const PACK_TARGET: u64 = 64 << 20;
 pub const PACK_DIRECTORY_MAX: u64 = 64 << 20;
 /// No block decodes to more than this.
 pub const BLOCK_RAW_MAX: u32 = 32 << 20;
+/// No block has more chunks than this.
+pub const BLOCK_CHUNKS_MAX: usize = 1 << 16;
 /// No chunk is larger than this.
 pub const CHUNK_MAX: u32 = 24 << 20;
 /// A chunk of a sealed segment is at least this long, where the segment is.

@@ -1,13 +1,16 @@
 //! The bytes of the repository. Pure; mirrors FORMAT.md section by section.
 
 pub mod act;
+pub mod block;
 pub mod config;
 pub mod entry;
 pub mod id;
 pub mod json;
+pub mod layout;
 pub mod limits;
 pub mod moment;
 pub mod pack;
+pub mod pack_builder;
 pub mod page;
 pub mod point;
 pub mod record;

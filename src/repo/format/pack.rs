@@ -1,36 +1,30 @@
 //! Packs: files of blocks that describe themselves, with a directory of them at the end.
 //!
-//! Whoever reads a pack needs its footer and its directory only; whoever has lost them finds the blocks by their own headers
-//! ([`scan_blocks`]). Every length is bounded and compared with what is there before anything is done with it, and a builder reads its own
-//! directory back before it lets it out.
+//! Whoever reads a pack needs its footer and its directory only. Every length is bounded and compared with what is there before anything
+//! is done with it, and a builder reads its own directory back before it lets it out.
 
 use crate::repo::format::Damage;
+pub use crate::repo::format::block::{BLOCK_MAGIC, Block, ChunkPlace, CodecId, NO_DICTIONARY, scan_blocks};
+use crate::repo::format::block::{bytes_from, newer};
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::limits;
+pub use crate::repo::format::pack_builder::PackBuilder;
 use crate::repo::format::wire::Reader;
 use crate::repo::format::wire::Writer;
 use std::collections::HashSet;
 
 /// The first bytes of a pack, and the last ones.
 pub const MAGIC: [u8; 8] = *b"SEGVPACK";
-/// The first bytes of a block.
-pub const BLOCK_MAGIC: [u8; 4] = *b"SVBK";
 /// The version of packs that this program writes.
 pub const VERSION: u16 = 1;
 /// Bytes of the header, at the head of a pack.
 pub const HEADER_LENGTH: u64 = 16;
 /// Bytes of the footer, at the very end of a pack.
-pub const FOOTER_LENGTH: u64 = 64;
-/// Stands for "no dictionary".
-pub const NO_DICTIONARY: u32 = u32::MAX;
+pub const FOOTER_LENGTH: u64 = FOOTER_BYTES as u64;
 
-/// Bytes of a block's header besides its chunks: magic, description, check.
-const BLOCK_OVERHEAD: usize = 4 + DESCRIPTION_LENGTH + CHECK_LENGTH;
-/// Bytes of a block's description besides its chunks.
-const DESCRIPTION_LENGTH: usize = 20;
-const CHECK_LENGTH: usize = 8;
-/// Bytes of one chunk in a description.
-const CHUNK_LENGTH: usize = 36;
+const FOOTER_BYTES: usize = 64;
+/// Bytes of the footer in front of its hash.
+const FOOTER_FIELDS: usize = 24;
 
 /// What a pack holds: packs are of one kind, so that what is superseded lies together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,69 +53,8 @@ impl PackKind {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Damage> {
         let number = reader.u8()?;
         let kind = Self::ALL.into_iter().find(|kind| kind.number() == number);
-        kind.ok_or_else(|| newer("pack kind", number, "1 to 3"))
+        kind.ok_or_else(|| newer("pack kind", &number, "1 to 3"))
     }
-}
-
-/// How a block is encoded: the codec byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CodecId {
-    /// 0: as it is.
-    Raw,
-    /// 1: one zstd frame.
-    Zstd,
-    /// Any other: its block can't be read by this program (2 and 3 are reserved for event columns).
-    Other(u8),
-}
-
-impl CodecId {
-    /// The codec byte.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Raw => 0,
-            Self::Zstd => 1,
-            Self::Other(number) => number,
-        }
-    }
-
-    /// The codec with this byte.
-    pub const fn of(number: u8) -> Self {
-        match number {
-            0 => Self::Raw,
-            1 => Self::Zstd,
-            other => Self::Other(other),
-        }
-    }
-}
-
-/// One chunk inside a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkPlace {
-    /// The chunk.
-    pub chunk: ChunkId,
-    /// Where it begins in the decoded block.
-    pub offset: u32,
-    /// Its length.
-    pub length: u32,
-}
-
-/// One block of a pack, as its header and the directory describe it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Where its header begins in the pack.
-    pub offset: u64,
-    /// Where its encoded bytes begin in the pack.
-    pub body_offset: u64,
-    /// Length of the encoded bytes.
-    pub encoded_length: u32,
-    /// Length of the decoded bytes.
-    pub raw_length: u32,
-    /// The codec.
-    pub codec: CodecId,
-    /// The block of this pack that serves as its dictionary.
-    pub dictionary: Option<u32>,
-    /// Its chunks, back to back.
-    pub chunks: Vec<ChunkPlace>,
 }
 
 /// A pack's directory: read from its end, checked.
@@ -135,120 +68,8 @@ pub struct Directory {
     pub blocks: Vec<Block>,
 }
 
-impl Block {
-    /// Where it ends in the pack.
-    pub fn end(&self) -> u64 {
-        self.body_offset.saturating_add(u64::from(self.encoded_length))
-    }
-
-    /// Whether this program can decode it: `Newer` if its codec is unknown, or if it needs a dictionary.
-    pub fn check_readable(&self) -> Result<(), Damage> {
-        if let CodecId::Other(number) = self.codec {
-            return Err(newer("codec", number, "0 and 1"));
-        }
-        match self.dictionary {
-            Some(block) => Err(newer("dictionary", block, "none")),
-            None => Ok(()),
-        }
-    }
-
-    /// The header as it stands in front of the encoded bytes.
-    fn write_header(&self, writer: &mut Writer) {
-        writer.array("magic", &BLOCK_MAGIC);
-        self.write_description(writer);
-        let check = check_of(writer.so_far());
-        writer.array("check", &check);
-    }
-
-    fn write_description(&self, writer: &mut Writer) {
-        writer.u8("codec", self.codec.number());
-        writer.u8("flags", 0);
-        writer.reserved::<2>();
-        writer.u32("dictionary", self.dictionary.unwrap_or(NO_DICTIONARY));
-        writer.u32("encoded length", self.encoded_length);
-        writer.u32("raw length", self.raw_length);
-        writer.count("chunks", self.chunks.len());
-        for place in &self.chunks {
-            writer.array("chunk", &place.chunk.0);
-            writer.u32("chunk length", place.length);
-        }
-    }
-
-    /// Reads a header at `offset` of a pack; `bytes` begin there.
-    fn read_header(bytes: &[u8], offset: u64) -> Result<Self, Damage> {
-        let mut reader = Reader::new(bytes);
-        reader.magic(&BLOCK_MAGIC)?;
-        let block = Self::read_description(&mut reader, offset)?;
-        let header = bytes.get(..header_length(block.chunks.len())).unwrap_or_default();
-        let before = header.get(..header.len().saturating_sub(CHECK_LENGTH)).unwrap_or_default();
-        let stated = reader.array::<CHECK_LENGTH>()?;
-        reader.check(stated == check_of(before), "a block header whose check does not fit")?;
-        Ok(block)
-    }
-
-    /// Reads a description of the block at `offset`. All its lengths are proven to be within the limits and to add up.
-    fn read_description(reader: &mut Reader<'_>, offset: u64) -> Result<Self, Damage> {
-        let codec = CodecId::of(reader.u8()?);
-        read_flags(reader)?;
-        reader.reserved::<2>()?;
-        let dictionary = Some(reader.u32()?).filter(|index| *index != NO_DICTIONARY);
-        let encoded_length = reader.u32()?;
-        let raw_length = reader.u32()?;
-        check_lengths(reader, codec, encoded_length, raw_length)?;
-        let chunks = read_chunks(reader, raw_length)?;
-        let body_offset = offset.saturating_add(header_length(chunks.len()) as u64);
-        Ok(Self { offset, body_offset, encoded_length, raw_length, codec, dictionary, chunks })
-    }
-}
-
-fn read_flags(reader: &mut Reader<'_>) -> Result<(), Damage> {
-    match reader.u8()? {
-        0 => Ok(()),
-        flags => Err(newer("block flags", flags, "0")),
-    }
-}
-
-fn check_lengths(reader: &Reader<'_>, codec: CodecId, encoded: u32, raw: u32) -> Result<(), Damage> {
-    reader.check((1..=limits::BLOCK_RAW_MAX).contains(&raw), "a block that is empty or too long")?;
-    reader.check((1..=raw).contains(&encoded), "a block that is longer encoded than decoded")?;
-    reader.check(codec != CodecId::Raw || encoded == raw, "a raw block of two lengths")
-}
-
-fn read_chunks(reader: &mut Reader<'_>, raw_length: u32) -> Result<Vec<ChunkPlace>, Damage> {
-    let count = reader.count(CHUNK_LENGTH)?;
-    let mut chunks = Vec::with_capacity(count);
-    let mut offset = 0_u32;
-    for _ in 0..count {
-        let chunk = ChunkId(reader.array()?);
-        let length = reader.u32()?;
-        reader.check((1..=limits::CHUNK_MAX).contains(&length), "a chunk that is empty or too long")?;
-        reader.check(length <= raw_length.saturating_sub(offset), "a chunk past the end of its block")?;
-        chunks.push(ChunkPlace { chunk, offset, length });
-        offset = offset.saturating_add(length);
-    }
-    reader.check(offset == raw_length, "chunks that do not fill their block")?;
-    Ok(chunks)
-}
-
-fn header_length(chunks: usize) -> usize {
-    BLOCK_OVERHEAD.saturating_add(chunks.saturating_mul(CHUNK_LENGTH))
-}
-
-/// The first bytes of the hash of a header: it proves nothing about who wrote it, but finds every slip of a disk.
-fn check_of(header: &[u8]) -> [u8; CHECK_LENGTH] {
-    let mut check = [0; CHECK_LENGTH];
-    for (to, from) in check.iter_mut().zip(blake3::hash(header).as_bytes()) {
-        *to = *from;
-    }
-    check
-}
-
-fn newer(what: &'static str, found: impl ToString, supported: &str) -> Damage {
-    Damage::Newer { what, found: found.to_string(), supported: supported.to_owned() }
-}
-
 /// The header at the head of a pack.
-fn write_header(writer: &mut Writer, kind: PackKind) {
+pub(crate) fn write_header(writer: &mut Writer, kind: PackKind) {
     writer.array("magic", &MAGIC);
     writer.u16("version", VERSION);
     writer.u8("kind", kind.number());
@@ -276,16 +97,6 @@ struct Footer {
 }
 
 impl Footer {
-    /// The part that the hash covers, together with the directory in front of it.
-    fn write(&self, writer: &mut Writer) {
-        writer.u64("directory offset", self.directory_offset);
-        writer.u64("directory length", self.directory_length);
-        writer.u32("blocks", self.blocks);
-        writer.u16("version", VERSION);
-        writer.u8("kind", self.kind.number());
-        writer.reserved::<1>();
-    }
-
     /// Reads the footer of a pack of `length` bytes: the directory lies between the header and the footer, and ends where the footer begins.
     fn read(footer: &[u8], length: u64) -> Result<Self, Damage> {
         check_magic_behind(footer)?;
@@ -328,7 +139,7 @@ pub fn directory_offset(footer: &[u8], length: u64) -> Result<u64, Damage> {
 /// Reads the directory: `tail` is the pack's bytes from [`directory_offset`] to the end, footer included.
 pub fn parse_directory(tail: &[u8], length: u64) -> Result<Directory, Damage> {
     let short = Damage::Bytes { at: tail.len() as u64, what: "a pack without a footer" };
-    let cut = tail.len().checked_sub(64).ok_or_else(|| short.clone())?;
+    let cut = tail.len().checked_sub(FOOTER_BYTES).ok_or_else(|| short.clone())?;
     let (directory, footer_bytes) = tail.split_at_checked(cut).ok_or(short)?;
     let footer = Footer::read(footer_bytes, length)?;
     let mut reader = Reader::new(directory);
@@ -343,7 +154,7 @@ pub fn parse_directory(tail: &[u8], length: u64) -> Result<Directory, Damage> {
 fn tail_hash(directory: &[u8], footer: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(directory);
-    hasher.update(footer.get(..24).unwrap_or_default());
+    hasher.update(footer.get(..FOOTER_FIELDS).unwrap_or_default());
     *hasher.finalize().as_bytes()
 }
 
@@ -380,16 +191,16 @@ fn check_block(
 /// at: the pack's name proves them, and the names of its chunks what they decode to.
 pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     let length = bytes.len() as u64;
-    let footer = bytes.get(bytes.len().saturating_sub(64)..).unwrap_or_default();
+    let footer = bytes.get(bytes.len().saturating_sub(FOOTER_BYTES)..).unwrap_or_default();
     let offset = directory_offset(footer, length)?;
-    let directory = parse_directory(from(bytes, offset), length)?;
+    let directory = parse_directory(bytes_from(bytes, offset), length)?;
     let header = bytes.get(..16).unwrap_or_default();
     let other = |at| Damage::Bytes { at, what: "a header that is not what the directory says" };
     if parse_header(header)? != directory.kind {
         return Err(other(0));
     }
     for block in &directory.blocks {
-        let found = Block::read_header(from(bytes, block.offset), block.offset);
+        let found = Block::read_header(bytes_from(bytes, block.offset), block.offset);
         if found? != *block {
             return Err(other(block.offset));
         }
@@ -397,140 +208,28 @@ pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     Ok(directory)
 }
 
-fn from(bytes: &[u8], offset: u64) -> &[u8] {
-    usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default()
+/// The directory of these blocks, and the footer behind it.
+pub(super) fn write_tail(writer: &mut Writer, offset: u64, kind: PackKind, blocks: &[Block]) {
+    let begin = writer.so_far().len();
+    for block in blocks {
+        writer.u64("offset", block.offset);
+        block.write_description(writer);
+    }
+    write_footer(writer, begin, offset, kind, blocks.len());
 }
 
-/// Finds the blocks of a pack whose directory is lost, by their own headers. Only blocks that are there to their last byte are given;
-/// what they decode to has to be proven by the names of their chunks.
-pub fn scan_blocks(bytes: &[u8]) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut offset = 0_u64;
-    while let Some(at) = next_magic(bytes, offset) {
-        match Block::read_header(from(bytes, at), at) {
-            Ok(block) if block.end() <= bytes.len() as u64 => {
-                offset = block.end();
-                blocks.push(block);
-            }
-            _ => offset = at.saturating_add(1),
-        }
-    }
-    blocks
-}
-
-fn next_magic(bytes: &[u8], offset: u64) -> Option<u64> {
-    let found = from(bytes, offset).windows(BLOCK_MAGIC.len()).position(|window| window == BLOCK_MAGIC)?;
-    offset.checked_add(found as u64)
-}
-
-/// Builds a pack piece by piece. It hands out bytes, to be appended to the file in this order; nothing has to be kept in memory but the
-/// descriptions of the blocks.
-#[derive(Clone, Debug)]
-#[must_use = "a pack without its directory is debris"]
-pub struct PackBuilder {
-    kind: PackKind,
-    length: u64,
-    blocks: Vec<Block>,
-    chunks: HashSet<ChunkId>,
-}
-
-impl PackBuilder {
-    /// Begins a pack; gives the bytes of its header.
-    pub fn begin(kind: PackKind) -> (Self, Vec<u8>) {
-        let mut writer = Writer::new();
-        write_header(&mut writer, kind);
-        (Self { kind, length: HEADER_LENGTH, blocks: Vec::new(), chunks: HashSet::new() }, writer.finish())
-    }
-
-    /// Bytes handed out so far.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Whether the pack holds this chunk already.
-    pub fn holds(&self, chunk: ChunkId) -> bool {
-        self.chunks.contains(&chunk)
-    }
-
-    /// Whether no block was added.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
-    /// Adds a block that decodes to `chunks`, back to back; gives its bytes. Refuses what a reader would refuse; the pack is then as it was.
-    pub fn block(
-        &mut self,
-        codec: CodecId,
-        encoded: &[u8],
-        chunks: &[(ChunkId, u32)],
-    ) -> Result<Vec<u8>, Damage> {
-        let block = describe(self.length, codec, encoded, chunks)?;
-        let mut writer = Writer::new();
-        block.write_header(&mut writer);
-        let header = writer.finish();
-        if Block::read_header(&header, self.length)? != block {
-            return Err(Damage::Bytes { at: self.length, what: "a block header that does not read back" });
-        }
-        self.remember(block)?;
-        Ok([header.as_slice(), encoded].concat())
-    }
-
-    fn remember(&mut self, block: Block) -> Result<(), Damage> {
-        let ids: HashSet<ChunkId> = block.chunks.iter().map(|place| place.chunk).collect();
-        if ids.len() < block.chunks.len() || !ids.is_disjoint(&self.chunks) {
-            return Err(Damage::Bytes { at: self.length, what: "a chunk that the pack holds already" });
-        }
-        self.chunks.extend(ids);
-        self.length = block.end();
-        self.blocks.push(block);
-        Ok(())
-    }
-
-    /// Ends the pack: gives the bytes of the directory and the footer, read back, and what they say.
-    pub fn finish(self) -> Result<(Vec<u8>, Directory), Damage> {
-        let mut writer = Writer::new();
-        for block in &self.blocks {
-            writer.u64("offset", block.offset);
-            block.write_description(&mut writer);
-        }
-        let directory = writer.finish();
-        let tail = with_footer(&directory, self.kind, self.length, self.blocks.len());
-        let length = self.length.saturating_add(tail.len() as u64);
-        let read = parse_directory(&tail, length)?;
-        if read != (Directory { kind: self.kind, length, blocks: self.blocks }) {
-            return Err(Damage::Bytes { at: self.length, what: "a directory that does not read back" });
-        }
-        Ok((tail, read))
-    }
-}
-
-fn describe(offset: u64, codec: CodecId, encoded: &[u8], chunks: &[(ChunkId, u32)]) -> Result<Block, Damage> {
-    let long = Damage::Bytes { at: offset, what: "a block that is too long" };
-    let encoded_length = u32::try_from(encoded.len()).map_err(|_| long.clone())?;
-    let mut places = Vec::with_capacity(chunks.len());
-    let mut raw_length = 0_u32;
-    for (chunk, length) in chunks {
-        places.push(ChunkPlace { chunk: *chunk, offset: raw_length, length: *length });
-        raw_length = raw_length.checked_add(*length).ok_or_else(|| long.clone())?;
-    }
-    let body_offset = offset.saturating_add(header_length(places.len()) as u64);
-    Ok(Block { offset, body_offset, encoded_length, raw_length, codec, dictionary: None, chunks: places })
-}
-
-fn with_footer(directory: &[u8], kind: PackKind, offset: u64, blocks: usize) -> Vec<u8> {
-    let footer = Footer {
-        directory_offset: offset,
-        directory_length: directory.len() as u64,
-        blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
-        kind,
-        hash: [0; 32],
-    };
-    let mut writer = Writer::new();
-    footer.write(&mut writer);
-    let hash = tail_hash(directory, writer.so_far());
-    writer.array("hash", &hash);
+/// The footer of a directory that stands at `offset` of the pack, and from `begin` on in the writer.
+fn write_footer(writer: &mut Writer, begin: usize, offset: u64, kind: PackKind, blocks: usize) {
+    let length = writer.so_far().len().saturating_sub(begin);
+    writer.u64("directory offset", offset);
+    writer.u64("directory length", length as u64);
+    writer.count("blocks", blocks);
+    writer.u16("version", VERSION);
+    writer.u8("kind", kind.number());
+    writer.reserved::<1>();
+    let hash = blake3::hash(writer.so_far().get(begin..).unwrap_or_default());
+    writer.array("hash", hash.as_bytes());
     writer.array("magic", &MAGIC);
-    [directory, &writer.finish()].concat()
 }
 
 #[cfg(test)]
@@ -570,7 +269,10 @@ mod tests {
         let (at, blocks) = (usize::try_from(end).unwrap(), directory.blocks.len());
         let mut listed = bytes[at..bytes.len() - 64].to_vec();
         change(&mut listed);
-        read(&[&bytes[..at], &with_footer(&listed, PackKind::Tail, end, blocks)].concat())
+        let mut writer = Writer::new();
+        writer.body("directory", &listed);
+        write_footer(&mut writer, 0, end, PackKind::Tail, blocks);
+        read(&[&bytes[..at], &writer.finish()].concat())
     }
 
     #[test]

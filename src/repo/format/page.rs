@@ -64,11 +64,15 @@ impl Page {
         match self {
             Self::Leaf(entries) => {
                 writer.count("entries", entries.len());
-                entries.iter().for_each(|entry| entry.write(writer));
+                for entry in entries {
+                    entry.write(writer);
+                }
             }
             Self::Node { children, .. } => {
                 writer.count("children", children.len());
-                children.iter().for_each(|child| child.write(writer));
+                for child in children {
+                    child.write(writer);
+                }
             }
         }
     }
@@ -114,7 +118,7 @@ impl Page {
 }
 
 impl Child {
-    fn write(&self, writer: &mut Writer) {
+    pub(crate) fn write(&self, writer: &mut Writer) {
         writer.array("page", &self.page.0);
         writer.u64("entries", self.entries);
         self.first.write(writer);
