@@ -24,6 +24,12 @@ pub enum Error {
         /// Where.
         offset: u64,
     },
+    /// A name that fits no point, or more than one (exit 2).
+    #[error(transparent)]
+    Select(#[from] crate::engine::select::Error),
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] crate::engine::restore::Error),
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

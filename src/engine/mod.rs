@@ -1,9 +1,16 @@
 //! The verbs: backup, restore, verify, points.
 
 pub mod backup;
+pub mod content;
 pub mod draft;
 pub mod error;
 pub mod observe;
+pub mod pieces;
+pub mod points;
+pub mod proof;
+pub mod restore;
+pub mod select;
+pub mod span;
 pub mod window;
 
 pub use error::Error;

@@ -63,13 +63,15 @@ fn options() -> BackupOptions {
 }
 
 fn open(disk: &CrashDisk) -> Repository {
-    Repository::open(Arc::new(disk.clone()), OpenOptions::default()).expect("a repository opens after any crash")
+    Repository::open(Arc::new(disk.clone()), OpenOptions::default())
+        .expect("a repository opens after any crash")
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let disk = CrashDisk::default();
-        Repository::init(&disk, &Config::new("0123456789abcdef0123456789abcdef".to_owned(), Moment(0))).unwrap();
+        Repository::init(&disk, &Config::new("0123456789abcdef0123456789abcdef".to_owned(), Moment(0)))
+            .unwrap();
         let server = Server::new("node", &["default", "other"], seed);
         let random = fastrand::Rng::with_seed(seed);
         Self { seed, random, server, older: Vec::new(), disk, acknowledged: Vec::new(), log: Vec::new() }
@@ -170,7 +172,11 @@ impl World {
             Err(error) => return Err(error.into()),
         };
         let report = backup::run(&repository, &mut server, &options(), &Unobserved)?;
-        self.log.push(format!("  acknowledged {:?} complete {}", report.point.map(|p| p.number), report.complete));
+        self.log.push(format!(
+            "  acknowledged {:?} complete {}",
+            report.point.map(|p| p.number),
+            report.complete
+        ));
         for finding in &report.findings {
             self.log.push(format!("    {:?} {}: {}", finding.weight, finding.what, finding.text));
         }
@@ -228,19 +234,21 @@ impl World {
         let repository = open(&self.disk);
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
-        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> = BTreeMap::new();
+        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> =
+            BTreeMap::new();
         for acknowledged in &self.acknowledged {
-            let listed = journal
-                .points
-                .iter()
-                .find(|point| point.reference() == acknowledged.point)
-                .unwrap_or_else(|| panic!("point {} is gone\n{}", acknowledged.point.number, self.story()));
+            let listed =
+                journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
+                    || panic!("point {} is gone\n{}", acknowledged.point.number, self.story()),
+                );
             for (name, context) in &listed.point.body.contexts {
-                for (store, log) in [(Store::Snapshots, &context.snapshots), (Store::Events, &context.events)] {
+                for (store, log) in [(Store::Snapshots, &context.snapshots), (Store::Events, &context.events)]
+                {
                     let read = self.read(&repository, name, (context.incarnation, store), log);
                     let shown = &acknowledged.shown[&(name.clone(), store)];
                     self.compare(acknowledged.point.number, (name, store), shown, &read);
-                    let together = incarnations.entry((name.clone(), context.incarnation, store)).or_default();
+                    let together =
+                        incarnations.entry((name.clone(), context.incarnation, store)).or_default();
                     self.merge(together, read);
                 }
             }
@@ -248,7 +256,13 @@ impl World {
     }
 
     /// The segments of a point's log: the bytes that a restore would write.
-    fn read(&self, repository: &Repository, context: &str, (incarnation, store): (u32, Store), log: &PointLog) -> Shown {
+    fn read(
+        &self,
+        repository: &Repository,
+        context: &str,
+        (incarnation, store): (u32, Store),
+        log: &PointLog,
+    ) -> Shown {
         let key = LogKey { source: "node".to_owned(), context: context.to_owned(), incarnation, store };
         let pieces = pieces::of_point(repository, &key, log, "point").unwrap();
         let mut read = Shown::new();
@@ -286,7 +300,11 @@ impl World {
         for (name, bytes) in read {
             let known = together.entry(name).or_default();
             let common = known.len().min(bytes.len());
-            assert!(known[..common] == bytes[..common], "segment {name} was merged with a fork\n{}", self.story());
+            assert!(
+                known[..common] == bytes[..common],
+                "segment {name} was merged with a fork\n{}",
+                self.story()
+            );
             if bytes.len() > known.len() {
                 *known = bytes;
             }

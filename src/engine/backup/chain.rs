@@ -78,31 +78,31 @@ pub fn fill_holes(assembler: &Assembler<'_, '_>, out: &mut Assembled, seen: &See
     }
     if below > 0 {
         let text = format!("{below} segments below {first} are gone at the source; the archive keeps them");
-        out.findings.push(about_store(assembler, Weight::Note, "gone", text));
+        out.findings.push(about_store(assembler, Weight::Note, "gone", &text));
     }
     if above > 0 {
         let head = log.head().map_or(0, Token::get);
         let text =
             format!("{above} segments above {last} are not at the source; the archive reaches token {head}");
-        out.findings.push(about_store(assembler, Weight::Warning, "lag", text));
+        out.findings.push(about_store(assembler, Weight::Warning, "lag", &text));
     }
 }
 
 fn vanished(assembler: &Assembler<'_, '_>, log: &ArchivedLog) -> Finding {
     let head = log.head().map_or(0, Token::get);
     let text = format!("no segment is left at the source; the archive reaches token {head}");
-    about_store(assembler, Weight::Incomplete, "gone", text)
+    about_store(assembler, Weight::Incomplete, "gone", &text)
 }
 
 fn hole(assembler: &Assembler<'_, '_>, entry: &SegmentEntry) -> Finding {
     let text = format!("segment {} is missing at the source; the point names the archived copy", entry.name);
-    let mut finding = about_store(assembler, Weight::Incomplete, "gone", text);
+    let mut finding = about_store(assembler, Weight::Incomplete, "gone", &text);
     finding.first = Some(entry.name.number.get());
     finding.last = entry.last_token().map(Token::get);
     finding
 }
 
-fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: String) -> Finding {
+fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: &str) -> Finding {
     Finding {
         weight,
         what: what.to_owned(),
@@ -178,7 +178,7 @@ fn join(before: Option<PointTimes>, entry: &SegmentEntry) -> Option<PointTimes> 
 
 fn gap_finding(assembler: &Assembler<'_, '_>, (first, last): (u64, u64)) -> Finding {
     let text = format!("tokens {first} to {last} are missing");
-    let mut finding = about_store(assembler, Weight::Incomplete, "gap", text);
+    let mut finding = about_store(assembler, Weight::Incomplete, "gap", &text);
     finding.first = Some(first);
     finding.last = Some(last);
     finding

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct BackupOptions {
     /// Program name and version, for the manifest.
     pub program: String,

@@ -131,7 +131,7 @@ impl<'a> Attempt<'a, '_> {
         let (proofs, seen): (Vec<ContextRead>, Vec<SeenContext>) = read.into_iter().unzip();
         let placed = self.place_all(&mut sink, &belonging, seen)?;
         let unsettled = self.recheck(&listing, &heads)?;
-        let finished = self.finish(draft, proofs, placed, (left_out, unsettled), &control_db)?;
+        let finished = self.finish(draft, proofs, placed, (left_out, unsettled), &control_db);
         self.publish(sink, finished, at)
     }
 
@@ -234,8 +234,8 @@ impl<'a> Attempt<'a, '_> {
         placed: Vec<Placed>,
         (left_out, unsettled): (Vec<String>, Option<String>),
         control_db: &ArchivedControlDb,
-    ) -> Result<Finished, Error> {
-        let mut findings: Vec<Finding> = unsettled.map(unsettled_finding).into_iter().collect();
+    ) -> Finished {
+        let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {
             draft.place(proof, placed.point);
@@ -245,7 +245,7 @@ impl<'a> Attempt<'a, '_> {
         }
         let draft = draft.complete(self.now(), left_out, findings);
         let report = BackupReport::new(draft.body(), control_db.report.clone(), reports);
-        Ok(Finished { draft, states, report })
+        Finished { draft, states, report }
     }
 
     /// The commit: packs and pages, then records, then the point.
@@ -265,10 +265,8 @@ impl<'a> Attempt<'a, '_> {
         for (log, number) in logs.iter().zip(numbers) {
             draft.set_record(&log.context, log.store, number);
         }
-        let tally = session.tally();
         let (published, body) = draft.publish(*session, records)?;
-        report.count(tally, self.now(), at);
-        report.file_bytes += published.file_bytes;
+        report.count(published.tally, self.now(), at);
         report.point = Some(published.point);
         report.complete = body.complete;
         Ok(report)
@@ -287,7 +285,7 @@ fn went_back(before: &Heads, now: &Heads) -> Option<String> {
     })
 }
 
-fn unsettled_finding(what: String) -> Finding {
+fn unsettled_finding(what: &str) -> Finding {
     Finding {
         weight: Weight::Incomplete,
         what: "unsettled".to_owned(),

@@ -25,7 +25,7 @@ use crate::repo::format::id::ContentHash;
 use crate::repo::format::id::Hasher;
 use crate::repo::format::limits::TRANSACTION_CUT;
 use crate::repo::format::pack::PackKind;
-use crate::repo::format::time_map::TimeMap;
+use crate::repo::format::time_map::TimeMapBuilder;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ pub struct Scanner<'a, 's> {
     events: u64,
     transactions: u64,
     times: TimesSoFar,
-    map: TimeMap,
+    map: TimeMapBuilder,
 }
 
 /// Times of the events so far.
@@ -117,7 +117,7 @@ pub fn scan(
         events: 0,
         transactions: 0,
         times: TimesSoFar::None,
-        map: TimeMap::default(),
+        map: TimeMapBuilder::new(),
     };
     let head = Window::new(bytes).at(0, 5)?.to_vec();
     let readable = head.get(1..5) == Some(&[0; 4]);
@@ -242,7 +242,7 @@ impl Scanner<'_, '_> {
         if self.extents.len() < 2 || !matches!(self.times, TimesSoFar::Known(_)) {
             return Ok(None);
         }
-        let bytes = std::mem::take(&mut self.map).encode();
+        let bytes = std::mem::take(&mut self.map).finish().encode();
         Ok(Some(self.sink.put(self.kind, bytes)?))
     }
 }

@@ -4,7 +4,9 @@ use crate::support::segments::{Change, Event, History, SegmentImage, StoreImage}
 use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::token::Token;
 use segvault::source::Source;
-use segvault::source::listing::{ContextListing, ControlDbCapture, Identity, Listing, StoreFile, StoreListing};
+use segvault::source::listing::{
+    ContextListing, ControlDbCapture, Identity, Listing, StoreFile, StoreListing,
+};
 use segvault::source::segment_bytes::SegmentBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,0 +1,166 @@
+//! What a point's log consists of, and where the bytes are: entries of its own tree, and claims, resolved in the log's newest record.
+
+use crate::axon::name::SegmentName;
+use crate::axon::token::Token;
+use crate::engine::span::{Span, Standing, current};
+use crate::repo::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ContentHash;
+use crate::repo::format::point::{Claim, PointLog};
+use crate::repo::format::record::{LogKey, Record};
+use crate::repo::store::Repository;
+
+/// One segment of a point.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Its tokens.
+    pub span: Span,
+    /// Where its bytes are. For a claim, at least those that are claimed; none if no record holds them.
+    pub entry: Option<SegmentEntry>,
+    /// Set if the point only claims a prefix.
+    pub claim: Option<Claim>,
+}
+
+impl Piece {
+    /// A segment of a tree.
+    pub fn of_entry(entry: SegmentEntry) -> Self {
+        Self { span: span_of(&entry), entry: Some(entry), claim: None }
+    }
+
+    /// A claim, with what holds its bytes. None if its tokens are impossible.
+    pub fn of_claim(claim: Claim, entry: Option<SegmentEntry>) -> Option<Self> {
+        let name = claim_name(&claim)?;
+        let events = match claim.last {
+            Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
+            None => 0,
+        };
+        Some(Self { span: Span { name, standing: Standing::Open, events }, entry, claim: Some(claim) })
+    }
+
+    /// Bytes of its valid prefix.
+    pub fn prefix(&self) -> u64 {
+        match (&self.claim, &self.entry) {
+            (Some(claim), _) => claim.length,
+            (None, entry) => entry.as_ref().map_or(0, |entry| entry.logical_end),
+        }
+    }
+
+    /// Hash of its valid prefix; of all stored bytes, if it is damaged. None if nothing says so.
+    pub fn content(&self) -> Option<ContentHash> {
+        self.claim.map(|claim| claim.blake3).or(self.entry.as_ref().map(|entry| entry.content))
+    }
+}
+
+/// The tokens of an entry.
+pub fn span_of(entry: &SegmentEntry) -> Span {
+    let standing = if entry.flaw.is_some() { Standing::Damaged } else { Standing::Sealed };
+    Span { name: entry.name, standing, events: entry.events }
+}
+
+/// Number and version of a claim. None if no segment can have that number.
+pub fn claim_name(claim: &Claim) -> Option<SegmentName> {
+    Token::new(claim.number).map(|number| SegmentName { number, version: claim.version })
+}
+
+/// All segments of a point's log that count: for each number the highest version, sorted. `path` is the point's file, for errors.
+pub fn of_point(
+    repository: &Repository,
+    key: &LogKey,
+    log: &PointLog,
+    path: &str,
+) -> Result<Vec<Piece>, Error> {
+    let mut pieces: Vec<_> = repository.tree(log.root)?.into_iter().map(Piece::of_entry).collect();
+    let mut records = Records::new(repository, key);
+    for claim in &log.open {
+        let entry = records.resolve(claim)?;
+        let piece = Piece::of_claim(*claim, entry).ok_or_else(|| impossible(path))?;
+        pieces.push(piece);
+    }
+    Ok(current(pieces, |piece| piece.span))
+}
+
+fn impossible(path: &str) -> Error {
+    Error::Damaged { path: path.to_owned(), source: Damage::Json("a claim has impossible tokens".to_owned()) }
+}
+
+/// The records of a log, newest first, read as they are needed.
+struct Records<'r> {
+    repository: &'r Repository,
+    key: &'r LogKey,
+    read: Vec<Held>,
+    /// Numbers not read yet, the newest last; none before they were listed.
+    left: Option<Vec<u64>>,
+    /// The first one that could not be read.
+    failed: Option<Error>,
+}
+
+/// A record, and its tree once that was needed.
+struct Held {
+    record: Record,
+    tree: Option<Vec<SegmentEntry>>,
+}
+
+impl<'r> Records<'r> {
+    fn new(repository: &'r Repository, key: &'r LogKey) -> Self {
+        Self { repository, key, read: Vec::new(), left: None, failed: None }
+    }
+
+    /// What holds the bytes of a claim: the newest record's tail or sealed segment; an older record's, where the newest ones
+    /// can't be read (the hash of what is restored proves it).
+    fn resolve(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
+        let mut at = 0;
+        while self.reach(at)? {
+            let found = self.find(at, claim);
+            match found {
+                Ok(Some(entry)) => return Ok(Some(entry)),
+                Ok(None) if self.failed.is_none() => return Ok(None),
+                Ok(None) => {}
+                Err(error) => self.fail(error)?,
+            }
+            at += 1;
+        }
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads on until there is a record at `at`; false if there are no more.
+    fn reach(&mut self, at: usize) -> Result<bool, Error> {
+        while self.read.len() <= at {
+            let left = match self.left.as_mut() {
+                Some(left) => left,
+                None => self.left.insert(self.repository.record_numbers(self.key)?),
+            };
+            let Some(number) = left.pop() else { return Ok(false) };
+            match self.repository.record(self.key, number) {
+                Ok(record) => self.read.push(Held { record, tree: None }),
+                Err(error) => self.fail(error)?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Damage is remembered, so that older records are asked; anything else ends it.
+    fn fail(&mut self, error: Error) -> Result<(), Error> {
+        if !matches!(error, Error::Damaged { .. } | Error::Missing { .. }) {
+            return Err(error);
+        }
+        self.failed.get_or_insert(error);
+        Ok(())
+    }
+
+    fn find(&mut self, at: usize, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
+        let (Some(held), Some(name)) = (self.read.get_mut(at), claim_name(claim)) else { return Ok(None) };
+        let holds = |entry: &&SegmentEntry| entry.name == name && entry.logical_end >= claim.length;
+        if let Some(entry) = held.record.state.tails.iter().find(holds) {
+            return Ok(Some(entry.clone()));
+        }
+        let tree = match held.tree.as_mut() {
+            Some(tree) => tree,
+            None => held.tree.insert(self.repository.tree(held.record.state.root)?),
+        };
+        Ok(tree.iter().find(holds).cloned())
+    }
+}

@@ -1,0 +1,251 @@
+//! Does what a plan says.
+
+use crate::axon::time::Times;
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::engine::proof::Proven;
+use crate::engine::restore::check::Written;
+use crate::engine::restore::control_db::{Handout, StagedZip};
+use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
+use crate::engine::restore::remarks::Remarks;
+use crate::engine::restore::report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
+use crate::engine::restore::staging::{DATA, NewFile, Staging};
+use crate::engine::restore::target;
+use crate::repo;
+use crate::repo::format::moment::Moment;
+use crate::repo::format::point::ControlDb;
+use crate::repo::store::Repository;
+use std::path::PathBuf;
+
+/// The end of a rolled segment.
+const ROLLED: [u8; 4] = [0xff; 4];
+
+/// Restores. Fails before the first byte if the target has not enough space or is not empty any more.
+pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Result<Restored, Error> {
+    let proven = target::prove(&plan.target, Some(&PathBuf::from(repository.disk().display(""))))?;
+    if !plan.fits() {
+        return Err(no_space(&plan).into());
+    }
+    observer.event(&Event::Phase { name: "restore", total: Some(plan.bytes.saturating_mul(2)) });
+    let staging = Staging::create(proven)?;
+    Run { repository, observer, plan: &plan, staging, remarks: Remarks::default() }
+        .run()
+        .map_err(|error| with_figures(error, &plan))
+}
+
+fn no_space(plan: &Plan) -> Refused {
+    let free = target::free_space(plan.proven.staging_parent());
+    Refused::NoSpace { path: plan.target.clone(), needed: plan.bytes, free }
+}
+
+/// The space ran out although it seemed to be enough: the error says how much there was to write.
+fn with_figures(error: Error, plan: &Plan) -> Error {
+    match error {
+        Error::Restore(Refused::NoSpace { .. }) => no_space(plan).into(),
+        other => other,
+    }
+}
+
+struct Run<'a> {
+    repository: &'a Repository,
+    observer: &'a dyn Observer,
+    plan: &'a Plan,
+    staging: Staging,
+    remarks: Remarks,
+}
+
+impl Run<'_> {
+    fn run(mut self) -> Result<Restored, Error> {
+        let mut contexts = Vec::new();
+        for context in &self.plan.contexts {
+            contexts.push(self.context(context)?);
+        }
+        let (control_db, zip) = self.control_db()?;
+        if self.observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        self.publish(contexts, control_db, zip)
+    }
+
+    /// The zip first: it can be taken back.
+    fn publish(
+        self,
+        contexts: Vec<RestoredContext>,
+        control_db: Option<RestoredControlDb>,
+        zip: Option<StagedZip>,
+    ) -> Result<Restored, Error> {
+        let zip = zip.map(StagedZip::publish).transpose()?;
+        if let Err(error) = self.staging.publish() {
+            if let Some(zip) = zip {
+                // The error that is told is the one that came first.
+                let _ = std::fs::remove_file(zip);
+            }
+            return Err(error.into());
+        }
+        Ok(report(self.plan, self.remarks, contexts, control_db))
+    }
+
+    fn context(&mut self, plan: &ContextPlan) -> Result<RestoredContext, Error> {
+        self.staging.make_directory(&format!("{DATA}/{}", plan.context))?;
+        Ok(RestoredContext {
+            context: plan.context.clone(),
+            incarnation: plan.incarnation,
+            snapshots: self.store(&plan.snapshots)?,
+            events: self.store(&plan.events)?,
+        })
+    }
+
+    fn store(&self, plan: &StorePlan) -> Result<RestoredStore, Error> {
+        let mut sum = Sum::default();
+        for segment in &plan.segments {
+            let proven = self.segment(segment)?;
+            sum.add(&proven);
+        }
+        Ok(RestoredStore {
+            first: plan.first,
+            head: plan.head,
+            events: sum.events,
+            transactions: sum.transactions,
+            first_time: sum.times.map(|times| Moment(times.first.0)),
+            last_time: sum.times.map(|times| Moment(times.last.0)),
+            segments: plan.segments.len() as u64,
+            bytes: sum.bytes,
+            missing: plan.missing.clone(),
+        })
+    }
+
+    fn segment(&self, plan: &SegmentPlan) -> Result<Proven, Error> {
+        self.observer.event(&Event::File { name: &plan.path });
+        let mut file = self.staging.make_file(&plan.path)?;
+        self.write(plan, &mut file)?;
+        if plan.end == PlannedEnd::Rolled {
+            file.write(&ROLLED)?;
+        }
+        let path = file.path().to_owned();
+        let file = file.finish(plan.length)?;
+        let naming = self.repository.naming();
+        Written { file, path: &path, naming, observer: self.observer }.check_segment(plan)
+    }
+
+    /// Writes the stored bytes, and compares them with the hash that the point names.
+    fn write(&self, plan: &SegmentPlan, file: &mut NewFile) -> Result<(), Error> {
+        let mut hasher = self.repository.naming().hasher();
+        let mut failed = None;
+        let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
+            hasher.update(bytes);
+            failed = file.write(bytes).err();
+            self.observer.event(&Event::Bytes(bytes.len() as u64));
+            if failed.is_some() || self.observer.interrupted() {
+                Err(repo::Error::Interrupted)
+            } else {
+                Ok(())
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        read.map_err(|error| lost(plan, error))?;
+        if hasher.content() == plan.blake3 {
+            return Ok(());
+        }
+        let what = format!("the archive holds bytes with the hash {}, not {}", hasher.content(), plan.blake3);
+        Err(Refused::Contradiction { file: plan.path.clone(), what }.into())
+    }
+
+    fn control_db(&mut self) -> Result<(Option<RestoredControlDb>, Option<StagedZip>), Error> {
+        let handout = Handout { repository: self.repository, observer: self.observer };
+        let (plan, database) = (&self.plan.control_db, &self.plan.database);
+        let mut restored = RestoredControlDb {
+            path: plan.path().map(str::to_owned),
+            length: 0,
+            zip: plan.zip_to().cloned(),
+            zip_is_original: true,
+        };
+        if let Some(path) = plan.path() {
+            self.observer.event(&Event::File { name: path });
+            restored.length = handout.database(database, &self.staging, path)?;
+        }
+        let zip = match plan.zip_to() {
+            Some(to) => handout.zip(database, to)?,
+            None => None,
+        };
+        restored.zip_is_original = zip.as_ref().is_none_or(|zip| zip.is_original);
+        if !restored.zip_is_original {
+            self.remarks.zip_differs(zip_name(database));
+        }
+        let is_anything = restored.path.is_some() || restored.zip.is_some();
+        Ok((is_anything.then_some(restored), zip))
+    }
+}
+
+fn zip_name(database: &ControlDb) -> &str {
+    match database {
+        ControlDb::Inner { zip: Some(zip), .. } => &zip.name,
+        ControlDb::Zip { name, .. } => name,
+        ControlDb::Inner { .. } | ControlDb::Absent { .. } => "the zip",
+    }
+}
+
+/// What an error of the repository means for a segment.
+fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
+    use repo::Error::{ChunkDamaged, ChunkMissing, Damaged, Interrupted, Missing};
+    match error {
+        Interrupted => Error::Interrupted,
+        source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => {
+            Refused::Lost { file: plan.path.clone(), first: plan.number, last: plan.last_or_number(), source }
+                .into()
+        }
+        other => other.into(),
+    }
+}
+
+/// What the segments of a store add up to.
+#[derive(Default)]
+struct Sum {
+    events: u64,
+    transactions: u64,
+    bytes: u64,
+    times: Option<Times>,
+}
+
+impl Sum {
+    fn add(&mut self, proven: &Proven) {
+        self.events = self.events.saturating_add(proven.events);
+        self.transactions = self.transactions.saturating_add(proven.transactions);
+        self.bytes = self.bytes.saturating_add(proven.logical_end);
+        self.times = match (self.times, proven.times) {
+            (Some(before), Some(next)) => Some(before.then(next)),
+            (before, next) => before.or(next),
+        };
+    }
+}
+
+fn report(
+    plan: &Plan,
+    remarks: Remarks,
+    contexts: Vec<RestoredContext>,
+    control_db: Option<RestoredControlDb>,
+) -> Restored {
+    let stores = || plan.contexts.iter().flat_map(ContextPlan::stores);
+    let is_whole = |store: &StorePlan| {
+        store.missing.is_empty() && store.segments.iter().all(|segment| segment.end != PlannedEnd::AsFound)
+    };
+    let segments = stores().flat_map(|store| &store.segments);
+    let (warnings, notes) = remarks.split();
+    Restored {
+        point: plan.point,
+        source: plan.source.clone(),
+        at: plan.at,
+        target: plan.target.clone(),
+        contexts,
+        files: plan.files,
+        length: plan.length,
+        bytes: segments.map(|segment| segment.stored).sum::<u64>()
+            + control_db.as_ref().map_or(0, |database| database.length),
+        control_db,
+        verified: stores().all(is_whole),
+        warnings: [plan.warnings.clone(), warnings].concat(),
+        notes: [plan.notes.clone(), notes].concat(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Reads a restored file again from the target's disk and proves it, since no server will: servers start on damage without a word.
+
+use crate::axon::segment::Ending;
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::engine::proof::{Proven, Prover};
+use crate::engine::restore::error::{Error as Refused, at};
+use crate::engine::restore::plan::{PlannedEnd, SegmentPlan};
+use crate::repo::format::id::{ContentHash, Naming};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Bytes that are read at once.
+const WINDOW: usize = 1 << 20;
+/// Enough behind a prefix to see any end.
+const BEHIND: usize = 16;
+
+/// A file that was just written, at its head.
+pub struct Written<'a> {
+    /// The file.
+    pub file: File,
+    /// Where it is.
+    pub path: &'a Path,
+    /// How names are made.
+    pub naming: Naming,
+    /// Watches.
+    pub observer: &'a dyn Observer,
+}
+
+impl Written<'_> {
+    fn differs(&self, what: impl Into<String>) -> Error {
+        Refused::Written { path: self.path.to_owned(), what: what.into() }.into()
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        if self.observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        loop {
+            match self.file.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return Ok(read.map_err(at(self.path))?),
+            }
+        }
+    }
+
+    /// Hands the next `length` bytes on.
+    fn hand_on(&mut self, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        let mut buffer = vec![0; WINDOW];
+        let mut left = length;
+        while left > 0 {
+            let wanted = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
+            let got = self.read(buffer.get_mut(..wanted).unwrap_or_default())?;
+            if got == 0 {
+                return Err(self.differs("it is shorter"));
+            }
+            sink(buffer.get(..got).unwrap_or_default());
+            self.observer.event(&Event::Bytes(got as u64));
+            left -= got as u64;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, expected: u64) -> Result<(), Error> {
+        let length = self.file.metadata().map_err(at(self.path))?.len();
+        if length == expected {
+            Ok(())
+        } else {
+            Err(self.differs(format!("its length is {length}, not {expected}")))
+        }
+    }
+
+    /// Proves that the file has this length and this hash.
+    pub fn check_content(mut self, length: u64, expected: ContentHash) -> Result<(), Error> {
+        self.check_length(length)?;
+        let mut hasher = self.naming.hasher();
+        self.hand_on(length, &mut |bytes| hasher.update(bytes))?;
+        if hasher.content() == expected { Ok(()) } else { Err(self.differs("its hash is another")) }
+    }
+
+    /// Proves a segment: prefix, tokens, end, zeros to its length. Gives what its prefix turned out to be.
+    pub fn check_segment(mut self, plan: &SegmentPlan) -> Result<Proven, Error> {
+        self.check_length(plan.length)?;
+        let mut prover = Prover::new(self.naming, plan.name.number, plan.length);
+        let mut whole = self.naming.hasher();
+        self.hand_on(plan.stored, &mut |bytes| {
+            whole.update(bytes);
+            prover.feed(bytes);
+        })?;
+        let behind = self.peek(plan)?;
+        if !prover.has_ended() {
+            prover.feed(&behind);
+        }
+        self.check_zeros(plan)?;
+        let proven = prover.finish();
+        let content = if plan.end == PlannedEnd::AsFound { whole.content() } else { proven.content };
+        if content != plan.blake3 {
+            return Err(self.differs("the hash of its bytes is another"));
+        }
+        match contradiction(plan, &proven) {
+            Some(what) => Err(Refused::Contradiction { file: plan.path.clone(), what }.into()),
+            None => Ok(proven),
+        }
+    }
+
+    /// The first bytes behind the stored ones.
+    fn peek(&mut self, plan: &SegmentPlan) -> Result<Vec<u8>, Error> {
+        let mut behind = Vec::new();
+        let left = plan.length.saturating_sub(plan.stored).min(BEHIND as u64);
+        self.hand_on(left, &mut |bytes| behind.extend_from_slice(bytes))?;
+        Ok(behind)
+    }
+
+    /// Behind the end there is nothing but zeros. Holes are skipped, where the file system tells them.
+    fn check_zeros(&mut self, plan: &SegmentPlan) -> Result<(), Error> {
+        let mut from = plan.stored + if plan.end == PlannedEnd::Rolled { 4 } else { 0 };
+        while let Some((begin, length)) = self.next_data(from, plan.length)? {
+            self.file.seek(SeekFrom::Start(begin)).map_err(at(self.path))?;
+            let mut is_zero = true;
+            self.hand_on(length, &mut |bytes| is_zero &= bytes.iter().all(|byte| *byte == 0))?;
+            if !is_zero {
+                return Err(self.differs("something stands behind its end"));
+            }
+            from = begin.saturating_add(length);
+        }
+        Ok(())
+    }
+
+    /// The next run of the file, from `from` on, that is no hole: where it begins and how long it is.
+    fn next_data(&self, from: u64, length: u64) -> Result<Option<(u64, u64)>, Error> {
+        use rustix::fs::{SeekFrom, seek};
+        use rustix::io::Errno;
+        if from >= length {
+            return Ok(None);
+        }
+        let begin = match seek(&self.file, SeekFrom::Data(from)) {
+            Ok(begin) => begin,
+            Err(Errno::NXIO) => return Ok(None),
+            Err(_) => return Ok(Some((from, length - from))),
+        };
+        let end = seek(&self.file, SeekFrom::Hole(begin)).unwrap_or(length).min(length);
+        Ok((begin < end).then(|| (begin, end - begin)))
+    }
+}
+
+/// What is right on the disk and yet not what the point says.
+fn contradiction(plan: &SegmentPlan, proven: &Proven) -> Option<String> {
+    if plan.end == PlannedEnd::AsFound {
+        return None;
+    }
+    if proven.logical_end != plan.prefix {
+        return Some(format!("its transactions end at byte {}, not {}", proven.logical_end, plan.prefix));
+    }
+    if proven.events != plan.events {
+        return Some(format!("it holds {} events, not {}", proven.events, plan.events));
+    }
+    match (plan.end, proven.ending) {
+        (PlannedEnd::Rolled, Ending::Rolled) | (PlannedEnd::Open, Ending::Open) => None,
+        (PlannedEnd::EndOfFile, Ending::EndOfFile | Ending::Open) => None,
+        (_, Ending::Stopped(reason)) => Some(format!("behind its last transaction: {reason}")),
+        _ => Some("it has another end than it had".to_owned()),
+    }
+}

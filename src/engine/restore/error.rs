@@ -1,0 +1,149 @@
+//! What a restore can fail with. Whatever it is: nothing stands under the target's name that was not there before.
+
+use crate::repo;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A context that the point does not have (exit 2).
+    #[error("the point has no context '{name}'; it has: {}", .known.join(", "))]
+    UnknownContext {
+        /// What was given.
+        name: String,
+        /// The contexts of the point.
+        known: Vec<String>,
+    },
+    /// The point has neither a context nor a control database that is wanted (exit 2).
+    #[error("there is nothing to restore: no context, and no control database")]
+    Nothing,
+    /// Target and repository lie in one another (exit 2).
+    #[error("{} and the repository {} lie in one another", .target.display(), .repository.display())]
+    Nested {
+        /// The target.
+        target: PathBuf,
+        /// The repository.
+        repository: PathBuf,
+    },
+    /// The target has something in it (exit 31).
+    #[error("{} is not empty: it has {found}; choose an empty or a new directory", .path.display())]
+    NotEmpty {
+        /// The target.
+        path: PathBuf,
+        /// One of the names in it.
+        found: String,
+    },
+    /// The file for the control-db zip is there already (exit 31).
+    #[error("{} is there already", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The directory in which the target is to be made is not there (exit 30).
+    #[error("{} is not there: make it first, or mount what belongs there", .path.display())]
+    NoParent {
+        /// The directory that is missing.
+        path: PathBuf,
+    },
+    /// The target is a file, or a link that leads nowhere (exit 30).
+    #[error("{} is not a directory", .path.display())]
+    NotADirectory {
+        /// The target.
+        path: PathBuf,
+    },
+    /// It can't be written or read (exit 30).
+    #[error("{}: {source}", .path.display())]
+    Target {
+        /// What could not be used.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Not enough space (exit 40).
+    #[error("not enough space for {}: {needed} bytes are needed{}", .path.display(), free_text(*.free))]
+    NoSpace {
+        /// The target.
+        path: PathBuf,
+        /// Bytes that are to be written.
+        needed: u64,
+        /// Bytes that are free, where that is known.
+        free: Option<u64>,
+    },
+    /// A name in the point would lead outside the target, or is not one (exit 20).
+    #[error("refused: the point names {name:?}, which {why}")]
+    UnsafeName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A claim that no record holds (exit 20).
+    #[error(
+        "{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})"
+    )]
+    Unresolved {
+        /// The file that can't be restored.
+        file: String,
+        /// The last token that it should have.
+        last: Option<u64>,
+    },
+    /// Bytes that the repository has lost (exit 20).
+    #[error("{file} can't be restored, nor the tokens from {first} to {last} in it")]
+    Lost {
+        /// The file.
+        file: String,
+        /// Its first token.
+        first: u64,
+        /// Its last token.
+        last: u64,
+        /// What is damaged.
+        #[source]
+        source: repo::Error,
+    },
+    /// What the repository holds is whole by itself, but not what the point says (exit 20).
+    #[error("{file}: {what}")]
+    Contradiction {
+        /// The file, or what it is about.
+        file: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// Tokens are missing or there twice, and the point does not say so (exit 21).
+    #[error("{context} {store}: {what} {first} to {last}, and the point does not say so")]
+    Broken {
+        /// The context.
+        context: String,
+        /// The store.
+        store: &'static str,
+        /// `missing tokens` or `tokens that are there twice`.
+        what: &'static str,
+        /// The first one.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// Read again from the target's disk, a file is not what was written (exit 1): suspect that disk.
+    #[error("{}: read again from disk, it is not what was written: {what}", .path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+fn free_text(free: Option<u64>) -> String {
+    free.map_or(String::new(), |free| format!(", {free} are free"))
+}
+
+/// Names the path of an I/O error; no space has its own error.
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::NoSpace { path: path.to_owned(), needed: 0, free: None }
+        }
+        _ => Error::Target { path: path.to_owned(), source },
+    }
+}

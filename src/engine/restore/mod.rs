@@ -1,0 +1,26 @@
+//! Restores a point into a directory from which Axon Server starts.
+//!
+//! [`plan`] says everything beforehand and writes nothing. [`apply`] prepares all files in a directory beside the target, each chunk's hash
+//! checked; makes them durable; reads them again from the disk and proves the history in them; and only then gives them the target's name, in
+//! one step. On any error, and on an interrupt, nothing stands under that name.
+
+mod apply;
+mod check;
+mod control_db;
+pub mod error;
+mod names;
+mod plan;
+mod planning;
+mod remarks;
+mod report;
+mod staging;
+mod target;
+
+pub use apply::apply;
+pub use control_db::recipe;
+pub use error::Error;
+pub use plan::{
+    ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
+};
+pub use planning::plan;
+pub use report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};

@@ -1,0 +1,269 @@
+//! Makes a plan of a point: chooses the segments that count, resolves claims, proves names, tokens and heads, and says what is less than whole.
+
+use crate::axon::name::{SegmentName, Store};
+use crate::axon::segment::{END_LENGTH, HEADER_LENGTH};
+use crate::axon::token::Token;
+use crate::engine::error::Error;
+use crate::engine::pieces::{self, Piece};
+use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::names;
+use crate::engine::restore::plan::{
+    ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
+};
+use crate::engine::restore::remarks::{self, Place, Remarks};
+use crate::engine::restore::staging::DATA;
+use crate::engine::restore::target;
+use crate::engine::select;
+use crate::engine::span::{self, Break, BreakKind, Span, Standing};
+use crate::repo::format::entry::{End, SegmentEntry};
+use crate::repo::format::point::{ControlDb, PointBody, PointContext, PointLog};
+use crate::repo::format::record::LogKey;
+use crate::repo::store::{ListedPoint, Repository};
+use std::path::{Path, PathBuf};
+
+/// Plans. Nothing is written. The target is proven too, so that a dry run fails where the restore would.
+pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, Error> {
+    let journal = repository.journal()?;
+    let listed = select::point(&journal, &options.point, options.source.as_deref())?;
+    let own_directory = PathBuf::from(repository.disk().display(""));
+    let proven = target::prove(&options.target, Some(&own_directory))?;
+    let body = &listed.point.body;
+    let wanted = wanted_contexts(body, &options.contexts)?;
+    let mut remarks = remarks::of_point(listed, &wanted);
+    let control_db = control_db(body, options, &mut remarks)?;
+    check_names(&wanted, &control_db)?;
+    let contexts = wanted
+        .iter()
+        .map(|(name, context)| {
+            Planner { repository, listed, context: name, remarks: &mut remarks }.context(context)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    if contexts.is_empty() && matches!(control_db, ControlDbPlan::Absent { .. } | ControlDbPlan::LeftOut) {
+        return Err(Refused::Nothing.into());
+    }
+    let (warnings, notes) = remarks.split();
+    let mut plan = Plan {
+        point: listed.reference(),
+        source: body.source.clone(),
+        at: body.at,
+        complete: listed.is_complete(),
+        order: body.order,
+        target: proven.path.clone(),
+        contexts,
+        control_db,
+        files: 0,
+        length: 0,
+        bytes: 0,
+        free: None,
+        warnings,
+        notes,
+        proven,
+        database: body.control_db.clone(),
+    };
+    plan.sum();
+    Ok(plan)
+}
+
+type Wanted<'p> = Vec<(&'p str, &'p PointContext)>;
+
+fn wanted_contexts<'p>(body: &'p PointBody, names: &[String]) -> Result<Wanted<'p>, Refused> {
+    let known = || body.contexts.keys().cloned().collect();
+    if let Some(name) = names.iter().find(|name| !body.contexts.contains_key(*name)) {
+        return Err(Refused::UnknownContext { name: name.clone(), known: known() });
+    }
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let all = body.contexts.iter().map(|(name, context)| (name.as_str(), context));
+    Ok(all.filter(|(name, _)| is_wanted(name)).collect())
+}
+
+fn control_db(
+    body: &PointBody,
+    options: &RestoreOptions,
+    remarks: &mut Remarks,
+) -> Result<ControlDbPlan, Refused> {
+    let (entry, length, zip) = match &body.control_db {
+        ControlDb::Absent { reason } => {
+            remarks.no_control_db(reason, options.control_db_zip_to.is_some());
+            return Ok(ControlDbPlan::Absent { reason: reason.clone() });
+        }
+        ControlDb::Inner { entry, inner, zip } => {
+            (entry, Some(inner.length), zip.as_ref().map(|zip| zip.name.as_str()))
+        }
+        ControlDb::Zip { entry, name, .. } => (entry, None, Some(name.as_str())),
+    };
+    let zip_to = match (&options.control_db_zip_to, zip) {
+        (Some(to), Some(name)) => Some(zip_path(to, name)?),
+        (Some(_), None) => {
+            remarks.no_zip();
+            None
+        }
+        (None, _) => None,
+    };
+    match (options.control_db, zip_to) {
+        (true, zip_to) => {
+            let path = format!("{DATA}/{}", names::plain(entry)?);
+            Ok(ControlDbPlan::File { path, length, zip_to })
+        }
+        (false, Some(zip_to)) => Ok(ControlDbPlan::ZipOnly { zip_to }),
+        (false, None) => Ok(ControlDbPlan::LeftOut),
+    }
+}
+
+/// A file that is not there yet; a directory gets one of the zip's own name.
+fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
+    let path = if to.is_dir() { to.join(names::plain(name)?) } else { to.to_owned() };
+    if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
+}
+
+fn check_names(wanted: &Wanted<'_>, control_db: &ControlDbPlan) -> Result<(), Refused> {
+    wanted.iter().try_for_each(|(name, _)| names::plain(name).map(|_| ()))?;
+    let database = control_db.path().and_then(|path| path.rsplit('/').next());
+    names::distinct(wanted.iter().map(|(name, _)| *name).chain(database))
+}
+
+/// Plans one context.
+struct Planner<'a> {
+    repository: &'a Repository,
+    listed: &'a ListedPoint,
+    context: &'a str,
+    remarks: &'a mut Remarks,
+}
+
+impl Planner<'_> {
+    fn context(mut self, context: &PointContext) -> Result<ContextPlan, Error> {
+        let incarnation = context.incarnation;
+        let snapshots = self.store(incarnation, Store::Snapshots, &context.snapshots)?;
+        let events = self.store(incarnation, Store::Events, &context.events)?;
+        Ok(ContextPlan { context: self.context.to_owned(), incarnation, snapshots, events })
+    }
+
+    fn store(&mut self, incarnation: u32, store: Store, log: &PointLog) -> Result<StorePlan, Error> {
+        let source = self.listed.point.body.source.clone();
+        let key = LogKey { source, context: self.context.to_owned(), incarnation, store };
+        let file = format!("point {}", self.listed.point.number);
+        let pieces = pieces::of_point(self.repository, &key, log, &file)?;
+        let spans: Vec<_> = pieces.iter().map(|piece| piece.span).collect();
+        let missing = self.breaks(store, &spans)?;
+        self.check_head(store, &spans, log)?;
+        let newest = pieces.len();
+        let segments = pieces
+            .into_iter()
+            .enumerate()
+            .map(|(at, piece)| self.segment(store, piece, at + 1 == newest))
+            .collect::<Result<_, _>>()?;
+        Ok(StorePlan {
+            store,
+            first: span::first(&spans).map(Token::get),
+            head: span::head(&spans).map(Token::get),
+            missing,
+            segments,
+        })
+    }
+
+    /// Missing tokens are handed out as missing only where the point says so itself.
+    fn breaks(&mut self, store: Store, spans: &[Span]) -> Result<Vec<TokenRange>, Refused> {
+        let mut missing = Vec::new();
+        for found in span::breaks(spans) {
+            let place = Place { context: self.context, store };
+            let is_told = match found.kind {
+                BreakKind::Damage => true,
+                BreakKind::Hole => remarks::tells(&self.listed.point.body, place, found.first, found.last),
+                BreakKind::Overlap => false,
+            };
+            if !is_told {
+                return Err(self.broken(store, &found));
+            }
+            self.remarks.missing(place, &found);
+            missing.push(TokenRange { first: found.first.get(), last: found.last.get() });
+        }
+        Ok(missing)
+    }
+
+    fn broken(&self, store: Store, found: &Break) -> Refused {
+        let overlap = found.kind == BreakKind::Overlap;
+        Refused::Broken {
+            context: self.context.to_owned(),
+            store: store.as_str(),
+            what: if overlap { "two segments have the tokens" } else { "no segment has the tokens" },
+            first: found.first.get(),
+            last: found.last.get(),
+        }
+    }
+
+    /// The segments must hold exactly what the manifest says, unless the last one is damaged: then its head is what could be read.
+    fn check_head(&self, store: Store, spans: &[Span], log: &PointLog) -> Result<(), Refused> {
+        let is_damaged = spans.last().is_some_and(|span| span.standing == Standing::Damaged);
+        let (first, head) = (span::first(spans).map(Token::get), span::head(spans).map(Token::get));
+        if is_damaged || (first, head) == (log.first, log.head) {
+            return Ok(());
+        }
+        let what = format!(
+            "the segments hold the tokens {} to {}, the point says {} to {}",
+            text(first),
+            text(head),
+            text(log.first),
+            text(log.head)
+        );
+        Err(Refused::Contradiction { file: format!("{} of {}", store.as_str(), self.context), what })
+    }
+
+    fn segment(&mut self, store: Store, piece: Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
+        let name = piece.span.name;
+        let path = path(self.context, store, name);
+        let unresolved =
+            || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
+        let (Some(entry), Some(blake3)) = (&piece.entry, piece.content()) else { return Err(unresolved()) };
+        let prefix = piece.prefix();
+        let end = end_of(&piece, entry, is_newest);
+        if end == PlannedEnd::AsFound {
+            self.remarks.damaged(Place { context: self.context, store }, entry);
+        }
+        let stored = if end == PlannedEnd::AsFound { entry.stored_length } else { prefix };
+        let length = entry.file_length.max(stored).max(least_length(prefix, end));
+        Ok(SegmentPlan {
+            number: name.number.get(),
+            version: name.version,
+            events: piece.span.events,
+            prefix,
+            length,
+            end,
+            blake3,
+            name,
+            stored,
+            extents: entry.extents.clone(),
+            path,
+        })
+    }
+}
+
+fn text(token: Option<u64>) -> String {
+    token.map_or_else(|| "none".to_owned(), |token| token.to_string())
+}
+
+fn path(context: &str, store: Store, name: SegmentName) -> String {
+    format!("{DATA}/{context}/{}", name.file_name(store))
+}
+
+/// A claim says nothing of what stood behind it. The newest segment is opened by the server for writing, so there it must be open; one with
+/// a successor was rolled. What has no header yet can have no end either: it is zeros.
+fn end_of(piece: &Piece, entry: &SegmentEntry, is_newest: bool) -> PlannedEnd {
+    let is_whole = piece.prefix() == entry.logical_end;
+    match (entry.end, piece.claim.is_some()) {
+        (_, false) if entry.flaw.is_some() => PlannedEnd::AsFound,
+        (_, true) if is_newest => PlannedEnd::Open,
+        (End::Rolled, _) | (_, true) if piece.prefix() < HEADER_LENGTH => PlannedEnd::Open,
+        (_, true) if !is_whole => PlannedEnd::Rolled,
+        (End::Rolled, _) => PlannedEnd::Rolled,
+        (End::Open, _) => PlannedEnd::Open,
+        (End::EndOfFile, _) if is_newest => PlannedEnd::Open,
+        (End::EndOfFile, _) => PlannedEnd::EndOfFile,
+    }
+}
+
+/// A server that opens a segment for writing needs room for an end behind its last transaction, and for the header in any case.
+fn least_length(prefix: u64, end: PlannedEnd) -> u64 {
+    match end {
+        PlannedEnd::Rolled | PlannedEnd::Open => prefix.max(HEADER_LENGTH).saturating_add(END_LENGTH),
+        PlannedEnd::EndOfFile | PlannedEnd::AsFound => prefix,
+    }
+}

@@ -1,0 +1,155 @@
+//! What a user must know of what is restored: the point's own findings, as far as they concern it, and what the plan itself shows.
+
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::span::{Break, BreakKind};
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::point::{Finding, PointBody, PointContext, Weight};
+use crate::repo::store::ListedPoint;
+
+/// A store of a context.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The context.
+    pub context: &'a str,
+    /// The store.
+    pub store: Store,
+}
+
+/// Remarks, as they come up.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks(Vec<Finding>);
+
+/// What the point itself says of the contexts that are wanted.
+pub fn of_point(listed: &ListedPoint, wanted: &[(&str, &PointContext)]) -> Remarks {
+    let body = &listed.point.body;
+    let mut remarks = Remarks::default();
+    remarks.of_point(listed);
+    if !body.left_out.is_empty() {
+        let text = format!("the backup left out the contexts {}, on request", body.left_out.join(", "));
+        remarks.add(Weight::Note, "left-out", text);
+    }
+    let concerns = |finding: &&Finding| {
+        finding.context.as_ref().is_none_or(|name| wanted.iter().any(|(w, _)| w == name))
+    };
+    remarks.0.extend(body.findings.iter().filter(concerns).cloned());
+    remarks
+}
+
+/// Whether one of the point's findings, of that store, covers all these tokens.
+pub fn tells(body: &PointBody, place: Place<'_>, first: Token, last: Token) -> bool {
+    body.findings.iter().any(|finding| {
+        finding.weight > Weight::Note
+            && finding.context.as_deref() == Some(place.context)
+            && finding.store.as_deref() == Some(place.store.as_str())
+            && finding.first.is_some_and(|from| from <= first.get())
+            && finding.last.is_some_and(|to| to >= last.get())
+    })
+}
+
+impl Remarks {
+    fn of_point(&mut self, listed: &ListedPoint) {
+        let body = &listed.point.body;
+        let number = listed.point.number;
+        if !body.complete {
+            self.add(Weight::Warning, "incomplete", format!("point {number} is incomplete"));
+        }
+        if let Some(reason) = &listed.marked_incomplete {
+            let text = format!("point {number} was found to be incomplete after it was made: {reason}");
+            self.add(Weight::Warning, "incomplete", text);
+        }
+        if body.unordered {
+            let text =
+                "the control database is newer than the segments: it may rely on events that are not there";
+            self.add(Weight::Warning, "unordered", text.to_owned());
+        }
+        if listed.forgotten {
+            self.add(
+                Weight::Note,
+                "forgotten",
+                format!("point {number} is forgotten and may be deleted soon"),
+            );
+        }
+    }
+
+    fn add(&mut self, weight: Weight, what: &str, text: String) {
+        self.0.push(Finding {
+            weight,
+            what: what.to_owned(),
+            context: None,
+            store: None,
+            file: None,
+            offset: None,
+            first: None,
+            last: None,
+            text,
+        });
+    }
+
+    /// One about a store.
+    fn add_at(&mut self, place: Place<'_>, what: &str, tokens: [Option<Token>; 2], text: String) {
+        self.add(Weight::Warning, what, text);
+        if let Some(remark) = self.0.last_mut() {
+            remark.context = Some(place.context.to_owned());
+            remark.store = Some(place.store.as_str().to_owned());
+            [remark.first, remark.last] = tokens.map(|token| token.map(Token::get));
+        }
+    }
+
+    /// The point has no control database.
+    pub fn no_control_db(&mut self, reason: &str, is_zip_wanted: bool) {
+        let weight = if is_zip_wanted { Weight::Warning } else { Weight::Note };
+        self.add(weight, "no-control-db", format!("the point has no control database: {reason}"));
+    }
+
+    /// The zip is wanted, and there never was one.
+    pub fn no_zip(&mut self) {
+        let text = "the control database was not archived from a zip: there is none to write".to_owned();
+        self.add(Weight::Warning, "no-control-db-zip", text);
+    }
+
+    /// The zip could not be rebuilt as it was.
+    pub fn zip_differs(&mut self, name: &str) {
+        let text = format!(
+            "{name} could not be rebuilt as the server wrote it; what is written is a fresh zip of the same database"
+        );
+        self.add(Weight::Warning, "control-db-zip", text);
+    }
+
+    /// Tokens are missing, and the point or the damage before them says so.
+    pub fn missing(&mut self, place: Place<'_>, found: &Break) {
+        let Place { context, store } = place;
+        let why = match found.kind {
+            BreakKind::Damage => format!("they lie in the damaged part of segment {}", found.after),
+            BreakKind::Hole | BreakKind::Overlap => "the point has no segment with them".to_owned(),
+        };
+        let text = format!(
+            "{store} of {context}: the tokens {} to {} are missing: {why}; Axon Server serves what is before them and \
+             hangs or fails there",
+            found.first, found.last
+        );
+        self.add_at(place, "gap", [Some(found.first), Some(found.last)], text);
+    }
+
+    /// A segment is damaged and handed out as it was archived.
+    pub fn damaged(&mut self, place: Place<'_>, entry: &SegmentEntry) {
+        let Place { context, store } = place;
+        let reason = entry.flaw.map_or_else(String::new, |flaw| flaw.reason.to_string());
+        let text = format!(
+            "{} of {context} was archived as it was found, damaged at byte {}, behind token {}: {reason}",
+            entry.name.file_name(store),
+            entry.logical_end,
+            entry.last_token().map_or_else(|| "none".to_owned(), |token| token.to_string()),
+        );
+        self.add_at(place, "damage", [entry.next_token(), None], text);
+        if let Some(remark) = self.0.last_mut() {
+            remark.file = Some(entry.name.file_name(store));
+            remark.offset = Some(entry.logical_end);
+        }
+    }
+
+    /// Warnings and notes, each in their order.
+    pub fn split(self) -> (Vec<Finding>, Vec<Finding>) {
+        self.0.into_iter().partition(|remark| remark.weight > Weight::Note)
+    }
+}

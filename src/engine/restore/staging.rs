@@ -1,0 +1,267 @@
+//! Where a restore is prepared: a directory beside the target that gets the target's name in one step, or vanishes.
+//!
+//! All that is written to the target's file system is written here. Directories are made with mode 0700 and files with 0600: history is
+//! confidential.
+
+use crate::engine::restore::error::{Error, at};
+use crate::engine::restore::target::{Place, Target};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The one directory at the top of what is restored.
+pub const DATA: &str = "data";
+/// Names longer than this are not repeated in the name of the staging directory.
+const NAME_REPEATED_MAX: usize = 150;
+
+/// A directory that is removed again unless it is published.
+pub struct Staging {
+    directory: TempDir,
+    target: Target,
+    /// All directories, in the order in which they were made.
+    made: Vec<PathBuf>,
+}
+
+impl Staging {
+    /// Makes it.
+    pub fn create(target: Target) -> Result<Self, Error> {
+        let mut prefix = std::ffi::OsString::from(".");
+        if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
+            prefix.push(target.name());
+        }
+        prefix.push(".segvault-restore-");
+        let parent = target.staging_parent();
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(at(parent))?;
+        let mut staging = Self { directory, target, made: Vec::new() };
+        staging.make_directory(DATA)?;
+        Ok(staging)
+    }
+
+    /// A place inside.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.directory.path().join(relative)
+    }
+
+    /// Makes a directory inside, whose parent is there.
+    pub fn make_directory(&mut self, relative: &str) -> Result<(), Error> {
+        let path = self.path(relative);
+        DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
+        self.made.push(path);
+        Ok(())
+    }
+
+    /// Makes a file inside.
+    pub fn make_file(&self, relative: &str) -> Result<NewFile, Error> {
+        NewFile::create(self.path(relative))
+    }
+
+    /// Makes all directories durable; the files are already.
+    fn sync(&self) -> Result<(), Error> {
+        self.made.iter().try_for_each(|path| sync_directory(path))?;
+        sync_directory(self.directory.path())
+    }
+
+    /// Gives everything the target's name, in one step, durably.
+    pub fn publish(self) -> Result<PathBuf, Error> {
+        self.sync()?;
+        let target = self.target.path.clone();
+        match self.target.place {
+            Place::Missing => self.become_target(&target)?,
+            Place::Empty | Place::EmptyRoot => self.fill_target(&target)?,
+        }
+        Ok(target)
+    }
+
+    fn become_target(self, target: &Path) -> Result<(), Error> {
+        rename_new(self.directory.path(), target)?;
+        // It has another name now: there is nothing left to remove.
+        let _ = self.directory.keep();
+        sync_directory(target.parent().unwrap_or(target))
+    }
+
+    fn fill_target(self, target: &Path) -> Result<(), Error> {
+        rename_new(&self.path(DATA), &target.join(DATA))?;
+        let parent = self.target.staging_parent().to_owned();
+        self.directory.close().map_err(at(&parent))?;
+        sync_directory(&parent)?;
+        sync_directory(target)
+    }
+}
+
+/// Renames, never replacing anything.
+pub fn rename_new(from: &Path, to: &Path) -> Result<(), Error> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    let renamed = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_if_missing(from, to),
+        renamed => renamed.map_err(io::Error::from),
+    };
+    renamed.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => Error::Exists { path: to.to_owned() },
+        _ => at(to)(error),
+    })
+}
+
+/// For file systems that can't refuse to replace.
+fn rename_if_missing(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(to) {
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the names in a directory durable. Some file systems know no such thing: there it is all that can be done.
+pub fn sync_directory(path: &Path) -> Result<(), Error> {
+    match File::open(path).and_then(|directory| directory.sync_all()) {
+        Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Err(at(path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A file that is being written.
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+    written: u64,
+}
+
+impl NewFile {
+    /// Makes a file that is not there yet.
+    pub fn create(path: PathBuf) -> Result<Self, Error> {
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(
+                |error| match error.kind() {
+                    ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
+                    _ => at(&path)(error),
+                },
+            )?;
+        Ok(Self { path, file, written: 0 })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(at(&self.path))?;
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Gives it its length (what is behind the written bytes is a hole of zeros), makes it durable, and has the system forget its pages, so
+    /// that they are read from the disk again. Stands at its head then.
+    pub fn finish(mut self, length: u64) -> Result<File, Error> {
+        self.file.set_len(length).map_err(at(&self.path))?;
+        self.file.sync_all().map_err(at(&self.path))?;
+        // Advice only: where it is not taken, the check reads memory.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+        self.file.seek(SeekFrom::Start(0)).map_err(at(&self.path))?;
+        Ok(self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Staging;
+    use crate::engine::restore::error::Error;
+    use crate::engine::restore::target::prove;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn staged(target: &Path) -> Staging {
+        let mut staging = Staging::create(prove(target, None).unwrap()).unwrap();
+        staging.make_directory("data/default").unwrap();
+        let mut file = staging.make_file("data/default/x").unwrap();
+        file.write(b"abc").unwrap();
+        file.finish(10).unwrap();
+        staging
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_target_appears_at_once_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out");
+        let staging = staged(&target);
+        assert!(!target.exists());
+        staging.publish().unwrap();
+        assert_eq!(names(dir.path()), ["out"]);
+        assert_eq!(fs::read(target.join("data/default/x")).unwrap(), b"abc\0\0\0\0\0\0\0");
+        assert_eq!(mode(&target.join("data/default/x")), 0o600);
+        for directory in [target.clone(), target.join("data"), target.join("data/default")] {
+            assert_eq!(mode(&directory), 0o700, "{directory:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_target_keeps_its_mode_and_gets_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out");
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o750)).unwrap();
+        staged(&target).publish().unwrap();
+        assert_eq!((names(dir.path()), names(&target)), (vec!["out".into()], vec!["data".into()]));
+        assert_eq!(mode(&target), 0o750);
+    }
+
+    #[test]
+    fn the_root_of_a_file_system_is_filled_from_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lost+found")).unwrap();
+        let staging = staged(dir.path());
+        assert_eq!(names(dir.path()).len(), 2);
+        staging.publish().unwrap();
+        assert_eq!(names(dir.path()), ["data", "lost+found"]);
+    }
+
+    #[test]
+    fn what_is_not_published_vanishes() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(staged(&dir.path().join("out")));
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_is_replaced_that_appeared_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out");
+        let staging = staged(&target);
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("theirs"), "x").unwrap();
+        assert!(matches!(staging.publish(), Err(Error::Exists { .. })));
+        assert_eq!((names(dir.path()), names(&target)), (vec!["out".into()], vec!["theirs".into()]));
+    }
+
+    #[test]
+    fn a_target_with_a_very_long_name_is_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x".repeat(255));
+        staged(&target).publish().unwrap();
+        assert!(target.join("data/default/x").exists());
+    }
+}

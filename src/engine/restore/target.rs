@@ -1,0 +1,199 @@
+//! Where a restore goes: proven to be empty, or not there yet, and not entangled with the repository.
+
+use crate::engine::restore::error::{Error, at};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What every new file system of a certain kind has; it alone does not make a target non-empty.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// A target, proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where it is, without links on the way.
+    pub path: PathBuf,
+    /// What is there.
+    pub place: Place,
+}
+
+/// What is at the target's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing: the directory itself is made.
+    Missing,
+    /// An empty directory: it stays, with its owner and mode, and gets its content in one step.
+    Empty,
+    /// An empty directory that is the root of a file system: nothing can be moved into it from beside.
+    EmptyRoot,
+}
+
+impl Target {
+    /// The directory in which to prepare what is restored: on the same file system as the target.
+    pub fn staging_parent(&self) -> &Path {
+        match self.place {
+            Place::EmptyRoot => &self.path,
+            Place::Missing | Place::Empty => self.path.parent().unwrap_or(&self.path),
+        }
+    }
+
+    /// Its own name.
+    pub fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+}
+
+/// Proves a target. `repository` is the repository's directory, if it is a local one.
+pub fn prove(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
+    let target = match std::fs::symlink_metadata(path) {
+        Ok(_) => existing(path, repository)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => missing(path)?,
+        Err(error) => return Err(at(path)(error)),
+    };
+    refuse_nested(&target.path, repository)?;
+    Ok(target)
+}
+
+fn missing(path: &Path) -> Result<Target, Error> {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(Error::NoParent { path: path.to_owned() }),
+    };
+    let Some(name) = path.file_name() else { return Err(Error::NoParent { path: path.to_owned() }) };
+    let found = parent.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::NoParent { path: parent.to_owned() },
+        _ => at(parent)(error),
+    })?;
+    if !found.is_dir() {
+        return Err(Error::NotADirectory { path: found });
+    }
+    Ok(Target { path: found.join(name), place: Place::Missing })
+}
+
+fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
+    let not_a_directory = || Error::NotADirectory { path: path.to_owned() };
+    let found = path.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => not_a_directory(),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => not_a_directory(),
+        _ => at(path)(error),
+    })?;
+    if !found.is_dir() {
+        return Err(not_a_directory());
+    }
+    // A repository inside the target is said as such, not as a target that is not empty.
+    refuse_nested(&found, repository)?;
+    let has_lost_and_found = refuse_content(&found)?;
+    let place = if has_lost_and_found || is_root(&found) { Place::EmptyRoot } else { Place::Empty };
+    Ok(Target { path: found, place })
+}
+
+/// Refuses a directory that has anything in it but `lost+found`; whether that is there.
+fn refuse_content(path: &Path) -> Result<bool, Error> {
+    let mut has_lost_and_found = false;
+    for entry in std::fs::read_dir(path).map_err(at(path))? {
+        let name = entry.map_err(at(path))?.file_name();
+        if name != LOST_AND_FOUND {
+            return Err(Error::NotEmpty {
+                path: path.to_owned(),
+                found: name.to_string_lossy().into_owned(),
+            });
+        }
+        has_lost_and_found = true;
+    }
+    Ok(has_lost_and_found)
+}
+
+/// Whether something is mounted there.
+fn is_root(path: &Path) -> bool {
+    let Ok(found) = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS) else {
+        return false;
+    };
+    let is_root = StatxAttributes::MOUNT_ROOT;
+    found.stx_attributes_mask.contains(is_root) && found.stx_attributes.contains(is_root)
+}
+
+fn refuse_nested(target: &Path, repository: Option<&Path>) -> Result<(), Error> {
+    let Some(repository) = repository.and_then(|path| path.canonicalize().ok()) else { return Ok(()) };
+    if target.starts_with(&repository) || repository.starts_with(target) {
+        return Err(Error::Nested { target: target.to_owned(), repository });
+    }
+    Ok(())
+}
+
+/// Bytes that may be written to the file system of `directory`; none if it does not say.
+pub fn free_space(directory: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(directory).ok()?;
+    found.f_bavail.checked_mul(found.f_frsize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, free_space, prove};
+    use crate::engine::restore::error::Error;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_missing_and_an_empty_directory_are_targets() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let target = prove(&root.join("new"), None).unwrap();
+        assert_eq!((target.path.clone(), target.place), (root.join("new"), Place::Missing));
+        assert_eq!(target.staging_parent(), root);
+        fs::create_dir(root.join("empty")).unwrap();
+        let target = prove(&root.join("empty"), None).unwrap();
+        assert_eq!((target.place, target.staging_parent()), (Place::Empty, root.as_path()));
+        symlink(root.join("empty"), root.join("link")).unwrap();
+        assert_eq!(
+            prove(&root.join("link"), None).unwrap().path,
+            root.join("empty"),
+            "the place, not the link"
+        );
+    }
+
+    #[test]
+    fn lost_and_found_alone_counts_as_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lost+found")).unwrap();
+        assert_eq!(prove(dir.path(), None).unwrap().place, Place::EmptyRoot);
+        fs::create_dir(dir.path().join("data")).unwrap();
+        assert!(matches!(prove(dir.path(), None), Err(Error::NotEmpty { found, .. }) if found == "data"));
+    }
+
+    #[test]
+    fn what_can_be_no_target_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        symlink(at("loop"), at("loop")).unwrap();
+        for name in ["file", "dangling", "loop"] {
+            assert!(matches!(prove(&at(name), None), Err(Error::NotADirectory { .. })), "{name}");
+        }
+        assert!(matches!(prove(&at("no/target"), None), Err(Error::NoParent { path }) if path == at("no")));
+        assert!(matches!(prove(&at("no/.."), None), Err(Error::NoParent { .. })));
+        assert!(prove(&at("file/x"), None).is_err());
+    }
+
+    #[test]
+    fn target_and_repository_must_not_lie_in_one_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let repository = dir.path().join("repo");
+        fs::create_dir(&repository).unwrap();
+        symlink(&repository, dir.path().join("link")).unwrap();
+        for target in
+            [repository.join("out"), repository.clone(), dir.path().join("link/out"), dir.path().into()]
+        {
+            let refused = prove(&target, Some(&repository));
+            assert!(matches!(refused, Err(Error::Nested { .. })), "{target:?}: {refused:?}");
+        }
+        assert!(prove(&dir.path().join("repo2"), Some(&repository)).is_ok(), "beside it is well");
+    }
+
+    #[test]
+    fn free_space_is_known_here() {
+        assert!(free_space(&std::env::temp_dir()).is_some_and(|bytes| bytes > 0));
+    }
+}
