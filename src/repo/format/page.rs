@@ -118,7 +118,7 @@ impl Page {
 }
 
 impl Child {
-    fn write(&self, writer: &mut Writer) {
+    pub(crate) fn write(&self, writer: &mut Writer) {
         writer.array("page", &self.page.0);
         writer.u64("entries", self.entries);
         self.first.write(writer);
