@@ -226,7 +226,7 @@ mod tests {
             context("b", 2, log(Some(19), Some(5)), log(Some(3), Some(0))),
         ];
         let expected = "\
-POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED    HISTORY   CONTROL DB  ORDER  STATE
+POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED     HISTORY  CONTROL DB  ORDER  STATE
     7  2026-11-22 21:10:49  node-1  a                9          none  all        2.00 KiB        none  none   complete
                                     b@2             19             3  +5 events  2.00 KiB
 ";

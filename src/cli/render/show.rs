@@ -147,20 +147,19 @@ fn segment_state(segment: &SegmentRow) -> String {
 fn steps(steps: &[StepAt]) -> Table {
     let mut rows = table(&["TIME", "STEP"]);
     for step in steps {
-        let of =
-            step.context.as_ref().map_or_else(String::new, |context| format!(" of {}", one_line(context)));
-        rows.add_row([step.at.to_string(), format!("{}{of}", words(step.step))]);
+        rows.add_row([step.at.to_string(), words(step)]);
     }
     rows
 }
 
-fn words(step: StepKind) -> &'static str {
-    match step {
-        StepKind::Versions => "the versions present were listed",
-        StepKind::ControlDb => "the control database was captured",
-        StepKind::Safepoints => "the safepoints were read",
-        StepKind::Snapshots => "the snapshots were archived",
-        StepKind::Events => "the events were archived",
-        StepKind::Recheck => "versions and heads were looked at again",
+fn words(step: &StepAt) -> String {
+    let context = step.context.as_deref().map(one_line).unwrap_or_default();
+    match step.step {
+        StepKind::Versions => "the versions present were listed".to_owned(),
+        StepKind::ControlDb => "the control database was captured".to_owned(),
+        StepKind::Safepoints => "the safepoints were read".to_owned(),
+        StepKind::Snapshots => format!("the snapshots of {context} were archived"),
+        StepKind::Events => format!("the events of {context} were archived"),
+        StepKind::Recheck => "versions and heads were looked at again".to_owned(),
     }
 }
