@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod error;
+pub mod logs;
 pub mod observe;
 pub mod pieces;
 pub mod points;
@@ -9,5 +10,6 @@ pub mod proof;
 pub mod restore;
 pub mod select;
 pub mod span;
+pub mod verify;
 
 pub use error::Error;
