@@ -1,1 +1,54 @@
 //! People and scripts: arguments, rendering, progress, exit codes. The only floor that prints, and reads clock and environment.
+
+pub mod args;
+mod describe;
+mod duration;
+pub mod exit;
+mod failure;
+mod manual;
+mod progress;
+mod render;
+mod repository;
+mod run;
+mod signals;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::Screen;
+use crate::cli::run::Run;
+use crate::cli::signals::Signals;
+use crate::engine;
+use std::ffi::OsString;
+
+/// Does what was typed (the first argument is the program's name), prints what there is to say, and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    match args::parse(arguments) {
+        Ok(cli) => begin(&cli),
+        Err(error) => Screen::bare(wants_json).parser(&error),
+    }
+}
+
+fn begin(cli: &args::Cli) -> Exit {
+    let screen = Screen::new(&cli.global);
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return end(screen, &Signals::default(), &Failure::Signals(error)),
+    };
+    let run = Run { global: &cli.global, screen, signals };
+    run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure))
+}
+
+fn end(screen: Screen, signals: &Signals, failure: &Failure) -> Exit {
+    let exit = match failure {
+        Failure::Engine(error) if is_interruption(error) => signals.exit(),
+        other => other.meaning().exit,
+    };
+    screen.failure(failure, exit);
+    exit
+}
+
+fn is_interruption(error: &engine::Error) -> bool {
+    Exit::from(error) == Exit::Interrupted
+}

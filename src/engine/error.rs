@@ -9,6 +9,21 @@ pub enum Error {
     /// The source.
     #[error(transparent)]
     Source(#[from] crate::source::Error),
+    /// A backup refuses.
+    #[error(transparent)]
+    Backup(#[from] crate::engine::backup::Error),
+    /// The source changed while it was read, more often than can be borne.
+    #[error("the source changed while it was read: {what}")]
+    Unsettled {
+        /// What changed.
+        what: String,
+    },
+    /// A file became shorter while it was read.
+    #[error("a segment became shorter while it was read, at byte {offset}")]
+    Shrank {
+        /// Where.
+        offset: u64,
+    },
     /// A name that fits no point, or more than one (exit 2).
     #[error(transparent)]
     Select(#[from] crate::engine::select::Error),

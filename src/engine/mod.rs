@@ -1,6 +1,8 @@
 //! The verbs: backup, restore, verify, points.
 
+pub mod backup;
 pub mod content;
+pub mod draft;
 pub mod error;
 pub mod logs;
 pub mod observe;
@@ -11,5 +13,6 @@ pub mod restore;
 pub mod select;
 pub mod span;
 pub mod verify;
+pub mod window;
 
 pub use error::Error;

@@ -4,9 +4,17 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A phase begins; `total` bytes are expected, if that is known.
-    Phase { name: &'a str, total: Option<u64> },
+    Phase {
+        /// What is being done.
+        name: &'a str,
+        /// Bytes to do.
+        total: Option<u64>,
+    },
     /// A file is being worked on.
-    File { name: &'a str },
+    File {
+        /// Its name.
+        name: &'a str,
+    },
     /// So many more bytes of the phase are done.
     Bytes(u64),
     /// Something that the user should see now.

@@ -1,8 +1,15 @@
 //! Where histories come from: an Axon Server data directory as it lies there, or (with its REST interface) a live server.
+//!
+//! Nothing is ever written to a source. [`data_dir`] is the source; `scan` finds contexts and segments in it, `control_zip` the zip of
+//! the control database, `properties` the node's name; [`segment_bytes`] reads the files.
 
+mod control_zip;
 pub mod data_dir;
 pub mod error;
 pub mod listing;
+mod newest;
+mod properties;
+mod scan;
 pub mod segment_bytes;
 
 pub use error::Error;

@@ -8,6 +8,7 @@ use crate::repo::disk::Disk;
 use crate::repo::disk::Guard;
 use crate::repo::disk::LockMode;
 use crate::repo::layout;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,9 @@ pub(super) fn sqlite_is_fit() -> bool {
 
 /// An empty index in memory.
 pub(super) fn memory(owner: &Owner) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_in_memory()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_in_memory_with_flags(flags)?;
+    settle_plans(&connection)?;
     create(&connection, owner)?;
     Ok(connection)
 }
@@ -96,6 +99,7 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags)?;
+    settle_plans(&connection)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -107,6 +111,12 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
     check(&begun, owner)?;
     begun.commit()?;
     Ok(connection)
+}
+
+/// Otherwise a cached statement is planned anew for each value that is bound to it.
+fn settle_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 fn create(connection: &Connection, owner: &Owner) -> rusqlite::Result<()> {

@@ -11,7 +11,7 @@ use crate::repo::format::record::{LogState, PrefixProof, Record};
 use crate::repo::store::journal::Named;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::rules;
-use crate::repo::store::session::{Durable, RecordsDurable, Session};
+use crate::repo::store::session::{Durable, Published, RecordsDurable, Session};
 
 impl Session<'_> {
     /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
@@ -49,7 +49,7 @@ impl Session<'_> {
     }
 
     /// Publishes the point: the commit. Ends the session.
-    pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<PointRef, Error> {
+    pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<Published, Error> {
         self.guarded(|session| {
             session.check_generation(records.generation)?;
             rules::point(session, &body)?;
@@ -63,7 +63,8 @@ impl Session<'_> {
             let reads_back = Point::decode(&bytes).is_ok_and(|read| read == point);
             session.stage(row, number, &bytes, reads_back)?.publish(session)?;
             session.settle_directories()?;
-            Ok(PointRef { number, blake3: repository.naming().file(&bytes) })
+            let point = PointRef { number, blake3: repository.naming().file(&bytes) };
+            Ok(Published { point, tally: session.tally })
         })
     }
 

@@ -21,4 +21,4 @@ mod staging;
 
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use read::{IndexPlace, OpenOptions, Repository};
-pub use session::{Durable, RecordsDurable, Session, Tally};
+pub use session::{Durable, Published, RecordsDurable, Session, Tally};

@@ -181,6 +181,11 @@ impl Repository {
         })
     }
 
+    /// Whether some pack that is there names a chunk: for estimates. What a writer may build on is [`Session::knows`].
+    pub fn names_chunk(&self, id: ChunkId) -> Result<bool, Error> {
+        self.index.holds(id)
+    }
+
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
         chunks::chunk(self, id)

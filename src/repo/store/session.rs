@@ -4,6 +4,7 @@ use crate::repo::codec::Compression;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
+use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
@@ -51,6 +52,15 @@ pub struct Durable {
 #[must_use = "records are for a point"]
 pub struct RecordsDurable {
     pub(super) generation: u64,
+}
+
+/// A point, published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its number and hash.
+    pub point: PointRef,
+    /// What the session stored in all.
+    pub tally: Tally,
 }
 
 /// A writer. Holds `locks/writer` until it is dropped; dropping it without a point leaves only debris that the next session may use.
@@ -106,6 +116,12 @@ impl<'r> Session<'r> {
     /// Looked at between blocks: once it is set, what is going on ends with `Interrupted`.
     pub fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
         self.interrupt = Some(interrupt);
+    }
+
+    /// Whether a chunk need not be stored: it is in a durable pack that no act speaks against, by that pack's own word.
+    pub fn knows(&mut self, chunk: ChunkId) -> Result<bool, Error> {
+        let repository = self.repository;
+        self.known.has(repository, chunk)
     }
 
     /// Stores a chunk, unless it is there already, durably, in a pack that is neither marked dead nor called damaged.

@@ -3,3 +3,4 @@
 pub mod crash_disk;
 pub mod fixtures;
 pub mod segments;
+pub mod server;

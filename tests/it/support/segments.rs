@@ -444,6 +444,11 @@ impl History {
         Self { random: fastrand::Rng::with_seed(seed), sequences: vec![0; 20], now: 1_700_000_000_000 }
     }
 
+    /// From here on it goes on differently, as a server does after a power loss or a restore.
+    pub fn reseed(&mut self, seed: u64) {
+        self.random = fastrand::Rng::with_seed(seed);
+    }
+
     /// The next transaction: one to four events of one aggregate.
     pub fn transaction(&mut self) -> Vec<Event> {
         let events = self.random.usize(1..=4);

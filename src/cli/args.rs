@@ -1,0 +1,305 @@
+//! What was typed. The help texts here are also the man pages and the completions.
+
+use crate::cli::duration;
+use crate::cli::exit::Exit;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The environment variable that names the repository.
+pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
+
+/// Archives, restores and proves the history of an Axon Server
+///
+/// segvault keeps the control database, the event segments and the snapshot segments of Axon Server nodes in a local, deduplicated,
+/// compressed repository, lists every moment that can be restored, restores it, and proves that it can.
+#[derive(Clone, Debug, Parser, PartialEq, Eq)]
+#[command(
+    name = "segvault",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What means the same in every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that mean the same in every verb.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
+pub struct Global {
+    /// The repository's directory
+    #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, help_heading = "Everywhere")]
+    pub repository: Option<PathBuf>,
+    /// Print one JSON document instead of text; errors and warnings are JSON objects too
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// Only say what would be done
+    #[arg(short = 'n', long, global = true, help_heading = "Everywhere")]
+    pub dry_run: bool,
+    /// Print nothing but results, warnings and errors; twice: errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub quiet: u8,
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Everywhere")]
+    pub verbose: u8,
+    /// Answer every question with yes
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub yes: bool,
+    /// Wait so long for a lock that another segvault holds (30s, 5m, 1h)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, help_heading = "Everywhere")]
+    pub wait: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// Make a repository
+    Init,
+    /// Make a restore point from a data directory
+    Backup(Backup),
+    /// List the restore points, and what can be restored
+    Points(Points),
+    /// Show one point: its segments, steps and findings
+    Show(Show),
+    /// Restore a point into an empty directory, from which the server starts
+    Restore(Restore),
+    /// Prove that everything in the repository is there and whole
+    Verify(Verify),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each verb
+    Man(Man),
+}
+
+/// `backup`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
+pub struct Backup {
+    /// The directory that holds the contexts, or a server's root with data/ in it
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken
+    #[arg(long, value_name = "PATH", required_unless_present = "no_control_db")]
+    pub control_db: Option<PathBuf>,
+    /// Archive no control database; the point says so
+    #[arg(long, conflicts_with = "control_db")]
+    pub no_control_db: bool,
+    /// Only this context (may be repeated); the point says what was left out
+    #[arg(long = "context", value_name = "NAME")]
+    pub contexts: Vec<String>,
+    /// Not this context (may be repeated); the point says what was left out
+    #[arg(long = "exclude-context", value_name = "NAME")]
+    pub excluded: Vec<String>,
+    /// Archive the history under this name [default: the node's name, or host name and path]
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Remember a word with the point (may be repeated)
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    pub tags: Vec<(String, String)>,
+    /// Accept a history that shares nothing with what is archived under this name
+    #[arg(long, conflicts_with = "no_fork")]
+    pub new_incarnation: bool,
+    /// Publish nothing if the history has forked
+    #[arg(long)]
+    pub no_fork: bool,
+    /// Read all segments again, also those that look as they did
+    #[arg(long)]
+    pub reread: bool,
+    /// Read sealed segments without mapping them into memory
+    #[arg(long)]
+    pub no_mmap: bool,
+    /// Take a control database that is newer than the data; the point says so
+    #[arg(long, conflicts_with = "no_control_db")]
+    pub accept_unordered: bool,
+    /// Publish nothing if the history has a gap
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `points`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Points {
+    /// Only points of this source
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+}
+
+/// `show`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// The point: its number, the first digits of its hash, latest or latest~2
+    #[arg(default_value = "latest")]
+    pub point: String,
+    /// The source whose points are meant
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+}
+
+/// `restore`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// The point: its number, the first digits of its hash, latest or latest~2
+    #[arg(default_value = "latest")]
+    pub point: String,
+    /// Where to: a directory that is not there, or empty
+    #[arg(long, value_name = "DIR")]
+    pub target: PathBuf,
+    /// The source whose points are meant
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Only this context (may be repeated)
+    #[arg(long = "context", value_name = "NAME")]
+    pub contexts: Vec<String>,
+    /// Restore no control database
+    #[arg(long)]
+    pub no_control_db: bool,
+    /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
+    #[arg(long, value_name = "PATH")]
+    pub control_db_zip: Option<PathBuf>,
+}
+
+/// `verify`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Read all data too: every pack, every chunk, every transaction
+    #[arg(long)]
+    pub data: bool,
+}
+
+/// `completions`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Completions {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Man {
+    /// Write one page for each verb into this directory
+    pub directory: Option<PathBuf>,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is no tag: give KEY=VALUE")),
+    }
+}
+
+/// The command, as `--help`, man pages and completions need it.
+pub fn command() -> clap::Command {
+    let codes = Exit::ALL.map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).concat();
+    Cli::command().after_long_help(format!("Exit codes:\n{codes}Unknown codes mean failure."))
+}
+
+/// Reads the arguments. The error is clap's: a usage error, or the help or version that was asked for.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches_from(arguments)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    fn typed(line: &str) -> Result<Cli, ErrorKind> {
+        let words = std::iter::once("segvault").chain(line.split(' ')).map(OsString::from);
+        parse(words).map_err(|error| error.kind())
+    }
+
+    fn verb(line: &str) -> Verb {
+        typed(line).unwrap().verb
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_backup_names_its_data_and_its_control_db() {
+        let Verb::Backup(backup) =
+            verb("backup --data-dir d --control-db z --tag a=b --tag c=d=e --context x --context y")
+        else {
+            panic!("another verb");
+        };
+        assert_eq!(backup.data_dir, PathBuf::from("d"));
+        assert_eq!(backup.control_db, Some(PathBuf::from("z")));
+        let pairs = [("a", "b"), ("c", "d=e")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(backup.tags, pairs);
+        assert_eq!(backup.contexts, ["x", "y"]);
+        assert!(matches!(
+            verb("backup --data-dir d --no-control-db"),
+            Verb::Backup(Backup { no_control_db: true, .. })
+        ));
+    }
+
+    #[test]
+    fn a_backup_says_where_the_control_db_comes_from_and_says_it_once() {
+        assert_eq!(typed("backup --data-dir d"), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(typed("backup --no-control-db"), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(
+            typed("backup --data-dir d --control-db z --no-control-db"),
+            Err(ErrorKind::ArgumentConflict)
+        );
+        assert_eq!(
+            typed("backup --data-dir d --no-control-db --new-incarnation --no-fork"),
+            Err(ErrorKind::ArgumentConflict)
+        );
+        assert_eq!(
+            typed("backup --data-dir d --no-control-db --accept-unordered"),
+            Err(ErrorKind::ArgumentConflict)
+        );
+        assert_eq!(typed("backup --data-dir d --no-control-db --tag =x"), Err(ErrorKind::ValueValidation));
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_behind_the_verb() {
+        for line in
+            ["-r repo --json -n -vv --yes --wait 5m points", "points -r repo --json -n -v -v --yes --wait 5m"]
+        {
+            let global = typed(line).unwrap().global;
+            let expected = Global {
+                repository: Some(PathBuf::from("repo")),
+                json: true,
+                dry_run: true,
+                quiet: 0,
+                verbose: 2,
+                yes: true,
+                wait: Some(Duration::from_secs(300)),
+            };
+            assert_eq!(global, expected);
+        }
+        assert_eq!(typed("points -q -v"), Err(ErrorKind::ArgumentConflict));
+        assert_eq!(typed("points --wait soon"), Err(ErrorKind::ValueValidation));
+    }
+
+    #[test]
+    fn the_latest_point_is_meant_where_none_is_named() {
+        assert!(
+            matches!(verb("restore --target t"), Verb::Restore(Restore { point, .. }) if point == "latest")
+        );
+        assert!(
+            matches!(verb("restore 12 --target t"), Verb::Restore(Restore { point, .. }) if point == "12")
+        );
+        assert!(matches!(verb("show latest~2"), Verb::Show(Show { point, .. }) if point == "latest~2"));
+        assert_eq!(typed("restore 12"), Err(ErrorKind::MissingRequiredArgument));
+    }
+
+    #[test]
+    fn help_lists_every_exit_code() {
+        let help = command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(&format!("{:>3}  ", exit.code())), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What an error means to people and scripts: its exit code, its stable id, and what to do.
+//!
+//! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
+
+use crate::cli::exit::Exit;
+use crate::engine;
+use crate::engine::backup;
+use crate::engine::restore;
+use crate::engine::select;
+use crate::repo;
+use crate::source;
+use std::io;
+
+/// What an error means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Meaning {
+    /// How the run ends.
+    pub(super) exit: Exit,
+    /// A stable word for scripts.
+    pub(super) id: &'static str,
+    /// What to do; empty where the message says all.
+    pub(super) hint: &'static str,
+}
+
+const fn meaning(exit: Exit, id: &'static str, hint: &'static str) -> Meaning {
+    Meaning { exit, id, hint }
+}
+
+/// What an error of a verb means.
+pub(super) fn engine(error: &engine::Error) -> Meaning {
+    match error {
+        engine::Error::Repo(error) => repo(error),
+        engine::Error::Source(error) => source(error),
+        engine::Error::Backup(error) => backup(error),
+        engine::Error::Select(error) => select(error),
+        engine::Error::Restore(error) => restore(error),
+        engine::Error::Unsettled { .. } => meaning(
+            Exit::Failed,
+            "source.unsettled",
+            "run it again when the source is quieter; nothing was published",
+        ),
+        engine::Error::Shrank { .. } => {
+            meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
+        }
+        engine::Error::Interrupted => INTERRUPTED,
+    }
+}
+
+/// Stopped by a signal; which one, only the signal tells.
+pub(super) const INTERRUPTED: Meaning =
+    meaning(Exit::Interrupted, "interrupted", "run it again: nothing is half-made");
+
+const NO_SPACE: Meaning =
+    meaning(Exit::NoSpace, "repository.no-space", "make room and run it again; nothing is lost");
+
+/// What an error of a repository means.
+pub(super) fn repo(error: &repo::Error) -> Meaning {
+    use repo::Error;
+    match error {
+        Error::NotARepository { .. } => meaning(
+            Exit::NoRepository,
+            "repository.none",
+            "make one with 'segvault init', or name another with -r",
+        ),
+        Error::NotEmpty { .. } => meaning(
+            Exit::TargetNotEmpty,
+            "repository.not-empty",
+            "name a directory that is empty or not there",
+        ),
+        Error::Unsupported { .. } => {
+            meaning(Exit::Unsupported, "repository.unsupported", "use a newer segvault")
+        }
+        Error::Damaged { .. } => {
+            meaning(Exit::Damaged, "repository.damaged", "see what it means with 'segvault verify'")
+        }
+        Error::Missing { .. } => {
+            meaning(Exit::Damaged, "repository.missing", "see what it means with 'segvault verify'")
+        }
+        Error::ChunkMissing { .. } | Error::ChunkDamaged { .. } => {
+            meaning(Exit::Damaged, "repository.chunk", "see what it means with 'segvault verify --data'")
+        }
+        Error::Locked { .. } => meaning(Exit::Locked, "repository.locked", "wait for it with --wait 5m"),
+        Error::NoLocks { .. } => meaning(
+            Exit::Failed,
+            "repository.no-locks",
+            "put the repository on a file system with working locks",
+        ),
+        Error::ReadOnly { .. } => meaning(
+            Exit::Failed,
+            "repository.read-only",
+            "everything that only reads works: points, show, restore, verify",
+        ),
+        Error::NoSpace { .. } => NO_SPACE,
+        Error::Overtaken { .. } => meaning(Exit::Locked, "repository.overtaken", "run it again"),
+        Error::Io { source, .. } if is_no_space(source) => NO_SPACE,
+        Error::Io { .. } => meaning(Exit::Failed, "repository.io", ""),
+        Error::Index { .. } => {
+            meaning(Exit::Failed, "repository.index", "remove index.sqlite: it is a cache, and made anew")
+        }
+        Error::Rule { .. } => {
+            meaning(Exit::Failed, "repository.rule", "this is a bug of segvault, please report it")
+        }
+        Error::Interrupted => INTERRUPTED,
+    }
+}
+
+/// What an error of a source means.
+pub(super) fn source(error: &source::Error) -> Meaning {
+    use source::Error;
+    match error {
+        Error::NoDirectory { .. } => meaning(Exit::Failed, "source.no-directory", "is it mounted?"),
+        Error::NoContexts { .. } => meaning(
+            Exit::Failed,
+            "source.no-contexts",
+            "give the directory that holds the contexts, or a server's root with data/ in it",
+        ),
+        Error::Ambiguous { .. } => {
+            meaning(Exit::Usage, "source.ambiguous", "give the directory that holds the contexts")
+        }
+        Error::NotUtf8 { .. } => meaning(Exit::Failed, "source.not-utf8", "move it elsewhere, or rename it"),
+        Error::Twice { .. } => {
+            meaning(Exit::GapOrOverlap, "source.twice", "move the one that is not the server's elsewhere")
+        }
+        Error::Misnamed { .. } => meaning(Exit::SourceDamaged, "source.misnamed", "move it elsewhere"),
+        Error::Vanished { .. } => meaning(Exit::Failed, "source.vanished", "run it again"),
+        Error::Io { source, .. } if is_device_failure(source) => meaning(
+            Exit::SourceDamaged,
+            "source.unreadable",
+            "the device fails: copy what can be read while it can",
+        ),
+        Error::Io { .. } => meaning(Exit::Failed, "source.io", ""),
+        Error::ControlDb { .. } => {
+            meaning(Exit::SourceDamaged, "control-db.damaged", "have the server write another zip")
+        }
+        Error::NoControlDb { .. } => meaning(
+            Exit::Failed,
+            "control-db.none",
+            "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
+        ),
+        Error::ControlDbTooLarge { .. } => {
+            meaning(Exit::Failed, "control-db.too-large", "is it the right file?")
+        }
+        Error::ControlDbTooNew { .. } => meaning(
+            Exit::Failed,
+            "control-db.too-new",
+            "take a zip made before the copy of the data, or insist with --accept-unordered",
+        ),
+    }
+}
+
+/// What a backup's refusal means.
+fn backup(error: &backup::Error) -> Meaning {
+    use backup::Error;
+    match error {
+        Error::NoSuchContext { .. } => meaning(Exit::Usage, "backup.no-such-context", ""),
+        Error::NothingLeft => {
+            meaning(Exit::Usage, "backup.nothing-left", "see --context and --exclude-context")
+        }
+        Error::Overlap { .. } => {
+            meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
+        }
+        Error::Gap { .. } => {
+            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
+        }
+        Error::Fork { .. } => {
+            meaning(Exit::Conflict, "backup.fork", "nothing was published; --no-fork asked for that")
+        }
+        Error::OtherHistory { .. } => meaning(
+            Exit::WrongSource,
+            "backup.other-history",
+            "give it a name of its own with --source, or accept it under this one with --new-incarnation",
+        ),
+        Error::CutElsewhere { .. } => meaning(
+            Exit::WrongSource,
+            "backup.cut-elsewhere",
+            "a node of the same cluster needs a name of its own: --source NAME; equal bytes are stored once all the same",
+        ),
+    }
+}
+
+/// What it means that a name fits no point, or several. The messages say what to do.
+fn select(error: &select::Error) -> Meaning {
+    use select::Error;
+    let id = match error {
+        Error::Malformed { .. } => "point.malformed",
+        Error::NoPoints => "point.none",
+        Error::NoSuchPoint { .. } => "point.no-such-point",
+        Error::TooFarBack { .. } => "point.too-far-back",
+        Error::Ambiguous { .. } => "point.ambiguous",
+        Error::Sources { .. } => "point.sources",
+        Error::NoSuchSource { .. } => "point.no-such-source",
+        Error::OtherSource { .. } => "point.other-source",
+    };
+    meaning(Exit::Usage, id, "see them with 'segvault points'")
+}
+
+/// What a restore's error means. Whatever it is, nothing stands under the target's name.
+fn restore(error: &restore::Error) -> Meaning {
+    use restore::Error;
+    match error {
+        Error::UnknownContext { .. } => meaning(Exit::Usage, "restore.unknown-context", ""),
+        Error::Nothing => meaning(Exit::Usage, "restore.nothing", "see it with 'segvault show'"),
+        Error::Nested { .. } => meaning(Exit::Usage, "restore.nested", "choose a target elsewhere"),
+        Error::NotEmpty { .. } => meaning(Exit::TargetNotEmpty, "restore.not-empty", ""),
+        Error::Exists { .. } => meaning(Exit::TargetNotEmpty, "restore.exists", "name another directory"),
+        Error::NoParent { .. } => meaning(Exit::NotReachable, "restore.no-parent", ""),
+        Error::NotADirectory { .. } => {
+            meaning(Exit::NotReachable, "restore.not-a-directory", "choose another target")
+        }
+        Error::Target { .. } => meaning(Exit::NotReachable, "restore.target", "choose another target"),
+        Error::NoSpace { .. } => {
+            meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
+        }
+        Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
+        Error::Unresolved { .. } | Error::Contradiction { .. } => {
+            meaning(Exit::Damaged, "restore.contradiction", "see what it means with 'segvault verify'")
+        }
+        Error::Lost { .. } => {
+            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
+        }
+        Error::Broken { .. } => {
+            meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
+        }
+        Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
+    }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// EIO: what the kernel says when a disk can't be read.
+fn is_device_failure(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// One line: what happened and why, each said once.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = one_line(&error.to_string());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = one_line(&error.to_string());
+        // Some errors tell their cause in their own words, some pass it on as it is.
+        if !text.is_empty() && !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+/// Names may hold line breaks and control characters; a message has none.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn io_error(code: i32) -> source::Error {
+        source::Error::Io { path: PathBuf::from("/data/x\ny"), source: io::Error::from_raw_os_error(code) }
+    }
+
+    #[test]
+    fn the_cause_is_told_once() {
+        let line = chain(&engine::Error::Source(io_error(13)));
+        assert_eq!(line, "/data/x\u{fffd}y can't be read: Permission denied (os error 13)");
+        let repo = repo::Error::Io { path: "packs/ab".into(), source: io::Error::from_raw_os_error(5) };
+        assert_eq!(chain(&engine::Error::Repo(repo)), "packs/ab: Input/output error (os error 5)");
+    }
+
+    #[test]
+    fn errors_have_the_codes_of_the_design() {
+        let of_repo = |error| engine(&engine::Error::Repo(error)).exit;
+        let of_source = |error| engine(&engine::Error::Source(error)).exit;
+        let path = || "r".to_owned();
+        assert_eq!(of_repo(repo::Error::NotARepository { path: path() }), Exit::NoRepository);
+        assert_eq!(of_repo(repo::Error::Locked { path: path() }), Exit::Locked);
+        assert_eq!(of_repo(repo::Error::Missing { path: path() }), Exit::Damaged);
+        assert_eq!(of_repo(repo::Error::NotEmpty { path: path() }), Exit::TargetNotEmpty);
+        let full = || io::Error::from_raw_os_error(28);
+        assert_eq!(of_repo(repo::Error::NoSpace { path: path(), source: full() }), Exit::NoSpace);
+        assert_eq!(of_repo(repo::Error::Io { path: path(), source: full() }), Exit::NoSpace);
+        let twice = source::Error::Twice { one: PathBuf::new(), other: PathBuf::new() };
+        assert_eq!(of_source(twice), Exit::GapOrOverlap);
+        assert_eq!(of_source(io_error(5)), Exit::SourceDamaged);
+        assert_eq!(of_source(io_error(13)), Exit::Failed);
+        assert_eq!(Exit::from(&engine::Error::Interrupted), Exit::Interrupted);
+    }
+}

@@ -1,0 +1,53 @@
+//! Why a run ends early, whoever says so.
+
+use crate::cli::describe;
+use crate::cli::describe::Meaning;
+use crate::cli::exit::Exit;
+use crate::engine;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a run ends early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// A verb failed.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// What was typed leaves open what is meant.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The result can't be printed.
+    #[error("the result can't be printed")]
+    Output(#[source] io::Error),
+    /// A file that is neither the repository's nor the source's.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Signals can't be listened to.
+    #[error("signals can't be listened to")]
+    Signals(#[source] io::Error),
+}
+
+impl Failure {
+    /// What it means.
+    pub(super) fn meaning(&self) -> Meaning {
+        let meaning = |exit, id, hint| Meaning { exit, id, hint };
+        match self {
+            Self::Engine(error) => describe::engine(error),
+            Self::Usage { hint, .. } => meaning(Exit::Usage, "usage", hint),
+            Self::Output(_) => meaning(Exit::Failed, "output", ""),
+            Self::File { .. } => meaning(Exit::Failed, "file", ""),
+            Self::Signals(_) => meaning(Exit::Failed, "signals", ""),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a backup did.
+
+use crate::axon::name::Store;
+use crate::cli::describe::one_line;
+use crate::cli::render::findings;
+use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::tables::{incarnation, order, tokens};
+use crate::cli::render::units::{bytes, count, plural, span};
+use crate::engine::backup::BackupReport;
+use crate::engine::backup::report::{ControlDbReport, StoreReport};
+use comfy_table::Table;
+
+const HEAD: [&str; 9] =
+    ["CONTEXT", "STORE", ">NEW", ">GROWN", ">KNOWN", ">DAMAGED", ">NEW EVENTS", ">TOKENS", ">HISTORY"];
+
+/// The report as people read it.
+pub(in crate::cli) fn text(report: &BackupReport) -> String {
+    let mut text = format!("{}\n", headline(report));
+    text.push_str(&format!("control database: {}\n", control_db(report)));
+    text.push_str(&lines(&stores(report)));
+    if !report.left_out.is_empty() {
+        text.push_str(&format!("left out: {}\n", one_line(&report.left_out.join(", "))));
+    }
+    text.push_str(&format!("{}\n", sums(report)));
+    text.push_str(&findings::list(&report.findings));
+    text
+}
+
+fn headline(report: &BackupReport) -> String {
+    let (good, warn, plain) = (style::GOOD, style::WARNING, style::PLAIN);
+    let (source, took) = (one_line(&report.source), span(report.milliseconds));
+    let state =
+        if report.complete { format!("{good}complete{plain}") } else { format!("{warn}incomplete{plain}") };
+    match report.point {
+        Some(point) => format!("point {} of {source}: {state}, in {took}", point.number),
+        None => format!("a point of {source} would be {state}; nothing was stored (dry run), in {took}"),
+    }
+}
+
+fn control_db(report: &BackupReport) -> String {
+    match &report.control_db {
+        ControlDbReport::Archived { name, bytes: size, rebuilt } => {
+            let how = if *rebuilt { "rebuilt bit by bit from the database inside" } else { "kept as it is" };
+            format!(
+                "{}, {} inside, {how}; order {}",
+                one_line(name),
+                bytes(*size),
+                order(report.order, false)
+            )
+        }
+        ControlDbReport::Absent { reason } => format!("none ({})", one_line(reason)),
+    }
+}
+
+fn stores(report: &BackupReport) -> Table {
+    let mut rows = table(&HEAD);
+    for context in &report.contexts {
+        for store in Store::ALL {
+            let name = if store == Store::ALL[0] {
+                incarnation(&context.name, context.incarnation)
+            } else {
+                String::new()
+            };
+            rows.add_row(row(name, store, context.store(store)));
+        }
+    }
+    rows
+}
+
+fn row(context: String, store: Store, seen: &StoreReport) -> [String; 9] {
+    let counts = [
+        seen.new_segments,
+        seen.replaced_segments,
+        seen.known_segments,
+        seen.damaged_segments,
+        seen.new_events,
+    ];
+    let [new, grown, known, damaged, events] = counts.map(count);
+    [
+        context,
+        store.to_string(),
+        new,
+        grown,
+        known,
+        damaged,
+        events,
+        tokens(seen.first, seen.head),
+        bytes(seen.bytes),
+    ]
+}
+
+fn sums(report: &BackupReport) -> String {
+    format!(
+        "read {}; {} new ({} as {}), {} known; the repository grew by {}",
+        bytes(report.read_bytes),
+        plural(report.new_chunks, "chunk"),
+        bytes(report.new_raw_bytes),
+        bytes(report.new_stored_bytes),
+        count(report.known_chunks),
+        bytes(report.file_bytes),
+    )
+}

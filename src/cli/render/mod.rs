@@ -1,0 +1,170 @@
+//! What people and scripts read. The only place that prints: results on stdout, everything else on stderr.
+//!
+//! With `--json` stdout is one JSON document, with `schema` and `type`, and each warning or error is one JSON object on a line of
+//! stderr. Whoever reads stdout may close it: that is no failure.
+
+pub(super) mod backup;
+mod findings;
+pub(super) mod points;
+pub(super) mod restore;
+pub(super) mod show;
+pub(super) mod style;
+mod tables;
+pub(super) mod units;
+
+use crate::cli::args::Global;
+use crate::cli::describe::{chain, one_line};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::repo::format::point::{Finding, Weight};
+use serde::Serialize;
+use serde_json::json;
+use std::io::{self, Write};
+
+/// Where and how things are printed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Screen {
+    json: bool,
+    quiet: u8,
+    verbose: u8,
+}
+
+/// A JSON document: what every one begins with, then the value's own fields.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: String,
+    r#type: &'a str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+impl Screen {
+    pub(super) fn new(global: &Global) -> Self {
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose }
+    }
+
+    /// For errors that come before the flags could be read.
+    pub(super) fn bare(json: bool) -> Self {
+        Self { json, quiet: 0, verbose: 0 }
+    }
+
+    /// Whether progress may be drawn: nobody asked for silence, and nobody parses stderr.
+    pub(super) fn wants_progress(self) -> bool {
+        !self.json && self.quiet == 0
+    }
+
+    /// What was asked for: a document, or the text that people read.
+    pub(super) fn result<T: Serialize>(
+        self,
+        kind: &str,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json { self.document(kind, value) } else { self.text(&text()) }
+    }
+
+    /// What was done: as [`Screen::result`], but not printed as text with `--quiet`.
+    pub(super) fn report<T: Serialize>(
+        self,
+        kind: &str,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet > 0 && !self.json { Ok(()) } else { self.result(kind, value, text) }
+    }
+
+    fn document<T: Serialize>(self, kind: &str, value: &T) -> Result<(), Failure> {
+        let document = Document { schema: format!("segvault.{kind}/1"), r#type: kind, value };
+        let mut line = serde_json::to_vec(&document).map_err(|error| Failure::Output(error.into()))?;
+        line.push(b'\n');
+        self.bytes(&line)
+    }
+
+    /// Text on stdout, as it is (it may hold colours; they are left out where no terminal wants them).
+    pub(super) fn text(self, text: &str) -> Result<(), Failure> {
+        forgive(anstream::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
+    }
+
+    /// Bytes on stdout.
+    pub(super) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
+        forgive(io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()))
+    }
+
+    /// Something that the user should see now.
+    pub(super) fn warning(self, text: &str) {
+        if self.quiet > 1 {
+            return;
+        }
+        let text = one_line(text);
+        if self.json {
+            self.stderr_json(&json!({ "schema": "segvault.warning/1", "type": "warning", "message": text }));
+        } else {
+            let (warn, plain) = (style::WARNING, style::PLAIN);
+            self.stderr(&format!("segvault: {warn}warning{plain}: {text}"));
+        }
+    }
+
+    /// Warnings of a report that `--quiet` keeps from being printed.
+    pub(super) fn findings(self, findings: &[Finding]) {
+        let weighty = findings.iter().filter(|finding| finding.weight >= Weight::Warning);
+        if self.quiet > 0 && !self.json {
+            weighty.for_each(|finding| self.warning(&findings::line(finding)));
+        }
+    }
+
+    /// What is done right now, for `--verbose`: level 1 tells the steps, level 2 the files.
+    pub(super) fn detail(self, level: u8, text: &str) {
+        if self.verbose >= level && !self.json {
+            self.stderr(&one_line(text));
+        }
+    }
+
+    /// Why the run ends: one line, `segvault: what happened: why: what to do`. `exit` is the code the run ends with.
+    pub(super) fn failure(self, failure: &Failure, exit: Exit) {
+        let (message, meaning) = (chain(failure), failure.meaning());
+        if self.json {
+            self.stderr_json(&json!({
+                "schema": "segvault.error/1", "type": "error", "id": meaning.id,
+                "message": message, "hint": meaning.hint, "exit": exit.code(),
+            }));
+            return;
+        }
+        let (bad, plain) = (style::BAD, style::PLAIN);
+        let hint = if meaning.hint.is_empty() { String::new() } else { format!(": {}", meaning.hint) };
+        self.stderr(&format!("segvault: {bad}{message}{plain}{hint}"));
+    }
+
+    /// A usage error as the parser words it, or the help or version that was asked for.
+    pub(super) fn parser(self, error: &clap::Error) -> Exit {
+        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        if self.json && exit == Exit::Usage {
+            let text = error.render().to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            self.stderr_json(&json!({
+                "schema": "segvault.error/1", "type": "error", "id": "usage",
+                "message": one_line(message), "hint": "see segvault --help", "exit": exit.code(),
+            }));
+        } else {
+            // There is nobody left to tell if this fails.
+            let _ = error.print();
+        }
+        exit
+    }
+
+    fn stderr(self, line: &str) {
+        // There is nobody left to tell if this fails.
+        let _ = writeln!(anstream::stderr().lock(), "{line}");
+    }
+
+    fn stderr_json(self, value: &serde_json::Value) {
+        let _ = writeln!(io::stderr().lock(), "{value}");
+    }
+}
+
+/// Whoever reads stdout has closed it: what was asked for has been done all the same.
+fn forgive(printed: io::Result<()>) -> Result<(), Failure> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}

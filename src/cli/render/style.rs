@@ -1,0 +1,58 @@
+//! The few colours, and how tables look.
+
+use anstyle::{AnsiColor, Reset, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// All is well.
+pub(in crate::cli) const GOOD: Style = AnsiColor::Green.on_default();
+/// Look at this.
+pub(in crate::cli) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// This failed.
+pub(in crate::cli) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// A head line.
+pub(in crate::cli) const HEAD: Style = Style::new().bold();
+/// Back to plain text.
+pub(in crate::cli) const PLAIN: Reset = Reset;
+
+/// A table without lines, as wide as its content. Columns whose head begins with `>` are aligned to the right.
+pub(in crate::cli) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .force_no_tty();
+    table.set_header(head.iter().map(|name| name.trim_start_matches('>')));
+    for (at, name) in head.iter().enumerate() {
+        if let Some(column) = table.column_mut(at) {
+            column.set_padding((0, 2));
+            if name.starts_with('>') {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table
+}
+
+/// A table's lines, its head in bold.
+pub(in crate::cli) fn lines(table: &Table) -> String {
+    let mut text = String::new();
+    for (at, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        let line = if at == 0 { format!("{HEAD}{line}{PLAIN}\n") } else { format!("{line}\n") };
+        text.push_str(&line);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_plain_columns() {
+        let mut table = table(&[">POINT", "SOURCE"]);
+        table.add_row(["7", "node-1"]).add_row(["12", "node 2"]);
+        let text = anstream::adapter::strip_str(&lines(&table)).to_string();
+        assert_eq!(text, "POINT  SOURCE\n    7  node-1\n   12  node 2\n");
+    }
+}

@@ -1,0 +1,66 @@
+//! Signals set a flag, and nothing else: the verbs ask for it and end by themselves, with nothing half-made.
+
+use crate::cli::exit::Exit;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The last signal that asked to stop.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signals(Arc<AtomicUsize>);
+
+impl Signals {
+    /// Listens from here on to Ctrl-C, SIGTERM and SIGHUP (the terminal was closed).
+    pub(super) fn listen() -> io::Result<Self> {
+        let signals = Self::default();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).map_err(io::Error::other)?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&signals.0), number)?;
+        }
+        Ok(signals)
+    }
+
+    /// As if `signal` had come.
+    #[cfg(test)]
+    pub(super) fn set(&self, signal: i32) {
+        self.0.store(usize::try_from(signal).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Whether one came.
+    pub(super) fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// How a run ends that was stopped by what came.
+    pub(super) fn exit(&self) -> Exit {
+        let came = self.0.load(Ordering::Relaxed);
+        if usize::try_from(SIGINT) == Ok(came) || came == 0 { Exit::Interrupted } else { Exit::Terminated }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_seen_and_decides_the_code() {
+        let after = |signal| {
+            let signals = Signals::default();
+            signals.set(signal);
+            signals
+        };
+        assert!(!Signals::default().came());
+        assert!(after(SIGINT).came());
+        assert_eq!(after(SIGINT).exit(), Exit::Interrupted);
+        assert_eq!(after(SIGTERM).exit(), Exit::Terminated);
+        assert_eq!(after(SIGHUP).exit(), Exit::Terminated);
+    }
+
+    #[test]
+    fn a_signal_sent_to_this_process_sets_the_flag() {
+        let signals = Signals::listen().unwrap();
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+        assert!(signals.came());
+    }
+}

@@ -1,0 +1,170 @@
+//! What the archive holds of a log, as its newest record says it.
+
+use crate::axon::name::SegmentName;
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::error::Error;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ContentHash;
+use crate::repo::format::record::Branch;
+use crate::repo::format::record::LogKey;
+use crate::repo::format::record::LogState;
+use crate::repo::store::Repository;
+
+/// A log of the archive.
+#[derive(Clone, Debug)]
+pub struct ArchivedLog {
+    /// Number of the newest record; 0 if there is none yet.
+    pub record: u64,
+    /// Which log.
+    pub key: LogKey,
+    /// Where it left its parent.
+    pub branch: Option<Branch>,
+    /// What the newest record says; none if there is no record yet.
+    pub state: Option<LogState>,
+    /// Sealed segments and damaged copies, in the order of their keys.
+    pub sealed: Vec<SegmentEntry>,
+    /// Tails, in the order of their keys.
+    pub tails: Vec<SegmentEntry>,
+}
+
+impl ArchivedLog {
+    /// A log that has no record yet.
+    pub fn empty(key: LogKey, branch: Option<Branch>) -> Self {
+        Self { record: 0, key, branch, state: None, sealed: Vec::new(), tails: Vec::new() }
+    }
+
+    /// Reads the newest record of a log, and its tree.
+    pub fn load(repository: &Repository, key: LogKey) -> Result<Self, Error> {
+        let Some(record) = repository.newest_record(&key)? else {
+            return Ok(Self::empty(key, None));
+        };
+        let sealed = repository.tree(record.state.root)?;
+        let (branch, tails) = (record.state.branch, record.state.tails.clone());
+        Ok(Self { record: record.number, key, branch, state: Some(record.state), sealed, tails })
+    }
+
+    /// The good sealed copy of a segment.
+    pub fn good(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        let at = self.sealed.partition_point(|entry| entry.name < name);
+        self.sealed.get(at).filter(|entry| entry.name == name && entry.flaw.is_none())
+    }
+
+    /// The tail of a segment.
+    pub fn tail(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        self.tails.iter().find(|entry| entry.name == name)
+    }
+
+    /// The longest good bytes of a segment, sealed or not.
+    pub fn best(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        self.good(name).or_else(|| self.tail(name))
+    }
+
+    /// All good copies and tails, no order promised.
+    pub fn whole(&self) -> impl Iterator<Item = &SegmentEntry> {
+        self.sealed.iter().filter(|entry| entry.flaw.is_none()).chain(&self.tails)
+    }
+
+    /// Whether it holds any event.
+    pub fn has_events(&self) -> bool {
+        self.whole().any(|entry| entry.events > 0)
+    }
+
+    /// The highest token it holds.
+    pub fn head(&self) -> Option<Token> {
+        self.whole().filter_map(SegmentEntry::last_token).max()
+    }
+
+    /// Another version of the segment with this number.
+    pub fn other_version(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        self.whole()
+            .filter(|entry| entry.name.number == name.number && entry.name.version != name.version)
+            .max_by_key(|entry| entry.name.version)
+    }
+
+    /// A segment of another number that holds one of the tokens `first..next`.
+    pub fn overlapping(&self, number: Token, next: Token) -> Option<&SegmentEntry> {
+        self.whole().find(|entry| {
+            entry.name.number != number
+                && entry.events > 0
+                && entry.name.number < next
+                && entry.next_token().is_some_and(|end| end > number)
+        })
+    }
+
+    /// The segment that holds a token.
+    pub fn holding(&self, token: Token) -> Option<&SegmentEntry> {
+        self.whole()
+            .find(|entry| entry.name.number <= token && entry.last_token().is_some_and(|last| last >= token))
+    }
+}
+
+/// Both logs of a context within one incarnation.
+#[derive(Clone, Debug)]
+pub struct ArchivedContext {
+    /// The incarnation.
+    pub incarnation: u32,
+    /// Its snapshots.
+    pub snapshots: ArchivedLog,
+    /// Its events.
+    pub events: ArchivedLog,
+}
+
+impl ArchivedContext {
+    /// One of its logs.
+    pub fn log(&self, store: Store) -> &ArchivedLog {
+        match store {
+            Store::Snapshots => &self.snapshots,
+            Store::Events => &self.events,
+        }
+    }
+
+    /// Whether it holds any event or snapshot.
+    pub fn has_events(&self) -> bool {
+        self.snapshots.has_events() || self.events.has_events()
+    }
+}
+
+/// The incarnations of a context that exist (both their logs have a record), by falling number; and the highest number that was ever begun.
+#[derive(Clone, Debug, Default)]
+pub struct Incarnations {
+    /// Those that exist, newest first.
+    pub existing: Vec<ArchivedContext>,
+    /// The highest number of any record, half of an incarnation included.
+    pub highest: u32,
+}
+
+/// Reads what the archive holds of a context.
+pub fn incarnations(
+    repository: &Repository,
+    logs: &[LogKey],
+    source: &str,
+    context: &str,
+) -> Result<Incarnations, Error> {
+    let mine: Vec<_> = logs.iter().filter(|log| log.source == source && log.context == context).collect();
+    let mut found = Incarnations::default();
+    for key in &mine {
+        found.highest = found.highest.max(key.incarnation);
+        let twin = mine.iter().any(|log| log.incarnation == key.incarnation && log.store == Store::Events);
+        if key.store == Store::Snapshots && twin {
+            let load = |store| ArchivedLog::load(repository, LogKey { store, ..(*key).clone() });
+            found.existing.push(ArchivedContext {
+                incarnation: key.incarnation,
+                snapshots: load(Store::Snapshots)?,
+                events: load(Store::Events)?,
+            });
+        }
+    }
+    found.existing.sort_by_key(|context| std::cmp::Reverse(context.incarnation));
+    Ok(found)
+}
+
+/// Hash of the first `length` stored bytes of an entry.
+pub fn prefix_hash(repository: &Repository, entry: &SegmentEntry, length: u64) -> Result<ContentHash, Error> {
+    let mut hasher = repository.naming().hasher();
+    repository.read_extents(&entry.extents, 0..length.min(entry.stored_length), &mut |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    Ok(hasher.content())
+}

@@ -1,0 +1,272 @@
+//! From verdicts to what is published: the next state of a log, the point's own tree, its claims, and what must be said.
+
+use crate::axon::name::Store;
+use crate::axon::segment::Ending;
+use crate::axon::token::Token;
+use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::context::SeenStore;
+use crate::engine::backup::judge::Verdict;
+use crate::engine::backup::read::SeenSegment;
+use crate::engine::backup::report::StoreReport;
+use crate::engine::backup::scan::Scan;
+use crate::engine::backup::scan::keep_flawed;
+use crate::engine::backup::sink::Sink;
+use crate::engine::error::Error;
+use crate::engine::window::Bytes;
+use crate::repo::format::entry::EntryKey;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::point::Claim;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::Weight;
+use crate::repo::format::record::PrefixProof;
+use crate::source::Source;
+use crate::source::listing::StoreFile;
+use std::collections::BTreeMap;
+
+/// A store, ready to be published.
+pub struct Assembled {
+    /// All sealed segments and damaged copies of the log, by key.
+    pub sealed: BTreeMap<EntryKey, SegmentEntry>,
+    /// All tails of the log, by key.
+    pub tails: BTreeMap<EntryKey, SegmentEntry>,
+    /// Why longer tails and sealed entries are what the archived tails were.
+    pub proofs: Vec<PrefixProof>,
+    /// The point's own tree.
+    pub tree: BTreeMap<EntryKey, SegmentEntry>,
+    /// The point's claims, with the entry each is about (cut to the claim).
+    pub claims: Vec<(Claim, SegmentEntry)>,
+    /// What must be said.
+    pub findings: Vec<Finding>,
+    /// The sums.
+    pub report: StoreReport,
+}
+
+/// Puts a store together.
+pub struct Assembler<'a, 's> {
+    /// Where damaged bytes go.
+    pub sink: &'a mut Sink<'s>,
+    /// Where they come from.
+    pub source: &'a dyn Source,
+    /// The log that the store belongs to.
+    pub log: &'a ArchivedLog,
+    /// Its context's name.
+    pub context: &'a str,
+    /// Which store.
+    pub store: Store,
+}
+
+impl Assembler<'_, '_> {
+    /// Puts the segments together, each by its verdict.
+    pub fn assemble(&mut self, seen: &SeenStore, verdicts: &[Verdict]) -> Result<Assembled, Error> {
+        let by_key = |entries: &[SegmentEntry]| entries.iter().map(|e| (e.key(), e.clone())).collect();
+        let mut out = Assembled {
+            sealed: by_key(&self.log.sealed),
+            tails: by_key(&self.log.tails),
+            proofs: Vec::new(),
+            tree: BTreeMap::new(),
+            claims: Vec::new(),
+            findings: Vec::new(),
+            report: StoreReport::default(),
+        };
+        for (segment, verdict) in seen.segments.iter().zip(verdicts) {
+            self.segment(&mut out, segment, verdict)?;
+        }
+        Ok(out)
+    }
+
+    fn segment(
+        &mut self,
+        out: &mut Assembled,
+        segment: &SeenSegment,
+        verdict: &Verdict,
+    ) -> Result<(), Error> {
+        match segment {
+            SeenSegment::Skipped(_, entry) => {
+                out.report.known_segments += 1;
+                out.report.skipped_segments += 1;
+                out.tree.insert(entry.key(), (**entry).clone());
+            }
+            SeenSegment::Unreadable(file, why) => self.unreadable(out, file, why),
+            SeenSegment::Scanned(scan) => {
+                out.report.read_bytes += scan.entry.logical_end;
+                if *verdict == Verdict::Damaged {
+                    self.damaged(out, scan)?;
+                } else if scan.file.is_volatile {
+                    self.open(out, scan, verdict);
+                } else {
+                    self.sealed(out, scan, verdict)?;
+                }
+                self.look_behind(out, scan, verdict);
+            }
+        }
+        Ok(())
+    }
+
+    /// A sealed segment, whole.
+    fn sealed(&mut self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) -> Result<(), Error> {
+        let mut entry = scan.entry.clone();
+        if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
+            // The archived extents stay: they are what older points read. Only the hint is renewed.
+            entry = SegmentEntry { modified_ns: entry.modified_ns, ..archived.clone() };
+            if !self.has_chunks(&entry)? {
+                entry = scan.entry.clone();
+            }
+            out.report.known_segments += 1;
+        } else {
+            out.report.new_segments += 1;
+            out.report.replaced_segments += u64::from(matches!(verdict, Verdict::Extends { .. }));
+            self.prove(out, scan, verdict);
+            out.tails.remove(&entry.key());
+        }
+        out.sealed.insert(entry.key(), entry.clone());
+        out.tree.insert(entry.key(), entry);
+        Ok(())
+    }
+
+    fn has_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
+        for extent in &entry.extents {
+            if !self.sink.knows(extent.chunk)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A segment that may still be written: a replaceable entry.
+    fn open(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
+        let entry = scan.entry.clone();
+        if entry.logical_end == 0 {
+            out.findings.push(self.finding(Weight::Warning, "empty", &scan.file, None, "holds nothing yet"));
+            return;
+        }
+        if matches!(verdict, Verdict::New | Verdict::Extends { .. }) {
+            self.prove(out, scan, verdict);
+            out.report.replaced_segments += 1;
+            out.tails.insert(entry.key(), entry.clone());
+        }
+        if let Verdict::Lags { archived } = verdict {
+            let text = format!("holds {} bytes of history, the archive {archived}", entry.logical_end);
+            out.findings.push(self.finding(Weight::Warning, "lag", &scan.file, Some(&entry), &text));
+        }
+        out.claims.push((claim_on(&entry), entry));
+    }
+
+    fn prove(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
+        if let (Verdict::Extends { .. }, Some(tail)) = (verdict, self.log.tail(scan.file.name)) {
+            out.proofs.push(PrefixProof { name: tail.name, length: tail.logical_end, content: tail.content });
+        }
+    }
+
+    /// A damaged segment: its bytes are kept as they are; the point names the good copy, if there is one that reaches further.
+    fn damaged(&mut self, out: &mut Assembled, scan: &Scan) -> Result<(), Error> {
+        out.report.damaged_segments += 1;
+        let reason = scan.reason().unwrap_or(crate::axon::segment::Reason::Truncated);
+        let bytes = self.source.open(&scan.file)?;
+        let flawed = keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason)?;
+        out.sealed.insert(flawed.key(), flawed.clone());
+        self.keep_prefix(out, scan);
+        let good =
+            self.log.best(scan.file.name).filter(|good| good.logical_end > scan.entry.logical_end).cloned();
+        let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
+        let text = format!("is damaged at byte {}: {reason}; {instead}", scan.entry.logical_end);
+        let mut finding = self.finding(Weight::Incomplete, "damage", &scan.file, good.as_ref(), &text);
+        finding.offset = Some(scan.entry.logical_end);
+        finding.first = scan.entry.next_token().map(Token::get);
+        out.findings.push(finding);
+        match good {
+            Some(good) => self.name_archived(out, &good),
+            None if scan.file.is_volatile => out.claims.push((claim_on(&scan.entry), scan.entry.clone())),
+            None => {
+                out.tree.insert(flawed.key(), flawed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The valid prefix of a damaged segment is the longest one seen, unless more is archived.
+    fn keep_prefix(&self, out: &mut Assembled, scan: &Scan) {
+        let archived = self.log.best(scan.file.name).map_or(0, |entry| entry.logical_end);
+        if scan.entry.logical_end > archived {
+            if let Some(tail) = self.log.tail(scan.file.name) {
+                out.proofs.push(PrefixProof {
+                    name: tail.name,
+                    length: tail.logical_end,
+                    content: tail.content,
+                });
+            }
+            out.tails.insert(scan.entry.key(), scan.entry.clone());
+        }
+    }
+
+    /// Names an archived copy in the point.
+    pub fn name_archived(&self, out: &mut Assembled, entry: &SegmentEntry) {
+        if self.log.good(entry.name) == Some(entry) {
+            out.tree.insert(entry.key(), entry.clone());
+        } else {
+            out.claims.push((claim_on(entry), entry.clone()));
+        }
+    }
+
+    fn unreadable(&self, out: &mut Assembled, file: &StoreFile, why: &str) {
+        out.report.damaged_segments += 1;
+        let good = self.log.best(file.name).cloned();
+        out.findings.push(self.finding(Weight::Incomplete, "unreadable", file, good.as_ref(), why));
+        if let Some(good) = good {
+            self.name_archived(out, &good);
+        }
+    }
+
+    /// What stands behind a valid prefix without being damage: said, and not archived.
+    fn look_behind(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
+        if *verdict == Verdict::Damaged {
+            return;
+        }
+        let at = scan.entry.logical_end;
+        let (weight, text) = match scan.ending {
+            Ending::Stopped(reason) => {
+                (Weight::Warning, format!("ends in a torn transaction at byte {at} ({reason}); cut there"))
+            }
+            _ if scan.noise => (
+                Weight::Note,
+                format!("has bytes behind its end at byte {at} that are no history; cut there"),
+            ),
+            _ => return,
+        };
+        let mut finding = self.finding(weight, "noise", &scan.file, None, &text);
+        finding.offset = Some(at);
+        out.findings.push(finding);
+    }
+
+    /// A finding about a file.
+    pub fn finding(
+        &self,
+        weight: Weight,
+        what: &str,
+        file: &StoreFile,
+        entry: Option<&SegmentEntry>,
+        text: &str,
+    ) -> Finding {
+        Finding {
+            weight,
+            what: what.to_owned(),
+            context: Some(self.context.to_owned()),
+            store: Some(self.store.to_string()),
+            file: Some(file.path.display().to_string()),
+            offset: None,
+            first: entry.map(|entry| entry.name.number.get()),
+            last: entry.and_then(SegmentEntry::last_token).map(Token::get),
+            text: format!("{} {text}", file.path.display()),
+        }
+    }
+}
+
+/// The claim on the whole valid prefix of an entry.
+fn claim_on(entry: &SegmentEntry) -> Claim {
+    Claim {
+        number: entry.name.number.get(),
+        version: entry.name.version,
+        length: entry.logical_end,
+        last: entry.last_token().map(Token::get),
+        blake3: entry.content,
+    }
+}

@@ -1,0 +1,217 @@
+//! One context, compared with the incarnations that the archive has of it.
+
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::backup;
+use crate::engine::backup::archived::ArchivedContext;
+use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::branch::archived_transaction;
+use crate::engine::backup::branch::last_shared;
+use crate::engine::backup::branch::transaction_at;
+use crate::engine::backup::judge::Fork;
+use crate::engine::backup::judge::Judge;
+use crate::engine::backup::judge::Seen;
+use crate::engine::backup::judge::Verdict;
+use crate::engine::backup::read::SeenSegment;
+use crate::engine::error::Error;
+use crate::engine::window::Bytes;
+use crate::repo::store::Repository;
+use crate::source::Source;
+
+/// A context of the source, read.
+pub struct SeenContext {
+    /// Its name.
+    pub name: String,
+    /// Its snapshots.
+    pub snapshots: SeenStore,
+    /// Its events.
+    pub events: SeenStore,
+}
+
+impl SeenContext {
+    /// One of its stores.
+    pub fn store(&self, store: Store) -> &SeenStore {
+        match store {
+            Store::Snapshots => &self.snapshots,
+            Store::Events => &self.events,
+        }
+    }
+}
+
+/// A store of the source, read.
+pub struct SeenStore {
+    /// Its segments, in their order.
+    pub segments: Vec<SeenSegment>,
+    /// Its head when the control database had been captured.
+    pub safepoint: Option<Token>,
+}
+
+impl SeenStore {
+    /// Whether any event was seen.
+    pub fn has_events(&self) -> bool {
+        self.segments.iter().filter_map(SeenSegment::entry).any(|entry| entry.events > 0)
+    }
+}
+
+/// What a store is beside a log.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// A verdict for each segment, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// Whether at least one transaction is the archived one.
+    pub shares: bool,
+}
+
+impl Judged {
+    /// The first fork, if there is one.
+    pub fn fork(&self) -> Option<&Fork> {
+        self.verdicts.iter().find_map(|verdict| match verdict {
+            Verdict::Forks(fork) => Some(fork),
+            _ => None,
+        })
+    }
+}
+
+/// A context beside an incarnation.
+#[derive(Clone, Debug)]
+pub struct JudgedContext {
+    /// Its snapshots.
+    pub snapshots: Judged,
+    /// Its events.
+    pub events: Judged,
+}
+
+impl JudgedContext {
+    /// One of its stores.
+    pub fn store(&self, store: Store) -> &Judged {
+        match store {
+            Store::Snapshots => &self.snapshots,
+            Store::Events => &self.events,
+        }
+    }
+
+    /// The first fork of either store.
+    pub fn fork(&self) -> Option<(Store, &Fork)> {
+        Store::ALL.into_iter().find_map(|store| self.store(store).fork().map(|fork| (store, fork)))
+    }
+
+    /// Whether at least one transaction of either store is the archived one.
+    pub fn shares(&self) -> bool {
+        self.snapshots.shares || self.events.shares
+    }
+}
+
+/// What compares.
+pub struct Comparer<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The source.
+    pub source: &'a dyn Source,
+}
+
+impl Comparer<'_> {
+    /// Compares a context with one incarnation.
+    pub fn judge(&self, seen: &SeenContext, archived: &ArchivedContext) -> Result<JudgedContext, Error> {
+        Ok(JudgedContext {
+            snapshots: self.judge_store(&seen.snapshots, &archived.snapshots)?,
+            events: self.judge_store(&seen.events, &archived.events)?,
+        })
+    }
+
+    /// Compares a store with a log.
+    pub fn judge_store(&self, seen: &SeenStore, log: &ArchivedLog) -> Result<Judged, Error> {
+        let judge = Judge { repository: self.repository, log };
+        let mut judged = Judged { verdicts: Vec::with_capacity(seen.segments.len()), shares: false };
+        for (at, segment) in seen.segments.iter().enumerate() {
+            let is_last = at + 1 == seen.segments.len();
+            let verdict = self.judge_segment(&judge, seen, segment, is_last)?;
+            judged.shares |= self.shares(&judge, segment, &verdict)?;
+            judged.verdicts.push(verdict);
+        }
+        Ok(judged)
+    }
+
+    fn judge_segment(
+        &self,
+        judge: &Judge<'_>,
+        seen: &SeenStore,
+        segment: &SeenSegment,
+        is_last: bool,
+    ) -> Result<Verdict, Error> {
+        match segment {
+            SeenSegment::Skipped(..) => Ok(Verdict::Known),
+            SeenSegment::Unreadable(..) => Ok(Verdict::Damaged),
+            SeenSegment::Scanned(scan) => {
+                let bytes = self.source.open(&scan.file)?;
+                let bytes = Bytes::Source(bytes.as_ref());
+                judge.judge(&Seen { scan, bytes, is_last, must_reach: seen.safepoint })
+            }
+        }
+    }
+
+    /// Whether a segment holds at least one archived transaction.
+    fn shares(&self, judge: &Judge<'_>, segment: &SeenSegment, verdict: &Verdict) -> Result<bool, Error> {
+        let log = judge.log;
+        let events = segment.entry().map_or(0, |entry| entry.events);
+        let archived = log.best(segment.name()).map_or(0, |entry| entry.events);
+        Ok(match verdict {
+            Verdict::Known | Verdict::Extends { .. } | Verdict::Lags { .. } | Verdict::Damaged => {
+                events > 0 && archived > 0
+            }
+            Verdict::New => {
+                events > 0 && log.other_version(segment.name()).is_some_and(|other| other.events > 0)
+            }
+            Verdict::Forks(_) => self.last_shared(segment, log)?.is_some(),
+        })
+    }
+
+    fn last_shared(&self, segment: &SeenSegment, log: &ArchivedLog) -> Result<Option<Token>, Error> {
+        let Some(archived) = log.best(segment.name()) else { return Ok(None) };
+        let bytes = self.source.open(segment.file())?;
+        last_shared(self.repository, (segment.name(), Bytes::Source(bytes.as_ref())), archived)
+    }
+
+    /// The last token of a store that it shares with a log, up to its first fork or damage. None if they share none.
+    pub fn branch(
+        &self,
+        seen: &SeenStore,
+        log: &ArchivedLog,
+        judged: &Judged,
+    ) -> Result<Option<Token>, Error> {
+        let mut last = None;
+        for (segment, verdict) in seen.segments.iter().zip(&judged.verdicts) {
+            let Some(archived) = log.best(segment.name()) else { continue };
+            let seen_last = segment.entry().and_then(crate::repo::format::entry::SegmentEntry::last_token);
+            match verdict {
+                Verdict::Forks(_) => return Ok(self.last_shared(segment, log)?.or(last)),
+                Verdict::Damaged => return Ok(seen_last.min(archived.last_token()).or(last)),
+                _ => last = seen_last.min(archived.last_token()).or(last),
+            }
+        }
+        Ok(last)
+    }
+
+    /// Whether a fork is none: the same transactions, cut into other segments, as another node of the same cluster has them.
+    pub fn is_cut_elsewhere(&self, seen: &SeenStore, log: &ArchivedLog, fork: &Fork) -> Result<bool, Error> {
+        let Some(token) = fork.cut_at else { return Ok(false) };
+        let Some(theirs) = archived_transaction(self.repository, log, token)? else { return Ok(false) };
+        let holder = seen.segments.iter().find(|segment| {
+            let last = segment.entry().and_then(crate::repo::format::entry::SegmentEntry::last_token);
+            segment.name().number <= token && last.is_some_and(|last| last >= token)
+        });
+        let Some(segment) = holder else { return Ok(false) };
+        let bytes = self.source.open(segment.file())?;
+        let ours = transaction_at(Bytes::Source(bytes.as_ref()), segment.name().number, token)?;
+        Ok(ours.as_ref() == Some(&theirs))
+    }
+
+    /// The error that names a fork.
+    pub fn refuse(seen: &SeenContext, store: Store, fork: &Fork) -> Error {
+        Error::Backup(backup::Error::Fork {
+            context: seen.name.clone(),
+            store: store.to_string(),
+            segment: fork.name.to_string(),
+            why: fork.why.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! `backup`: makes a restore point.
+//!
+//! The protocol is that of the design: list the versions, capture the control database, read the heads (the safepoints), then for each context
+//! archive snapshots, then events; look again; commit. Whatever changes under our feet makes it begin again, and after the third time the point
+//! is published as incomplete.
+
+pub mod archived;
+pub mod assemble;
+pub mod belongs;
+pub mod branch;
+pub mod chain;
+pub mod context;
+pub mod control_db;
+pub mod error;
+pub mod judge;
+pub mod place;
+pub mod proven;
+pub mod read;
+pub mod report;
+mod run;
+pub mod scan;
+pub mod selection;
+pub mod sink;
+pub mod sources;
+
+pub use error::Error;
+pub use report::BackupReport;
+pub use run::run;
+
+use crate::repo::codec::Compression;
+use std::collections::BTreeMap;
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct BackupOptions {
+    /// Program name and version, for the manifest.
+    pub program: String,
+    /// The source's name, if not its own.
+    pub source: Option<String>,
+    /// Only these contexts; all if empty.
+    pub contexts: Vec<String>,
+    /// Not these.
+    pub excluded: Vec<String>,
+    /// The user's tags.
+    pub tags: BTreeMap<String, String>,
+    /// Accept a history that shares nothing with what is archived under this name.
+    pub new_incarnation: bool,
+    /// Publish nothing if the history has forked.
+    pub no_fork: bool,
+    /// Read every segment again.
+    pub reread: bool,
+    /// Publish nothing if there is a gap.
+    pub strict: bool,
+    /// Store nothing: only say what would be stored.
+    pub dry_run: bool,
+    /// How hard to compress.
+    pub compression: Compression,
+}

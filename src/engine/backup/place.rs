@@ -1,0 +1,156 @@
+//! From a context that was read to what the point says of it: its incarnation, its records, its trees.
+
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::backup;
+use crate::engine::backup::BackupOptions;
+use crate::engine::backup::archived::ArchivedContext;
+use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::assemble::Assembled;
+use crate::engine::backup::assemble::Assembler;
+use crate::engine::backup::chain::Span;
+use crate::engine::backup::chain::fill_holes;
+use crate::engine::backup::chain::span;
+use crate::engine::backup::context::JudgedContext;
+use crate::engine::backup::context::SeenContext;
+use crate::engine::backup::context::SeenStore;
+use crate::engine::backup::judge::Verdict;
+use crate::engine::backup::report::ContextReport;
+use crate::engine::backup::report::StoreReport;
+use crate::engine::backup::sink::Sink;
+use crate::engine::error::Error;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::PointContext;
+use crate::repo::format::point::PointLog;
+use crate::repo::format::record::LogState;
+use crate::repo::format::record::PrefixProof;
+use crate::source::Source;
+
+/// A context, ready for the point.
+pub struct Placed {
+    /// What the point says of it; the numbers of new records are entered when they are known.
+    pub point: PointContext,
+    /// The logs that need a new record, with the proofs that it goes on from the last one.
+    pub states: Vec<(LogState, Vec<PrefixProof>)>,
+    /// What must be said.
+    pub findings: Vec<Finding>,
+    /// The sums.
+    pub report: ContextReport,
+}
+
+/// Puts contexts in their place.
+pub struct Placer<'a, 's> {
+    /// Where pages go.
+    pub sink: &'a mut Sink<'s>,
+    /// Where damaged bytes come from.
+    pub source: &'a dyn Source,
+    /// What the user asked for.
+    pub options: &'a BackupOptions,
+}
+
+/// A store, ready for the point.
+struct PlacedStore {
+    log: PointLog,
+    state: Option<(LogState, Vec<PrefixProof>)>,
+    findings: Vec<Finding>,
+    report: StoreReport,
+}
+
+impl Placer<'_, '_> {
+    /// Places a context in an incarnation.
+    pub fn place(
+        &mut self,
+        seen: &SeenContext,
+        archived: &ArchivedContext,
+        judged: &JudgedContext,
+    ) -> Result<Placed, Error> {
+        let snapshots = self.store(seen, archived, judged, Store::Snapshots)?;
+        let events = self.store(seen, archived, judged, Store::Events)?;
+        let report = ContextReport {
+            name: seen.name.clone(),
+            incarnation: archived.incarnation,
+            snapshots: snapshots.report,
+            events: events.report,
+        };
+        Ok(Placed {
+            point: PointContext {
+                incarnation: archived.incarnation,
+                snapshots: snapshots.log,
+                events: events.log,
+            },
+            states: [snapshots.state, events.state].into_iter().flatten().collect(),
+            findings: [snapshots.findings, events.findings].concat(),
+            report,
+        })
+    }
+
+    fn store(
+        &mut self,
+        seen: &SeenContext,
+        archived: &ArchivedContext,
+        judged: &JudgedContext,
+        store: Store,
+    ) -> Result<PlacedStore, Error> {
+        let (log, verdicts) = (archived.log(store), &judged.store(store).verdicts);
+        let (mut out, span) = self.assemble(seen, log, verdicts, store)?;
+        self.refuse_gaps(&seen.name, store, &span)?;
+        let tree: Vec<SegmentEntry> = out.tree.into_values().collect();
+        let point = PointLog {
+            record: log.record,
+            root: self.sink.put_tree(&tree)?,
+            segments: tree.len() as u64,
+            bytes: span.bytes,
+            first: span.first,
+            head: span.head,
+            safepoint: seen.store(store).safepoint.map(Token::get),
+            times: span.times,
+            open: out.claims.into_iter().map(|(claim, _)| claim).collect(),
+        };
+        let state = LogState {
+            key: log.key.clone(),
+            branch: log.branch,
+            root: self.sink.put_tree(&out.sealed.into_values().collect::<Vec<_>>())?,
+            tails: out.tails.into_values().collect(),
+        };
+        let state = (log.state.as_ref() != Some(&state)).then_some((state, out.proofs));
+        fill_report(&mut out.report, &point, &span);
+        Ok(PlacedStore { log: point, state, findings: out.findings, report: out.report })
+    }
+
+    fn assemble(
+        &mut self,
+        seen: &SeenContext,
+        log: &ArchivedLog,
+        verdicts: &[Verdict],
+        store: Store,
+    ) -> Result<(Assembled, Span), Error> {
+        let mut assembler =
+            Assembler { sink: self.sink, source: self.source, log, context: &seen.name, store };
+        let seen: &SeenStore = seen.store(store);
+        let mut out = assembler.assemble(seen, verdicts)?;
+        fill_holes(&assembler, &mut out, seen);
+        let span = span(&assembler, &mut out);
+        Ok((out, span))
+    }
+
+    fn refuse_gaps(&self, context: &str, store: Store, span: &Span) -> Result<(), Error> {
+        match span.gaps.first() {
+            Some(&(first, last)) if self.options.strict => Err(Error::Backup(backup::Error::Gap {
+                context: context.to_owned(),
+                store: store.to_string(),
+                first,
+                last,
+            })),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fill_report(report: &mut StoreReport, point: &PointLog, span: &Span) {
+    report.bytes = span.bytes;
+    report.first = point.first;
+    report.head = point.head;
+    report.safepoint = point.safepoint;
+    report.new_events = span.new_events;
+}

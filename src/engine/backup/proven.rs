@@ -1,0 +1,78 @@
+//! What a backup need not read again, and what earlier points say of an incarnation.
+
+use crate::axon::name::SegmentName;
+use crate::axon::name::Store;
+use crate::engine::error::Error;
+use crate::repo::format::id::PageId;
+use crate::repo::format::record::LogKey;
+use crate::repo::store::Journal;
+use crate::repo::store::Repository;
+use std::collections::HashSet;
+
+/// What the repository knew when the backup began to write.
+pub struct Known {
+    /// Points and acts.
+    pub journal: Journal,
+    /// The logs that have records.
+    pub logs: Vec<LogKey>,
+}
+
+impl Known {
+    /// Reads it; the writer's lock is held, so it stays true.
+    pub fn load(repository: &Repository) -> Result<Self, Error> {
+        Ok(Self { journal: repository.journal()?, logs: repository.logs()? })
+    }
+
+    /// The contexts that have been archived under a source's name.
+    pub fn contexts_of(&self, source: &str) -> HashSet<&str> {
+        self.logs.iter().filter(|log| log.source == source).map(|log| log.context.as_str()).collect()
+    }
+
+    /// Whether an earlier point names an incarnation: somebody had the chance to look.
+    pub fn is_named(&self, source: &str, context: &str, incarnation: u32) -> bool {
+        self.journal.points.iter().map(|point| &point.point.body).any(|body| {
+            body.source == source && body.contexts.get(context).is_some_and(|c| c.incarnation == incarnation)
+        })
+    }
+
+    /// The segments of a log that two complete points have seen as sealed. The second of them has read each once more after it was sealed: a power
+    /// loss right after the first could have taken unsynced pages and left the time of the file.
+    pub fn twice_read(
+        &self,
+        repository: &Repository,
+        source: &str,
+        context: &str,
+        (incarnation, store): (u32, Store),
+    ) -> Result<HashSet<SegmentName>, Error> {
+        let roots = self.complete_roots(source, context, (incarnation, store));
+        let [newest, before] = roots.as_slice() else { return Ok(HashSet::new()) };
+        let names = good_names(repository, *newest)?;
+        if newest == before {
+            return Ok(names);
+        }
+        let earlier = good_names(repository, *before)?;
+        Ok(names.intersection(&earlier).copied().collect())
+    }
+
+    /// The trees of the two newest complete points of a log.
+    fn complete_roots(&self, source: &str, context: &str, (incarnation, store): (u32, Store)) -> Vec<PageId> {
+        let mine = self
+            .journal
+            .listed()
+            .rev()
+            .filter(|point| point.is_complete() && point.point.body.source == source);
+        mine.filter_map(|point| point.point.body.contexts.get(context))
+            .filter(|context| context.incarnation == incarnation)
+            .map(|context| match store {
+                Store::Snapshots => context.snapshots.root,
+                Store::Events => context.events.root,
+            })
+            .take(2)
+            .collect()
+    }
+}
+
+fn good_names(repository: &Repository, root: PageId) -> Result<HashSet<SegmentName>, Error> {
+    let entries = repository.tree(root)?;
+    Ok(entries.into_iter().filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect())
+}

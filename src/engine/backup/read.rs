@@ -1,0 +1,186 @@
+//! Reading the segments of a store: those that are proven to be unchanged are not read again.
+
+use crate::axon::name::SegmentName;
+use crate::axon::token::Token;
+use crate::engine::backup::archived::ArchivedContext;
+use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::scan::Scan;
+use crate::engine::backup::scan::scan;
+use crate::engine::backup::sink::Sink;
+use crate::engine::error::Error;
+use crate::engine::observe::Event;
+use crate::engine::observe::Observer;
+use crate::engine::window::Bytes;
+use crate::repo::format::entry::SegmentEntry;
+use crate::source;
+use crate::source::Source;
+use crate::source::listing::StoreFile;
+use crate::source::segment_bytes::SegmentBytes;
+use std::collections::HashSet;
+
+/// A segment of the source.
+pub enum SeenSegment {
+    /// It was read.
+    Scanned(Box<Scan>),
+    /// It was not read again: number, version, size and time are those of the archived copy, which two complete points have read.
+    Skipped(StoreFile, Box<SegmentEntry>),
+    /// It could not be read, and why.
+    Unreadable(StoreFile, String),
+}
+
+impl SeenSegment {
+    /// Its file.
+    pub fn file(&self) -> &StoreFile {
+        match self {
+            Self::Scanned(scan) => &scan.file,
+            Self::Skipped(file, _) | Self::Unreadable(file, _) => file,
+        }
+    }
+
+    /// Number and version.
+    pub fn name(&self) -> SegmentName {
+        self.file().name
+    }
+
+    /// Its valid prefix, as far as it is known.
+    pub fn entry(&self) -> Option<&SegmentEntry> {
+        match self {
+            Self::Scanned(scan) => Some(&scan.entry),
+            Self::Skipped(_, entry) => Some(entry),
+            Self::Unreadable(..) => None,
+        }
+    }
+
+    /// Whether it was read and ends cleanly (or was proven before).
+    pub fn is_clean(&self) -> bool {
+        match self {
+            Self::Scanned(scan) => scan.is_clean(),
+            Self::Skipped(..) => true,
+            Self::Unreadable(..) => false,
+        }
+    }
+}
+
+/// What reads segments.
+pub struct Reader<'a, 's> {
+    /// Where chunks go.
+    pub sink: &'a mut Sink<'s>,
+    /// Where segments come from.
+    pub source: &'a dyn Source,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+/// What need not be read again.
+pub struct Proven<'a> {
+    /// The newest incarnation's log.
+    pub log: Option<&'a ArchivedLog>,
+    /// Names of segments that two complete points have read since they were sealed.
+    pub twice: HashSet<SegmentName>,
+}
+
+impl Proven<'_> {
+    /// Nothing: everything is read.
+    pub fn nothing() -> Self {
+        Self { log: None, twice: HashSet::new() }
+    }
+
+    fn entry(&self, file: &StoreFile) -> Option<&SegmentEntry> {
+        if file.is_volatile || !self.twice.contains(&file.name) {
+            return None;
+        }
+        let entry = self.log?.good(file.name)?;
+        let same = entry.file_length == file.length && entry.modified_ns == file.modified_ns;
+        same.then_some(entry)
+    }
+}
+
+impl Reader<'_, '_> {
+    /// Opens a segment.
+    pub fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, Error> {
+        Ok(self.source.open(file)?)
+    }
+
+    /// Reads all segments of a store, in their order.
+    pub fn store(
+        &mut self,
+        files: &[StoreFile],
+        proven: &Proven<'_>,
+        archived: &[ArchivedContext],
+    ) -> Result<Vec<SeenSegment>, Error> {
+        let mut seen = Vec::with_capacity(files.len());
+        for file in files {
+            if self.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            seen.push(self.segment(file, proven, archived)?);
+        }
+        Ok(seen)
+    }
+
+    fn segment(
+        &mut self,
+        file: &StoreFile,
+        proven: &Proven<'_>,
+        archived: &[ArchivedContext],
+    ) -> Result<SeenSegment, Error> {
+        if let Some(entry) = proven.entry(file)
+            && self.has_all_chunks(entry)?
+        {
+            return Ok(SeenSegment::Skipped(file.clone(), Box::new(entry.clone())));
+        }
+        self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
+        match self.scan(file, &lengths_of(archived, file)) {
+            Ok(scan) => Ok(SeenSegment::Scanned(Box::new(scan))),
+            Err(Error::Source(source::Error::Io { path, source })) => Ok(SeenSegment::Unreadable(
+                file.clone(),
+                format!("{} can't be read: {source}", path.display()),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn scan(&mut self, file: &StoreFile, wanted: &[u64]) -> Result<Scan, Error> {
+        let bytes = self.source.open(file)?;
+        scan(self.sink, self.observer, file, Bytes::Source(bytes.as_ref()), wanted)
+    }
+
+    /// Whether the archive still has every byte of an entry: else it is read again, and stored again.
+    fn has_all_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
+        for extent in &entry.extents {
+            if !self.sink.knows(extent.chunk)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The lengths at which the hash of a segment's prefix is wanted: those archived of it, in any incarnation.
+fn lengths_of(archived: &[ArchivedContext], file: &StoreFile) -> Vec<u64> {
+    let mut lengths: Vec<u64> = archived
+        .iter()
+        .map(|context| context.log(file.store))
+        .flat_map(|log| [log.good(file.name), log.tail(file.name)])
+        .flatten()
+        .map(|entry| entry.logical_end)
+        .collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
+}
+
+/// The head of a store as it lies at the source: the last token of the longest valid prefix that its volatile segments show. None if it is empty.
+pub fn head(source: &dyn Source, files: &[StoreFile]) -> Result<Option<Token>, Error> {
+    let mut next: Option<Token> = None;
+    for file in files.iter().filter(|file| file.is_volatile) {
+        if next.is_some_and(|next| next != file.name.number) {
+            break;
+        }
+        let bytes = source.open(file)?;
+        let walked =
+            crate::engine::window::walk(Bytes::Source(bytes.as_ref()), file.name.number, &mut |_| Ok(()))?;
+        next = Some(walked.next_token);
+    }
+    Ok(next.and_then(Token::before))
+}

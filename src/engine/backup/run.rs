@@ -1,0 +1,300 @@
+//! One backup from begin to end.
+
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::backup::BackupOptions;
+use crate::engine::backup::belongs::Belonging;
+use crate::engine::backup::chain::refuse_overlaps;
+use crate::engine::backup::context::SeenContext;
+use crate::engine::backup::context::SeenStore;
+use crate::engine::backup::control_db;
+use crate::engine::backup::control_db::ArchivedControlDb;
+use crate::engine::backup::place::Placed;
+use crate::engine::backup::place::Placer;
+use crate::engine::backup::proven::Known;
+use crate::engine::backup::read::Reader;
+use crate::engine::backup::read::head;
+use crate::engine::backup::report::BackupReport;
+use crate::engine::backup::selection;
+use crate::engine::backup::sink::Sink;
+use crate::engine::draft::CompleteDraft;
+use crate::engine::draft::ContextRead;
+use crate::engine::draft::Draft;
+use crate::engine::draft::DraftWithSafepoints;
+use crate::engine::draft::Opening;
+use crate::engine::error::Error;
+use crate::engine::observe::Event;
+use crate::engine::observe::Observer;
+use crate::repo;
+use crate::repo::format::moment::Moment;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::Weight;
+use crate::repo::format::record::LogState;
+use crate::repo::format::record::PrefixProof;
+use crate::repo::store::Repository;
+use crate::repo::store::Tally;
+use crate::source;
+use crate::source::Source;
+use crate::source::listing::ContextListing;
+use crate::source::listing::Listing;
+use std::collections::BTreeMap;
+
+/// So often a backup begins again when versions, heads or files change under it.
+const ATTEMPTS: u32 = 3;
+
+/// Makes a restore point (or, in a dry run, says what it would store).
+pub fn run(
+    repository: &Repository,
+    source: &mut dyn Source,
+    options: &BackupOptions,
+    observer: &dyn Observer,
+) -> Result<BackupReport, Error> {
+    let mut attempt = 1;
+    loop {
+        let one =
+            Attempt { repository, source: &mut *source, options, observer, is_last: attempt >= ATTEMPTS };
+        match one.run() {
+            Err(error) if attempt < ATTEMPTS && is_unsettled(&error) => {
+                observer.event(&Event::Warning(&format!("{error}; beginning again")));
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether what went wrong may go right when it is begun again.
+fn is_unsettled(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unsettled { .. }
+            | Error::Shrank { .. }
+            | Error::Repo(repo::Error::Overtaken { .. })
+            | Error::Source(source::Error::Vanished { .. })
+    )
+}
+
+struct Attempt<'a, 'o> {
+    repository: &'a Repository,
+    source: &'o mut dyn Source,
+    options: &'o BackupOptions,
+    observer: &'o dyn Observer,
+    is_last: bool,
+}
+
+/// The heads of both stores of each context, snapshots first.
+type Heads = BTreeMap<String, [Option<Token>; 2]>;
+
+/// What is ready to be published.
+struct Finished {
+    draft: CompleteDraft,
+    states: Vec<(LogState, Vec<PrefixProof>)>,
+    report: BackupReport,
+}
+
+impl<'a> Attempt<'a, '_> {
+    fn now(&self) -> Moment {
+        Moment(self.observer.now_ms())
+    }
+
+    fn run(mut self) -> Result<BackupReport, Error> {
+        let at = self.now();
+        let identity = self.source.identity()?;
+        let name = self.options.source.clone().unwrap_or(identity.name);
+        let everything = self.source.listing()?;
+        let left_out = selection::left_out(&everything, self.options)?;
+        let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
+        let draft = Draft::begin(
+            Opening { program, source: name.clone(), tags, facts: identity.facts },
+            at,
+            self.now(),
+        );
+
+        let mut sink = self.sink()?;
+        let captured = self.source.control_db()?;
+        let control_db = control_db::archive(&mut sink, captured)?;
+        let draft = draft.control_db(control_db.manifest.clone(), self.now());
+
+        let everything = self.source.listing()?;
+        let listing = selection::keep(&everything, &left_out);
+        let heads = self.heads(&listing)?;
+        let mut draft = draft.safepoints(self.now());
+
+        let belonging = Belonging {
+            known: Known::load(self.repository)?,
+            repository: self.repository,
+            name: &name,
+            options: self.options,
+            everything: &everything,
+        };
+        let read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
+        let (proofs, seen): (Vec<ContextRead>, Vec<SeenContext>) = read.into_iter().unzip();
+        let placed = self.place_all(&mut sink, &belonging, seen)?;
+        let unsettled = self.recheck(&listing, &heads)?;
+        let finished = self.finish(draft, proofs, placed, (left_out, unsettled), &control_db);
+        self.publish(sink, finished, at)
+    }
+
+    fn sink(&self) -> Result<Sink<'a>, Error> {
+        if self.options.dry_run {
+            return Ok(Sink::Counted(self.repository, Tally::default()));
+        }
+        let mut session = self.repository.session()?;
+        session.set_compression(self.options.compression);
+        Ok(Sink::Stored(Box::new(session)))
+    }
+
+    /// The last token of each store's longest valid prefix, as it is now.
+    fn heads(&self, listing: &Listing) -> Result<Heads, Error> {
+        let source = &*self.source;
+        let of = |context: &ContextListing| -> Result<[Option<Token>; 2], Error> {
+            Ok([head(source, &context.snapshots.segments)?, head(source, &context.events.segments)?])
+        };
+        listing.contexts.iter().map(|(name, context)| Ok((name.clone(), of(context)?))).collect()
+    }
+
+    /// Reads all contexts: of each the snapshots first, then the events.
+    fn read_all(
+        &self,
+        sink: &mut Sink<'_>,
+        draft: &mut DraftWithSafepoints,
+        heads: &Heads,
+        (listing, belonging): (&Listing, &Belonging<'_>),
+    ) -> Result<Vec<(ContextRead, SeenContext)>, Error> {
+        let total = listing.contexts.values().map(bytes_of).sum();
+        self.observer.event(&Event::Phase { name: "reading", total: Some(total) });
+        let mut read = Vec::new();
+        for (name, context) in &listing.contexts {
+            let [snapshots_head, events_head] = heads.get(name).copied().unwrap_or_default();
+            let mut reader = Reader { sink, source: &*self.source, observer: self.observer };
+            let snapshots = belonging.read_store(&mut reader, name, (Store::Snapshots, context))?;
+            let proof = draft.snapshots_read(name, self.now());
+            let events = belonging.read_store(&mut reader, name, (Store::Events, context))?;
+            let proof = draft.events_read(proof, self.now());
+            let seen = SeenContext {
+                name: name.clone(),
+                snapshots: SeenStore { segments: snapshots, safepoint: snapshots_head },
+                events: SeenStore { segments: events, safepoint: events_head },
+            };
+            refuse_overlaps(&seen.snapshots)?;
+            refuse_overlaps(&seen.events)?;
+            read.push((proof, seen));
+        }
+        Ok(read)
+    }
+
+    /// Finds the incarnation of each context, and puts it there.
+    fn place_all(
+        &self,
+        sink: &mut Sink<'_>,
+        belonging: &Belonging<'_>,
+        mut seen: Vec<SeenContext>,
+    ) -> Result<Vec<Placed>, Error> {
+        let source = &*self.source;
+        let mut decisions = belonging.decide_all(source, &seen)?;
+        let mut placed = Vec::new();
+        for (seen, decision) in seen.iter_mut().zip(&mut decisions) {
+            if decision.is_another_history {
+                let mut reader = Reader { sink, source, observer: self.observer };
+                belonging.branch_off(&mut reader, seen, decision)?;
+            }
+            let mut placer = Placer { sink, source, options: self.options };
+            let mut one = placer.place(seen, &decision.archived, &decision.judged)?;
+            one.findings.extend(belonging.findings(&seen.name, decision));
+            one.findings.extend(selection::in_progress(belonging.everything, &seen.name));
+            placed.push(one);
+        }
+        Ok(placed)
+    }
+
+    /// Step 6: versions and heads again. What changed, if something did.
+    fn recheck(&mut self, before: &Listing, heads: &Heads) -> Result<Option<String>, Error> {
+        let everything = self.source.listing()?;
+        let now = Listing {
+            contexts: everything
+                .contexts
+                .into_iter()
+                .filter(|(name, _)| before.contexts.contains_key(name))
+                .collect(),
+        };
+        let changed = match selection::changed(before, &now) {
+            Some(what) => Some(what),
+            None => went_back(heads, &self.heads(&now)?),
+        };
+        match changed {
+            Some(what) if !self.is_last => Err(Error::Unsettled { what }),
+            changed => Ok(changed),
+        }
+    }
+
+    fn finish(
+        &self,
+        mut draft: DraftWithSafepoints,
+        proofs: Vec<ContextRead>,
+        placed: Vec<Placed>,
+        (left_out, unsettled): (Vec<String>, Option<String>),
+        control_db: &ArchivedControlDb,
+    ) -> Finished {
+        let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
+        let (mut states, mut reports) = (Vec::new(), Vec::new());
+        for (proof, placed) in proofs.into_iter().zip(placed) {
+            draft.place(proof, placed.point);
+            states.extend(placed.states);
+            findings.extend(placed.findings);
+            reports.push(placed.report);
+        }
+        let draft = draft.complete(self.now(), left_out, findings);
+        let report = BackupReport::new(draft.body(), control_db.report.clone(), reports);
+        Finished { draft, states, report }
+    }
+
+    /// The commit: packs and pages, then records, then the point.
+    fn publish(&self, sink: Sink<'_>, finished: Finished, at: Moment) -> Result<BackupReport, Error> {
+        let Finished { mut draft, states, mut report } = finished;
+        let Sink::Stored(mut session) = sink else {
+            report.count(sink.tally(), self.now(), at);
+            return Ok(report);
+        };
+        if self.observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        self.observer.event(&Event::Phase { name: "committing", total: None });
+        let durable = session.barrier()?;
+        let logs: Vec<_> = states.iter().map(|(state, _)| state.key.clone()).collect();
+        let (records, numbers) = session.publish_records(durable, states)?;
+        for (log, number) in logs.iter().zip(numbers) {
+            draft.set_record(&log.context, log.store, number);
+        }
+        let (published, body) = draft.publish(*session, records)?;
+        report.count(published.tally, self.now(), at);
+        report.point = Some(published.point);
+        report.complete = body.complete;
+        Ok(report)
+    }
+}
+
+fn bytes_of(context: &ContextListing) -> u64 {
+    context.snapshots.segments.iter().chain(&context.events.segments).map(|file| file.length).sum()
+}
+
+/// A head that is lower than before: a power loss, a purge, a restore of the server under our feet.
+fn went_back(before: &Heads, now: &Heads) -> Option<String> {
+    before.iter().find_map(|(name, heads)| {
+        let lower = now.get(name).is_none_or(|now| now.iter().zip(heads).any(|(now, before)| now < before));
+        lower.then(|| format!("the head of {name} went back"))
+    })
+}
+
+fn unsettled_finding(what: &str) -> Finding {
+    Finding {
+        weight: Weight::Incomplete,
+        what: "unsettled".to_owned(),
+        context: None,
+        store: None,
+        file: None,
+        offset: None,
+        first: None,
+        last: None,
+        text: format!("the source kept changing while it was read: {what}"),
+    }
+}

@@ -1,0 +1,349 @@
+//! Reading one segment of the source: once, front to back, every transaction parsed and every CRC checked, cut into chunks on the way.
+
+use crate::axon::event;
+use crate::axon::segment::Ending;
+use crate::axon::segment::HEADER_LENGTH;
+use crate::axon::segment::Reason;
+use crate::axon::segment::Transaction;
+use crate::axon::time::Times;
+use crate::engine::backup::sink::Sink;
+use crate::engine::error::Error;
+use crate::engine::observe::Event;
+use crate::engine::observe::Observer;
+use crate::engine::window::Bytes;
+use crate::engine::window::Walked;
+use crate::engine::window::Window;
+use crate::engine::window::walk;
+use crate::repo::chunking::Cutter;
+use crate::repo::chunking::Profile;
+use crate::repo::format::entry::End;
+use crate::repo::format::entry::Extent;
+use crate::repo::format::entry::Flaw;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::ContentHash;
+use crate::repo::format::id::Hasher;
+use crate::repo::format::limits::TRANSACTION_CUT;
+use crate::repo::format::pack::PackKind;
+use crate::repo::format::time_map::TimeMapBuilder;
+use crate::source::listing::StoreFile;
+use std::collections::BTreeMap;
+
+/// A segment of the source, read.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Its file.
+    pub file: StoreFile,
+    /// What stood behind the valid prefix.
+    pub ending: Ending,
+    /// The valid prefix, as an entry.
+    pub entry: SegmentEntry,
+    /// The whole file as it was found, where that is more than the prefix: set only if asked for by [`keep_flawed`].
+    pub flawed: Option<SegmentEntry>,
+    /// Whether anything but zeros stands behind the prefix and its end.
+    pub noise: bool,
+    /// Hashes of the prefixes that were asked for, as far as they end at a transaction of this segment.
+    pub checkpoints: BTreeMap<u64, ContentHash>,
+}
+
+impl Scan {
+    /// Whether the prefix ends at a proper end, not at something torn or damaged.
+    pub fn is_clean(&self) -> bool {
+        !matches!(self.ending, Ending::Stopped(_))
+    }
+
+    /// Why it stopped, if it did.
+    pub fn reason(&self) -> Option<Reason> {
+        match self.ending {
+            Ending::Stopped(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether the first `length` bytes are known to hash to `content`.
+    pub fn begins_with(&self, length: u64, content: ContentHash) -> bool {
+        self.checkpoints.get(&length) == Some(&content)
+    }
+}
+
+/// What reads a segment: its chunks go to `sink`.
+pub struct Scanner<'a, 's> {
+    sink: &'a mut Sink<'s>,
+    observer: &'a dyn Observer,
+    kind: PackKind,
+    cutter: Cutter,
+    pending: Vec<u8>,
+    extents: Vec<Extent>,
+    hasher: Hasher,
+    /// Lengths at which the hash of the prefix is wanted.
+    wanted: &'a [u64],
+    checkpoints: BTreeMap<u64, ContentHash>,
+    events: u64,
+    transactions: u64,
+    times: TimesSoFar,
+    map: TimeMapBuilder,
+}
+
+/// Times of the events so far.
+#[derive(Clone, Copy, Debug)]
+enum TimesSoFar {
+    None,
+    Known(Times),
+    /// An event could not be read: an encrypting transformer, or no event at all.
+    Unreadable,
+}
+
+/// Reads a segment. `wanted` are the lengths (rising) at which the hash of the prefix is wanted.
+pub fn scan(
+    sink: &mut Sink<'_>,
+    observer: &dyn Observer,
+    file: &StoreFile,
+    bytes: Bytes<'_>,
+    wanted: &[u64],
+) -> Result<Scan, Error> {
+    let (profile, kind) =
+        if file.is_volatile { (Profile::Tail, PackKind::Tail) } else { (Profile::Sealed, PackKind::Sealed) };
+    let hasher = sink.naming().hasher();
+    let mut scanner = Scanner {
+        sink,
+        observer,
+        kind,
+        cutter: Cutter::new(profile),
+        pending: Vec::new(),
+        extents: Vec::new(),
+        hasher,
+        wanted,
+        checkpoints: BTreeMap::new(),
+        events: 0,
+        transactions: 0,
+        times: TimesSoFar::None,
+        map: TimeMapBuilder::new(),
+    };
+    let head = Window::new(bytes).at(0, 5)?.to_vec();
+    let readable = head.get(1..5) == Some(&[0; 4]);
+    let walked =
+        walk(bytes, file.name.number, &mut |transaction| scanner.take(transaction, &head, readable))?;
+    if walked.logical_end == HEADER_LENGTH {
+        scanner.header(&head)?;
+    }
+    scanner.finish(file, bytes, walked)
+}
+
+impl Scanner<'_, '_> {
+    fn header(&mut self, head: &[u8]) -> Result<(), Error> {
+        let header = head.get(..5).unwrap_or(head);
+        self.cutter.header(header.len() as u64);
+        self.append(header)
+    }
+
+    /// Takes the bytes of the prefix: hashed, and into the chunk under construction.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hasher.update(bytes);
+        self.pending.extend_from_slice(bytes);
+        if self.observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn take(&mut self, transaction: &Transaction<'_>, head: &[u8], readable: bool) -> Result<(), Error> {
+        if self.transactions == 0 {
+            self.header(head)?;
+        }
+        let length = transaction.bytes.len() as u64;
+        let cut = self.cutter.transaction(length, transaction.crc);
+        if cut.before {
+            self.flush()?;
+        }
+        if cut.inside {
+            self.append_cut(transaction.bytes)?;
+        } else {
+            self.append(transaction.bytes)?;
+        }
+        if cut.after {
+            self.flush()?;
+        }
+        self.count(transaction, readable);
+        self.observer.event(&Event::Bytes(length));
+        Ok(())
+    }
+
+    /// A giant is cut inside, so that no chunk is too large.
+    fn append_cut(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        for piece in bytes.chunks(usize::try_from(TRANSACTION_CUT).unwrap_or(usize::MAX)) {
+            self.append(piece)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, transaction: &Transaction<'_>, readable: bool) {
+        self.events += u64::from(transaction.events);
+        self.transactions += 1;
+        let times = if readable { times_of(transaction) } else { None };
+        self.times = match (self.times, times) {
+            (TimesSoFar::None, Some(times)) => TimesSoFar::Known(times),
+            (TimesSoFar::Known(before), Some(times)) => TimesSoFar::Known(before.then(times)),
+            _ => TimesSoFar::Unreadable,
+        };
+        if let (Some(times), Some(next)) = (times, transaction.last_token().plus(1)) {
+            self.map.push(transaction.end(), next, times.least, times.greatest);
+        }
+        if self.wanted.binary_search(&transaction.end()).is_ok() {
+            self.checkpoints.insert(transaction.end(), self.hasher.content());
+        }
+    }
+
+    /// Ends the chunk under construction.
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.pending);
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let chunk = self.sink.put(self.kind, bytes)?;
+        self.extents.push(Extent { chunk, length });
+        Ok(())
+    }
+
+    fn finish(mut self, file: &StoreFile, bytes: Bytes<'_>, walked: Walked) -> Result<Scan, Error> {
+        self.flush()?;
+        let content = self.hasher.content();
+        self.checkpoints.insert(walked.logical_end, content);
+        let time_map = self.put_time_map()?;
+        let behind = Behind::look(bytes, walked)?;
+        let entry = SegmentEntry {
+            name: file.name,
+            logical_end: walked.logical_end,
+            stored_length: walked.logical_end,
+            file_length: bytes.length(),
+            end: end_of(walked.ending),
+            flaw: None,
+            modified_ns: file.modified_ns,
+            events: self.events,
+            transactions: self.transactions,
+            times: match self.times {
+                TimesSoFar::Known(times) => Some(times),
+                _ => None,
+            },
+            content,
+            extents: self.extents,
+            time_map,
+        };
+        Ok(Scan {
+            file: file.clone(),
+            ending: walked.ending,
+            entry,
+            flawed: None,
+            noise: behind.last_byte.is_some(),
+            checkpoints: self.checkpoints,
+        })
+    }
+
+    /// A time map pays only where there is more than one chunk to choose from.
+    fn put_time_map(&mut self) -> Result<Option<ChunkId>, Error> {
+        if self.extents.len() < 2 || !matches!(self.times, TimesSoFar::Known(_)) {
+            return Ok(None);
+        }
+        let bytes = std::mem::take(&mut self.map).finish().encode();
+        Ok(Some(self.sink.put(self.kind, bytes)?))
+    }
+}
+
+fn end_of(ending: Ending) -> End {
+    match ending {
+        Ending::Rolled => End::Rolled,
+        Ending::EndOfFile => End::EndOfFile,
+        Ending::Open | Ending::Stopped(_) => End::Open,
+    }
+}
+
+fn times_of(transaction: &Transaction<'_>) -> Option<Times> {
+    let mut all: Option<Times> = None;
+    for bytes in transaction.event_bytes() {
+        let times = Times::of(event::timestamp(bytes).ok()?);
+        all = Some(all.map_or(times, |before| before.then(times)));
+    }
+    all
+}
+
+/// What stands behind the valid prefix.
+struct Behind {
+    /// Offset of the last byte that is not zero, behind the prefix and its end.
+    last_byte: Option<u64>,
+}
+
+impl Behind {
+    fn look(bytes: Bytes<'_>, walked: Walked) -> Result<Self, Error> {
+        let from = match walked.ending {
+            Ending::Rolled => walked.logical_end + crate::axon::segment::END_LENGTH,
+            _ => walked.logical_end,
+        };
+        let mut window = Window::new(bytes);
+        let mut at = from;
+        let mut last_byte = None;
+        loop {
+            let visible = window.at(at, 1)?;
+            let visible = visible.get(..visible.len().min(1 << 20)).unwrap_or(visible);
+            if visible.is_empty() {
+                return Ok(Self { last_byte });
+            }
+            if let Some(last) = visible.iter().rposition(|byte| *byte != 0) {
+                last_byte = Some(at + last as u64);
+            }
+            at += visible.len() as u64;
+        }
+    }
+}
+
+/// Keeps the whole file of a scan as it was found, up to its last byte that is not zero: for damaged segments.
+pub fn keep_flawed(
+    sink: &mut Sink<'_>,
+    scan: &Scan,
+    bytes: Bytes<'_>,
+    reason: Reason,
+) -> Result<SegmentEntry, Error> {
+    let walked = Walked {
+        logical_end: scan.entry.logical_end,
+        ending: scan.ending,
+        next_token: scan.file.name.number,
+    };
+    let stored_length = Behind::look(bytes, walked)?.last_byte.map_or(walked.logical_end, |last| last + 1);
+    let mut entry = scan.entry.clone();
+    entry.flaw = Some(Flaw { reason });
+    entry.stored_length = stored_length.max(entry.logical_end);
+    entry.time_map = None;
+    let mut hasher = sink.naming().hasher();
+    hash_range(&mut hasher, bytes, 0..entry.logical_end)?;
+    let mut at = entry.logical_end;
+    while at < entry.stored_length {
+        let piece = read_exactly(bytes, at, TRANSACTION_CUT.min(entry.stored_length - at))?;
+        at += piece.len() as u64;
+        hasher.update(&piece);
+        let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        entry.extents.push(Extent { chunk: sink.put(PackKind::Sealed, piece)?, length });
+    }
+    entry.content = hasher.content();
+    Ok(entry)
+}
+
+fn hash_range(hasher: &mut Hasher, bytes: Bytes<'_>, range: std::ops::Range<u64>) -> Result<(), Error> {
+    let mut at = range.start;
+    while at < range.end {
+        let piece = read_exactly(bytes, at, (1 << 20).min(range.end - at))?;
+        hasher.update(&piece);
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// Reads `length` bytes; a file that has become shorter is a torn one, and must not be taken for whole.
+pub fn read_exactly(bytes: Bytes<'_>, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+    let mut buffer = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let place = buffer.get_mut(filled..).unwrap_or_default();
+        match bytes.read_at(offset + filled as u64, place)? {
+            0 => return Err(Error::Shrank { offset: offset + filled as u64 }),
+            got => filled += got,
+        }
+    }
+    Ok(buffer)
+}

@@ -1,0 +1,86 @@
+//! Which contexts are archived, and what changed between two listings.
+
+use crate::axon::name::SegmentName;
+use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::backup;
+use crate::engine::backup::BackupOptions;
+use crate::engine::error::Error;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::Weight;
+use crate::source::listing::ContextListing;
+use crate::source::listing::Listing;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+/// The contexts that are there and not wanted. A wanted one that is not there is an error.
+pub fn left_out(listing: &Listing, options: &BackupOptions) -> Result<Vec<String>, Error> {
+    let present = || listing.contexts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    for name in options.contexts.iter().chain(&options.excluded) {
+        if !listing.contexts.contains_key(name) {
+            let (name, present) = (name.clone(), present());
+            return Err(Error::Backup(backup::Error::NoSuchContext { name, present }));
+        }
+    }
+    let is_wanted = |name: &String| {
+        (options.contexts.is_empty() || options.contexts.contains(name)) && !options.excluded.contains(name)
+    };
+    let left_out: Vec<String> = listing.contexts.keys().filter(|name| !is_wanted(name)).cloned().collect();
+    if left_out.len() == listing.contexts.len() {
+        return Err(Error::Backup(backup::Error::NothingLeft));
+    }
+    Ok(left_out)
+}
+
+/// A listing without what is left out.
+pub fn keep(listing: &Listing, left_out: &[String]) -> Listing {
+    let mut kept = listing.clone();
+    kept.contexts.retain(|name, _| !left_out.contains(name));
+    kept
+}
+
+/// Whether a version came or went between two listings, or a segment vanished. Segments that are new at the end are no change.
+pub fn changed(before: &Listing, now: &Listing) -> Option<String> {
+    before.contexts.iter().find_map(|(name, context)| match now.contexts.get(name) {
+        None => Some(format!("context {name} vanished")),
+        Some(now) => Store::ALL.into_iter().find_map(|store| {
+            changed_store(context, now, store).map(|what| format!("{store} of {name}: {what}"))
+        }),
+    })
+}
+
+fn changed_store(before: &ContextListing, now: &ContextListing, store: Store) -> Option<String> {
+    let (before, now) = (versions(before, store), versions(now, store));
+    before.iter().find_map(|(number, versions)| match now.get(number) {
+        None => Some(format!("segment {number} vanished")),
+        Some(now) if now != versions => Some(format!("the versions of segment {number} changed")),
+        Some(_) => None,
+    })
+}
+
+fn versions(context: &ContextListing, store: Store) -> BTreeMap<Token, BTreeSet<u32>> {
+    let mut versions: BTreeMap<Token, BTreeSet<u32>> = BTreeMap::new();
+    for SegmentName { number, version } in context.store(store).segments.iter().map(|file| file.name) {
+        versions.entry(number).or_default().insert(version);
+    }
+    versions
+}
+
+/// Files of a transformation or an index being written: left alone, and said.
+pub fn in_progress(listing: &Listing, context: &str) -> Vec<Finding> {
+    let Some(found) = listing.contexts.get(context) else { return Vec::new() };
+    let files = found.snapshots.in_progress.iter().chain(&found.events.in_progress);
+    files
+        .map(|path| Finding {
+            weight: Weight::Note,
+            what: "in-progress".to_owned(),
+            context: Some(context.to_owned()),
+            store: None,
+            file: Some(path.display().to_string()),
+            offset: None,
+            first: None,
+            last: None,
+            text: format!("{} is being written by the server; left alone", path.display()),
+        })
+        .collect()
+}

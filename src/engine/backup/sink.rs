@@ -1,0 +1,88 @@
+//! Where chunks go: into the repository, or (in a dry run) only into the sums.
+
+use crate::engine::error::Error;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::Naming;
+use crate::repo::format::id::PageId;
+use crate::repo::format::pack::PackKind;
+use crate::repo::store::Repository;
+use crate::repo::store::Session;
+use crate::repo::store::Tally;
+
+/// Takes chunks and pages.
+pub enum Sink<'s> {
+    /// Stores them.
+    Stored(Box<Session<'s>>),
+    /// Names them and counts what would be new.
+    Counted(&'s Repository, Tally),
+}
+
+impl<'s> Sink<'s> {
+    /// The repository behind it.
+    pub fn repository(&self) -> &'s Repository {
+        match self {
+            Self::Stored(session) => session.repository(),
+            Self::Counted(repository, _) => repository,
+        }
+    }
+
+    /// How names are made.
+    pub fn naming(&self) -> Naming {
+        self.repository().naming()
+    }
+
+    /// Takes a chunk.
+    pub fn put(&mut self, kind: PackKind, bytes: Vec<u8>) -> Result<ChunkId, Error> {
+        match self {
+            Self::Stored(session) => Ok(session.put(kind, bytes)?),
+            Self::Counted(repository, tally) => {
+                let id = repository.naming().chunk(&bytes);
+                let length = bytes.len() as u64;
+                if repository.names_chunk(id)? {
+                    tally.known_chunks += 1;
+                    tally.known_raw_bytes += length;
+                } else {
+                    tally.new_chunks += 1;
+                    tally.new_raw_bytes += length;
+                }
+                Ok(id)
+            }
+        }
+    }
+
+    /// Takes chunks that resemble each other.
+    pub fn put_together(&mut self, kind: PackKind, chunks: Vec<Vec<u8>>) -> Result<Vec<ChunkId>, Error> {
+        match self {
+            Self::Stored(session) => Ok(session.put_together(kind, chunks)?),
+            Self::Counted(..) => chunks.into_iter().map(|bytes| self.put(kind, bytes)).collect(),
+        }
+    }
+
+    /// Takes the page tree of sorted entries.
+    pub fn put_tree(&mut self, entries: &[SegmentEntry]) -> Result<PageId, Error> {
+        match self {
+            Self::Stored(session) => Ok(session.put_tree(entries)?),
+            Self::Counted(repository, _) => {
+                let naming = repository.naming();
+                crate::repo::format::page::build(entries, &mut |bytes| Ok(naming.page(&bytes)))
+            }
+        }
+    }
+
+    /// Whether a chunk is there, readable, in a pack that nothing is said against.
+    pub fn knows(&mut self, chunk: ChunkId) -> Result<bool, Error> {
+        match self {
+            Self::Stored(session) => Ok(session.knows(chunk)?),
+            Self::Counted(repository, _) => Ok(repository.names_chunk(chunk)?),
+        }
+    }
+
+    /// What was taken so far.
+    pub fn tally(&self) -> Tally {
+        match self {
+            Self::Stored(session) => session.tally(),
+            Self::Counted(_, tally) => *tally,
+        }
+    }
+}

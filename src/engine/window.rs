@@ -1,0 +1,162 @@
+//! Walking a segment front to back in bounded memory, wherever its bytes lie: in a map, in a file, in the archive.
+//!
+//! A window is as long as the longest transaction so far, and at least [`WINDOW`] bytes. The bytes of a transaction are read once: what was
+//! checked is what is archived.
+
+use crate::axon::segment::Ending;
+use crate::axon::segment::HEADER_LENGTH;
+use crate::axon::segment::Step;
+use crate::axon::segment::Transaction;
+use crate::axon::segment::Walker;
+use crate::axon::token::Token;
+use crate::engine::error::Error;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::store::Repository;
+use crate::source::segment_bytes::SegmentBytes;
+
+/// Bytes that are read at once.
+const WINDOW: usize = 1 << 20;
+
+/// Where the bytes come from.
+#[derive(Clone, Copy)]
+pub enum Bytes<'a> {
+    /// A file at the source.
+    Source(&'a dyn SegmentBytes),
+    /// The stored bytes of an entry.
+    Archived(&'a Repository, &'a SegmentEntry),
+}
+
+impl Bytes<'_> {
+    /// How many there are.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Source(bytes) => bytes.length(),
+            Self::Archived(_, entry) => entry.stored_length,
+        }
+    }
+
+    /// Reads at `offset`; fewer bytes than asked for only at the end.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        match self {
+            Self::Source(bytes) => Ok(bytes.read_at(offset, buffer)?),
+            Self::Archived(repository, entry) => read_archived(repository, entry, offset, buffer),
+        }
+    }
+}
+
+fn read_archived(
+    repository: &Repository,
+    entry: &SegmentEntry,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<usize, Error> {
+    let end = offset.saturating_add(buffer.len() as u64).min(entry.stored_length);
+    let mut filled = 0;
+    if offset < end {
+        repository.read_extents(&entry.extents, offset..end, &mut |piece| {
+            if let Some(place) = buffer.get_mut(filled..filled + piece.len()) {
+                place.copy_from_slice(piece);
+                filled += piece.len();
+            }
+            Ok(())
+        })?;
+    }
+    Ok(filled)
+}
+
+/// A window over bytes that only moves forward.
+pub struct Window<'a> {
+    bytes: Bytes<'a>,
+    buffer: Vec<u8>,
+    /// Offset of the first byte in `buffer`.
+    begin: u64,
+}
+
+impl<'a> Window<'a> {
+    /// A window at the head.
+    pub fn new(bytes: Bytes<'a>) -> Self {
+        Self { bytes, buffer: Vec::new(), begin: 0 }
+    }
+
+    /// The bytes from `offset` on: at least `least`, unless the end comes first.
+    pub fn at(&mut self, offset: u64, least: usize) -> Result<&[u8], Error> {
+        if let Bytes::Source(bytes) = self.bytes
+            && let Some(all) = bytes.mapped()
+        {
+            return Ok(usize::try_from(offset).ok().and_then(|at| all.get(at..)).unwrap_or_default());
+        }
+        let skip = usize::try_from(offset.saturating_sub(self.begin)).unwrap_or(usize::MAX);
+        if self.buffer.len().saturating_sub(skip) < least {
+            self.refill(offset, skip, least)?;
+            return Ok(&self.buffer);
+        }
+        Ok(self.buffer.get(skip..).unwrap_or_default())
+    }
+
+    /// Moves the window to `offset` and fills it: what was read before is not read again.
+    fn refill(&mut self, offset: u64, skip: usize, least: usize) -> Result<(), Error> {
+        self.buffer.drain(..skip.min(self.buffer.len()));
+        self.begin = offset;
+        let wanted = least.max(WINDOW);
+        let had = self.buffer.len();
+        self.buffer.resize(wanted, 0);
+        let mut filled = had;
+        while filled < wanted {
+            let at = offset.saturating_add(filled as u64);
+            let got = self.bytes.read_at(at, self.buffer.get_mut(filled..).unwrap_or_default())?;
+            if got == 0 {
+                break;
+            }
+            filled += got;
+        }
+        self.buffer.truncate(filled);
+        Ok(())
+    }
+}
+
+/// Where a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walked {
+    /// Length of the valid prefix.
+    pub logical_end: u64,
+    /// What stands there.
+    pub ending: Ending,
+    /// The token that the next event would have.
+    pub next_token: Token,
+}
+
+/// Walks all transactions of a segment whose first token is `first`, handing each to `visit`.
+pub fn walk(
+    bytes: Bytes<'_>,
+    first: Token,
+    visit: &mut dyn FnMut(&Transaction<'_>) -> Result<(), Error>,
+) -> Result<Walked, Error> {
+    let mut window = Window::new(bytes);
+    let mut walker = Walker::new(first, bytes.length());
+    let mut least = HEADER_LENGTH + 4;
+    loop {
+        let offset = walker.offset();
+        let visible = window.at(offset, usize::try_from(least).unwrap_or(usize::MAX))?;
+        match walker.step(visible) {
+            Step::Transaction(transaction) => {
+                visit(&transaction)?;
+                least = 4;
+            }
+            Step::NeedMore(more) if (visible.len() as u64) < more => {
+                if more <= least {
+                    // The file is shorter than it said when it was opened.
+                    return Ok(ended(&walker, Ending::Stopped(crate::axon::segment::Reason::Truncated)));
+                }
+                least = more;
+            }
+            Step::NeedMore(_) => {
+                return Ok(ended(&walker, Ending::Stopped(crate::axon::segment::Reason::Truncated)));
+            }
+            Step::End(ending) => return Ok(ended(&walker, ending)),
+        }
+    }
+}
+
+fn ended(walker: &Walker, ending: Ending) -> Walked {
+    Walked { logical_end: walker.offset(), ending, next_token: walker.next_token() }
+}

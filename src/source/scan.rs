@@ -1,0 +1,165 @@
+//! Finds contexts, stores and segments in a directory, by the names and kinds of files alone.
+//!
+//! A context is a directory with at least one data file (`.events`, `.snapshots`) directly in it. Symbolic links are followed. What
+//! can't be read, or can't be told apart, is an error and never left out silently.
+
+use crate::axon::name::FileKind;
+use crate::axon::name::Store;
+use crate::axon::name::classify;
+use crate::source::error::Error;
+use crate::source::listing::{ContextListing, Listing, StoreFile, StoreListing};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// How often a listing is begun again because a file went away while it was made.
+const ATTEMPTS: usize = 3;
+
+/// All contexts in `directory`. Empty if there are none.
+pub(super) fn contexts(directory: &Path) -> Result<Listing, Error> {
+    let mut attempt = 1;
+    loop {
+        match contexts_once(directory) {
+            // A server that compacts removes files at any moment; what is there then is seen by looking again.
+            Err(Error::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+fn contexts_once(directory: &Path) -> Result<Listing, Error> {
+    let mut contexts = BTreeMap::new();
+    for path in subdirectories(directory)? {
+        if let Some(listing) = context(&path)? {
+            contexts.insert(context_name(&path)?, listing);
+        }
+    }
+    Ok(Listing { contexts })
+}
+
+/// Whether any directory in `directory` is a context.
+pub(super) fn holds_contexts(directory: &Path) -> Result<bool, Error> {
+    for path in subdirectories(directory)? {
+        if entries(&path)?.iter().any(|entry| matches!(kind(entry), FileKind::Data { .. })) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The directories in `directory` that can be contexts, sorted. Hidden ones are none: no context's name begins with a dot, but
+/// file systems, `rsync` and the like keep copies in such directories.
+fn subdirectories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for path in entries(directory)? {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && metadata(&path)?.is_dir() && !is_lost_and_found(&path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// `lost+found` belongs to the file system, and often only root may look into it.
+fn is_lost_and_found(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new("lost+found"))
+}
+
+fn context_name(path: &Path) -> Result<String, Error> {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.map(str::to_owned).ok_or_else(|| Error::NotUtf8 { path: path.to_path_buf() })
+}
+
+/// What is in one directory; none if it is no context.
+fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
+    let mut listing = ContextListing::default();
+    let mut misnamed = None;
+    for path in entries(directory)? {
+        match kind(&path) {
+            FileKind::Data { store, name, .. } => {
+                let file = store_file(path, store, name)?;
+                store_mut(&mut listing, store).segments.push(file);
+            }
+            FileKind::InProgress => store_mut(&mut listing, store_in_progress(&path)).in_progress.push(path),
+            FileKind::Misnamed => misnamed = misnamed.or(Some(path)),
+            FileKind::Index { .. } | FileKind::GlobalIndex | FileKind::Other => {}
+        }
+    }
+    if listing.snapshots.segments.is_empty() && listing.events.segments.is_empty() {
+        return Ok(None);
+    }
+    if let Some(path) = misnamed {
+        return Err(Error::Misnamed { path });
+    }
+    settle(&mut listing.snapshots)?;
+    settle(&mut listing.events)?;
+    Ok(Some(listing))
+}
+
+/// Puts a store in order: sorted, no segment twice, sealed told from open.
+fn settle(store: &mut StoreListing) -> Result<(), Error> {
+    store.segments.sort_by_key(|file| file.name);
+    let pairs = store.segments.iter().zip(store.segments.iter().skip(1));
+    for (one, other) in pairs {
+        if one.name == other.name {
+            return Err(Error::Twice { one: one.path.clone(), other: other.path.clone() });
+        }
+    }
+    // A server appends to the current version of its newest segment only. Whoever asks a running server knows better; a directory
+    // alone says no more.
+    if let Some(newest) = store.segments.last_mut() {
+        newest.is_volatile = true;
+    }
+    Ok(())
+}
+
+fn store_file(path: PathBuf, store: Store, name: crate::axon::name::SegmentName) -> Result<StoreFile, Error> {
+    let metadata = metadata(&path)?;
+    if !metadata.is_file() {
+        return Err(Error::Io { path, source: io::Error::other("it is not a regular file") });
+    }
+    let (length, modified_ns) = (metadata.len(), modified_ns(&metadata));
+    Ok(StoreFile { store, name, path, length, modified_ns, is_volatile: false })
+}
+
+/// Modification time, nanoseconds since 1970; at the ends of what 64 bits hold for times beyond them.
+pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
+fn store_mut(listing: &mut ContextListing, store: Store) -> &mut StoreListing {
+    match store {
+        Store::Snapshots => &mut listing.snapshots,
+        Store::Events => &mut listing.events,
+    }
+}
+
+/// The store that a file being written belongs to: suffixes of the snapshot store are `.snapshots`, `.sindex`, `.sbloom`, `.snindex`.
+fn store_in_progress(path: &Path) -> Store {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.contains(".s") { Store::Snapshots } else { Store::Events }
+}
+
+fn kind(path: &Path) -> FileKind {
+    // A name that is not UTF-8 loses bytes here; none of them can be part of a number, so no segment is mistaken for another.
+    classify(&path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// All entries of a directory, sorted by name, so that errors and listings don't depend on the file system's order.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::on_listed(directory, source);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Follows symbolic links; one that leads nowhere is an I/O error.
+fn metadata(path: &Path) -> Result<Metadata, Error> {
+    fs::metadata(path).map_err(|source| Error::on_listed(path, source))
+}

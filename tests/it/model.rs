@@ -1,0 +1,352 @@
+//! The protocol against a plain model: random histories of a server and of its backups, with crashes of the repository's disk in between.
+//!
+//! The server appends, rolls, transforms, compacts, purges, loses what was not synced, is rotten for a while, is restored to an older state;
+//! backups see it as it is or an older copy of it. After every step: each acknowledged point still reads as what was seen when it was made;
+//! nothing acknowledged has left a log; no two points of one incarnation hold different events at one token.
+//!
+//! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the few hundred of an ordinary test run.
+
+use crate::support::crash_disk::{CrashDisk, Image, Trouble};
+use crate::support::segments::SegmentImage;
+use crate::support::server::{Context, Server};
+use segvault::axon::name::{SegmentName, Store};
+use segvault::engine::backup::{self, BackupOptions};
+use segvault::engine::observe::Unobserved;
+use segvault::engine::pieces;
+use segvault::repo::codec::Compression;
+use segvault::repo::format::act::PointRef;
+use segvault::repo::format::config::{self, Config};
+use segvault::repo::format::id::Naming;
+use segvault::repo::format::moment::Moment;
+use segvault::repo::format::point::{PointLog, Weight};
+use segvault::repo::format::record::LogKey;
+use segvault::repo::store::{OpenOptions, Repository};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const IMAGES: [Image; 4] =
+    [Image::ProcessKilled, Image::OnlySynced, Image::NamesWithoutData, Image::DataWithoutNames];
+
+/// What a store showed when a point was made: the valid prefix of each segment that was whole.
+type Shown = BTreeMap<SegmentName, Vec<u8>>;
+
+/// A point that was acknowledged, and what was seen then.
+struct Acknowledged {
+    point: PointRef,
+    shown: BTreeMap<(String, Store), Shown>,
+}
+
+struct World {
+    seed: u64,
+    random: fastrand::Rng,
+    server: Server,
+    /// Older states of the server: copies, and what it may be restored to.
+    older: Vec<Server>,
+    disk: CrashDisk,
+    acknowledged: Vec<Acknowledged>,
+    log: Vec<String>,
+}
+
+fn options() -> BackupOptions {
+    BackupOptions {
+        program: "model".to_owned(),
+        source: None,
+        contexts: Vec::new(),
+        excluded: Vec::new(),
+        tags: BTreeMap::new(),
+        new_incarnation: false,
+        no_fork: false,
+        reread: false,
+        strict: false,
+        dry_run: false,
+        compression: Compression::Fast,
+    }
+}
+
+fn config() -> Config {
+    Config {
+        kind: config::TYPE.to_owned(),
+        version: config::VERSION,
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        at: Moment(0),
+        naming: Naming::Blake3,
+        features: Vec::new(),
+    }
+}
+
+fn open(disk: &CrashDisk) -> Repository {
+    Repository::open(Arc::new(disk.clone()), OpenOptions::default())
+        .expect("a repository opens after any crash")
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let disk = CrashDisk::default();
+        Repository::init(&disk, &config()).unwrap();
+        let server = Server::new("node", &["default", "other"], seed);
+        let random = fastrand::Rng::with_seed(seed);
+        Self { seed, random, server, older: Vec::new(), disk, acknowledged: Vec::new(), log: Vec::new() }
+    }
+
+    fn context(&mut self) -> &mut Context {
+        let name = if self.random.u8(0..4) == 0 { "other" } else { "default" };
+        self.server.contexts.get_mut(name).unwrap()
+    }
+
+    fn step(&mut self) {
+        let dice = self.random.u32(0..100);
+        let (few, which) = (self.random.usize(1..12), self.random.usize(0..8));
+        let store = if self.random.u8(0..4) == 0 { Store::Snapshots } else { Store::Events };
+        self.log.push(format!("{dice} few {few} which {which} {store}"));
+        match dice {
+            0..=29 => self.context().append(store, few),
+            30..=34 => {
+                self.context().store_mut(store).roll_now();
+            }
+            35..=38 => self.context().transform(which),
+            39..=40 => self.context().compact(),
+            41..=42 => self.context().purge(),
+            43..=45 => self.older.push(self.server.clone()),
+            46 => self.lose_unsynced(store, false),
+            47 => self.lose_unsynced(store, true),
+            48 => self.restore_server(),
+            49..=52 => self.rot(store, which),
+            53..=55 => self.context().damaged.clear(),
+            56..=60 => self.back_up_older_copy(),
+            61..=72 => self.back_up_and_crash(),
+            _ => self.back_up(),
+        }
+    }
+
+    /// A power loss: the open segment goes back, and may be written differently. It may take the newest file as a whole, and with it
+    /// what was not synced of the one before, which is then open again.
+    fn lose_unsynced(&mut self, store: Store, with_newest: bool) {
+        let keep = self.random.usize(0..4);
+        let seed = self.random.u64(..);
+        let context = self.context();
+        if context.store(store).segments.keys().any(|name| name.version > 0) {
+            return;
+        }
+        if with_newest && context.store(store).segments.len() > 1 {
+            context.store_mut(store).segments.pop_last();
+        }
+        let open = context.store(store).open().clone();
+        let blocks: Vec<Vec<Vec<u8>>> = blocks_of(&open);
+        let kept = blocks.len().saturating_sub(keep);
+        let mut shorter = SegmentImage::new(open.name().number.get(), open.bytes().len());
+        for block in &blocks[..kept] {
+            shorter.append_raw(block);
+        }
+        context.store_mut(store).insert(shorter);
+        context.history.reseed(seed);
+    }
+
+    /// The operator restores the server to an older state, and it goes on from there.
+    fn restore_server(&mut self) {
+        if self.older.is_empty() {
+            return;
+        }
+        let at = self.random.usize(0..self.older.len());
+        let restored = self.server.restored + 1;
+        self.server = Server { restored, ..self.older[at].clone() };
+        let seed = self.random.u64(..);
+        for context in self.server.contexts.values_mut() {
+            context.history.reseed(seed);
+        }
+    }
+
+    /// One bit of a segment flips.
+    fn rot(&mut self, store: Store, which: usize) {
+        let bit = self.random.usize(..);
+        let context = self.context();
+        let images: Vec<SegmentImage> = context.store(store).segments.values().cloned().collect();
+        let image = &images[which % images.len()];
+        let mut bytes = image.bytes();
+        let valid = usize::try_from(image.end()).unwrap();
+        bytes[5.min(valid - 1) + bit % (valid - 4).max(1)] ^= 1 << (bit % 8);
+        context.damaged.insert((store, image.name()), bytes);
+    }
+
+    fn shown(&self, server: &Server) -> BTreeMap<(String, Store), Shown> {
+        let mut all = BTreeMap::new();
+        for (name, context) in &server.contexts {
+            for store in Store::ALL {
+                let mut shown = Shown::new();
+                for image in context.store(store).segments.values() {
+                    if !context.damaged.contains_key(&(store, image.name())) {
+                        shown.retain(|other, _| other.number != image.name().number);
+                        shown.insert(image.name(), image.prefix().to_vec());
+                    }
+                }
+                all.insert((name.clone(), store), shown);
+            }
+        }
+        all
+    }
+
+    fn run_backup(&mut self, mut server: Server) -> Result<(), segvault::engine::Error> {
+        let repository = match Repository::open(Arc::new(self.disk.clone()), OpenOptions::default()) {
+            Ok(repository) => repository,
+            Err(error) => return Err(error.into()),
+        };
+        let report = backup::run(&repository, &mut server, &options(), &Unobserved)?;
+        self.log.push(format!(
+            "  acknowledged {:?} complete {}",
+            report.point.map(|p| p.number),
+            report.complete
+        ));
+        for finding in &report.findings {
+            self.log.push(format!("    {:?} {}: {}", finding.weight, finding.what, finding.text));
+        }
+        let is_damaged = server.contexts.values().any(|context| !context.damaged.is_empty());
+        let is_whole = report.findings.iter().all(|finding| finding.weight < Weight::Incomplete);
+        assert_eq!(report.complete, is_whole, "{}", self.story());
+        let _ = is_damaged;
+        let shown = self.shown(&server);
+        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown });
+        Ok(())
+    }
+
+    fn back_up(&mut self) {
+        let server = self.server.clone();
+        self.log.push("back up".to_owned());
+        match self.run_backup(server) {
+            Ok(()) => {}
+            Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {
+                self.log.push("  refused: another history".to_owned());
+            }
+            Err(error) => panic!("a backup failed: {error:?}\n{}\n{}", self.server.describe(), self.story()),
+        }
+    }
+
+    fn back_up_older_copy(&mut self) {
+        if self.older.is_empty() {
+            return;
+        }
+        let at = self.random.usize(0..self.older.len());
+        self.log.push(format!("back up older copy {at}"));
+        let server = self.older[at].clone();
+        match self.run_backup(server) {
+            Ok(()) | Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {}
+            Err(error) => panic!("a backup of an older copy failed: {error:?}\n{}", self.story()),
+        }
+    }
+
+    /// The machine dies at some step of a backup; the disk shows one of the images that are possible then.
+    fn back_up_and_crash(&mut self) {
+        let at = self.random.u64(1..60);
+        let image = IMAGES[self.random.usize(0..4)];
+        self.log.push(format!("back up, crash at mutation {at}, {image:?}"));
+        self.disk.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
+        let server = self.server.clone();
+        let _ = self.run_backup(server);
+        self.disk = self.disk.reboot(image);
+    }
+
+    fn story(&self) -> String {
+        format!("seed {}\n{}", self.seed, self.log.join("\n"))
+    }
+
+    /// Every acknowledged point reads as what was seen.
+    fn check(&self) {
+        let repository = open(&self.disk);
+        let journal = repository.journal().unwrap();
+        assert_eq!(journal.unreadable, [], "{}", self.story());
+        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> =
+            BTreeMap::new();
+        for acknowledged in &self.acknowledged {
+            let listed =
+                journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
+                    || panic!("point {} is gone\n{}", acknowledged.point.number, self.story()),
+                );
+            for (name, context) in &listed.point.body.contexts {
+                for (store, log) in [(Store::Snapshots, &context.snapshots), (Store::Events, &context.events)]
+                {
+                    let read = self.read(&repository, name, (context.incarnation, store), log);
+                    let shown = &acknowledged.shown[&(name.clone(), store)];
+                    self.compare(acknowledged.point.number, (name, store), shown, &read);
+                    let together =
+                        incarnations.entry((name.clone(), context.incarnation, store)).or_default();
+                    self.merge(together, read);
+                }
+            }
+        }
+    }
+
+    /// The segments of a point's log: the bytes that a restore would write.
+    fn read(
+        &self,
+        repository: &Repository,
+        context: &str,
+        (incarnation, store): (u32, Store),
+        log: &PointLog,
+    ) -> Shown {
+        let key = LogKey { source: "node".to_owned(), context: context.to_owned(), incarnation, store };
+        let pieces = pieces::of_point(repository, &key, log, "point").unwrap();
+        let mut read = Shown::new();
+        for piece in pieces {
+            let entry = piece.entry.clone().unwrap_or_else(|| panic!("a claim is lost\n{}", self.story()));
+            let mut bytes = Vec::new();
+            repository
+                .read_extents(&entry.extents, 0..piece.prefix(), &mut |part| {
+                    bytes.extend_from_slice(part);
+                    Ok(())
+                })
+                .unwrap_or_else(|error| panic!("{error:?}\n{}", self.story()));
+            read.insert(piece.span.name, bytes);
+        }
+        read
+    }
+
+    fn compare(&self, point: u64, (context, store): (&str, Store), shown: &Shown, read: &Shown) {
+        for (name, bytes) in shown {
+            let Some(found) = read.get(name) else {
+                panic!("point {point}: {store} of {context}: segment {name} is not there\n{}", self.story());
+            };
+            assert!(
+                found == bytes,
+                "point {point}: {store} of {context}: segment {name} has {} bytes, not the {} that were seen\n{}",
+                found.len(),
+                bytes.len(),
+                self.story()
+            );
+        }
+    }
+
+    /// Within one incarnation a segment is always the same as far as it goes.
+    fn merge(&self, together: &mut BTreeMap<SegmentName, Vec<u8>>, read: Shown) {
+        for (name, bytes) in read {
+            let known = together.entry(name).or_default();
+            let common = known.len().min(bytes.len());
+            assert!(
+                known[..common] == bytes[..common],
+                "segment {name} was merged with a fork\n{}",
+                self.story()
+            );
+            if bytes.len() > known.len() {
+                *known = bytes;
+            }
+        }
+    }
+}
+
+/// The events of each block of an image.
+fn blocks_of(image: &SegmentImage) -> Vec<Vec<Vec<u8>>> {
+    let bytes = image.bytes();
+    segvault::axon::segment::walk(&bytes, image.name().number)
+        .map(|transaction| transaction.event_bytes().map(<[u8]>::to_vec).collect())
+        .collect()
+}
+
+#[test]
+fn random_histories_of_a_server_and_its_backups_lose_nothing_and_merge_nothing() {
+    let histories: u64 =
+        std::env::var("SEGVAULT_MODEL_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    for seed in 0..histories {
+        let mut world = World::new(seed);
+        for _ in 0..40 {
+            world.step();
+        }
+        world.check();
+    }
+}
