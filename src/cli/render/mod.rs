@@ -54,6 +54,11 @@ impl Screen {
         !self.json && self.quiet == 0
     }
 
+    /// A step of what is being done, where people read.
+    pub(super) fn step(self, text: &str) -> Result<(), Failure> {
+        if self.json || self.quiet > 0 { Ok(()) } else { self.text(text) }
+    }
+
     /// What was asked for: a document, or the text that people read.
     pub(super) fn result<T: Serialize>(
         self,
