@@ -24,8 +24,8 @@ impl Run<'_> {
             Some(directory) => self.demo_in(&empty_directory(directory)?, true),
             None => {
                 let temporary = tempfile::Builder::new().prefix("segvault-demo-").tempdir();
-                let temporary = temporary
-                    .map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
+                let temporary =
+                    temporary.map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
                 self.demo_in(temporary.path(), false)
             }
         }

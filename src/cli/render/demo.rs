@@ -54,8 +54,14 @@ pub(in crate::cli) fn sums(demo: &Demo) -> String {
     let copies = demo.moments.len();
     let line = |what: &str, size: u64| format!("  {what:<58} {:>10}\n", bytes(size));
     text.push_str(&line(&format!("{copies} plain copies, files as they lie there"), demo.copies_bytes));
-    text.push_str(&line(&format!("{copies} plain copies, without the zeros behind the history"), demo.history_bytes));
-    text.push_str(&line(&format!("the repository with {copies} points, index and all"), demo.repository_bytes));
+    text.push_str(&line(
+        &format!("{copies} plain copies, without the zeros behind the history"),
+        demo.history_bytes,
+    ));
+    text.push_str(&line(
+        &format!("the repository with {copies} points, index and all"),
+        demo.repository_bytes,
+    ));
     let (whole, tenth) = ratio(demo.history_bytes, demo.repository_bytes);
     text.push_str(&format!("  {whole}.{tenth} times smaller than the history in the copies\n"));
     text
