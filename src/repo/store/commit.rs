@@ -22,8 +22,9 @@ impl Session<'_> {
         durable: Durable,
         states: Vec<(LogState, Vec<PrefixProof>)>,
     ) -> Result<(RecordsDurable, Vec<u64>), Error> {
+        let Durable { generation } = durable;
         self.guarded(|session| {
-            session.check_generation(durable.generation)?;
+            session.check_generation(generation)?;
             let mut staged = Vec::with_capacity(states.len());
             for (state, proofs) in states {
                 rules::next_record(session, &state, &proofs)?;
@@ -35,7 +36,7 @@ impl Session<'_> {
                 numbers.push(record.number);
             }
             session.settle_directories()?;
-            Ok((RecordsDurable { generation: durable.generation }, numbers))
+            Ok((RecordsDurable { generation }, numbers))
         })
     }
 
@@ -50,8 +51,9 @@ impl Session<'_> {
 
     /// Publishes the point: the commit. Ends the session.
     pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<PointRef, Error> {
+        let RecordsDurable { generation } = records;
         self.guarded(|session| {
-            session.check_generation(records.generation)?;
+            session.check_generation(generation)?;
             rules::point(session, &body)?;
             let repository = session.repository;
             let named = Named::by(&repository.journal()?.acts).highest;
