@@ -17,14 +17,14 @@ impl Session<'_> {
     /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
     /// Each is proven to hold all that the newest one holds; where a tail has grown or was sealed, with the help of its proofs.
     /// `Overtaken` if somebody else took a number: nothing of ours counts then, begin again.
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
     pub fn publish_records(
         &mut self,
         durable: Durable,
         states: Vec<(LogState, Vec<PrefixProof>)>,
     ) -> Result<(RecordsDurable, Vec<u64>), Error> {
-        let Durable { generation } = durable;
         self.guarded(|session| {
-            session.check_generation(generation)?;
+            session.check_generation(durable.generation)?;
             let mut staged = Vec::with_capacity(states.len());
             for (state, proofs) in states {
                 rules::next_record(session, &state, &proofs)?;
@@ -36,7 +36,7 @@ impl Session<'_> {
                 numbers.push(record.number);
             }
             session.settle_directories()?;
-            Ok((RecordsDurable { generation }, numbers))
+            Ok((RecordsDurable { generation: durable.generation }, numbers))
         })
     }
 
@@ -50,10 +50,10 @@ impl Session<'_> {
     }
 
     /// Publishes the point: the commit. Ends the session.
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
     pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<PointRef, Error> {
-        let RecordsDurable { generation } = records;
         self.guarded(|session| {
-            session.check_generation(generation)?;
+            session.check_generation(records.generation)?;
             rules::point(session, &body)?;
             let repository = session.repository;
             let named = Named::by(&repository.journal()?.acts).highest;
