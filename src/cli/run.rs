@@ -7,6 +7,7 @@ use crate::cli::manual;
 use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::render::Screen;
+use crate::cli::render::backup::{BackupDocument, Taken};
 use crate::cli::repository;
 use crate::cli::signals::Signals;
 use crate::engine;
@@ -80,13 +81,14 @@ impl Run<'_> {
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let mut source = DataDir::open(source_options(asked)).map_err(engine::Error::from)?;
-        self.screen.detail(1, &format!("contexts are in {}", source.directory().display()));
+        let mut source = DataDir::open(source_options(asked))?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let report = backup::run(&repository, &mut source, &self.backup_options(asked), &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
-        self.screen.report("backup", &report, || render::backup::text(&report))?;
+        let taken = Taken::from(&source)?;
+        let document = BackupDocument { taken: &taken, report: &report };
+        self.screen.report("backup", &document, || render::backup::text(&document))?;
         Ok(if report.complete { worst(report.weight()) } else { Exit::Incomplete })
     }
 
@@ -125,7 +127,7 @@ impl Run<'_> {
         let repository = self.open()?;
         let plan = restore::plan(&repository, &restore_options(asked))?;
         if self.global.dry_run {
-            self.screen.result("restore-plan", &plan, || render::restore::plan(&plan))?;
+            self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
         }
         let progress = Progress::new(self.screen, self.signals.clone());
@@ -139,13 +141,13 @@ impl Run<'_> {
     }
 
     fn completions(&self, asked: &Completions) -> Result<Exit, Failure> {
-        self.screen.bytes(&manual::completions(asked.shell))?;
+        render::print_bytes(&manual::completions(asked.shell))?;
         Ok(Exit::Done)
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {
         match &asked.directory {
-            None => self.screen.bytes(&manual::page()?)?,
+            None => render::print_bytes(&manual::page()?)?,
             Some(directory) => self.write_pages(directory)?,
         }
         Ok(Exit::Done)
@@ -153,8 +155,8 @@ impl Run<'_> {
 
     fn write_pages(&self, directory: &Path) -> Result<(), Failure> {
         let written = manual::write_pages(directory)?;
-        let lines = written.iter().map(|path| format!("{}\n", path.display())).collect::<String>();
-        self.screen.report("man", &serde_json::json!({ "files": written }), || lines)
+        let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
+        self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }
 }
 
