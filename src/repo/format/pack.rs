@@ -340,12 +340,13 @@ mod tests {
         let dictionary = |listed: &mut Vec<u8>| listed[12..16].copy_from_slice(&[0; 4]);
         let encoded = |listed: &mut Vec<u8>| listed[16] -= 1;
         let raw = |listed: &mut Vec<u8>| listed[20] += 1;
+        let not_filled = |listed: &mut Vec<u8>| (listed[8], listed[20]) = (1, listed[20] + 1);
         let huge = |listed: &mut Vec<u8>| listed[24..28].fill(0xff);
         let length = |listed: &mut Vec<u8>| listed[28 + 32] += 1;
         let twice = |listed: &mut Vec<u8>| listed.copy_within(28..60, 64 + 28);
         let reserved = |listed: &mut Vec<u8>| listed[10] = 1;
         let behind = |listed: &mut Vec<u8>| listed.push(0);
-        for change in [offset, dictionary, encoded, raw, huge, length, twice, reserved, behind] {
+        for change in [offset, dictionary, encoded, raw, not_filled, huge, length, twice, reserved, behind] {
             assert!(matches!(tampered(change), Err(Damage::Bytes { .. })));
         }
     }

@@ -506,6 +506,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_node_says_of_a_page_is_held_against_it() {
+        let leaf = Page::Leaf(vec![full(1), full(2)]);
+        let name = |page: &Page| Naming::Blake3.page(&page.encode());
+        let over = |level, page, entries| {
+            let child = Child { page, first: full(1).key(), entries };
+            Page::Node { level, children: vec![child] }
+        };
+        let good = over(1, name(&leaf), 2);
+        let read = |root: &Page| {
+            let known = [&leaf, &good, root].map(|page| (name(page), page.encode()));
+            all(name(root), &Pages::from(known))
+        };
+        assert_eq!(read(&good), Ok(vec![full(1), full(2)]));
+        assert_eq!(read(&over(2, name(&good), 2)), Ok(vec![full(1), full(2)]));
+        for bad in [
+            over(1, name(&leaf), 1),
+            over(1, name(&leaf), 3),
+            over(2, name(&leaf), 2),
+            over(1, name(&good), 2),
+            over(3, name(&good), 2),
+        ] {
+            assert!(matches!(read(&bad), Err(LoadError::Page { .. })), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_page_that_was_cut_or_is_out_of_order_is_damage() {
         let leaf = Page::Leaf(vec![full(1), full(2)]);
         let child = |number| Child { page: PageId([1; 32]), first: full(number).key(), entries: 1 };
