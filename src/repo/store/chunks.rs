@@ -11,7 +11,7 @@ use crate::repo::format::entry::Extent;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
 use crate::repo::index::Place;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -97,7 +97,7 @@ fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc
         }
         None => {
             repository.cache.forget(name);
-            Err(Error::ChunkDamaged { chunk: id, path: repository.disk.display(&layout::pack(place.pack)) })
+            Err(Error::ChunkDamaged { chunk: id, path: repository.disk.display(&paths::pack(place.pack)) })
         }
     }
 }
@@ -112,7 +112,7 @@ fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
 }
 
 fn read_block(repository: &Repository, id: ChunkId, place: &Place) -> Result<Vec<u8>, Error> {
-    let path = layout::pack(place.pack);
+    let path = paths::pack(place.pack);
     let name = || repository.disk.display(&path);
     if let Some(block) = place.dictionary {
         return Err(unsupported(name(), "a dictionary", block.to_string()));

@@ -8,7 +8,7 @@ use crate::repo::format::id::PackId;
 use crate::repo::format::pack::Directory;
 use crate::repo::index;
 use crate::repo::index::Index;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::journal::Journal;
 use crate::repo::store::read::Repository;
 use std::collections::{HashMap, HashSet};
@@ -70,7 +70,7 @@ impl Known {
 
 /// The chunks of a pack, by its own word; nothing if it is not there, not durable, or can't be read.
 fn chunks_of(repository: &Repository, pack: PackId) -> Result<Vec<ChunkId>, Error> {
-    let path = layout::pack(pack);
+    let path = paths::pack(pack);
     let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
     if !repository.index.is_durable(&path, length)? {
         return Ok(Vec::new());
