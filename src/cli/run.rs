@@ -1,6 +1,6 @@
 //! From what was typed to what is done: one short function for each verb.
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
+use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -20,6 +20,8 @@ use crate::engine::points::Problem;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
+use crate::engine::verify;
+use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -46,9 +48,9 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
-            Verb::Completions(asked) => self.completions(asked),
+            Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
-            _ => Ok(Exit::Failed),
+            Verb::Verify(asked) => self.verify(asked),
         }
     }
 
@@ -140,9 +142,19 @@ impl Run<'_> {
         Ok(whole(restored.verified && restored.warnings.is_empty()))
     }
 
-    fn completions(&self, asked: &Completions) -> Result<Exit, Failure> {
-        render::print_bytes(&manual::completions(asked.shell))?;
-        Ok(Exit::Done)
+    fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        let repository = self.open()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
+        drop(progress);
+        let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
+        self.screen.unprinted(bad.map(render::verify::line));
+        self.screen.report("verify", &report, || render::verify::text(&report))?;
+        Ok(match report.worst() {
+            None | Some(Class::Note) => Exit::Done,
+            Some(Class::History) => Exit::GapOrOverlap,
+            Some(Class::Damage) => Exit::Damaged,
+        })
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {
@@ -158,6 +170,11 @@ impl Run<'_> {
         let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
         self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }
+}
+
+fn completions(asked: &Completions) -> Result<Exit, Failure> {
+    render::print_bytes(&manual::completions(asked.shell))?;
+    Ok(Exit::Done)
 }
 
 fn source_options(asked: &Backup) -> DataDirOptions {

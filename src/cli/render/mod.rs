@@ -11,6 +11,7 @@ pub(super) mod show;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
+pub(super) mod verify;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};
@@ -60,7 +61,7 @@ impl Screen {
         value: &T,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.json { self.document(kind, value) } else { print(&text()) }
+        if self.json { document(kind, value) } else { print(&text()) }
     }
 
     /// What was done: as [`Screen::result`], but not printed as text with `--quiet`.
@@ -71,13 +72,6 @@ impl Screen {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         if self.quiet > 0 && !self.json { Ok(()) } else { self.result(kind, value, text) }
-    }
-
-    fn document<T: Serialize>(self, kind: &str, value: &T) -> Result<(), Failure> {
-        let document = Document { schema: format!("segvault.{kind}/1"), r#type: kind, value };
-        let mut line = serde_json::to_vec(&document).map_err(|error| Failure::Output(error.into()))?;
-        line.push(b'\n');
-        print_bytes(&line)
     }
 
     /// Something that the user should see now.
@@ -97,8 +91,13 @@ impl Screen {
     /// Warnings of a report that `--quiet` keeps from being printed.
     pub(super) fn findings(self, findings: &[Finding]) {
         let weighty = findings.iter().filter(|finding| finding.weight >= Weight::Warning);
+        self.unprinted(weighty.map(findings::line));
+    }
+
+    /// Lines of a report that `--quiet` keeps from being printed, and that must be seen all the same.
+    pub(super) fn unprinted(self, lines: impl Iterator<Item = String>) {
         if self.quiet > 0 && !self.json {
-            weighty.for_each(|finding| self.warning(&findings::line(finding)));
+            lines.for_each(|line| self.warning(&line));
         }
     }
 
@@ -140,6 +139,13 @@ impl Screen {
         }
         exit
     }
+}
+
+fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {
+    let document = Document { schema: format!("segvault.{kind}/1"), r#type: kind, value };
+    let mut line = serde_json::to_vec(&document).map_err(|error| Failure::Output(error.into()))?;
+    line.push(b'\n');
+    print_bytes(&line)
 }
 
 /// Text on stdout. It may hold colours; they are left out where no terminal wants them.
