@@ -72,6 +72,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Show the whole round on real data: back up, list, restore, compare, verify
+    Demo(Demo),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page, or write one for each verb
@@ -171,6 +173,14 @@ pub struct Verify {
     /// Read all data too: every pack, every chunk, every transaction
     #[arg(long)]
     pub data: bool,
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Play it in this directory, which must be empty or not there, and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 }
 
 /// `completions`.

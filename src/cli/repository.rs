@@ -31,7 +31,11 @@ pub(super) fn path(global: &Global) -> Result<&Path, Failure> {
 
 /// Opens it; waits for its locks as long as was asked for.
 pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Failure> {
-    let path = path(global)?;
+    open_at(path(global)?, global, signals)
+}
+
+/// Opens the one in a directory.
+pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
     let options = OpenOptions {
         index: IndexPlace::File(path.join("index.sqlite")),

@@ -32,6 +32,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// What manifests say of the program that made them.
+pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
+
 /// What every verb needs.
 pub(super) struct Run<'a> {
     pub(super) global: &'a Global,
@@ -48,6 +51,7 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),
@@ -96,7 +100,7 @@ impl Run<'_> {
 
     fn backup_options(&self, asked: &Backup) -> BackupOptions {
         BackupOptions {
-            program: concat!("segvault ", env!("CARGO_PKG_VERSION")).to_owned(),
+            program: PROGRAM.to_owned(),
             source: asked.source.clone(),
             contexts: asked.contexts.clone(),
             excluded: asked.excluded.clone(),
