@@ -33,7 +33,6 @@ pub struct Cli {
 
 /// Flags that mean the same in every verb.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Global {
     /// The repository's directory
     #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, help_heading = "Everywhere")]

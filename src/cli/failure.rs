@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(super) enum Failure {
     /// A verb failed.
     #[error(transparent)]
-    Engine(#[from] engine::Error),
+    Engine(Box<engine::Error>),
     /// What was typed leaves open what is meant.
     #[error("{message}")]
     Usage {
@@ -44,6 +44,12 @@ pub(super) enum Failure {
     /// Signals can't be listened to.
     #[error("signals can't be listened to")]
     Signals(#[source] io::Error),
+}
+
+impl<E: Into<engine::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Engine(Box::new(error.into()))
+    }
 }
 
 impl Failure {

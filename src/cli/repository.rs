@@ -3,7 +3,6 @@
 use crate::cli::args::{Global, REPOSITORY_VARIABLE};
 use crate::cli::failure::Failure;
 use crate::cli::signals::Signals;
-use crate::engine;
 use crate::repo::format::config;
 use crate::repo::format::config::Config;
 use crate::repo::format::id::Naming;
@@ -42,7 +41,7 @@ pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result
         index: IndexPlace::File(path.join("index.sqlite")),
         keep_waiting: global.wait.map(|wait| keep_waiting(wait, signals.clone())),
     };
-    Ok(Repository::open(disk, options).map_err(engine::Error::from)?)
+    Ok(Repository::open(disk, options)?)
 }
 
 fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
@@ -66,7 +65,7 @@ pub(super) fn make(path: &Path) -> Result<Config, Failure> {
         naming: Naming::Blake3,
         features: Vec::new(),
     };
-    Repository::init(&LocalDisk::new(path.to_path_buf()), &config).map_err(engine::Error::from)?;
+    Repository::init(&LocalDisk::new(path.to_path_buf()), &config)?;
     Ok(config)
 }
 
@@ -75,7 +74,7 @@ fn random_id() -> Result<String, Failure> {
     let path = PathBuf::from("/dev/urandom");
     let mut bytes = [0; 16];
     match File::open(&path).and_then(|mut file| file.read_exact(&mut bytes)) {
-        Ok(()) => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Ok(()) => Ok(format!("{:032x}", u128::from_be_bytes(bytes))),
         Err(source) => Err(Failure::File { path, source }),
     }
 }
