@@ -92,7 +92,7 @@ fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {
         let found = found.map_err(failure)?.file_name().to_string_lossy().into_owned();
         let refused = restore::Error::NotEmpty { path: path.to_path_buf(), found };
-        return Err(Failure::Engine(engine::Error::Restore(refused)));
+        return Err(engine::Error::Restore(refused).into());
     }
     Ok(path.to_path_buf())
 }

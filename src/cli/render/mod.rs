@@ -57,7 +57,7 @@ impl Screen {
 
     /// A step of what is being done, where people read.
     pub(super) fn step(self, text: &str) -> Result<(), Failure> {
-        if self.json || self.quiet > 0 { Ok(()) } else { self.text(text) }
+        if self.json || self.quiet > 0 { Ok(()) } else { print(text) }
     }
 
     /// What was asked for: a document, or the text that people read.
