@@ -8,7 +8,6 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
-use crate::engine;
 use crate::engine::backup::BackupOptions;
 use crate::engine::restore;
 use crate::repo::codec::Compression;
@@ -43,7 +42,7 @@ impl Run<'_> {
             observer: &progress,
             options: demo_options(),
         };
-        let say = |text: String| if self.screen.is_json() { Ok(()) } else { self.screen.text(&text) };
+        let say = |text: String| self.screen.live(&text);
         say(render::demo::heading("a real Axon Server SE 4.6.11 grows, and is backed up at six moments"))?;
         let mut proofs_begun = false;
         let demo = stage.play(&mut |moment| say(render::demo::moment(moment)), &mut |proof| {
@@ -92,7 +91,7 @@ fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {
         let found = found.map_err(failure)?.file_name().to_string_lossy().into_owned();
         let refused = restore::Error::NotEmpty { path: path.to_path_buf(), found };
-        return Err(Failure::Engine(engine::Error::Restore(refused)));
+        return Err(refused.into());
     }
     Ok(path.to_path_buf())
 }

@@ -75,6 +75,11 @@ impl Screen {
         if self.quiet > 0 && !self.json { Ok(()) } else { self.result(kind, value, text) }
     }
 
+    /// What people see while it happens; with `--json` the document says it in the end.
+    pub(super) fn live(self, text: &str) -> Result<(), Failure> {
+        if self.json || self.quiet > 0 { Ok(()) } else { print(text) }
+    }
+
     /// Something that the user should see now.
     pub(super) fn warning(self, text: &str) {
         if self.quiet > 1 {
