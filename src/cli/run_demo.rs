@@ -42,7 +42,7 @@ impl Run<'_> {
             observer: &progress,
             options: demo_options(),
         };
-        let say = |text: String| self.screen.live(&text);
+        let say = |text: String| self.screen.step(&text);
         say(render::demo::heading("a real Axon Server SE 4.6.11 grows, and is backed up at six moments"))?;
         let mut proofs_begun = false;
         let demo = stage.play(&mut |moment| say(render::demo::moment(moment)), &mut |proof| {

@@ -251,8 +251,7 @@ impl World {
         let repository = open(&self.disk);
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
-        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> =
-            BTreeMap::new();
+        let mut incarnations: BTreeMap<(String, Store, u32), Shown> = BTreeMap::new();
         for acknowledged in &self.acknowledged {
             let listed =
                 journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(

@@ -55,6 +55,11 @@ impl Screen {
         !self.json && self.quiet == 0
     }
 
+    /// A step of what is being done, where people read.
+    pub(super) fn step(self, text: &str) -> Result<(), Failure> {
+        if self.json || self.quiet > 0 { Ok(()) } else { print(text) }
+    }
+
     /// What was asked for: a document, or the text that people read.
     pub(super) fn result<T: Serialize>(
         self,
@@ -73,11 +78,6 @@ impl Screen {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         if self.quiet > 0 && !self.json { Ok(()) } else { self.result(kind, value, text) }
-    }
-
-    /// What people see while it happens; with `--json` the document says it in the end.
-    pub(super) fn live(self, text: &str) -> Result<(), Failure> {
-        if self.json || self.quiet > 0 { Ok(()) } else { print(text) }
     }
 
     /// Something that the user should see now.

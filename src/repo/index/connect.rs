@@ -1,6 +1,6 @@
 //! Opening the file of the index, and throwing away what can't be used.
 //!
-//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of SQLite's belongs to a
+//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of `SQLite` belongs to a
 //! name; with two files under one name it would be played into the wrong one.)
 
 use super::rows;
@@ -35,7 +35,7 @@ pub(super) struct Owner {
     pub identity: String,
 }
 
-/// Whether this program was built with an SQLite that will do.
+/// Whether this program was built with an `SQLite` that will do.
 pub(super) fn sqlite_is_fit() -> bool {
     rusqlite::version_number() >= SQLITE_AT_LEAST
 }

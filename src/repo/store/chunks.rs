@@ -88,18 +88,17 @@ fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc
         Some(block) => block,
         None => Arc::new(read_block(repository, id, place)?),
     };
-    match cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) {
-        Some(bytes) => {
-            if !is_held {
-                repository.cache.put(name, &block);
-            }
-            Ok(bytes)
-        }
-        None => {
-            repository.cache.forget(name);
-            Err(Error::ChunkDamaged { chunk: id, path: repository.disk.display(&paths::pack(place.pack)) })
-        }
+    let Some(bytes) = cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
+        repository.cache.forget(name);
+        return Err(Error::ChunkDamaged {
+            chunk: id,
+            path: repository.disk.display(&paths::pack(place.pack)),
+        });
+    };
+    if !is_held {
+        repository.cache.put(name, &block);
     }
+    Ok(bytes)
 }
 
 fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {

@@ -11,6 +11,7 @@ use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::journal::Journal;
 use crate::repo::store::read::Repository;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// What is known to be there.
@@ -61,10 +62,11 @@ impl Known {
         if self.refused.as_ref().is_none_or(|refused| refused.contains(&pack)) {
             return Ok(false);
         }
-        if !self.asked.contains_key(&pack) {
-            self.asked.insert(pack, chunks_of(repository, pack)?);
-        }
-        Ok(self.asked.get(&pack).is_some_and(|chunks| chunks.binary_search(&chunk).is_ok()))
+        let chunks = match self.asked.entry(pack) {
+            Entry::Occupied(asked) => asked.into_mut(),
+            Entry::Vacant(place) => place.insert(chunks_of(repository, pack)?),
+        };
+        Ok(chunks.binary_search(&chunk).is_ok())
     }
 }
 

@@ -124,7 +124,7 @@ impl Repository {
                 Ok(record) if paths::log(&record.state.key) == directory => {
                     return Ok(Some(record.state.key));
                 }
-                Ok(_) => failed = failed.or(Some(self.damaged(row.path(number), "a record of another log"))),
+                Ok(_) => failed = failed.or(Some(self.damaged(&row.path(number), "a record of another log"))),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -143,7 +143,7 @@ impl Repository {
         if record.state.key == *key {
             Ok(record)
         } else {
-            Err(self.damaged(row.path(number), "a record of another log"))
+            Err(self.damaged(&row.path(number), "a record of another log"))
         }
     }
 
@@ -154,12 +154,12 @@ impl Repository {
         if record.number == number {
             Ok(record)
         } else {
-            Err(self.damaged(row.path(number), "a record of another number"))
+            Err(self.damaged(&row.path(number), "a record of another number"))
         }
     }
 
-    fn damaged(&self, path: String, what: &'static str) -> Error {
-        Error::Damaged { path: self.disk.display(&path), source: Damage::Bytes { at: 0, what } }
+    fn damaged(&self, path: &str, what: &'static str) -> Error {
+        Error::Damaged { path: self.disk.display(path), source: Damage::Bytes { at: 0, what } }
     }
 
     /// The newest record of a log; none if the log has none.

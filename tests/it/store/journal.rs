@@ -143,7 +143,9 @@ fn a_file_under_another_number_or_of_another_repository_is_not_believed() {
     let id = "ee".repeat(16);
     let config = segvault::repo::format::config::Config { id: id.clone(), ..config() };
     Repository::init(&other, &config).unwrap();
-    (1..=3).for_each(|backup| drop(back_up_on(&other, backup).unwrap()));
+    for backup in 1..=3 {
+        back_up_on(&other, backup).unwrap();
+    }
     let foreign = other.read("points/3.json", 1 << 20).unwrap();
     disk.damage("points/3.json", |bytes| *bytes = foreign);
     let expected = format!("memory:points/3.json: it belongs to the repository {id}");

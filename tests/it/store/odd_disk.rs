@@ -7,17 +7,11 @@ use std::io::{Result, Write};
 /// A disk in memory, with oddities.
 #[derive(Clone)]
 pub struct OddDisk {
-    disk: CrashDisk,
+    pub disk: CrashDisk,
     /// False: locks keep nobody out.
     pub locks_work: bool,
     /// Somebody else takes names that begin so, right before they are published: what can happen where locks don't reach.
     pub overtaken_at: Option<&'static str>,
-}
-
-impl OddDisk {
-    pub fn on(disk: &CrashDisk) -> Self {
-        Self { disk: disk.clone(), locks_work: true, overtaken_at: None }
-    }
 }
 
 struct Nothing;
