@@ -3,7 +3,7 @@
 use crate::repo::Error;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record::{LogKey, Record};
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::Repository;
 
 /// A directory of records.
@@ -21,10 +21,10 @@ pub struct LogDirectory {
 pub fn directories(repository: &Repository) -> Result<Vec<LogDirectory>, Error> {
     let mut found = Vec::new();
     for listed in
-        layout::list(repository.disk(), layout::LOGS)?.into_iter().filter(|listed| listed.is_directory)
+        paths::list(repository.disk(), paths::LOGS)?.into_iter().filter(|listed| listed.is_directory)
     {
-        let path = format!("{}/{}", layout::LOGS, listed.name);
-        let numbers: Vec<u64> = layout::numbered(repository.disk(), &path, "")?.into_keys().collect();
+        let path = format!("{}/{}", paths::LOGS, listed.name);
+        let numbers: Vec<u64> = paths::numbered(repository.disk(), &path, "")?.into_keys().collect();
         let key = numbers.iter().rev().find_map(|number| key_in(repository, &path, *number));
         if !numbers.is_empty() {
             found.push(LogDirectory { path, numbers, key });
@@ -37,5 +37,5 @@ pub fn directories(repository: &Repository) -> Result<Vec<LogDirectory>, Error> 
 fn key_in(repository: &Repository, path: &str, number: u64) -> Option<LogKey> {
     let bytes = repository.disk().read(&format!("{path}/{number}"), SMALL_FILE_MAX).ok()?;
     let record = Record::decode(&bytes).ok()?;
-    Some(record.state.key).filter(|key| layout::log(key) == path)
+    Some(record.state.key).filter(|key| paths::log(key) == path)
 }

@@ -173,11 +173,10 @@ impl World {
             for store in Store::ALL {
                 let mut shown = Shown::new();
                 for image in context.store(store).segments.values() {
-                    if !context.damaged.contains_key(&(store, image.name())) {
-                        shown.retain(|other, _| other.number != image.name().number);
-                        shown.insert(image.name(), image.prefix().to_vec());
-                    }
+                    shown.retain(|other, _| other.number != image.name().number);
+                    shown.insert(image.name(), image.prefix().to_vec());
                 }
+                shown.retain(|name, _| !context.damaged.contains_key(&(store, *name)));
                 all.insert((name.clone(), store), shown);
             }
         }
@@ -252,8 +251,7 @@ impl World {
         let repository = open(&self.disk);
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
-        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> =
-            BTreeMap::new();
+        let mut incarnations: BTreeMap<(String, Store, u32), Shown> = BTreeMap::new();
         for acknowledged in &self.acknowledged {
             let listed =
                 journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
@@ -266,9 +264,26 @@ impl World {
                     let shown = &acknowledged.shown[&(name.clone(), store)];
                     self.compare(acknowledged.point.number, (name, store), shown, &read);
                     let together =
-                        incarnations.entry((name.clone(), context.incarnation, store)).or_default();
+                        incarnations.entry((name.clone(), store, context.incarnation)).or_default();
                     self.merge(together, read);
                 }
+            }
+        }
+        self.check_forks(&incarnations);
+    }
+
+    /// No incarnation without a reason: each contradicts every one before it, in one of its stores.
+    fn check_forks(&self, incarnations: &BTreeMap<(String, Store, u32), Shown>) {
+        for ((context, store, number), shown) in incarnations {
+            for earlier in 1..*number {
+                let twin = |store| incarnations.get(&(context.clone(), store, earlier));
+                let others = Store::ALL.into_iter().filter(|other| other != store);
+                let contradicts = twin(*store).is_none_or(|other| contradict(shown, other))
+                    || others.into_iter().any(|other| {
+                        let mine = &incarnations[&(context.clone(), other, *number)];
+                        twin(other).is_some_and(|theirs| contradict(mine, theirs))
+                    });
+                assert!(contradicts, "{context}@{number} does not contradict @{earlier}\n{}", self.story());
             }
         }
     }
@@ -328,6 +343,28 @@ impl World {
             }
         }
     }
+}
+
+/// Whether two histories can't be one: other bytes in a segment, other events at a token, or a segment that goes on where it was sealed.
+fn contradict(one: &Shown, other: &Shown) -> bool {
+    let differs = |(name, bytes): (&SegmentName, &Vec<u8>)| {
+        other.get(name).is_some_and(|theirs| {
+            let common = bytes.len().min(theirs.len());
+            bytes[..common] != theirs[..common]
+        })
+    };
+    one.iter().any(differs) || overlap(one, other) || overlap(other, one)
+}
+
+/// Whether a segment of one begins inside a segment of the other.
+fn overlap(one: &Shown, other: &Shown) -> bool {
+    one.keys().any(|name| {
+        other.iter().any(|(theirs, bytes)| {
+            let events: u64 =
+                segvault::axon::segment::walk(bytes, theirs.number).map(|t| u64::from(t.events)).sum();
+            theirs.number < name.number && theirs.number.get() + events > name.number.get()
+        })
+    })
 }
 
 /// The events of each block of an image.

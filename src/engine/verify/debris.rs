@@ -3,7 +3,7 @@
 use crate::repo::Error;
 use crate::repo::disk::Listed;
 use crate::repo::format::id::PageId;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::Repository;
 
 /// Files and bytes.
@@ -27,13 +27,13 @@ impl Debris {
 pub fn count(repository: &Repository, is_reached: &dyn Fn(PageId) -> bool) -> Result<Debris, Error> {
     let disk = repository.disk();
     let mut debris = Debris::default();
-    for (page, length) in layout::pages(disk)? {
+    for (page, length) in paths::pages(disk)? {
         if !is_reached(page) {
             debris.add(length);
         }
     }
-    files_in(repository, layout::STAGING)?.into_iter().for_each(|file| debris.add(file.length));
-    for top in [layout::PACKS, layout::PAGES] {
+    files_in(repository, paths::STAGING)?.into_iter().for_each(|file| debris.add(file.length));
+    for top in [paths::PACKS, paths::PAGES] {
         files_in(repository, top)?.into_iter().for_each(|file| debris.add(file.length));
         for directory in directories_in(repository, top)? {
             for file in files_in(repository, &format!("{top}/{directory}"))? {
@@ -48,11 +48,11 @@ pub fn count(repository: &Repository, is_reached: &dyn Fn(PageId) -> bool) -> Re
 }
 
 fn files_in(repository: &Repository, path: &str) -> Result<Vec<Listed>, Error> {
-    let listed = layout::list(repository.disk(), path)?;
+    let listed = paths::list(repository.disk(), path)?;
     Ok(listed.into_iter().filter(|file| !file.is_directory).collect())
 }
 
 fn directories_in(repository: &Repository, path: &str) -> Result<Vec<String>, Error> {
-    let listed = layout::list(repository.disk(), path)?;
+    let listed = paths::list(repository.disk(), path)?;
     Ok(listed.into_iter().filter(|file| file.is_directory).map(|file| file.name).collect())
 }

@@ -6,7 +6,7 @@ use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::report::Class;
 use crate::repo::format::id::PackId;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::Repository;
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn enter_pack(
     is_needed: bool,
     book: &mut Book,
 ) -> Number {
-    let path = repository.disk().display(&layout::pack(pack.id));
+    let path = repository.disk().display(&paths::pack(pack.id));
     let what = if pack.unreadable.is_some() { "pack-directory" } else { "pack" };
     let number = book.add_file(what, path, text, if is_needed { ADVICE_PACK } else { ADVICE_UNUSED });
     if !is_needed {

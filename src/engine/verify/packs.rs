@@ -7,7 +7,7 @@ use crate::repo::format::Damage;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::pack::{Block, Directory};
 use crate::repo::index::{DirectoryError, read_directory};
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::Repository;
 use rayon::prelude::*;
 use std::io;
@@ -59,7 +59,7 @@ impl Packs {
     /// Reads the directories of all packs.
     pub fn list(repository: &Repository, observer: &dyn Observer) -> Result<Self, Error> {
         let mut packs = Self::default();
-        for (id, length) in layout::packs(repository.disk())? {
+        for (id, length) in paths::packs(repository.disk())? {
             stop_if_interrupted(observer)?;
             packs.add(id, length, read_directory(repository.disk(), id, length));
         }
@@ -247,7 +247,7 @@ impl Reader<'_> {
         if length == 0 {
             return Ok(Vec::new());
         }
-        let bytes = self.repository.disk().read_range(&layout::pack(pack.id), from, length)?;
+        let bytes = self.repository.disk().read_range(&paths::pack(pack.id), from, length)?;
         self.read.fetch_add(length, Ordering::Relaxed);
         self.observer.event(&Event::Bytes(length));
         Ok(bytes)

@@ -7,7 +7,7 @@ use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ChunkId, ContentHash, PageId};
 use crate::repo::format::limits::{PAGE_LEVEL_MAX, SMALL_FILE_MAX};
 use crate::repo::format::page::Page;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::Repository;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl<'a> Pages<'a> {
 
     /// Reads a page, its hash checked.
     fn load(&self, id: PageId) -> Result<Page, String> {
-        let read = self.repository.disk().read(&layout::page(id), SMALL_FILE_MAX);
+        let read = self.repository.disk().read(&paths::page(id), SMALL_FILE_MAX);
         let bytes = read.map_err(|error| error.to_string())?;
         if self.repository.naming().page(&bytes) != id {
             return Err("its hash is not its name".to_owned());

@@ -17,7 +17,7 @@ use crate::engine::verify::uses::Finder;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::format::moment::Moment;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, HashSet};
 
@@ -119,7 +119,7 @@ impl Run<'_> {
             let number = listed.point.number;
             let before = gone.get(&number.saturating_sub(1));
             if before.is_some_and(|hash| listed.point.previous != Some(*hash)) {
-                let path = self.repository.disk().display(&layout::point(number));
+                let path = self.repository.disk().display(&paths::point(number));
                 let text =
                     "it names another hash of the point before than the act that says that this is gone";
                 self.book.add_file("journal", path, text.to_owned(), ADVICE_JOURNAL);

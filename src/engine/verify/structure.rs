@@ -18,7 +18,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
 use crate::repo::format::point::PointLog;
 use crate::repo::format::record::LogKey;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
@@ -191,7 +191,7 @@ fn bad_pages(
         if let Err(why) = verdict
             && bad.insert(*page)
         {
-            let path = repository.disk().display(&layout::page(*page));
+            let path = repository.disk().display(&paths::page(*page));
             let number = book.add_file("page", path, why.clone(), ADVICE_PAGE);
             book.hits(number, Part::Page(*page));
         }
@@ -218,14 +218,14 @@ fn check_chains(
             // What can't be read is told of all pages together.
             let _ = pages.tree(record.root, &mut |_, _| ());
         }
-        let path = |number| repository.disk().display(&layout::record(&log.key, number));
+        let path = |number| repository.disk().display(&paths::record(&log.key, number));
         log.check_chain(pruned, &path, book);
         log.check_supersets(pages, pruned, book);
     }
     let mut known = bad.clone();
     if pruned {
         let is_gone = |page: &PageId| {
-            let length = repository.disk().length(&layout::page(*page));
+            let length = repository.disk().length(&paths::page(*page));
             length.is_err_and(|error| error.kind() == ErrorKind::NotFound)
         };
         known.extend(pages.met().map(|(page, _)| *page).filter(is_gone));

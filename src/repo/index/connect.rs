@@ -1,13 +1,13 @@
 //! Opening the file of the index, and throwing away what can't be used.
 //!
-//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of SQLite's belongs to a
+//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of `SQLite` belongs to a
 //! name; with two files under one name it would be played into the wrong one.)
 
 use super::rows;
 use crate::repo::disk::Disk;
 use crate::repo::disk::Guard;
 use crate::repo::disk::LockMode;
-use crate::repo::layout;
+use crate::repo::paths;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
@@ -35,7 +35,7 @@ pub(super) struct Owner {
     pub identity: String,
 }
 
-/// Whether this program was built with an SQLite that will do.
+/// Whether this program was built with an `SQLite` that will do.
 pub(super) fn sqlite_is_fit() -> bool {
     rusqlite::version_number() >= SQLITE_AT_LEAST
 }
@@ -52,7 +52,7 @@ pub(super) fn memory(owner: &Owner) -> rusqlite::Result<Connection> {
 /// The index in a file, made anew if it can't be used; none if it can't be made either.
 pub(super) fn file(disk: &dyn Disk, path: &Path, owner: &Owner) -> Option<(Connection, OpenFile)> {
     for _ in 0..2 {
-        let lock = match disk.try_lock(layout::INDEX_LOCK, LockMode::Shared) {
+        let lock = match disk.try_lock(paths::INDEX_LOCK, LockMode::Shared) {
             Ok(None) => return None,
             Ok(lock) => lock,
             Err(_) => None,
@@ -76,7 +76,7 @@ pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
     let alone = match file.lock {
         Some(shared) => {
             drop(shared);
-            Some(disk.try_lock(layout::INDEX_LOCK, LockMode::Exclusive).ok()??)
+            Some(disk.try_lock(paths::INDEX_LOCK, LockMode::Exclusive).ok()??)
         }
         None => None,
     };
