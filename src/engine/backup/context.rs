@@ -1,6 +1,7 @@
 //! One context, compared with the incarnations that the archive has of it.
 
 use crate::axon::name::Store;
+use crate::axon::segment::Reason;
 use crate::axon::token::Token;
 use crate::engine::backup;
 use crate::engine::backup::archived::ArchivedContext;
@@ -145,7 +146,9 @@ impl Comparer<'_> {
     ) -> Result<Verdict, Error> {
         match segment {
             SeenSegment::Skipped(..) => Ok(Verdict::Known),
-            SeenSegment::Unreadable(..) => Ok(Verdict::DAMAGED),
+            SeenSegment::Unreadable(..) => {
+                Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
+            }
             SeenSegment::Scanned(scan) => {
                 let bytes = self.source.open(&scan.file)?;
                 let bytes = Bytes::Source(bytes.as_ref());
@@ -165,7 +168,7 @@ impl Comparer<'_> {
         let events = segment.entry().map_or(0, |entry| entry.events);
         let archived = log.best(segment.name()).map_or(0, |entry| entry.events);
         Ok(match verdict {
-            Verdict::Damaged { equal_behind: true } => true,
+            Verdict::Damaged { equal_behind: true, .. } => true,
             Verdict::Known | Verdict::Extends { .. } | Verdict::Lags { .. } | Verdict::Damaged { .. } => {
                 events > 0 && archived > 0
             }

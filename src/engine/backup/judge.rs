@@ -5,6 +5,8 @@
 use crate::axon::event::Event;
 use crate::axon::name::SegmentName;
 use crate::axon::segment::Ending;
+use crate::axon::segment::HEADER_LENGTH;
+use crate::axon::segment::Reason;
 use crate::axon::segment::Step;
 use crate::axon::segment::Transaction;
 use crate::axon::segment::Walker;
@@ -19,6 +21,9 @@ use crate::engine::window::Window;
 use crate::engine::window::walk;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::store::Repository;
+
+/// Bytes that are compared at once.
+const COMPARED_AT_ONCE: u64 = 1 << 20;
 
 /// What a segment is, beside the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub enum Verdict {
     },
     /// A bad CRC or an incomplete transaction where there must be none.
     Damaged {
+        /// What is wrong.
+        reason: Reason,
         /// Whether a good transaction behind it is the archived one.
         equal_behind: bool,
     },
@@ -47,9 +54,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Damaged, and nothing known of what lies behind.
-    pub const DAMAGED: Self = Self::Damaged { equal_behind: false };
-
     /// Whether it is damaged.
     pub const fn is_damaged(&self) -> bool {
         matches!(self, Self::Damaged { .. })
@@ -94,6 +98,11 @@ impl Seen<'_> {
         Verdict::Forks(Fork { name: self.scan.file.name, why, cut_at })
     }
 
+    /// Damaged: the walk says why, or the next segment does.
+    fn damaged(&self, equal_behind: bool) -> Verdict {
+        Verdict::Damaged { reason: self.scan.reason().unwrap_or(Reason::EarlyEnd), equal_behind }
+    }
+
     /// Whether what stands behind the prefix is damage by itself, whatever is archived.
     fn is_damaged_alone(&self) -> bool {
         let next = self.scan.entry.next_token();
@@ -132,7 +141,7 @@ impl Judge<'_> {
             let cut_at = name.number.max(other.name.number);
             return Ok(seen.fork("its tokens overlap those of another segment in the archive", Some(cut_at)));
         }
-        Ok(if is_damaged(seen)? { Verdict::DAMAGED } else { Verdict::New })
+        Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
     }
 
     /// The same number and version is archived.
@@ -141,11 +150,11 @@ impl Judge<'_> {
         if scan.begins_with(archived.logical_end, archived.content) {
             return self.beside_its_prefix(seen, archived);
         }
-        if scan.entry.logical_end >= archived.logical_end {
-            return Ok(seen.fork("it holds another transaction than archived", None));
-        }
-        if prefix_hash(self.repository, archived, scan.entry.logical_end)? != scan.entry.content {
-            return Ok(seen.fork("it holds another transaction than archived", None));
+        let is_shorter = scan.entry.logical_end < archived.logical_end;
+        if !is_shorter
+            || prefix_hash(self.repository, archived, scan.entry.logical_end)? != scan.entry.content
+        {
+            return self.beside_other_bytes(seen, archived);
         }
         if seen.is_torn() {
             return self.behind_damage(seen, archived);
@@ -156,6 +165,22 @@ impl Judge<'_> {
         Ok(seen.fork("it ends before what is archived of it", scan.entry.next_token()))
     }
 
+    /// Its bytes are not the archived ones. If that is true of the header alone (no CRC covers it), a sealed segment is damaged; that of an
+    /// open one may have been written anew by the server, which nobody can tell from another history.
+    fn beside_other_bytes(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
+        let end = seen.scan.entry.logical_end.min(archived.logical_end);
+        let theirs = Bytes::Archived(self.repository, archived);
+        let other_header = end >= HEADER_LENGTH
+            && read_exactly(theirs, 0, HEADER_LENGTH)? != read_exactly(seen.bytes, 0, HEADER_LENGTH)?;
+        if !other_header || !is_equal(theirs, seen.bytes, HEADER_LENGTH..end)? {
+            return Ok(seen.fork("it holds another transaction than archived", None));
+        }
+        if seen.scan.file.is_volatile || self.log.good(archived.name).is_none() {
+            return Ok(seen.fork("its header is not the archived one", None));
+        }
+        Ok(Verdict::Damaged { reason: Reason::HeaderChanged, equal_behind: end > HEADER_LENGTH })
+    }
+
     /// All that is archived of it stands in it, unchanged.
     fn beside_its_prefix(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
         let is_sealed = self.log.good(archived.name).is_some();
@@ -164,7 +189,7 @@ impl Judge<'_> {
             return Ok(seen.fork("it goes on where it was sealed", archived.next_token()));
         }
         if !is_sealed && is_damaged(seen)? {
-            return Ok(Verdict::DAMAGED);
+            return Ok(seen.damaged(false));
         }
         if is_sealed || (!is_longer && seen.scan.file.is_volatile) {
             return Ok(Verdict::Known);
@@ -193,7 +218,7 @@ impl Judge<'_> {
             }
             equal_behind = true;
         }
-        Ok(Verdict::Damaged { equal_behind })
+        Ok(seen.damaged(equal_behind))
     }
 
     /// Another version of it is archived: the same tokens, cut into the same transactions, each event of the same aggregate and sequence.
@@ -211,8 +236,21 @@ impl Judge<'_> {
         if !fits {
             return Ok(seen.fork("it is no transformed version of the segment in the archive", None));
         }
-        Ok(if is_damaged(seen)? { Verdict::DAMAGED } else { Verdict::New })
+        Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
     }
+}
+
+/// Whether two segments hold the same bytes there.
+fn is_equal(one: Bytes<'_>, other: Bytes<'_>, range: std::ops::Range<u64>) -> Result<bool, Error> {
+    let mut at = range.start;
+    while at < range.end {
+        let length = (range.end - at).min(COMPARED_AT_ONCE);
+        if read_exactly(one, at, length)? != read_exactly(other, at, length)? {
+            return Ok(false);
+        }
+        at += length;
+    }
+    Ok(true)
 }
 
 /// Whether a segment is damaged, not only torn at its end: a good block behind what can't be read proves that something is lost.
