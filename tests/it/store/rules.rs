@@ -141,7 +141,7 @@ fn point(disk: &CrashDisk, change: impl FnOnce(&mut PointBody)) -> Result<u64, S
     change(&mut body);
     let published = session.publish_point(records, body);
     assert_eq!(disk.length("points/3.json").is_ok(), published.is_ok());
-    published.map(|point| point.number).map_err(|error| error.to_string())
+    published.map(|point| point.point.number).map_err(|error| error.to_string())
 }
 
 fn events(body: &mut PointBody) -> &mut PointLog {
