@@ -89,7 +89,7 @@ impl Assembler<'_, '_> {
             SeenSegment::Unreadable(file, why) => self.unreadable(out, file, why),
             SeenSegment::Scanned(scan) => {
                 out.report.read_bytes += scan.entry.logical_end;
-                if *verdict == Verdict::Damaged {
+                if verdict.is_damaged() {
                     self.damaged(out, scan)?;
                 } else if scan.file.is_volatile {
                     self.open(out, scan, verdict);
@@ -160,6 +160,7 @@ impl Assembler<'_, '_> {
     /// A damaged segment: its bytes are kept as they are; the point names the good copy, if there is one that reaches further.
     fn damaged(&mut self, out: &mut Assembled, scan: &Scan) -> Result<(), Error> {
         out.report.damaged_segments += 1;
+        // What looks like an end and is none cuts the segment off.
         let reason = scan.reason().unwrap_or(crate::axon::segment::Reason::Truncated);
         let bytes = self.source.open(&scan.file)?;
         let flawed = keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason)?;
@@ -218,7 +219,7 @@ impl Assembler<'_, '_> {
 
     /// What stands behind a valid prefix without being damage: said, and not archived.
     fn look_behind(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
-        if *verdict == Verdict::Damaged {
+        if verdict.is_damaged() {
             return;
         }
         let at = scan.entry.logical_end;

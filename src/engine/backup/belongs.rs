@@ -80,8 +80,11 @@ impl Belonging<'_> {
             prove_same_source(self.name, &found(seen), &decisions, others)?;
         }
         for (context, decision) in seen.iter().zip(&mut decisions) {
-            decision.is_another_history = decision.is_forked()
-                || (decision.had_events && !decision.judged.shares() && has_events(context));
+            // Beside contexts that fit, one of which no transaction is the archived one was made anew. Damage proves nothing.
+            let judged = &decision.judged;
+            let is_made_anew =
+                decision.had_events && has_events(context) && !judged.shares() && !judged.has_damage();
+            decision.is_another_history = decision.is_forked() || is_made_anew;
             if let Some((store, fork)) = decision.judged.fork().filter(|_| self.options.no_fork) {
                 return Err(Comparer::refuse(context, store, fork));
             }

@@ -38,9 +38,22 @@ pub enum Verdict {
         archived: u64,
     },
     /// A bad CRC or an incomplete transaction where there must be none.
-    Damaged,
+    Damaged {
+        /// Whether a good transaction behind it is the archived one.
+        equal_behind: bool,
+    },
     /// Another history.
     Forks(Fork),
+}
+
+impl Verdict {
+    /// Damaged, and nothing known of what lies behind.
+    pub const DAMAGED: Self = Self::Damaged { equal_behind: false };
+
+    /// Whether it is damaged.
+    pub const fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
 }
 
 /// Where and why a history is another one.
@@ -70,8 +83,10 @@ pub struct Seen<'a> {
     pub bytes: Bytes<'a>,
     /// Whether it is the last segment of its store.
     pub is_last: bool,
-    /// The server's or the safepoint's head lies within it or behind: that much must be there.
-    pub must_reach: Option<Token>,
+    /// The head when the control database had been captured: that much must be there.
+    pub safepoint: Option<Token>,
+    /// The number of the segment behind it; none for the last one.
+    pub next_number: Option<Token>,
 }
 
 impl Seen<'_> {
@@ -81,15 +96,24 @@ impl Seen<'_> {
 
     /// Whether what stands behind the prefix is damage by itself, whatever is archived.
     fn is_damaged_alone(&self) -> bool {
-        let short = self.must_reach.is_some_and(|head| {
-            self.is_last && self.scan.entry.next_token().is_some_and(|next| next <= head)
-        });
-        !self.scan.is_clean() && (!self.scan.file.is_volatile || !self.is_last || short)
+        let next = self.scan.entry.next_token();
+        if self.is_last && self.scan.file.is_volatile {
+            let reaches = self.safepoint.is_none_or(|head| next.is_some_and(|next| next > head));
+            return !self.scan.is_clean() && !reaches;
+        }
+        !self.scan.is_clean() || self.ends_early()
     }
 
-    /// Whether the prefix ends in something torn: not a clean end, or a zero size with bytes behind it.
+    /// Whether a segment that others follow seems to end before them: a flipped bit can look like an end, but then bytes stand behind it, or the
+    /// end is not that of a rolled segment.
+    fn ends_early(&self) -> bool {
+        let is_short = self.next_number.is_some_and(|number| self.scan.entry.next_token() < Some(number));
+        is_short && (self.scan.ending != Ending::Rolled || self.scan.noise)
+    }
+
+    /// Whether the prefix ends in something torn: not a clean end, or what looks like one with bytes behind it.
     fn is_torn(&self) -> bool {
-        !self.scan.is_clean() || (self.scan.ending == Ending::Open && self.scan.noise)
+        !self.scan.is_clean() || self.scan.noise
     }
 }
 
@@ -108,7 +132,7 @@ impl Judge<'_> {
             let cut_at = name.number.max(other.name.number);
             return Ok(seen.fork("its tokens overlap those of another segment in the archive", Some(cut_at)));
         }
-        Ok(if is_damaged(seen)? { Verdict::Damaged } else { Verdict::New })
+        Ok(if is_damaged(seen)? { Verdict::DAMAGED } else { Verdict::New })
     }
 
     /// The same number and version is archived.
@@ -140,7 +164,7 @@ impl Judge<'_> {
             return Ok(seen.fork("it goes on where it was sealed", archived.next_token()));
         }
         if !is_sealed && is_damaged(seen)? {
-            return Ok(Verdict::Damaged);
+            return Ok(Verdict::DAMAGED);
         }
         if is_sealed || (!is_longer && seen.scan.file.is_volatile) {
             return Ok(Verdict::Known);
@@ -158,6 +182,7 @@ impl Judge<'_> {
         );
         let mut window = Window::new(seen.bytes);
         let archived_bytes = Bytes::Archived(self.repository, archived);
+        let mut equal_behind = false;
         while let Some((offset, block)) = next_behind(&mut walker, &mut window)? {
             let end = offset + block.len() as u64;
             if end > archived.logical_end {
@@ -166,8 +191,9 @@ impl Judge<'_> {
             if read_exactly(archived_bytes, offset, block.len() as u64)? != block {
                 return Ok(seen.fork("behind damage it holds another transaction than archived", None));
             }
+            equal_behind = true;
         }
-        Ok(Verdict::Damaged)
+        Ok(Verdict::Damaged { equal_behind })
     }
 
     /// Another version of it is archived: the same tokens, cut into the same transactions, each event of the same aggregate and sequence.
@@ -185,13 +211,13 @@ impl Judge<'_> {
         if !fits {
             return Ok(seen.fork("it is no transformed version of the segment in the archive", None));
         }
-        Ok(if is_damaged(seen)? { Verdict::Damaged } else { Verdict::New })
+        Ok(if is_damaged(seen)? { Verdict::DAMAGED } else { Verdict::New })
     }
 }
 
 /// Whether a segment is damaged, not only torn at its end: a good block behind what can't be read proves that something is lost.
 fn is_damaged(seen: &Seen<'_>) -> Result<bool, Error> {
-    if seen.scan.is_clean() || seen.is_damaged_alone() {
+    if seen.is_damaged_alone() || seen.scan.is_clean() {
         return Ok(seen.is_damaged_alone());
     }
     let entry = &seen.scan.entry;
