@@ -284,7 +284,7 @@ mod tests {
                 quiet: 0,
                 verbose: 2,
                 yes: true,
-                wait: Some(Duration::from_secs(300)),
+                wait: Some(Duration::from_mins(5)),
             };
             assert_eq!(global, expected);
         }

@@ -321,7 +321,7 @@ mod a_lock {
     /// Waits until the child has opened a lock: then it listens to signals, and is about to wait.
     fn wait_for_lock_file(child: &Child) {
         let descriptors = PathBuf::from(format!("/proc/{}/fd", child.id()));
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         let is_lock =
             |path: &PathBuf| fs::read_link(path).is_ok_and(|to| to.to_str().unwrap().contains("/locks/"));
         while !fixtures::files(&descriptors).iter().any(is_lock) {
