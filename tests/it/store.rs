@@ -334,6 +334,35 @@ fn a_reader_finds_what_was_moved_while_it_runs() {
 }
 
 #[test]
+fn many_readers_at_once_find_what_was_moved() {
+    use rayon::prelude::*;
+    let disk = new();
+    let chunks: Vec<Vec<u8>> = (0..64).map(|seed| noise(seed, 1000)).collect();
+    let mut ids = Vec::new();
+    for some in chunks.chunks(4) {
+        ids.extend(store(&disk, PackKind::Tail, some));
+    }
+    let reader = open(&disk).unwrap();
+    let old = packs(&disk);
+    act(&disk, Deed::Dead { packs: old.iter().map(|pack| id_of(pack)).collect() });
+    for some in chunks.chunks(7) {
+        store(&disk, PackKind::Tail, some);
+    }
+    old.iter().for_each(|pack| disk.remove(pack).unwrap());
+    ids.par_iter().zip(&chunks).for_each(|(id, bytes)| assert_eq!(*reader.chunk(*id).unwrap(), *bytes));
+}
+
+#[test]
+fn a_pack_that_was_found_is_read_through_before_it_is_built_upon() {
+    let disk = new();
+    store(&disk, PackKind::Tail, &[noise(1, 1000), noise(2, 1000)]);
+    let pack = packs(&disk).remove(0);
+    // Its directory is good, and so is the chunk that is asked for; but its other block is not what was written.
+    disk.damage(&pack, |bytes| bytes[1500] ^= 1);
+    assert!(is_new(&mut open(&disk).unwrap().session().unwrap(), &noise(1, 1000)));
+}
+
+#[test]
 fn packs_that_an_act_speaks_against_are_not_built_upon() {
     for deed in
         [|packs| Deed::Dead { packs }, |packs| Deed::Damaged { packs }] as [fn(Vec<PackId>) -> Deed; 2]

@@ -77,11 +77,10 @@ impl Known {
 fn chunks_of(repository: &Repository, found: &HashSet<String>, pack: PackId) -> Result<Vec<ChunkId>, Error> {
     let path = paths::pack(pack);
     let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
-    let durable = repository.index.is_durable(&path, length)?;
-    if !durable && !(found.contains(&path) && is_whole(repository, pack, length)) {
-        return Ok(Vec::new());
-    }
-    if !durable {
+    if !repository.index.is_durable(&path, length)? {
+        if !found.contains(&path) || !is_whole(repository, pack, length) {
+            return Ok(Vec::new());
+        }
         repository.index.mark_durable(&[(path, length)])?;
     }
     let directory = index::read_directory(repository.disk.as_ref(), pack, length);
