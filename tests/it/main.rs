@@ -24,3 +24,4 @@ mod round_trip;
 mod source;
 mod store;
 mod support;
+mod verify;
