@@ -25,3 +25,4 @@ mod round_trip;
 mod source;
 mod store;
 mod support;
+mod verify;
