@@ -15,11 +15,14 @@
 
 mod architecture;
 mod axon_fixtures;
+mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;
 mod model;
+mod restore;
 mod round_trip;
 mod source;
 mod store;
 mod support;
+mod verify;

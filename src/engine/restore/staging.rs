@@ -5,9 +5,9 @@
 
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::target::{Place, Target};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -33,7 +33,9 @@ impl Staging {
         }
         prefix.push(".segvault-restore-");
         let parent = target.staging_parent();
-        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(at(parent))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
+        let directory = builder.tempdir_in(parent).map_err(at(parent))?;
         let mut staging = Self { directory, target, made: Vec::new() };
         staging.make_directory(DATA)?;
         Ok(staging)

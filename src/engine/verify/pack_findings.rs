@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 const ADVICE_PACK: &str = "keep the file; after 'verify --data' the next backup stores again what the source still has; what it no longer \
                            has needs a copy of this pack";
-const ADVICE_UNUSED: &str = "nothing that is published needs it: an interrupted backup left it";
+const ADVICE_UNUSED: &str =
+    "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
 const ADVICE_LOST: &str =
     "restore a point that does not need it, or bring the missing pack back from a copy of the repository";
 /// So many troubles of one pack are told.

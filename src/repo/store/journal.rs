@@ -193,12 +193,11 @@ fn distrust_the_changed<T>(reading: &mut Reading<T>) {
 
 /// Runs of numbers, first and last, that are neither there nor gone, up to the highest that is there or named.
 fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, u64)> {
-    let mut there: BTreeSet<u64> =
-        reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
-    there.insert(named.saturating_add(1));
+    let there: BTreeSet<u64> = reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
     let mut next = 1;
     let mut gaps = Vec::new();
-    for number in there {
+    // The number behind the highest that is named is no file: it only ends the last run.
+    for number in there.into_iter().chain([named.saturating_add(1)]) {
         if number > next {
             gaps.push((next, number.saturating_sub(1)));
         }

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
 pub mod segments;
