@@ -87,6 +87,10 @@ impl<'r> Session<'r> {
     pub(super) fn begin(repository: &'r Repository) -> Result<Self, Error> {
         let disk = repository.disk();
         let writer = locks::writer(disk, &repository.options)?;
+        if repository.is_unlocked() {
+            // Whoever deletes would not know of us.
+            return Err(Error::NoLocks { path: disk.display("") });
+        }
         let found = settle::settle(disk, &repository.index)?;
         repository.index.refresh()?;
         let known = Known::new(&journal::acts(disk, &repository.config)?, found);
