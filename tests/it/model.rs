@@ -189,10 +189,7 @@ impl World {
     }
 
     fn run_backup(&mut self, mut server: Server) -> Result<(), segvault::engine::Error> {
-        let repository = match Repository::open(Arc::new(self.disk.clone()), OpenOptions::default()) {
-            Ok(repository) => repository,
-            Err(error) => return Err(error.into()),
-        };
+        let repository = Repository::open(Arc::new(self.disk.clone()), OpenOptions::default())?;
         let report = backup::run(&repository, &mut server, &options(), &Unobserved)?;
         self.log.push(format!(
             "  acknowledged {:?} complete {}",
