@@ -20,6 +20,7 @@ mod control_db;
 mod disk_contract;
 mod format_document;
 mod model;
+mod readme;
 mod restore;
 mod round_trip;
 mod source;
