@@ -19,6 +19,7 @@ mod control_db;
 mod disk_contract;
 mod format_document;
 mod model;
+mod points;
 mod restore;
 mod round_trip;
 mod source;
