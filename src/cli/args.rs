@@ -35,7 +35,7 @@ pub struct Cli {
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Global {
     /// The repository's directory
-    #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, help_heading = "Everywhere")]
+    #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, hide_env_values = true, help_heading = "Everywhere")]
     pub repository: Option<PathBuf>,
     /// Print one JSON document instead of text; errors and warnings are JSON objects too
     #[arg(long, global = true, help_heading = "Everywhere")]
@@ -284,7 +284,7 @@ mod tests {
                 quiet: 0,
                 verbose: 2,
                 yes: true,
-                wait: Some(Duration::from_secs(300)),
+                wait: Some(Duration::from_mins(5)),
             };
             assert_eq!(global, expected);
         }

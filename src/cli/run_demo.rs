@@ -8,7 +8,6 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
-use crate::engine;
 use crate::engine::backup::BackupOptions;
 use crate::engine::restore;
 use crate::repo::codec::Compression;
@@ -92,7 +91,7 @@ fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {
         let found = found.map_err(failure)?.file_name().to_string_lossy().into_owned();
         let refused = restore::Error::NotEmpty { path: path.to_path_buf(), found };
-        return Err(engine::Error::Restore(refused).into());
+        return Err(refused.into());
     }
     Ok(path.to_path_buf())
 }

@@ -15,6 +15,7 @@
 
 mod architecture;
 mod axon_fixtures;
+mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;

@@ -192,11 +192,14 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<Placed>, Error> {
         let source = &*self.source;
         let mut decisions = belonging.decide_all(source, &seen)?;
+        let mut reader = Reader { sink, source, observer: self.observer };
+        if belonging.read_doubtful(&mut reader, &mut seen, &decisions)? {
+            decisions = belonging.decide_all(source, &seen)?;
+        }
         let mut placed = Vec::new();
-        for (seen, decision) in seen.iter_mut().zip(&mut decisions) {
+        for (seen, decision) in seen.iter().zip(&mut decisions) {
             if decision.is_another_history {
-                let mut reader = Reader { sink, source, observer: self.observer };
-                belonging.branch_off(&mut reader, seen, decision)?;
+                belonging.branch_off(source, seen, decision)?;
             }
             let mut placer = Placer { sink, source, options: self.options };
             let mut one = placer.place(seen, &decision.archived, &decision.judged)?;

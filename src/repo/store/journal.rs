@@ -100,15 +100,26 @@ pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 /// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
 fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let points = read_row(disk, config, &Row::points(), point)?;
-    let acts = read_row(disk, config, &Row::acts(), act)?;
-    let mut unreadable = complaints(disk, &Row::acts(), &acts.bad, &gaps(&acts, &BTreeSet::new(), 0));
-    let acts: Vec<Act> = acts.good.into_values().map(|entry| entry.value).collect();
+    let Acts { acts, mut unreadable } = acts(disk, config)?;
     let named = Named::by(&acts);
     let gaps = gaps(&points, &named.gone, named.highest);
     let mut bad = points.bad;
     bad.retain(|number, _| !named.gone.contains(number));
     unreadable.extend(complaints(disk, &Row::points(), &bad, &gaps));
     Ok(Journal { points: seen_through(points.good, &acts), acts, unreadable })
+}
+
+/// The acts by rising number, and what of them can't be read.
+pub(super) struct Acts {
+    pub acts: Vec<Act>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Reads the acts alone.
+pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
+    let read = read_row(disk, config, &Row::acts(), act)?;
+    let unreadable = complaints(disk, &Row::acts(), &read.bad, &gaps(&read, &BTreeSet::new(), 0));
+    Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable })
 }
 
 type Facts<T> = (T, u64, Option<FileHash>, String);
