@@ -21,6 +21,7 @@ mod disk_contract;
 mod format_document;
 mod model;
 mod readme;
+mod points;
 mod restore;
 mod round_trip;
 mod source;

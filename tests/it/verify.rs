@@ -144,7 +144,7 @@ fn every_damage_of_every_file_is_found_and_points_that_are_not_named_restore() {
     for (number, file) in archive.files().iter().filter(|file| *file != "segvault.json").enumerate() {
         let bytes = archive.read(file);
         // Two of the changes for each file; all of them for each kind of file.
-        for (change_name, change) in CHANGES.into_iter().cycle().skip(number).take(2) {
+        for (change_name, change) in CHANGES.into_iter().cycle().skip(number).take(rounds()) {
             let at = random.usize(0..bytes.len());
             let changed = change(&bytes, at);
             if changed.as_ref() == Some(&bytes) {
@@ -160,6 +160,11 @@ fn every_damage_of_every_file_is_found_and_points_that_are_not_named_restore() {
         }
     }
     assert_eq!(archive.verify(true).findings, vec![]);
+}
+
+/// How many damages each file gets; `SEGVAULT_DAMAGES=50` gives them more than an ordinary test run.
+fn rounds() -> usize {
+    std::env::var("SEGVAULT_DAMAGES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2)
 }
 
 /// Nothing vouches for the newest point; and packs of tails that have grown since are needed no more.
