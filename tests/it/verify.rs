@@ -3,6 +3,7 @@
 use crate::support::archive::{Archive, WithControlDb, tree};
 use crate::support::fixtures;
 use crate::support::server::Server;
+use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
 use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 /// Three points of a growing server: sealed segments, tails, a transformation, control databases.
 fn archive(seed: u64) -> (Archive, Server) {
     let archive = Archive::new();
-    let zips = ["se-4.6.11-json", "se-4.6.11-odd"].map(|name| fixtures::control_db_zips(name).remove(0));
+    let zips = [small_control_db(8192), small_control_db(40_960)];
     let mut server = Server::new("node", &["default", "billing"], seed);
     for round in 0..3 {
         for context in server.contexts.values_mut() {
@@ -28,11 +29,18 @@ fn archive(seed: u64) -> (Archive, Server) {
             server.contexts.get_mut("default").unwrap().transform(0);
         }
         let zip = &zips[round.min(1)];
-        let name = zip.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut source = WithControlDb { server: server.clone(), name, zip: fs::read(zip).unwrap() };
+        let name = format!("controldb{round}.zip");
+        let mut source = WithControlDb { server: server.clone(), name, zip: zip.clone() };
         archive.backup(&mut source);
     }
     (archive, server)
+}
+
+/// A zip of the beginning of a real control database.
+fn small_control_db(length: usize) -> Vec<u8> {
+    let zip = fs::read(fixtures::control_db_zips("se-4.6.11-json").remove(0)).unwrap();
+    let apart = take_apart(&zip, 1 << 30).unwrap();
+    rebuild(&apart.recipe.unwrap(), &apart.inner[..length])
 }
 
 fn bad(report: &Report) -> Vec<&Finding> {

@@ -201,8 +201,8 @@ impl<'a> Attempt<'a, '_> {
             if decision.is_another_history {
                 belonging.branch_off(source, seen, decision)?;
             }
-            let mut placer = Placer { sink, source, options: self.options };
-            let mut one = placer.place(seen, &decision.archived, &decision.judged)?;
+            let mut room = Placer { sink, source, options: self.options };
+            let mut one = room.place(seen, &decision.archived, &decision.judged)?;
             one.findings.extend(belonging.findings(&seen.name, decision));
             one.findings.extend(selection::in_progress(belonging.everything, &seen.name));
             placed.push(one);

@@ -434,6 +434,26 @@ fn a_damaged_page_is_said_and_never_replaced() {
 }
 
 #[test]
+fn files_that_appear_meanwhile_are_synced_before_they_count() {
+    let other = new();
+    back_up_on(&other, 1).unwrap();
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    // Somebody copies the very packs and pages of this backup into the repository, and syncs nothing.
+    for path in other.files().iter().filter(|path| path.starts_with("pa")) {
+        let above = path.rsplit_once('/').unwrap().0;
+        disk.create_directory(above).unwrap();
+        let bytes = other.read(path, 1 << 20).unwrap();
+        disk.create_new(path).unwrap().write_all(&bytes).unwrap();
+    }
+    let (records, body) = model::prepare(&mut session, 1).unwrap();
+    let point = session.publish_point(records, body).unwrap().point;
+    let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
+    check(&open(&after).unwrap(), &[point]).unwrap();
+}
+
+#[test]
 fn a_damaged_record_is_named() {
     let disk = new();
     back_up_on(&disk, 1).unwrap();
