@@ -15,10 +15,12 @@
 
 mod architecture;
 mod axon_fixtures;
+mod bad_input;
 mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;
+mod kill;
 mod model;
 mod readme;
 mod points;
