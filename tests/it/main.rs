@@ -20,6 +20,7 @@ mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;
+mod fuzz_corpus;
 mod kill;
 mod model;
 mod points;
