@@ -239,6 +239,7 @@ impl<'a> Attempt<'a, '_> {
         control_db: &ArchivedControlDb,
     ) -> Finished {
         let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
+        findings.extend(control_db.findings.iter().cloned());
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {
             draft.place(proof, placed.point);

@@ -197,7 +197,7 @@ impl Source for WithControlDb {
 
     fn control_db(&mut self) -> Result<ControlDbCapture, segvault::source::Error> {
         let (name, zip) = (self.name.clone(), self.zip.clone());
-        Ok(ControlDbCapture::Claimed { name, zip, is_too_new: false })
+        Ok(ControlDbCapture::Claimed { name, zip, is_too_new: false, passed_over: Vec::new() })
     }
 
     fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, segvault::source::Error> {
