@@ -156,7 +156,7 @@ impl Judge<'_> {
         {
             return self.beside_other_bytes(seen, archived);
         }
-        if seen.is_torn() {
+        if seen.is_torn() || seen.ends_early() {
             return self.behind_damage(seen, archived);
         }
         if scan.file.is_volatile && seen.is_last {

@@ -1,6 +1,7 @@
 //! Reading one segment of the source: once, front to back, every transaction parsed and every CRC checked, cut into chunks on the way.
 
 use crate::axon::event;
+use crate::axon::segment::END_LENGTH;
 use crate::axon::segment::Ending;
 use crate::axon::segment::HEADER_LENGTH;
 use crate::axon::segment::Reason;
@@ -280,7 +281,7 @@ struct Behind {
 impl Behind {
     fn look(bytes: Bytes<'_>, walked: Walked) -> Result<Self, Error> {
         let from = match walked.ending {
-            Ending::Rolled => walked.logical_end + crate::axon::segment::END_LENGTH,
+            Ending::Rolled => walked.logical_end + END_LENGTH,
             _ => walked.logical_end,
         };
         let mut window = Window::new(bytes);
@@ -312,7 +313,12 @@ pub fn keep_flawed(
         ending: scan.ending,
         next_token: scan.file.name.number,
     };
-    let stored_length = Behind::look(bytes, walked)?.last_byte.map_or(walked.logical_end, |last| last + 1);
+    // The end of a rolled segment belongs to what was found.
+    let end = match scan.ending {
+        Ending::Rolled => walked.logical_end + END_LENGTH,
+        _ => walked.logical_end,
+    };
+    let stored_length = Behind::look(bytes, walked)?.last_byte.map_or(end, |last| last + 1);
     let mut entry = scan.entry.clone();
     entry.flaw = Some(Flaw { reason });
     entry.stored_length = stored_length.max(entry.logical_end);
