@@ -22,6 +22,7 @@ mod format_document;
 mod model;
 mod restore;
 mod round_trip;
+mod second_reader;
 mod source;
 mod store;
 mod support;
