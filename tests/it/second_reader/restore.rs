@@ -5,7 +5,7 @@ use super::pages::{Entry, tree};
 use super::wire::{Bytes, Hash, Read, check, hash, items, number, text, unhex};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read as _, Write};
 
 /// A point, put back.
 #[derive(Default)]
@@ -116,23 +116,27 @@ fn file(repository: &Repository, piece: &Piece) -> Read<Vec<u8>> {
 }
 
 fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> Read<()> {
-    if let (Some(held), zip) = (stated.get("inner"), &stated["inner"]["zip"]) {
-        let (entry, inner) = (text(held, "entry")?, content(repository, &held["inner"])?);
-        check(is_file_name(entry), "the control database has no name for a file")?;
-        if !zip.is_null() {
-            let bytes = rebuilt(&inner, entry, u32::try_from(number(zip, "dos_time")?)?)?;
-            let same = bytes.len() as u64 == number(zip, "length")?;
-            check(same && hash(&bytes) == unhex(text(zip, "blake3")?)?, "the zip does not come back")?;
-            into.zip = Some((text(zip, "name")?.to_owned(), bytes));
+    let (held, inner) = match (stated.get("absent"), stated.get("inner"), stated.get("zip")) {
+        (Some(_), None, None) => return Ok(()),
+        (None, Some(held), None) => (held, content(repository, &held["inner"])?),
+        (None, None, Some(held)) => {
+            let bytes = content(repository, &held["zip"])?;
+            let inner = opened(&bytes, text(held, "entry")?)?;
+            into.zip = Some((text(held, "name")?.to_owned(), bytes));
+            (held, inner)
         }
-        into.files.insert(format!("data/{entry}"), inner);
-        return Ok(());
+        _ => return Err("the control database has no form that is known".into()),
+    };
+    let (entry, zip) = (text(held, "entry")?, &held["zip"]);
+    check(is_file_name(entry), "the control database has no name for a file")?;
+    if into.zip.is_none() && !zip.is_null() {
+        let bytes = rebuilt(&inner, entry, u32::try_from(number(zip, "dos_time")?)?)?;
+        let same = bytes.len() as u64 == number(zip, "length")?;
+        check(same && hash(&bytes) == unhex(text(zip, "blake3")?)?, "the zip does not come back")?;
+        into.zip = Some((text(zip, "name")?.to_owned(), bytes));
     }
-    if let Some(held) = stated.get("zip") {
-        into.zip = Some((text(held, "name")?.to_owned(), content(repository, &held["zip"])?));
-        return Ok(());
-    }
-    check(stated.get("absent").is_some(), "the control database has no form that is known")
+    into.files.insert(format!("data/{entry}"), inner);
+    Ok(())
 }
 
 /// A file that is no segment.
@@ -166,4 +170,33 @@ fn rebuilt(inner: &[u8], entry: &str, dos_time: u32) -> Read<Vec<u8>> {
     let central = [b"PK\x01\x02\x14\0", &shared[..], &sizes, &name, &[0; 14], entry.as_bytes()].concat();
     let places = [four(central.len())?, four(file.len())?].concat();
     Ok([&file[..], &central, b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &places, &[0, 0]].concat())
+}
+
+/// The file with this name in a zip, by its central directory; stored or deflated.
+fn opened(zip: &[u8], entry: &str) -> Read<Vec<u8>> {
+    let end = zip.windows(4).rposition(|four| four == b"PK\x05\x06").ok_or("it is no zip")?;
+    let mut end = Bytes(&zip[end..]);
+    end.take(16)?;
+    let mut central = Bytes(zip);
+    central.take(end.number(4)?)?;
+    loop {
+        central.expect(b"PK\x01\x02", "the file is not in the zip")?;
+        central.take(6)?;
+        let (method, _time_and_crc) = (central.number(2)?, central.take(8)?);
+        let (packed, length, name) = (central.number(4)?, central.number(4)?, central.number(2)?);
+        let (more, _) = (central.number(2)? + central.number(2)?, central.take(8)?);
+        let (at, name, _) = (central.number(4)?, central.take(name)?, central.take(more)?);
+        if name == entry.as_bytes() {
+            let mut local = Bytes(zip);
+            local.take(at + 26)?;
+            let names = local.number(2)? + local.number(2)?;
+            let (_, packed, mut inner) = (local.take(names)?, local.take(packed)?, Vec::new());
+            match method {
+                8 => drop(flate2::read::DeflateDecoder::new(packed).read_to_end(&mut inner)?),
+                _ => inner.extend(packed),
+            }
+            check(inner.len() as u64 == length, "the zip is damaged")?;
+            return Ok(inner);
+        }
+    }
 }
