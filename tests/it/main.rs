@@ -27,6 +27,7 @@ mod points;
 mod readme;
 mod restore;
 mod round_trip;
+mod second_reader;
 mod sees;
 mod source;
 mod store;
