@@ -27,8 +27,9 @@ pub struct Staging {
 impl Staging {
     /// Makes it.
     pub fn create(target: Target) -> Result<Self, Error> {
-        let mut prefix = std::ffi::OsString::from(".");
+        let mut prefix = std::ffi::OsString::new();
         if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
+            prefix.push(".");
             prefix.push(target.name());
         }
         prefix.push(".segvault-restore-");
