@@ -30,8 +30,17 @@ pub struct Staging {
 impl Staging {
     /// Makes it, and removes what killed restores to the same target left.
     pub fn create(target: Target) -> Result<Self, Error> {
+<<<<<<< HEAD
         let is_repeated = target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX;
         let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
+=======
+        let mut prefix = std::ffi::OsString::new();
+        if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
+            prefix.push(".");
+            prefix.push(target.name());
+        }
+        prefix.push(".segvault-restore-");
+>>>>>>> restore
         let parent = target.staging_parent();
 <<<<<<< HEAD
         let directory = tempfile::Builder::new()
