@@ -117,7 +117,8 @@ mod a_backup {
             let scene = Scene::new();
             let before = paths_below(&scene.room.repository());
             let child = scene.spawn(&Scene::line());
-            let (status, _) = strike(child, Signal::KILL, || place == "locks" || scene.has_new(place, &before));
+            let (status, _) =
+                strike(child, Signal::KILL, || place == "locks" || scene.has_new(place, &before));
             let published = scene.room.points().len() == 2;
             // It may be too fast for whoever watches; never the other way round.
             assert!(status.signal() == Some(9) || (status.success() && published), "{place}: {status}");
@@ -167,7 +168,11 @@ mod a_backup {
             let preparation = format!("trap '' XFSZ; ulimit -f {blocks}");
             let (code, stdout, stderr) =
                 told(scene.room.prepared(&preparation, &Scene::line()).output().unwrap());
-            assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{blocks}: {stderr}");
+            assert_eq!(
+                (code, stdout.as_str(), stderr.lines().count()),
+                (Some(1), "", 1),
+                "{blocks}: {stderr}"
+            );
             assert!(stderr.contains("staging/"), "it names the file: {stderr}");
             assert_eq!(scene.room.points(), [1]);
             scene.goes_on();
@@ -352,7 +357,11 @@ mod a_restore {
             let child = scene.spawn(&format!("-q restore --target {target}"));
             let (status, stderr) = strike(child, signal, || !left_overs(&scene).is_empty());
             let is_there = scene.room.path(&target).exists();
-            assert!(matches!((status.code(), is_there), (Some(0), true)) || (status.code() == Some(code) && !is_there), "{status} {stderr}");
+            assert!(
+                matches!((status.code(), is_there), (Some(0), true))
+                    || (status.code() == Some(code) && !is_there),
+                "{status} {stderr}"
+            );
             assert_eq!(left_overs(&scene), Vec::<PathBuf>::new());
             if is_there {
                 assert_whole(&scene, &target);
@@ -390,7 +399,10 @@ mod two_at_once {
         let writer = scene.spawn(&Scene::line());
         for _ in 0..5 {
             let listed: Value = scene.room.document(0, "points", "points");
-            assert_eq!(listed["points"].as_array().unwrap().last().unwrap()["number"].as_u64().map(|n| n <= 2), Some(true));
+            assert_eq!(
+                listed["points"].as_array().unwrap().last().unwrap()["number"].as_u64().map(|n| n <= 2),
+                Some(true)
+            );
         }
         scene.restores(1);
         assert_eq!(told(writer.wait_with_output().unwrap()).0, Some(0));

@@ -343,7 +343,9 @@ mod growth {
 
     /// The token behind a segment.
     fn next(bytes: &[u8], name: SegmentName) -> u64 {
-        segment::walk(bytes, name.number).last().map_or(name.number.get(), |found| found.last_token().get() + 1)
+        segment::walk(bytes, name.number)
+            .last()
+            .map_or(name.number.get(), |found| found.last_token().get() + 1)
     }
 
     /// The open segment grows twice, is sealed and followed, grows again, and so on to the end.

@@ -176,13 +176,9 @@ impl Assembler<'_, '_> {
         let good = self.log.best(scan.file.name).filter(reaches).cloned();
         let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
         let at = if in_header { 0 } else { scan.entry.logical_end };
-<<<<<<< HEAD
         let token = scan.entry.next_token().map_or(0, Token::get);
-        let text = format!("is damaged at byte {at}, from token {token} on: {reason}; {instead}");
-=======
         let why = scan.unreadable.clone().unwrap_or_else(|| reason.to_string());
-        let text = format!("is damaged at byte {at}: {why}; {instead}");
->>>>>>> review
+        let text = format!("is damaged at byte {at}, from token {token} on: {why}; {instead}");
         let mut finding = self.finding(Weight::Incomplete, "damage", &scan.file, good.as_ref(), &text);
         finding.offset = Some(at);
         finding.first = scan.entry.next_token().map(Token::get);

@@ -254,11 +254,7 @@ impl<'a> Attempt<'a, '_> {
         (left_out, mut findings): (Vec<String>, Vec<Finding>),
         control_db: &ArchivedControlDb,
     ) -> Finished {
-<<<<<<< HEAD
-        let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         findings.extend(control_db.findings.iter().cloned());
-=======
->>>>>>> review
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {
             draft.place(proof, placed.point);

@@ -362,19 +362,15 @@ pub fn keep_flawed(
         ending: scan.ending,
         next_token: scan.file.name.number,
     };
-<<<<<<< HEAD
     // The end of a rolled segment belongs to what was found.
     let end = match scan.ending {
         Ending::Rolled => walked.logical_end + END_LENGTH,
         _ => walked.logical_end,
     };
-    let stored_length = Behind::look(bytes, walked)?.last_byte.map_or(end, |last| last + 1);
-=======
     let stored_length = match &scan.prefix {
-        Some(_) => Behind::look(bytes, walked)?.last_byte.map_or(walked.logical_end, |last| last + 1),
+        Some(_) => Behind::look(bytes, walked)?.last_byte.map_or(end, |last| last + 1),
         None => walked.logical_end,
     };
->>>>>>> review
     let mut entry = scan.entry.clone();
     entry.flaw = Some(Flaw { reason });
     entry.stored_length = stored_length.max(entry.logical_end);

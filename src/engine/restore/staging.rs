@@ -30,33 +30,15 @@ pub struct Staging {
 impl Staging {
     /// Makes it, and removes what killed restores to the same target left.
     pub fn create(target: Target) -> Result<Self, Error> {
-<<<<<<< HEAD
         let is_repeated = target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX;
         let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
-=======
-        let mut prefix = std::ffi::OsString::new();
-        if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
-            prefix.push(".");
-            prefix.push(target.name());
-        }
-        prefix.push(".segvault-restore-");
->>>>>>> restore
         let parent = target.staging_parent();
-<<<<<<< HEAD
-        let directory = tempfile::Builder::new()
-            .prefix(&prefix)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(at(parent))?;
-        let mut staging = Self { directory, target, made: Vec::new() };
-=======
         leftovers::remove(parent, &prefix);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
         let directory = builder.tempdir_in(parent).map_err(at(parent))?;
         let lock = leftovers::lock(directory.path());
         let mut staging = Self { directory, _lock: lock, target, made: Vec::new() };
->>>>>>> tests3
         staging.make_directory(DATA)?;
         Ok(staging)
     }
