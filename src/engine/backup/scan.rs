@@ -1,12 +1,12 @@
 //! Reading one segment of the source: once, front to back, every transaction parsed and every CRC checked, cut into chunks on the way.
 
 use crate::axon::event;
-use crate::axon::segment::END_LENGTH;
 use crate::axon::segment::Ending;
 use crate::axon::segment::HEADER_LENGTH;
 use crate::axon::segment::Reason;
 use crate::axon::segment::Transaction;
 use crate::axon::time::Times;
+use crate::engine::backup::flawed::Behind;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
 use crate::engine::observe::Event;
@@ -19,7 +19,6 @@ use crate::repo::chunking::Cutter;
 use crate::repo::chunking::Profile;
 use crate::repo::format::entry::End;
 use crate::repo::format::entry::Extent;
-use crate::repo::format::entry::Flaw;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::ContentHash;
@@ -45,7 +44,7 @@ pub struct Scan {
     /// Hashes of the prefixes that were asked for, as far as they end at a transaction of this segment.
     pub checkpoints: BTreeMap<u64, ContentHash>,
     /// The hash of the prefix, to go on with; only where something stands behind it that is no proper end.
-    prefix: Option<Box<Hasher>>,
+    pub(super) prefix: Option<Box<Hasher>>,
     /// Why no more of it could be read, if that is why it stopped.
     pub unreadable: Option<String>,
 }
@@ -319,74 +318,6 @@ fn times_of(transaction: &Transaction<'_>) -> Option<Times> {
         all = Some(all.map_or(times, |before| before.then(times)));
     }
     all
-}
-
-/// What stands behind the valid prefix.
-struct Behind {
-    /// Offset of the last byte that is not zero, behind the prefix and its end.
-    last_byte: Option<u64>,
-}
-
-impl Behind {
-    fn look(bytes: Bytes<'_>, walked: Walked) -> Result<Self, Error> {
-        let from = match walked.ending {
-            Ending::Rolled => walked.logical_end + END_LENGTH,
-            _ => walked.logical_end,
-        };
-        let mut window = Window::new(bytes);
-        let mut at = from;
-        let mut last_byte = None;
-        loop {
-            let visible = window.at(at, 1)?;
-            let visible = visible.get(..visible.len().min(1 << 20)).unwrap_or(visible);
-            if visible.is_empty() {
-                return Ok(Self { last_byte });
-            }
-            if let Some(last) = visible.iter().rposition(|byte| *byte != 0) {
-                last_byte = Some(at + last as u64);
-            }
-            at += visible.len() as u64;
-        }
-    }
-}
-
-/// Keeps the whole file of a scan as it was found, up to its last byte that is not zero: for damaged segments.
-pub fn keep_flawed(
-    sink: &mut Sink<'_>,
-    scan: &Scan,
-    bytes: Bytes<'_>,
-    reason: Reason,
-) -> Result<SegmentEntry, Error> {
-    let walked = Walked {
-        logical_end: scan.entry.logical_end,
-        ending: scan.ending,
-        next_token: scan.file.name.number,
-    };
-    // The end of a rolled segment belongs to what was found.
-    let end = match scan.ending {
-        Ending::Rolled => walked.logical_end + END_LENGTH,
-        _ => walked.logical_end,
-    };
-    let stored_length = match &scan.prefix {
-        Some(_) => Behind::look(bytes, walked)?.last_byte.map_or(end, |last| last + 1),
-        None => walked.logical_end,
-    };
-    let mut entry = scan.entry.clone();
-    entry.flaw = Some(Flaw { reason });
-    entry.stored_length = stored_length.max(entry.logical_end);
-    entry.time_map = None;
-    // The prefix is what was read then, not what the file says now.
-    let Some(mut hasher) = scan.prefix.clone() else { return Ok(entry) };
-    let mut at = entry.logical_end;
-    while at < entry.stored_length {
-        let piece = read_exactly(bytes, at, TRANSACTION_CUT.min(entry.stored_length - at))?;
-        at += piece.len() as u64;
-        hasher.update(&piece);
-        let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
-        entry.extents.push(Extent { chunk: sink.put(PackKind::Sealed, piece)?, length });
-    }
-    entry.content = hasher.content();
-    Ok(entry)
 }
 
 /// Reads `length` bytes; a file that has become shorter is a torn one, and must not be taken for whole.
