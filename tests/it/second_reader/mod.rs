@@ -12,7 +12,7 @@ use self::pages::Entry;
 use self::restore::Restored;
 use self::wire::{Bytes, Hash, Read, check, hash, hex, items, json, number, text, unhex};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,26 +34,33 @@ impl Repository {
         check(known, "it asks for something that is not known")?;
         let id = text(&config, "id")?;
         let (points, acts) = (row(root, "point", id)?, row(root, "act", id)?);
-        Ok(Self { root: root.to_owned(), packs: Packs::read(root)?, points, acts })
+        let mut packs = Packs::read(root)?;
+        let gone =
+            acts.values().filter(|(_, act)| act["act"] == "gone").flat_map(|(_, act)| items(act, "points"));
+        let gone: BTreeSet<u64> = gone.filter_map(|point| point["number"].as_u64()).collect();
+        for (row, gone, kind) in [(&points, &gone, "point"), (&acts, &BTreeSet::new(), "act")] {
+            let numbers = 1..row.keys().next_back().copied().unwrap_or(1);
+            let missing = numbers.filter(|number| !row.contains_key(number) && !gone.contains(number));
+            packs.damage.extend(missing.map(|number| format!("{kind} {number} is missing")));
+        }
+        Ok(Self { root: root.to_owned(), packs, points, acts })
     }
 
     fn restore(&self, point: u64) -> Read<Restored> {
         restore::restore(self, &self.points.get(&point).ok_or("there is no such point")?.1)
     }
 
-    /// Whether acts, in their order, have left the point in the list. Only acts on this very file count.
+    /// Whether the last act on this very file that says so has left the point in the list.
     fn is_listed(&self, point: u64) -> Read<bool> {
         let (hash, _) = self.points.get(&point).ok_or("there is no such point")?;
-        let (mut listed, is_meant) =
-            (true, |named: &Value| named["number"] == point && named["blake3"] == hex(hash));
-        for (_, act) in self.acts.values().filter(|(_, act)| items(act, "points").any(is_meant)) {
-            listed = match text(act, "act")? {
-                "forgotten" | "gone" => false,
-                "remembered" => true,
-                _ => listed,
-            };
-        }
-        Ok(listed)
+        let is_meant = |named: &Value| named["number"] == point && named["blake3"] == hex(hash);
+        let acts = self.acts.values().rev().filter(|(_, act)| items(act, "points").any(is_meant));
+        let listed = |(_, act): &(Hash, Value)| match act["act"].as_str() {
+            Some("forgotten" | "gone") => Some(false),
+            Some("remembered") => Some(true),
+            _ => None,
+        };
+        Ok(acts.map(listed).find_map(|listed| listed).unwrap_or(true))
     }
 
     /// The newest record of a log: its number, the root of its tree, its tails. All of the log that is there is checked.

@@ -30,50 +30,21 @@ impl Packs {
         Ok(packs)
     }
 
+    /// Goes from block to block; what is no block is stepped over, and whatever a block gives is believed by its name.
     fn pack(&mut self, name: &str, pack: &[u8]) {
-        let named = check(hex(&hash(pack)) == name, "its bytes do not have its name");
-        if let Err(wrong) = named.and_then(|()| self.by_directory(pack)) {
-            self.damage.push(format!("pack {name}: {wrong}"));
-            self.salvage(pack);
-        }
-    }
-
-    fn by_directory(&mut self, pack: &[u8]) -> Read<()> {
-        let (body, last) = pack.split_last_chunk::<64>().ok_or("it ends too early")?;
-        let (mut header, mut footer) = (Bytes(body), Bytes(last));
-        header.magic(b"SEGVPACK")?;
-        let kind = header.number(1)?;
-        header.expect(&[0; 5], "reserved bytes are not 0")?;
-        let (begin, length, blocks) = (footer.number(8)?, footer.number(8)?, footer.number(4)?);
-        let ends = begin >= 16 && begin.checked_add(length) == Some(body.len() as u64);
-        check(ends && length <= 67_108_864, "its directory is not where it should be")?;
-        check((1..=3).contains(&kind) && footer.number(4)? == 1 | kind << 16, "its kind is unclear")?;
-        let begin = usize::try_from(begin)?;
-        footer.expect(&hash(&pack[begin..pack.len() - 40]), "its directory is damaged")?;
-        footer.expect(b"SEGVPACK", "the magic number at its end is wrong")?;
-        let (mut at, mut count, mut directory) = (16, 0, Vec::new());
-        while at < begin {
-            let block = Block::at(&pack[..begin], at)?;
-            check(
-                block.dictionary == NO_DICTIONARY || block.dictionary < count,
-                "a dictionary is not before",
-            )?;
-            directory.extend((at as u64).to_le_bytes());
-            directory.extend(&pack[block.fields.clone()]);
-            self.keep(&block, pack)?;
-            (at, count) = (block.encoded.end, count + 1);
-        }
-        check(directory == body[begin..] && count == blocks, "its directory is not what its blocks are")
-    }
-
-    /// Whatever can be believed by its name.
-    fn salvage(&mut self, pack: &[u8]) {
-        let mut at = 0;
+        let (mut at, mut good, mut blocks) = (0, Ok(()), Vec::new());
         while at < pack.len() {
-            at = Block::at(pack, at).map_or(at + 1, |block| {
-                let _ = self.keep(&block, pack);
-                block.encoded.end
-            });
+            let Ok(block) = Block::at(pack, at) else {
+                at += 1;
+                continue;
+            };
+            good = good.and(self.keep(&block, pack));
+            at = block.encoded.end;
+            blocks.push(block);
+        }
+        good = good.and(check(hex(&hash(pack)) == name, "its bytes do not have its name"));
+        if let Err(wrong) = good.and_then(|()| form(pack, &blocks)) {
+            self.damage.push(format!("pack {name}: {wrong}"));
         }
     }
 
@@ -101,6 +72,25 @@ impl Packs {
         }
         Ok(bytes)
     }
+}
+
+/// A pack is its header, its blocks, and a directory and a footer that can be made of them.
+fn form(pack: &[u8], blocks: &[Block]) -> Read<()> {
+    let kind = *pack.get(10).filter(|kind| (1..=3).contains(*kind)).ok_or("its kind is not known")?;
+    let (mut at, mut directory) = (16, Vec::new());
+    for (block, index) in blocks.iter().zip(0..) {
+        check(block.fields.start == at + 4, "something lies between its blocks")?;
+        check(block.dictionary == NO_DICTIONARY || block.dictionary < index, "a dictionary is not before")?;
+        directory.extend((at as u64).to_le_bytes());
+        directory.extend(&pack[block.fields.clone()]);
+        at = block.encoded.end;
+    }
+    let lengths = [at, directory.len(), blocks.len()].map(|number| (number as u64).to_le_bytes());
+    directory.extend([&lengths[0], &lengths[1], &lengths[2][..4], &[1, 0, kind, 0]].concat());
+    let end = [&directory, &hash(&directory)[..], b"SEGVPACK"].concat();
+    check(end.len() <= 67_108_864 + 64, "its directory is too long")?;
+    let header = [b"SEGVPACK", &[1, 0, kind, 0, 0, 0, 0, 0][..]].concat();
+    check(pack.starts_with(&header) && pack[at..] == end, "its header, directory or footer are wrong")
 }
 
 /// A block, by its header.

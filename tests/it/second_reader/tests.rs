@@ -7,6 +7,7 @@ use super::restore::Restored;
 use super::wire::{Bytes, Read, check, hash, hex, text, unhex};
 use crate::support::archive::tree as files_below;
 use crate::support::fixtures;
+use crate::support::repository_v1;
 use crate::support::segments::{Change, History, StoreImage};
 use segvault::axon::name::Store;
 use serde_json::{Value, json};
@@ -205,7 +206,7 @@ fn made_up(transactions: usize) -> StoreImage {
 
 /// Large events, so that their segments have time maps; their times fall and rise.
 fn large(events: i64) -> StoreImage {
-    let (mut history, mut store) = (History::seeded(78), StoreImage::new(2_000_000));
+    let (mut history, mut store) = (History::seeded(78), StoreImage::new(12_000_000));
     for at in 0..events {
         let event = history.transaction_of(1).remove(0);
         let time = event.timestamp + at % 7 * 10_000 - at * 3_000;
@@ -259,10 +260,10 @@ fn events_key() -> Vec<u8> {
 fn entries_say_what_is_in_their_segments() {
     let (room, other) = (Room::new(), Room::new());
     room.backup(&files_of(&made_up(300)), "--no-control-db");
-    other.backup(&files_of(&large(50)), "--no-control-db");
+    other.backup(&files_of(&large(260)), "--no-control-db");
     assert!(compare(&room.open()).0 > 100);
     let (segments, marks) = compare(&other.open());
-    assert!(segments == 3 && marks > 10, "{marks} marks in {segments} segments");
+    assert!(segments == 3 && marks > 60, "{marks} marks in {segments} segments");
 }
 
 /// Compares the entries of point 1 with their segments; counts them, and the marks of their time maps.
@@ -515,4 +516,47 @@ fn acts_say_which_points_are_listed() {
     assert_eq!(listed(&room), [[2, 3], [2, 3]]);
     act(&room, json!({ "act": "praised", "points": [named(3)] }));
     assert_eq!(listed(&room), [[2, 3], [2, 3]], "an act of an unknown kind has no effect");
+}
+
+#[test]
+fn damaged_copies_are_held_and_never_restored() {
+    let (room, good) = (Room::new(), files_of(&made_up(60)));
+    room.backup(&good, "--no-control-db");
+    let mut rotten = good.clone();
+    let mut segments = rotten.values_mut().skip(1);
+    segments.next().unwrap()[40] ^= 1;
+    // The header is another, and all else is as it was: as many bytes are stored as are valid.
+    segments.next().unwrap()[2] ^= 1;
+    segments.next().unwrap()[300..].fill(0);
+    drop(segments);
+    room.backup(&rotten, "--no-control-db --reread");
+    room.proves(1, &good);
+    room.proves(2, &good);
+    let repository = room.open();
+    let (_, root, _) = repository.newest_record(&events_key()).unwrap();
+    let held = tree(&repository.root, &root).unwrap();
+    let damaged: Vec<&Entry> = held.iter().filter(|entry| entry.key.2 == 1).collect();
+    assert_eq!(damaged.len(), 3);
+    for entry in damaged {
+        assert_eq!(hash(&repository.packs.join(&entry.extents).unwrap()), entry.content);
+    }
+}
+
+#[test]
+fn the_sample_repository_is_the_same_whenever_it_is_made() {
+    let room = Room::new();
+    fs::remove_dir_all(room.at("repository")).unwrap();
+    let seen = repository_v1::make(&room.at("repository"));
+    repository_v1::make(&room.at("again"));
+    let plain = |directory| {
+        let mut files = files_below(&room.at(directory));
+        files.retain(|path, _| !path.starts_with("locks/"));
+        files
+    };
+    same(&plain("repository"), &plain("again"));
+    for (files, point) in seen.into_iter().zip(1..) {
+        let named = files.into_iter().map(|(name, bytes)| (format!("data/default/{name}"), bytes));
+        room.proves(point, &highest(&named.collect()));
+    }
+    assert!(room.run("verify").contains("nothing is missing or damaged") || room.run("verify -q").is_empty());
 }
