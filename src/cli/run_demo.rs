@@ -19,15 +19,12 @@ use std::path::PathBuf;
 impl Run<'_> {
     /// Plays the demo in a temporary directory, or in the one that was given.
     pub(super) fn demo(&self, asked: &args::Demo) -> Result<Exit, Failure> {
-        match &asked.keep {
-            Some(directory) => self.demo_in(&empty_directory(directory)?, true),
-            None => {
-                let temporary = tempfile::Builder::new().prefix("segvault-demo-").tempdir();
-                let temporary =
-                    temporary.map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
-                self.demo_in(temporary.path(), false)
-            }
+        if let Some(directory) = &asked.keep {
+            return self.demo_in(&empty_directory(directory)?, true);
         }
+        let temporary = tempfile::Builder::new().prefix("segvault-demo-").tempdir();
+        let temporary = temporary.map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
+        self.demo_in(temporary.path(), false)
     }
 
     fn demo_in(&self, directory: &Path, is_kept: bool) -> Result<Exit, Failure> {
@@ -53,19 +50,10 @@ impl Run<'_> {
         })?;
         drop(progress);
         let exit = if demo.verified.findings.is_empty() { Exit::Done } else { Exit::Damaged };
-        self.screen.result("demo", &demo, || closing(&demo, is_kept.then_some(&repository_path)))?;
+        self.screen
+            .result("demo", &demo, || render::demo::closing(&demo, is_kept.then_some(&repository_path)))?;
         Ok(exit)
     }
-}
-
-fn closing(demo: &crate::cli::demo::Demo, kept: Option<&PathBuf>) -> String {
-    let mut text = render::demo::sums(demo);
-    if let Some(repository) = kept {
-        text.push_str(&render::demo::heading("look around"));
-        text.push_str(&format!("  segvault points -r {}\n", repository.display()));
-        text.push_str(&format!("  segvault show latest -r {}\n", repository.display()));
-    }
-    text
 }
 
 fn demo_options() -> BackupOptions {

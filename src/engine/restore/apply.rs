@@ -16,12 +16,14 @@ use crate::repo;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::ControlDb;
 use crate::repo::store::Repository;
+use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// The end of a rolled segment.
 const ROLLED: [u8; 4] = [0xff; 4];
 
 /// Restores. Fails before the first byte if the target has not enough space or is not empty any more.
+#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
 pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Result<Restored, Error> {
     let proven = target::prove(&plan.target, Some(&PathBuf::from(repository.disk().display(""))))?;
     if !plan.fits() {
@@ -97,11 +99,10 @@ impl Run<'_> {
     }
 
     fn store(&self, plan: &StorePlan) -> Result<RestoredStore, Error> {
+        let proven = plan.segments.par_iter().map(|segment| self.segment(segment));
+        let proven = proven.collect::<Result<Vec<_>, Error>>()?;
         let mut sum = Sum::default();
-        for segment in &plan.segments {
-            let proven = self.segment(segment)?;
-            sum.add(&proven);
-        }
+        proven.iter().for_each(|segment| sum.add(segment));
         Ok(RestoredStore {
             first: plan.first,
             head: plan.head,
@@ -193,8 +194,13 @@ fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
     match error {
         Interrupted => Error::Interrupted,
         source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => {
-            Refused::Lost { file: plan.path.clone(), first: plan.number, last: plan.last_or_number(), source }
-                .into()
+            Refused::Lost {
+                file: plan.path.clone(),
+                first: plan.number,
+                last: plan.last_or_number(),
+                source: Box::new(source),
+            }
+            .into()
         }
         other => other.into(),
     }

@@ -72,7 +72,9 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
         let at = packs.of(*chunk).iter().filter_map(|place| usize::try_from(place.pack).ok());
         let told: Vec<Number> = at.filter_map(|at| numbers.get(&at).copied()).collect();
         for part in parts {
-            told.iter().for_each(|number| book.hits(*number, *part));
+            for number in &told {
+                book.hits(*number, *part);
+            }
             if told.is_empty() {
                 *nowhere.entry(*part).or_default() += 1;
             }

@@ -80,7 +80,7 @@ impl Packer {
     pub fn take(&mut self, block: Waiting) -> bool {
         self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
         self.waiting.push(block);
-        self.waiting_bytes >= limits::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
+        self.waiting_bytes >= limits::memory::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
     }
 
     /// Encodes what waits, and writes it to packs.

@@ -149,7 +149,8 @@ impl<'r> Session<'r> {
                 let (id, is_new) = session.look_up(&bytes)?;
                 ids.push(id);
                 let Some(length) = is_new else { continue };
-                if block.raw.len().saturating_add(bytes.len()) > limits::SHARED_BLOCK && !block.raw.is_empty()
+                if block.raw.len().saturating_add(bytes.len()) > limits::memory::SHARED_BLOCK
+                    && !block.raw.is_empty()
                 {
                     let full = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
                     session.queue(std::mem::replace(&mut block, full))?;

@@ -3,5 +3,6 @@
 pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
+pub mod program;
 pub mod segments;
 pub mod server;
