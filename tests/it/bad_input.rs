@@ -48,7 +48,10 @@ impl Desk {
         let before = self.room.files();
         self.room.refused(code, line, names);
         let after = self.room.files();
-        assert!(before.iter().all(|(path, length)| after.get(path) == Some(length)), "{line}: files went away");
+        assert!(
+            before.iter().all(|(path, length)| after.get(path) == Some(length)),
+            "{line}: files went away"
+        );
         assert_eq!(self.room.points(), [1], "{line}");
         self.keeps_the_first_point();
     }
@@ -230,7 +233,11 @@ mod a_newest_file {
             let restored = desk.room.restore(3, "2", "second");
             let head = restored["contexts"][0]["events"]["head"].as_u64().unwrap();
             assert!(head == 2_789 || head == 2_859, "{what}: {restored}");
-            assert_eq!(desk.room.document(0, "verify", "verify --data")["findings"], Value::Array(Vec::new()), "{what}");
+            assert_eq!(
+                desk.room.document(0, "verify", "verify --data")["findings"],
+                Value::Array(Vec::new()),
+                "{what}"
+            );
 
             // Put back what was there: complete again.
             fs::copy(fixtures::context_dir(SERVER, "default").join(NEWEST), desk.segment(NEWEST)).unwrap();
@@ -351,7 +358,10 @@ mod a_bad_crc_in_a_sealed_segment {
         let (offset, token) = damage(&segment, 60_000);
         let report = room.document(3, "backup", &backup(&root));
         let found = finding(&report, "damage");
-        assert_eq!((&found["offset"], &found["first"], &found["weight"]), (&offset.into(), &token.into(), &"incomplete".into()));
+        assert_eq!(
+            (&found["offset"], &found["first"], &found["weight"]),
+            (&offset.into(), &token.into(), &"incomplete".into())
+        );
         let gap = finding(&report, "gap");
         assert_eq!((&gap["first"], &gap["last"]), (&token.into(), &1_201.into()), "up to the next segment");
         let (text, _) = room.ends(3, &backup(&root));
@@ -457,7 +467,8 @@ mod a_bad_crc_in_a_sealed_segment {
         for end in [[0; 4], [0xff; 4]] {
             overwrite(&path, offset, &end);
             let source = format!("source-{}", end[0]);
-            let report = room.document(3, "backup", &backup_data(&root.join("data")).replace("node-1", &source));
+            let report =
+                room.document(3, "backup", &backup_data(&root.join("data")).replace("node-1", &source));
             let found = finding(&report, "damage");
             assert_eq!((&found["offset"], &found["first"]), (&offset.into(), &token.into()), "{end:?}");
             let target = format!("restored-{}", end[0]);
@@ -477,9 +488,14 @@ mod a_zip {
     #[test]
     fn that_is_none() {
         let desk = Desk::new();
-        for (name, bytes) in [("text.zip", &b"not a zip"[..]), ("empty.zip", b""), ("zero.zip", &[0; 3_000])] {
+        for (name, bytes) in [("text.zip", &b"not a zip"[..]), ("empty.zip", b""), ("zero.zip", &[0; 3_000])]
+        {
             desk.room.write(name, bytes);
-            desk.refuses(22, &line(&desk, name), &[name, "is not a control-db zip", "have the server write another"]);
+            desk.refuses(
+                22,
+                &line(&desk, name),
+                &[name, "is not a control-db zip", "have the server write another"],
+            );
         }
     }
 
@@ -552,7 +568,11 @@ mod a_target {
         fs::create_dir(desk.room.path("target")).unwrap();
         desk.room.write("target/theirs", b"x");
         for line in ["restore --target target", "restore --target target -n"] {
-            desk.refuses(31, line, &["target", "is not empty", "theirs", "choose an empty or a new directory"]);
+            desk.refuses(
+                31,
+                line,
+                &["target", "is not empty", "theirs", "choose an empty or a new directory"],
+            );
         }
         assert_eq!(fs::read(desk.room.path("target/theirs")).unwrap(), b"x");
         assert_eq!(fixtures::files(&desk.room.path("target")).len(), 1);

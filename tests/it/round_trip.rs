@@ -54,7 +54,8 @@ fn assert_lists_one_point(room: &Room, fixture: &str) {
         };
         let window = points["windows"].as_array().unwrap().iter().find(of_store);
         // A store without events has nothing that could be restored: no window.
-        let found = window.map(|window| (window["first"].as_u64().unwrap(), window["last"].as_u64().unwrap()));
+        let found =
+            window.map(|window| (window["first"].as_u64().unwrap(), window["last"].as_u64().unwrap()));
         assert_eq!(found, last.max().map(|last| (0, last)), "{fixture} {points}");
     }
 }
@@ -122,7 +123,9 @@ mod the_events_that_the_server_served {
         let mut lines = Vec::new();
         for (name, bytes) in segments {
             let transactions = segment::walk(bytes, name.number);
-            for (token, event) in (name.number.get()..).zip(transactions.flat_map(|found| found.event_bytes())) {
+            for (token, event) in
+                (name.number.get()..).zip(transactions.flat_map(|found| found.event_bytes()))
+            {
                 let hash = Sha256::digest(event);
                 let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
                 lines.push(format!("{token} {digits}"));
@@ -194,7 +197,8 @@ mod the_events_that_the_server_served {
             room.ends(0, "restore --target restored");
             let (archived, restored) = (archived(&room), restored(&room));
             let before = dump(fixture, "dump.txt");
-            let now = if fixture.ends_with("transformed") { dump(fixture, "dump-v1.txt") } else { before.clone() };
+            let now =
+                if fixture.ends_with("transformed") { dump(fixture, "dump-v1.txt") } else { before.clone() };
             assert!(before.len() > 1_000, "{fixture}");
             assert!(served(&first_versions(&archived)) == before, "{fixture}: archived, as it was at first");
             assert!(served(&highest_versions(&archived)) == now, "{fixture}: archived, as it is");
@@ -266,7 +270,11 @@ fn index_and_bloom_files_are_never_archived() {
     let (with, without) = (Room::new(), Room::new());
     let root = with.server(SERVER);
     let data = root.join("data/default");
-    for name in ["00000000000000000000.nindex", "global-index-00000000000000000000.xref", "00000000000000000000.sindex"] {
+    for name in [
+        "00000000000000000000.nindex",
+        "global-index-00000000000000000000.xref",
+        "00000000000000000000.sindex",
+    ] {
         fs::write(data.join(name), vec![7; 5_000]).unwrap();
     }
     with.ends(0, &backup(&root));
@@ -335,7 +343,9 @@ mod growth {
 
     /// The token behind a segment.
     fn next(bytes: &[u8], name: SegmentName) -> u64 {
-        segment::walk(bytes, name.number).last().map_or(name.number.get(), |found| found.last_token().get() + 1)
+        segment::walk(bytes, name.number)
+            .last()
+            .map_or(name.number.get(), |found| found.last_token().get() + 1)
     }
 
     /// The open segment grows twice, is sealed and followed, grows again, and so on to the end.

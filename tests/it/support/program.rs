@@ -44,7 +44,7 @@ impl Room {
     /// A private copy of a real server's root, beside the repository.
     pub fn server(&self, fixture: &str) -> PathBuf {
         let root = self.path(fixture);
-        fixtures::copy_to(fixture, &root);
+        fixtures::copy_tree(fixtures::dir(fixture), &root);
         root
     }
 
@@ -120,8 +120,12 @@ impl Room {
     /// The numbers of all points, in the order of the listing.
     pub fn points(&self) -> Vec<u64> {
         let listed = self.document(0, "points", "points");
-        let mut numbers: Vec<_> =
-            listed["points"].as_array().unwrap().iter().map(|point| point["number"].as_u64().unwrap()).collect();
+        let mut numbers: Vec<_> = listed["points"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| point["number"].as_u64().unwrap())
+            .collect();
         numbers.sort_unstable();
         numbers
     }
@@ -181,7 +185,8 @@ pub fn segments(directory: &Path) -> BTreeMap<(Store, SegmentName), PathBuf> {
 pub fn current(directory: &Path) -> BTreeMap<(Store, SegmentName), PathBuf> {
     let all = segments(directory);
     let is_highest = |(store, name): &(Store, SegmentName)| {
-        !all.keys().any(|(other, its)| other == store && its.number == name.number && its.version > name.version)
+        !all.keys()
+            .any(|(other, its)| other == store && its.number == name.number && its.version > name.version)
     };
     all.clone().into_iter().filter(|(key, _)| is_highest(key)).collect()
 }
@@ -210,7 +215,12 @@ pub fn assert_sparse(path: &Path, bytes: &[u8]) {
     let found = fs::metadata(path).unwrap();
     // A file system may give room in larger pieces than its blocks.
     let room = content.next_multiple_of(found.blksize()) + found.blksize();
-    assert!(found.blocks() * 512 <= room, "{}: {} blocks for {content} bytes", path.display(), found.blocks());
+    assert!(
+        found.blocks() * 512 <= room,
+        "{}: {} blocks for {content} bytes",
+        path.display(),
+        found.blocks()
+    );
 }
 
 /// Overwrites bytes of a file, keeping its length.
