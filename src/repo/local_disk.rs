@@ -124,7 +124,7 @@ impl Disk for LocalDisk {
             LockMode::Exclusive => file.try_lock(),
         };
         match tried {
-            Ok(()) => Ok(Some(Box::new(LocalGuard { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(LocalGuard { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -147,9 +147,16 @@ impl Disk for LocalDisk {
     }
 }
 
-/// The lock goes with the descriptor.
+/// The lock goes with the descriptor, at the latest when the process dies. It is let go of by name: a child that is just being started has a copy
+/// of the descriptor for a moment, and would hold it on.
 struct LocalGuard {
-    _file: File,
+    file: File,
+}
+
+impl Drop for LocalGuard {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl Guard for LocalGuard {}

@@ -21,6 +21,7 @@ mod control_db;
 mod disk_contract;
 mod format_document;
 mod fuzz_corpus;
+mod heal;
 mod kill;
 mod model;
 mod points;

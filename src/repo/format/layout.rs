@@ -10,7 +10,9 @@ use crate::repo::format::block::{Block, ChunkPlace, CodecId};
 use crate::repo::format::entry::write_list;
 use crate::repo::format::entry::{End, EntryKey, Extent, SegmentEntry};
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PageId};
-use crate::repo::format::pack::{PackKind, parse_pack, write_header, write_tail};
+use crate::repo::format::pack::{
+    HEADER_LENGTH, PackKind, parse_header, parse_pack, write_header, write_tail,
+};
 use crate::repo::format::page::{Child, Page};
 use crate::repo::format::record::{Branch, LogKey, LogState, Record};
 use crate::repo::format::time_map::{Mark, TimeMap};
@@ -28,7 +30,7 @@ pub struct Structure {
 /// All structures of the format, in the order of FORMAT.md.
 pub fn structures() -> Vec<Structure> {
     vec![
-        structure("Pack header", |writer| write_header(writer, PackKind::Sealed)),
+        structure("Pack header", |writer| write_header(writer, PackKind::Sealed, 0)),
         structure("Block header", |writer| block().write_header(writer)),
         tail("Directory entry", true),
         tail("Footer", false),
@@ -48,7 +50,8 @@ pub fn structures() -> Vec<Structure> {
 pub fn explain_pack(bytes: &[u8]) -> Result<Vec<Field>, Damage> {
     let pack = parse_pack(bytes)?;
     let mut writer = Writer::noting();
-    write_header(&mut writer, pack.kind);
+    let header = bytes.get(..usize::try_from(HEADER_LENGTH).unwrap_or_default()).unwrap_or_default();
+    write_header(&mut writer, pack.kind, parse_header(header)?.1);
     for block in &pack.blocks {
         block.write_header(&mut writer);
         let body = block.body_offset..block.end();

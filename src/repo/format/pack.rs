@@ -68,23 +68,25 @@ pub struct Directory {
     pub blocks: Vec<Block>,
 }
 
-/// The header at the head of a pack.
-pub(crate) fn write_header(writer: &mut Writer, kind: PackKind) {
+/// The header at the head of a pack. `attempt` is any number: it gives a pack another name than one of the same content that is damaged.
+pub(crate) fn write_header(writer: &mut Writer, kind: PackKind, attempt: u8) {
     writer.array("magic", &MAGIC);
     writer.u16("version", VERSION);
     writer.u8("kind", kind.number());
-    writer.reserved::<5>();
+    writer.u8("attempt", attempt);
+    writer.reserved::<4>();
 }
 
-/// Reads the first [`HEADER_LENGTH`] bytes of a pack.
-pub fn parse_header(bytes: &[u8]) -> Result<PackKind, Damage> {
+/// Reads the first [`HEADER_LENGTH`] bytes of a pack: its kind, and the attempt.
+pub fn parse_header(bytes: &[u8]) -> Result<(PackKind, u8), Damage> {
     let mut reader = Reader::new(bytes);
     reader.magic(&MAGIC)?;
     reader.version("a pack of version", VERSION)?;
     let kind = PackKind::read(&mut reader)?;
-    reader.reserved::<5>()?;
+    let attempt = reader.u8()?;
+    reader.reserved::<4>()?;
     reader.finish()?;
-    Ok(kind)
+    Ok((kind, attempt))
 }
 
 /// The footer, read but not yet believed.
@@ -196,7 +198,7 @@ pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     let directory = parse_directory(bytes_from(bytes, offset), length)?;
     let header = bytes.get(..16).unwrap_or_default();
     let other = |at| Damage::Bytes { at, what: "a header that is not what the directory says" };
-    if parse_header(header)? != directory.kind {
+    if parse_header(header)?.0 != directory.kind {
         return Err(other(0));
     }
     for block in &directory.blocks {
@@ -280,7 +282,7 @@ mod tests {
         let (bytes, directory) = pack();
         assert_eq!(read(&bytes), Ok(directory.clone()));
         assert_eq!(parse_pack(&bytes), Ok(directory.clone()));
-        assert_eq!(parse_header(&bytes[..16]), Ok(PackKind::Tail));
+        assert_eq!(parse_header(&bytes[..16]), Ok((PackKind::Tail, 0)));
         let second = &directory.blocks[1];
         let body = usize::try_from(second.body_offset).unwrap();
         assert_eq!(&bytes[body..][..11], b"secondthird");

@@ -23,8 +23,13 @@ pub struct PackBuilder {
 impl PackBuilder {
     /// Begins a pack; gives the bytes of its header.
     pub fn begin(kind: PackKind) -> (Self, Vec<u8>) {
+        Self::begin_again(kind, 0)
+    }
+
+    /// Begins a pack that must not have the name of an earlier one of the same content, which is damaged.
+    pub fn begin_again(kind: PackKind, attempt: u8) -> (Self, Vec<u8>) {
         let mut writer = Writer::new();
-        write_header(&mut writer, kind);
+        write_header(&mut writer, kind, attempt);
         (Self { kind, length: HEADER_LENGTH, blocks: Vec::new(), chunks: HashSet::new() }, writer.finish())
     }
 

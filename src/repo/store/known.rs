@@ -38,6 +38,12 @@ impl Known {
         Self { stored: HashSet::new(), found, refused, asked: HashMap::new() }
     }
 
+    /// A number that is another one whenever packs were called damaged or dead: what is stored again in the very same packs gets another name.
+    pub fn attempt(&self) -> u8 {
+        let refused = self.refused.as_ref().map_or(0, HashSet::len);
+        u8::try_from(refused % 256).unwrap_or_default()
+    }
+
     /// Whether a chunk need not be stored.
     pub fn has(&mut self, repository: &Repository, chunk: ChunkId) -> Result<bool, Error> {
         if self.stored.contains(&chunk) {

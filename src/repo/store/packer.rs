@@ -47,6 +47,7 @@ pub(super) struct Written {
 /// Makes packs of blocks.
 pub(super) struct Packer {
     naming: Naming,
+    attempt: u8,
     pub compression: Compression,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
@@ -64,9 +65,11 @@ pub(super) struct Outlet<'o, 'd> {
 }
 
 impl Packer {
-    pub fn new(naming: Naming) -> Self {
+    /// `attempt` tells packs of this session from damaged ones of the same content.
+    pub fn new(naming: Naming, attempt: u8) -> Self {
         Self {
             naming,
+            attempt,
             compression: Compression::Fast,
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -135,7 +138,7 @@ impl Packer {
     }
 
     fn begin(&self, kind: PackKind, outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
-        let (builder, header) = PackBuilder::begin(kind);
+        let (builder, header) = PackBuilder::begin_again(kind, self.attempt);
         let mut pack = OpenPack { builder, staged: outlet.staging.create()?, hasher: self.naming.hasher() };
         append(&mut pack, &header, outlet.disk)?;
         Ok(pack)

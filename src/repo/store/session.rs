@@ -97,10 +97,10 @@ impl<'r> Session<'r> {
         Ok(Self {
             repository,
             staging: Staging::open(disk)?,
+            packer: Packer::new(repository.naming(), known.attempt()),
             known,
             tally: Tally::default(),
             generation: 0,
-            packer: Packer::new(repository.naming()),
             pages: HashSet::new(),
             interrupt: None,
             failed: false,

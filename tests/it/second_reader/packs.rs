@@ -89,8 +89,11 @@ fn form(pack: &[u8], blocks: &[Block]) -> Read<()> {
     directory.extend([&lengths[0], &lengths[1], &lengths[2][..4], &[1, 0, kind, 0]].concat());
     let end = [&directory, &hash(&directory)[..], b"SEGVPACK"].concat();
     check(end.len() <= 67_108_864 + 64, "its directory is too long")?;
-    let header = [b"SEGVPACK", &[1, 0, kind, 0, 0, 0, 0, 0][..]].concat();
-    check(pack.starts_with(&header) && pack[at..] == end, "its header, directory or footer are wrong")
+    let header = [b"SEGVPACK", &[1, 0, kind][..]].concat();
+    check(
+        pack.starts_with(&header) && pack[12..16] == [0; 4] && pack[at..] == end,
+        "its header, directory or footer are wrong",
+    )
 }
 
 /// A block, by its header.
