@@ -10,7 +10,7 @@ use crate::axon::token::Token;
 use crate::repo::format::id::{ContentHash, Hasher, Naming};
 
 /// A place in a segment at which its prefix is asked for (a claim).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// Length of the prefix.
     pub length: u64,

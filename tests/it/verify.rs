@@ -6,9 +6,12 @@ use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
 use segvault::engine::observe::{Observer, Unobserved};
+use segvault::engine::restore::RestoreOptions;
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
-use segvault::repo::format::act::Deed;
-use segvault::repo::format::point::StepKind;
+use segvault::repo::format::act::{self, Act, Deed, PointRef};
+use segvault::repo::format::moment::Moment;
+use segvault::repo::format::point::{ControlDb, StepKind};
+use segvault::repo::format::record::Record;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{OpenOptions, Repository};
 use std::collections::BTreeMap;
@@ -434,4 +437,98 @@ fn live(server: &mut Server, random: &mut fastrand::Rng) {
             context.append(Store::Snapshots, random.usize(1..4));
         }
     }
+}
+
+#[test]
+fn a_bit_that_no_chunk_needs_is_found_all_the_same() {
+    let (archive, _) = archive(13);
+    for pack in archive.files().into_iter().filter(|file| file.starts_with("packs/")) {
+        // In the header of the pack, and in that of its first block: directories repeat both.
+        for at in [3, 20] {
+            archive.flip(&pack, at);
+            let report = archive.verify(true);
+            assert!(
+                report
+                    .findings
+                    .iter()
+                    .any(|finding| finding.path.as_ref().is_some_and(|path| path.ends_with(&pack)))
+            );
+            archive.flip(&pack, at);
+            remove_acts(&archive);
+        }
+    }
+}
+
+/// Writes a record of a log of `default` anew, changed, so that it is a good record by itself.
+fn forge_record(archive: &Archive, number: u64, change: impl Fn(&mut Record)) {
+    let key = archive.open().logs().unwrap().into_iter().find(|key| key.context == "default").unwrap();
+    let file = format!("logs/{}/{number}", key.directory());
+    let mut record = Record::decode(&archive.read(&file)).unwrap();
+    change(&mut record);
+    archive.write(&file, &record.encode());
+}
+
+#[test]
+fn each_record_vouches_for_the_one_before_and_holds_all_that_it_held() {
+    let (archive, _) = archive(14);
+    forge_record(&archive, 1, |record| record.state.tails[0].modified_ns += 1);
+    assert_eq!(whats(&archive.verify(false)), ["record-chain"]);
+
+    let (archive, _) = self::archive(15);
+    let key = archive.open().logs().unwrap().into_iter().find(|key| key.context == "default").unwrap();
+    let old = archive.open().record(&key, 1).unwrap().state;
+    forge_record(&archive, 3, |record| record.state = old.clone());
+    let report = archive.verify(false);
+    assert!(whats(&report).contains(&"not-a-superset"), "{:?}", report.findings);
+
+    let (archive, _) = self::archive(16);
+    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.record += 9);
+    assert_eq!(whats(&archive.verify(false)), ["record-lost"]);
+}
+
+#[test]
+fn a_zip_that_would_not_be_rebuilt_is_found() {
+    let (archive, _) = archive(17);
+    archive.forge(|_, body| {
+        let ControlDb::Inner { zip: Some(zip), .. } = &mut body.control_db else { panic!("a zip") };
+        zip.dos_time ^= 1 << 5;
+        zip.blake3.0[0] ^= 1;
+    });
+    let report = archive.verify(true);
+    assert_eq!(whats(&report), ["control-db"]);
+    assert!(bad(&report)[0].points.contains(&4));
+
+    let mut options =
+        RestoreOptions { point: "4".to_owned(), ..RestoreOptions::latest(archive.beside("out")) };
+    options.control_db_zip_to = Some(archive.beside("fresh.zip"));
+    let restored = archive.restore_with(&options, &Unobserved).unwrap();
+    assert!(!restored.control_db.unwrap().zip_is_original);
+    assert!(restored.warnings.iter().any(|warning| warning.what == "control-db-zip"));
+    let fresh = fs::read(archive.beside("fresh.zip")).unwrap();
+    let inner = fs::read(archive.beside("out/data/axonserver-controldb.mv.db")).unwrap();
+    assert_eq!(take_apart(&fresh, 1 << 30).unwrap().inner, inner);
+}
+
+#[test]
+fn a_point_that_is_gone_is_vouched_for_by_the_act_that_says_so() {
+    let (archive, _) = archive(18);
+    let mut gone = archive.points()[0].reference();
+    archive.remove("points/1.json");
+    assert_eq!(whats(&archive.verify(false)), ["journal"], "it is missing");
+    let say = |gone: PointRef| {
+        let repository = "00112233445566778899aabbccddeeff".to_owned();
+        let deed = Deed::Gone { points: vec![gone] };
+        let (kind, at) = (act::TYPE.to_owned(), Moment(0));
+        let act = Act { kind, version: act::VERSION, number: 1, previous: None, repository, at, deed };
+        archive.write("acts/1.json", &act.encode().unwrap());
+    };
+    say(gone);
+    assert_eq!(whats(&archive.verify(true)), Vec::<&str>::new(), "it is gone");
+    gone.blake3.0[0] ^= 1;
+    say(gone);
+    assert_eq!(
+        whats(&archive.verify(false)),
+        ["journal"],
+        "another point is gone than the one that was there"
+    );
 }

@@ -93,13 +93,21 @@ impl Written<'_> {
         }
         self.check_zeros(plan)?;
         let found = prover.finish();
-        if found.whole.unwrap_or(found.content) != plan.blake3 {
+        if found.whole.unwrap_or(found.content) != plan.blake3 && !self.is_as_written(plan)? {
             return Err(self.differs("the hash of its bytes is another"));
         }
         match contradiction(plan, &found) {
             Some(what) => Err(Refused::Contradiction { file: plan.path.clone(), what }.into()),
             None => Ok(found),
         }
+    }
+
+    /// Whether the stored bytes are on the disk as they are named: then what does not fit is what the point says of them.
+    fn is_as_written(&mut self, plan: &SegmentPlan) -> Result<bool, Error> {
+        self.file.seek(SeekFrom::Start(0)).map_err(at(self.path))?;
+        let mut hasher = self.naming.hasher();
+        self.hand_on(plan.stored, &mut |bytes| hasher.update(bytes))?;
+        Ok(hasher.content() == plan.blake3)
     }
 
     /// The first bytes behind the stored ones.
@@ -159,5 +167,86 @@ fn contradiction(plan: &SegmentPlan, proven: &Proven) -> Option<String> {
         | (PlannedEnd::EndOfFile, Ending::EndOfFile) => None,
         (_, Ending::Stopped(reason)) => Some(format!("behind its last transaction: {reason}")),
         _ => Some("it has another end than it had".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Written;
+    use crate::axon::name::SegmentName;
+    use crate::axon::token::Token;
+    use crate::engine::error::Error;
+    use crate::engine::observe::Unobserved;
+    use crate::engine::restore::error::Error as Refused;
+    use crate::engine::restore::plan::{PlannedEnd, SegmentPlan};
+    use crate::repo::format::id::Naming;
+    use std::fs::File;
+
+    /// A header and a transaction of one event without content.
+    fn prefix() -> Vec<u8> {
+        let area = [0_u8; 4];
+        let transaction =
+            [&[0, 0, 0, 4, 2, 0, 1], area.as_slice(), &crc32fast::hash(&area).to_be_bytes()].concat();
+        [&[2, 0, 0, 0, 0], transaction.as_slice()].concat()
+    }
+
+    fn plan(stored: &[u8]) -> SegmentPlan {
+        SegmentPlan {
+            path: "data/default/x".into(),
+            number: 0,
+            version: 0,
+            events: 1,
+            prefix: stored.len() as u64,
+            length: 10_000,
+            end: PlannedEnd::Rolled,
+            blake3: Naming::Blake3.content(stored),
+            name: SegmentName { number: Token::ZERO, version: 0 },
+            stored: stored.len() as u64,
+            extents: vec![],
+        }
+    }
+
+    /// The whole file: prefix, end, zeros.
+    fn file(stored: &[u8]) -> Vec<u8> {
+        let mut bytes = [stored, &[0xff; 4]].concat();
+        bytes.resize(10_000, 0);
+        bytes
+    }
+
+    fn check(bytes: &[u8], plan: &SegmentPlan) -> Result<u64, Error> {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        std::fs::write(&path, bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        let written = Written { file, path: &path, naming: Naming::Blake3, observer: &Unobserved };
+        written.check_segment(plan).map(|found| found.events)
+    }
+
+    #[test]
+    fn what_was_written_is_well() {
+        assert_eq!(check(&file(&prefix()), &plan(&prefix())).unwrap(), 1);
+    }
+
+    #[test]
+    fn every_other_byte_and_every_other_length_is_found() {
+        let (good, plan) = (file(&prefix()), plan(&prefix()));
+        let end = prefix().len() + 4;
+        for at in (0..end + 20).chain([5_000, 9_999]) {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            assert!(check(&bytes, &plan).is_err(), "byte {at}");
+        }
+        assert!(check(&good[..9_999], &plan).is_err());
+        assert!(check(&[good.as_slice(), &[0]].concat(), &plan).is_err());
+    }
+
+    #[test]
+    fn whether_the_disk_or_the_point_is_wrong_is_told_apart() {
+        let mut bytes = file(&prefix());
+        bytes[8] ^= 1;
+        let disk = check(&bytes, &plan(&prefix()));
+        assert!(matches!(disk, Err(Error::Restore(Refused::Written { .. }))), "{disk:?}");
+        let cut = &prefix()[..12];
+        let point = check(&file(cut), &plan(cut));
+        assert!(matches!(point, Err(Error::Restore(Refused::Contradiction { .. }))), "{point:?}");
     }
 }

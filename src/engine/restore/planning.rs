@@ -267,3 +267,80 @@ fn least_length(prefix: u64, end: PlannedEnd) -> u64 {
         PlannedEnd::EndOfFile | PlannedEnd::AsFound => prefix,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{end_of, least_length};
+    use crate::axon::name::SegmentName;
+    use crate::axon::segment::Reason;
+    use crate::axon::token::Token;
+    use crate::engine::pieces::Piece;
+    use crate::engine::restore::plan::PlannedEnd;
+    use crate::repo::format::entry::{End, Flaw, SegmentEntry};
+    use crate::repo::format::id::ContentHash;
+    use crate::repo::format::point::Claim;
+
+    fn entry(end: End, logical_end: u64) -> SegmentEntry {
+        SegmentEntry {
+            name: SegmentName { number: Token::ZERO, version: 0 },
+            logical_end,
+            stored_length: logical_end,
+            file_length: logical_end,
+            end,
+            flaw: None,
+            modified_ns: 0,
+            events: 1,
+            transactions: 1,
+            times: None,
+            content: ContentHash([0; 32]),
+            extents: vec![],
+            time_map: None,
+        }
+    }
+
+    fn sealed(entry: &SegmentEntry, is_newest: bool) -> PlannedEnd {
+        end_of(&Piece::of_entry(entry.clone()), entry, is_newest)
+    }
+
+    fn claimed(entry: &SegmentEntry, length: u64, is_newest: bool) -> PlannedEnd {
+        let claim = Claim { number: 0, version: 0, length, last: Some(0), blake3: ContentHash([0; 32]) };
+        end_of(&Piece::of_claim(claim, Some(entry.clone())).unwrap(), entry, is_newest)
+    }
+
+    #[test]
+    fn a_sealed_segment_keeps_its_end_and_a_newest_one_always_has_one() {
+        for is_newest in [false, true] {
+            assert_eq!(sealed(&entry(End::Rolled, 100), is_newest), PlannedEnd::Rolled);
+            assert_eq!(sealed(&entry(End::Open, 100), is_newest), PlannedEnd::Open);
+            let flawed =
+                SegmentEntry { flaw: Some(Flaw { reason: Reason::Checksum }), ..entry(End::Rolled, 100) };
+            assert_eq!(sealed(&flawed, is_newest), PlannedEnd::AsFound);
+        }
+        assert_eq!(sealed(&entry(End::EndOfFile, 100), false), PlannedEnd::EndOfFile);
+        assert_eq!(sealed(&entry(End::EndOfFile, 100), true), PlannedEnd::Open);
+    }
+
+    #[test]
+    fn a_claim_is_open_where_it_is_the_newest_and_was_rolled_where_it_has_a_successor() {
+        for end in [End::Rolled, End::Open, End::EndOfFile] {
+            assert_eq!(claimed(&entry(end, 100), 60, true), PlannedEnd::Open);
+            assert_eq!(claimed(&entry(end, 100), 100, true), PlannedEnd::Open);
+            assert_eq!(claimed(&entry(end, 100), 60, false), PlannedEnd::Rolled);
+        }
+        assert_eq!(claimed(&entry(End::Open, 100), 100, false), PlannedEnd::Open);
+    }
+
+    #[test]
+    fn what_has_no_header_has_no_end() {
+        assert_eq!(sealed(&entry(End::Rolled, 0), false), PlannedEnd::Open);
+        assert_eq!(claimed(&entry(End::Open, 100), 0, false), PlannedEnd::Open);
+    }
+
+    #[test]
+    fn there_is_room_for_header_and_end() {
+        assert_eq!(least_length(0, PlannedEnd::Open), 9);
+        assert_eq!(least_length(5, PlannedEnd::Rolled), 9);
+        assert_eq!(least_length(100, PlannedEnd::Open), 104);
+        assert_eq!(least_length(100, PlannedEnd::EndOfFile), 100);
+    }
+}

@@ -5,7 +5,7 @@ use crate::axon::segment::Ending;
 use crate::axon::token::Token;
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
-use crate::engine::proof::{Proven, Prover};
+use crate::engine::proof::{Mark, Proven, Prover};
 use crate::engine::verify::book::{Book, EntryId, Part};
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::pages::{Pages, chunks_of};
@@ -126,15 +126,23 @@ impl History<'_> {
 
     /// Claims that the segment does not hold: the points are hit, the segment is not.
     fn enter_missed(&self, id: EntryId, entry: &SegmentEntry, proven: &Proven, book: &mut Book) {
-        for (asked, points) in self.asked_of(id).filter(|(asked, _)| proven.missed.contains(&asked.mark())) {
-            let text = format!(
-                "segment {}: its first {} bytes, before token {}, are not those that points claim",
-                entry.name, asked.length, asked.next
-            );
-            let number = book.add(Class::Damage, "claim", text, ADVICE);
-            for point in points {
-                book.hits_point(number, *point);
+        let missed: HashSet<&Mark> = proven.missed.iter().collect();
+        let mut asked = self.asked_of(id).filter(|(asked, _)| missed.contains(&asked.mark())).peekable();
+        let Some((least, _)) = asked.peek() else { return };
+        let text = format!(
+            "segment {}: its first {} bytes, before token {}, are not those that points claim{}",
+            entry.name,
+            least.length,
+            least.next,
+            if missed.len() > 1 {
+                format!("; nor are {} longer prefixes", missed.len() - 1)
+            } else {
+                String::new()
             }
+        );
+        let number = book.add(Class::Damage, "claim", text, ADVICE);
+        for point in asked.flat_map(|(_, points)| points) {
+            book.hits_point(number, *point);
         }
     }
 

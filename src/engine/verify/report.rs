@@ -37,7 +37,7 @@ pub struct Tokens {
 pub struct Finding {
     /// What kind of trouble it is.
     pub class: Class,
-    /// A stable word: `point`, `act`, `steps`, `safepoint`, `record`, `record-chain`, `record-lost`, `not-a-superset`, `page`, `tree`, `claim`,
+    /// A stable word: `journal` (points and acts), `steps`, `safepoint`, `record`, `record-chain`, `record-lost`, `not-a-superset`, `page`, `claim`,
     /// `chunk-lost`, `pack`, `pack-directory`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `not-recorded`.
     pub what: &'static str,
     /// The file, as the user would call it, if it is one.

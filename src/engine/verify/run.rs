@@ -93,7 +93,10 @@ impl Run<'_> {
 
     fn points_and_acts(&mut self) {
         for file in &self.journal.unreadable {
-            self.book.add_file("journal", file.path.clone(), file.why.clone(), ADVICE_JOURNAL);
+            let number = self.book.add_file("journal", file.path.clone(), file.why.clone(), ADVICE_JOURNAL);
+            if let Some(point) = point_of(&file.path) {
+                self.book.hits_point(number, point);
+            }
         }
         for listed in &self.journal.points {
             for (what, text) in manifest::faults(&listed.point.body) {
@@ -198,5 +201,24 @@ impl Run<'_> {
                 Ok(None)
             }
         }
+    }
+}
+
+/// The number of the point whose file has this path.
+fn point_of(path: &str) -> Option<u64> {
+    let (directory, name) = path.rsplit_once('/')?;
+    let is_point = directory.rsplit('/').next() == Some(paths::POINTS);
+    name.strip_suffix(".json").filter(|_| is_point)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::point_of;
+
+    #[test]
+    fn the_file_of_a_point_names_it() {
+        assert_eq!(point_of("/a/repo/points/12.json"), Some(12));
+        assert_eq!(point_of("/a/points/acts/12.json"), None);
+        assert_eq!(point_of("points"), None);
     }
 }
