@@ -4,12 +4,13 @@
 //! confidential.
 
 use crate::engine::restore::error::{Error, at};
+use crate::engine::restore::leftovers;
 use crate::engine::restore::target::{Place, Target};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The one directory at the top of what is restored.
 pub const DATA: &str = "data";
@@ -19,24 +20,25 @@ const NAME_REPEATED_MAX: usize = 150;
 /// A directory that is removed again unless it is published.
 pub struct Staging {
     directory: TempDir,
+    /// Held as long as it is at work: one that nobody holds was left by a restore that was killed.
+    _lock: Option<File>,
     target: Target,
     /// All directories, in the order in which they were made.
     made: Vec<PathBuf>,
 }
 
 impl Staging {
-    /// Makes it.
+    /// Makes it, and removes what killed restores to the same target left.
     pub fn create(target: Target) -> Result<Self, Error> {
-        let mut prefix = std::ffi::OsString::from(".");
-        if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
-            prefix.push(target.name());
-        }
-        prefix.push(".segvault-restore-");
+        let is_repeated = target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX;
+        let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
         let parent = target.staging_parent();
+        leftovers::remove(parent, &prefix);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
         let directory = builder.tempdir_in(parent).map_err(at(parent))?;
-        let mut staging = Self { directory, target, made: Vec::new() };
+        let lock = leftovers::lock(directory.path());
+        let mut staging = Self { directory, _lock: lock, target, made: Vec::new() };
         staging.make_directory(DATA)?;
         Ok(staging)
     }
@@ -90,6 +92,36 @@ impl Staging {
         sync_directory(&parent)?;
         sync_directory(target)
     }
+}
+
+/// A single file that waits beside the place where it belongs, and is removed again unless it is published.
+pub struct StagedFile {
+    file: NamedTempFile,
+    to: PathBuf,
+}
+
+impl StagedFile {
+    /// Writes it, durably.
+    pub fn create(to: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let parent = directory_of(to);
+        let mut file = NamedTempFile::new_in(parent).map_err(at(parent))?;
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(at(to))?;
+        Ok(Self { file, to: to.to_owned() })
+    }
+
+    /// Gives it its name, durably.
+    pub fn publish(self) -> Result<PathBuf, Error> {
+        let path = self.file.into_temp_path();
+        rename_new(&path, &self.to)?;
+        // It has another name now: there is nothing left to remove.
+        let _ = path.keep();
+        sync_directory(directory_of(&self.to))?;
+        Ok(self.to)
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Renames, never replacing anything.

@@ -239,6 +239,13 @@ fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
             let mut acknowledged = vec![first];
             acknowledged.extend(back_up(&repository, 2));
             drop(repository);
+            let durable = disk.reboot(Image::OnlySynced).files();
+            for known in known_packs(&index) {
+                assert!(
+                    durable.iter().any(|path| path.ends_with(&known)),
+                    "{at}: {known} is known too early"
+                );
+            }
             let disk = disk.reboot(image);
             let repository = open_with(disk.clone(), &index);
             acknowledged.push(back_up(&repository, 3).unwrap());
@@ -248,6 +255,13 @@ fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
                 .unwrap_or_else(|why| panic!("{at} {image:?}: {why}"));
         }
     }
+}
+
+/// The packs in the file of an index.
+fn known_packs(index: &Path) -> Vec<String> {
+    let connection = rusqlite::Connection::open(index).unwrap();
+    let mut statement = connection.prepare("SELECT lower(hex(name)) FROM packs").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 #[test]
