@@ -16,13 +16,14 @@ pub struct Restored {
     pub zip: Option<(String, Vec<u8>)>,
 }
 
-/// A segment of a point: the entry that has its bytes, and what of it belongs to the point.
+/// A segment of a point: the entry that has its bytes, and how many of them belong to the point.
 struct Piece {
     entry: Entry,
     length: u64,
     content: Hash,
-    end: u64,
+    claimed: bool,
     last: Option<u64>,
+    newest: bool,
 }
 
 pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
@@ -53,23 +54,31 @@ fn is_file_name(name: &str) -> bool {
     !["", ".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
 }
 
-/// Of each number the highest version that the point has.
+/// Of each number the highest version that the point has; of that a good copy or a claim before a damaged copy.
 fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, Piece>> {
     let own = tree(&repository.root, &unhex(text(log, "root")?)?)?;
     check(own.len() as u64 == number(log, "segments")?, "its tree has another number of segments")?;
-    let mut pieces = Vec::new();
-    for entry in own {
-        check(entry.is_good(entry.key.0, entry.key.1), "a damaged copy is in the tree of a point")?;
+    let sealed = |entry: Entry| {
         let last = (entry.events > 0).then(|| entry.key.0 + entry.events - 1);
-        pieces.push(Piece { length: entry.logical_end, content: entry.content, end: entry.end, last, entry });
-    }
+        Piece {
+            length: entry.logical_end,
+            content: entry.content,
+            claimed: false,
+            last,
+            newest: false,
+            entry,
+        }
+    };
+    let mut pieces: Vec<Piece> = own.into_iter().map(sealed).collect();
     let (newest, root, tails) = repository.newest_record(key)?;
     check(newest >= number(log, "record")?, "the newest record of its log is missing")?;
     for claim in items(log, "open") {
         pieces.push(claimed(repository, &root, &tails, claim)?);
     }
-    pieces.sort_by_key(|piece| piece.entry.key);
-    let pieces: BTreeMap<u64, Piece> = pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
+    pieces
+        .sort_by_key(|piece| (piece.entry.key.0, piece.entry.key.1, piece.claimed || piece.entry.key.2 == 0));
+    let mut pieces: BTreeMap<u64, Piece> =
+        pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
     // A log without events is empty, though it has a segment.
     let with_events = || pieces.values().filter(|piece| piece.last.is_some());
     let first = with_events().next().map(|piece| piece.entry.key.0);
@@ -77,6 +86,7 @@ fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, P
     let fits = log["first"].as_u64() == first && log["head"].as_u64() == head;
     let bytes: u64 = pieces.values().map(|piece| piece.length).sum();
     check(fits && number(log, "bytes")? == bytes, "first, head or bytes are not what its segments have")?;
+    pieces.last_entry().iter_mut().for_each(|newest| newest.get_mut().newest = true);
     Ok(pieces)
 }
 
@@ -88,18 +98,37 @@ fn claimed(repository: &Repository, root: &Hash, tails: &[Entry], claim: &Value)
     let entry = found.ok_or("a claim finds nothing")?.clone();
     let (length, content) = (number(claim, "length")?, unhex(text(claim, "blake3")?)?);
     check(length <= entry.logical_end, "less is held than was claimed")?;
-    Ok(Piece { entry, length, content, end: 0, last: claim["last"].as_u64() })
+    Ok(Piece { entry, length, content, claimed: true, last: claim["last"].as_u64(), newest: false })
 }
 
-/// Prefix, end and zeros.
+/// Prefix, end and zeros; or a damaged copy as it was found.
 fn file(repository: &Repository, piece: &Piece) -> Read<Vec<u8>> {
     let mut bytes = repository.packs.join(&piece.entry.extents)?;
     check(hash(&bytes) == piece.entry.content, "its content has another hash")?;
-    bytes.truncate(usize::try_from(piece.length)?);
-    check(hash(&bytes) == piece.content, "what was claimed has another hash")?;
-    bytes.extend([[0; 4].as_slice(), &[0xff; 4], &[]][usize::try_from(piece.end)?]);
+    if piece.claimed || piece.entry.key.2 == 0 {
+        bytes.truncate(usize::try_from(piece.length)?);
+        check(hash(&bytes) == piece.content, "what was claimed has another hash")?;
+        let end = piece.end();
+        bytes.resize(bytes.len().max(if end.is_empty() { 0 } else { 5 }), 0);
+        bytes.extend(end);
+    }
     bytes.resize(bytes.len().max(usize::try_from(piece.entry.file_length)?), 0);
     Ok(bytes)
+}
+
+impl Piece {
+    /// What stands behind the prefix.
+    fn end(&self) -> &'static [u8] {
+        let (open, rolled) = (&[0; 4], &[0xff; 4]);
+        match (self.entry.end, self.claimed) {
+            (_, true) if self.newest => open,
+            (1, _) | (_, true) if self.length < 5 => open,
+            (_, true) if self.length < self.entry.logical_end => rolled,
+            (1, _) => rolled,
+            (2, _) if !self.newest => &[],
+            _ => open,
+        }
+    }
 }
 
 fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> Read<()> {

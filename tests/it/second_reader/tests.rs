@@ -607,3 +607,78 @@ fn the_sample_repository_is_the_same_whenever_it_is_made() {
     }
     assert!(room.run("verify --data").contains("everything is there"));
 }
+
+/// The path of a segment.
+fn path_of(files: &Files, segment: usize) -> String {
+    files.keys().nth(segment).unwrap().clone()
+}
+
+#[test]
+fn what_was_damaged_from_the_beginning_comes_back_as_it_was_found() {
+    let (room, good) = (Room::new(), files_of(&made_up(60)));
+    let mut rotten = good.clone();
+    rotten.get_mut(&path_of(&good, 3)).unwrap()[400] ^= 1;
+    room.backup(&rotten, "--no-control-db");
+    room.proves(1, &rotten);
+    assert!(entries(&room.open(), 1).iter().any(|entry| entry.key.2 == 1), "it is in the point's tree");
+    // A good copy of it turns up; the older point keeps what it has.
+    room.backup(&good, "--no-control-db");
+    assert_eq!(room.second(1).files, rotten);
+    room.proves(2, &good);
+}
+
+#[test]
+fn a_claim_on_a_segment_that_has_a_successor_ends_as_the_document_says() {
+    let room = Room::new();
+    let (early, good) = (files_of(&made_up(10)), files_of(&made_up(60)));
+    let open = early.keys().next_back().unwrap().clone();
+    assert!(good.contains_key(&open) && *good.keys().next_back().unwrap() > open);
+    room.backup(&early, "--no-control-db");
+    // It was sealed since, and damaged inside of what had been archived: the archived prefix is what there is.
+    let mut rotten = good.clone();
+    rotten.get_mut(&open).unwrap()[60] ^= 1;
+    room.backup(&rotten, "--no-control-db");
+    let claims = |point: u64| {
+        room.open().points[&point].1["contexts"]["default"]["events"]["open"].as_array().unwrap().len()
+    };
+    assert_eq!((claims(1), claims(2)), (1, 2));
+    both_agree(&room, 2);
+    // It is whole again: what the second point has of it is a part.
+    room.backup(&good, "--no-control-db");
+    both_agree(&room, 1);
+    fs::remove_dir_all(room.at("restored2")).unwrap();
+    fs::remove_dir_all(room.at("zips2")).unwrap();
+    both_agree(&room, 2);
+    room.proves(3, &good);
+}
+
+/// Both readers put back the same, whatever it is.
+fn both_agree(room: &Room, point: u64) {
+    same(&room.second(point).files, &room.first(point).0);
+}
+
+#[test]
+fn segments_that_just_end_come_back_as_the_document_says() {
+    let room = Room::new();
+    let mut files = files_of(&made_up(60));
+    let names: Vec<String> = files.keys().cloned().collect();
+    for name in [&names[2], names.last().unwrap()] {
+        let bytes = files.get_mut(name).unwrap();
+        let end = blocks(bytes).last().unwrap().0;
+        bytes.truncate(end);
+    }
+    room.backup(&files, "--no-control-db");
+    both_agree(&room, 1);
+    assert_eq!(room.second(1).files[&names[2]], files[&names[2]]);
+    let newest = &room.second(1).files[names.last().unwrap()];
+    assert_eq!(**newest, *[&files[names.last().unwrap()][..], &[0; 4]].concat());
+    // The newest is not there any more: the one before it is the newest now.
+    files.retain(|name, _| *name <= names[2]);
+    let other = Room::new();
+    other.backup(&files, "--no-control-db");
+    both_agree(&other, 1);
+    // Less than a header: zeros.
+    files.insert("data/default/00000000000000000000.snapshots".to_owned(), vec![2, 0]);
+    other.backup(&files, "--no-control-db");
+    both_agree(&other, 2);
+}
