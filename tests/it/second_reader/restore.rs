@@ -75,14 +75,14 @@ fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, P
     for claim in items(log, "open") {
         pieces.push(claimed(repository, &root, &tails, claim)?);
     }
-    pieces
-        .sort_by_key(|piece| (piece.entry.key.0, piece.entry.key.1, piece.claimed || piece.entry.key.2 == 0));
+    let standing = |piece: &Piece| if piece.claimed { 1 } else { 2 - 2 * piece.entry.key.2 };
+    pieces.sort_by_key(|piece| (piece.entry.key.0, piece.entry.key.1, standing(piece)));
     let mut pieces: BTreeMap<u64, Piece> =
         pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
     // A log without events is empty, though it has a segment.
     let with_events = || pieces.values().filter(|piece| piece.last.is_some());
     let first = with_events().next().map(|piece| piece.entry.key.0);
-    let head = with_events().last().and_then(|piece| piece.last);
+    let head = with_events().next_back().and_then(|piece| piece.last);
     let fits = log["first"].as_u64() == first && log["head"].as_u64() == head;
     let bytes: u64 = pieces.values().map(|piece| piece.length).sum();
     check(fits && number(log, "bytes")? == bytes, "first, head or bytes are not what its segments have")?;
