@@ -35,8 +35,8 @@ impl Repository {
         let id = text(&config, "id")?;
         let (points, acts) = (row(root, "point", id)?, row(root, "act", id)?);
         let mut packs = Packs::read(root)?;
-        let gone =
-            acts.values().filter(|(_, act)| act["act"] == "gone").flat_map(|(_, act)| items(act, "points"));
+        let gone = acts.values().filter(|(_, act)| act["act"] == "gone");
+        let gone = gone.flat_map(|(_, act)| items(act, "points"));
         let gone: BTreeSet<u64> = gone.filter_map(|point| point["number"].as_u64()).collect();
         for (row, gone, kind) in [(&points, &gone, "point"), (&acts, &BTreeSet::new(), "act")] {
             let numbers = 1..row.keys().next_back().copied().unwrap_or(1);
@@ -50,27 +50,12 @@ impl Repository {
         restore::restore(self, &self.points.get(&point).ok_or("there is no such point")?.1)
     }
 
-    /// Whether the last act on this very file that says so has left the point in the list.
-    fn is_listed(&self, point: u64) -> Read<bool> {
-        let (hash, _) = self.points.get(&point).ok_or("there is no such point")?;
-        let is_meant = |named: &Value| named["number"] == point && named["blake3"] == hex(hash);
-        let acts = self.acts.values().rev().filter(|(_, act)| items(act, "points").any(is_meant));
-        let listed = |(_, act): &(Hash, Value)| match act["act"].as_str() {
-            Some("forgotten" | "gone") => Some(false),
-            Some("remembered") => Some(true),
-            _ => None,
-        };
-        Ok(acts.map(listed).find_map(|listed| listed).unwrap_or(true))
-    }
-
     /// The newest record of a log: its number, the root of its tree, its tails. All of the log that is there is checked.
     fn newest_record(&self, key: &[u8]) -> Read<(u64, Hash, Vec<Entry>)> {
         let directory = self.root.join("logs").join(&hex(&hash(key))[..32]);
-        let mut before: Option<(u64, Hash)> = None;
-        let mut newest = None;
+        let (mut before, mut newest) = (None::<(u64, Hash)>, None);
         for (at, bytes) in numbered(&directory, "")? {
-            let (previous, root, tails) =
-                record(&bytes, at, key).map_err(|wrong| format!("record {at}: {wrong}"))?;
+            let (previous, root, tails) = record(&bytes, at, key)?;
             let follows = before.is_none_or(|(number, hash)| number + 1 < at || previous == Some(hash));
             check(follows, "a record is not the one that the next one holds")?;
             before = Some((at, hash(&bytes)));
@@ -104,14 +89,13 @@ fn record(bytes: &[u8], at: u64, key: &[u8]) -> Read<(Option<Hash>, Hash, Vec<En
 fn row(root: &Path, kind: &str, repository: &str) -> Read<Row> {
     let mut row = Row::new();
     for (at, bytes) in numbered(&root.join(format!("{kind}s")), ".json")? {
-        let told = |wrong: &dyn std::fmt::Display| format!("{kind} {at}: {wrong}");
-        let value = json(&bytes, &format!("segvault.{kind}")).map_err(|wrong| told(&wrong))?;
+        let value = json(&bytes, &format!("segvault.{kind}"))?;
         let own = number(&value, "number")? == at && text(&value, "repository")? == repository;
-        check(own, &told(&"it has another number or repository"))?;
+        check(own, &format!("{kind} {at} has another number or repository"))?;
         let previous = value["previous"].as_str().map(unhex).transpose()?;
         let before = row.last_key_value().filter(|(number, _)| *number + 1 == at);
         let follows = before.is_none_or(|(_, (hash, _))| previous == Some(*hash));
-        check(follows && previous.is_some() == (at > 1), &told(&"the one before it is another"))?;
+        check(follows && previous.is_some() == (at > 1), &format!("what is before {kind} {at} is another"))?;
         row.insert(at, (hash(&bytes), value));
     }
     Ok(row)
@@ -133,11 +117,8 @@ fn numbered(directory: &Path, ending: &str) -> Read<BTreeMap<u64, Vec<u8>>> {
 
 /// The names in a directory, sorted; none where it is none.
 fn list(directory: &Path) -> Read<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
-    for entry in if directory.is_dir() { Some(fs::read_dir(directory)?) } else { None }.into_iter().flatten()
-    {
-        let entry = entry?;
-        found.extend(entry.file_name().into_string().ok().map(|name| (name, entry.path())));
-    }
-    Ok(found)
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(BTreeMap::new()) };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Read<Vec<_>>>()?;
+    let named = |path: PathBuf| Some((path.file_name()?.to_str()?.to_owned(), path));
+    Ok(paths.into_iter().filter_map(named).collect())
 }

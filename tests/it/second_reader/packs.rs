@@ -42,8 +42,8 @@ impl Packs {
             at = block.encoded.end;
             blocks.push(block);
         }
-        good = good.and(check(hex(&hash(pack)) == name, "its bytes do not have its name"));
-        if let Err(wrong) = good.and_then(|()| form(pack, &blocks)) {
+        let named = check(hex(&hash(pack)) == name, "its bytes do not have its name");
+        if let Err(wrong) = good.and(named).and_then(|()| form(pack, &blocks)) {
             self.damage.push(format!("pack {name}: {wrong}"));
         }
     }
@@ -59,8 +59,8 @@ impl Packs {
         rest.end()
     }
 
-    pub fn chunk(&self, name: &Hash) -> Read<&[u8]> {
-        Ok(self.chunks.get(name).ok_or_else(|| format!("no pack has chunk {}", hex(name)))?)
+    pub fn chunk(&self, name: &Hash) -> Read<&Vec<u8>> {
+        self.chunks.get(name).ok_or_else(|| format!("no pack has chunk {}", hex(name)).into())
     }
 
     /// Chunks back to back.
@@ -114,12 +114,10 @@ impl Block {
         bytes.expect(b"SVBK", "a block has no header")?;
         let (codec, flags) = (bytes.number(1)?, bytes.number(1)?);
         bytes.expect(&[0; 2], "reserved bytes are not 0")?;
-        let (dictionary, encoded) = (bytes.number(4)?, bytes.number(4)?);
-        let (raw, count) = (bytes.number(4)?, bytes.number(4)?);
-        let lengths = (1..=raw).contains(&encoded) && raw <= 33_554_432;
-        check(lengths && (1..=65_536).contains(&count), "the lengths of a block are impossible")?;
-        let (chunks, sum) = bytes.extents(count)?;
-        check(sum == raw, "the chunks of a block do not add up")?;
+        let (dictionary, encoded, raw) = (bytes.number(4)?, bytes.number(4)?, bytes.number(4)?);
+        check((1..=raw).contains(&encoded) && raw <= 33_554_432, "the lengths of a block are impossible")?;
+        let (chunks, sum) = bytes.extents()?;
+        check(sum == raw && chunks.len() <= 65_536, "the chunks of a block do not add up")?;
         let end = pack.len() - bytes.0.len();
         bytes.expect(&hash(&pack[at..end])[..8], "the header of a block is damaged")?;
         let encoded = end + 8..end + 8 + bytes.take(encoded)?.len();

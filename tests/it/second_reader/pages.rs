@@ -15,7 +15,7 @@ pub struct Entry {
     pub logical_end: u64,
     pub file_length: u64,
     pub events: u64,
-    pub transactions: u64,
+    pub blocks: u64,
     pub content: Hash,
     /// The bytes of first, last, least and greatest.
     pub times: Option<Hash>,
@@ -32,30 +32,18 @@ impl Entry {
         check(detail == 0 || flaw == 2, "a detail without its flaw")?;
         let (logical_end, stored) = (bytes.number(8)?, bytes.number(8)?);
         let (file_length, _modified) = (bytes.number(8)?, bytes.number(8)?);
-        let (events, transactions, content) = (bytes.number(8)?, bytes.number(8)?, bytes.hash()?);
-        let possible = transactions <= events && events <= transactions.saturating_mul(32_767);
-        check(possible, "so many events in so many transactions are impossible")?;
+        let (events, blocks, content) = (bytes.number(8)?, bytes.number(8)?, bytes.hash()?);
+        let possible = blocks <= events && events <= blocks.saturating_mul(32_767);
+        check(possible, "so many events in so many blocks are impossible")?;
         check(number.saturating_add(events) < 1 << 63, "tokens run past 2^63 - 1")?;
         let times = if flags & 1 == 0 { None } else { Some(bytes.hash()?) };
         let time_map = if flags & 2 == 0 { None } else { Some(bytes.hash()?) };
-        let count = bytes.number(4)?;
-        let (extents, sum) = bytes.extents(count)?;
+        let (extents, sum) = bytes.extents()?;
         let lengths = stored == logical_end || stored > logical_end && flaw != 0;
         check(sum == stored && lengths, "a stored length is wrong")?;
         let key =
             if flaw == 0 { (number, version, 0, Hash::default()) } else { (number, version, 1, content) };
-        Ok(Self {
-            key,
-            end,
-            logical_end,
-            file_length,
-            events,
-            transactions,
-            content,
-            times,
-            time_map,
-            extents,
-        })
+        Ok(Self { key, end, logical_end, file_length, events, blocks, content, times, time_map, extents })
     }
 
     /// The good copy of this number and version.
@@ -83,8 +71,8 @@ fn descend(root: &Path, page: &Hash, expected: Option<u64>, found: &mut Vec<Entr
     bytes.expect(&[0], "reserved bytes are not 0")?;
     let count = bytes.number(4)?;
     check(level <= 15 && expected.is_none_or(|expected| expected == level), "a page has a wrong level")?;
-    let may_be_empty = level == 0 && expected.is_none();
-    check(count <= 128 && (count > 0 || may_be_empty), "a page has too many entries, or none")?;
+    let some = count > 0 || level == 0 && expected.is_none();
+    check(some && count <= 128, "a page has too many entries, or none")?;
     for _ in 0..count {
         if level == 0 {
             found.push(Entry::read(&mut bytes)?);

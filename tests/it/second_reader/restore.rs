@@ -5,7 +5,7 @@ use super::pages::{Entry, tree};
 use super::wire::{Bytes, Hash, Read, check, hash, items, number, text, unhex};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write};
+use std::io::Write;
 
 /// A point, put back.
 #[derive(Default)]
@@ -16,13 +16,14 @@ pub struct Restored {
     pub zip: Option<(String, Vec<u8>)>,
 }
 
-/// A segment of a point: the entry that has its bytes, and what of it belongs to the point.
+/// A segment of a point: the entry that has its bytes, and how many of them belong to the point.
 struct Piece {
     entry: Entry,
     length: u64,
     content: Hash,
-    end: u64,
+    claimed: bool,
     last: Option<u64>,
+    newest: bool,
 }
 
 pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
@@ -30,14 +31,12 @@ pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
     for (context, held) in point["contexts"].as_object().ok_or("it has no contexts")? {
         check(is_file_name(context), "a context has no name for a directory")?;
         for (store, code) in [("snapshots", 1_u8), ("events", 2)] {
-            let source = text(point, "source")?;
             let incarnation = u32::try_from(number(held, "incarnation")?)?.to_le_bytes();
             let mut key = [&[code][..], &incarnation].concat();
-            for name in [source, context] {
+            for name in [text(point, "source")?, context] {
                 key.extend([&u16::try_from(name.len())?.to_le_bytes()[..], name.as_bytes()].concat());
             }
-            let log = log(repository, &key, &held[store]);
-            for piece in log.map_err(|wrong| format!("{context}, {store}: {wrong}"))?.into_values() {
+            for piece in log(repository, &key, &held[store])?.into_values() {
                 let (number, version, ..) = piece.entry.key;
                 let version = if version == 0 { String::new() } else { format!("_{version:05}") };
                 let path = format!("data/{context}/{number:020}{version}.{store}");
@@ -55,87 +54,100 @@ fn is_file_name(name: &str) -> bool {
     !["", ".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
 }
 
-/// Of each number the highest version that the point has.
+/// Of each number the highest version that the point has; of that a good copy or a claim before a damaged copy.
 fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, Piece>> {
     let own = tree(&repository.root, &unhex(text(log, "root")?)?)?;
     check(own.len() as u64 == number(log, "segments")?, "its tree has another number of segments")?;
-    let mut pieces = Vec::new();
-    for entry in own {
-        check(entry.is_good(entry.key.0, entry.key.1), "a damaged copy is in the tree of a point")?;
+    let sealed = |entry: Entry| {
         let last = (entry.events > 0).then(|| entry.key.0 + entry.events - 1);
-        let (length, content, end) = (entry.logical_end, entry.content, entry.end);
-        pieces.push(Piece { entry, length, content, end, last });
-    }
+        Piece {
+            length: entry.logical_end,
+            content: entry.content,
+            claimed: false,
+            last,
+            newest: false,
+            entry,
+        }
+    };
+    let mut pieces: Vec<Piece> = own.into_iter().map(sealed).collect();
     let (newest, root, tails) = repository.newest_record(key)?;
     check(newest >= number(log, "record")?, "the newest record of its log is missing")?;
     for claim in items(log, "open") {
         pieces.push(claimed(repository, &root, &tails, claim)?);
     }
-    pieces.sort_by_key(|piece| piece.entry.key);
-    let pieces: BTreeMap<u64, Piece> = pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
+    let standing = |piece: &Piece| if piece.claimed { 1 } else { 2 - 2 * piece.entry.key.2 };
+    pieces.sort_by_key(|piece| (piece.entry.key.0, piece.entry.key.1, standing(piece)));
+    let mut pieces: BTreeMap<u64, Piece> =
+        pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
     // A log without events is empty, though it has a segment.
     let with_events = || pieces.values().filter(|piece| piece.last.is_some());
-    let (first, head) = (
-        with_events().next().map(|piece| piece.entry.key.0),
-        with_events().next_back().and_then(|piece| piece.last),
-    );
+    let first = with_events().next().map(|piece| piece.entry.key.0);
+    let head = with_events().next_back().and_then(|piece| piece.last);
     let fits = log["first"].as_u64() == first && log["head"].as_u64() == head;
     let bytes: u64 = pieces.values().map(|piece| piece.length).sum();
     check(fits && number(log, "bytes")? == bytes, "first, head or bytes are not what its segments have")?;
+    pieces.last_entry().iter_mut().for_each(|newest| newest.get_mut().newest = true);
     Ok(pieces)
 }
 
 /// What a claim resolves to: in the newest record of the log a tail, or a good copy in its tree.
 fn claimed(repository: &Repository, root: &Hash, tails: &[Entry], claim: &Value) -> Read<Piece> {
     let (segment, version) = (number(claim, "number")?, claim["version"].as_u64().unwrap_or(0));
-    let entry = match tails.iter().find(|tail| tail.is_good(segment, version)) {
-        Some(tail) => tail.clone(),
-        None => {
-            let mut sealed = tree(&repository.root, root)?.into_iter();
-            sealed.find(|entry| entry.is_good(segment, version)).ok_or("a claim finds nothing")?
-        }
-    };
+    let sealed = tree(&repository.root, root)?;
+    let found = tails.iter().chain(&sealed).find(|entry| entry.is_good(segment, version));
+    let entry = found.ok_or("a claim finds nothing")?.clone();
     let (length, content) = (number(claim, "length")?, unhex(text(claim, "blake3")?)?);
     check(length <= entry.logical_end, "less is held than was claimed")?;
-    Ok(Piece { entry, length, content, end: 0, last: claim["last"].as_u64() })
+    Ok(Piece { entry, length, content, claimed: true, last: claim["last"].as_u64(), newest: false })
 }
 
-/// Prefix, end and zeros.
+/// Prefix, end and zeros; or a damaged copy as it was found.
 fn file(repository: &Repository, piece: &Piece) -> Read<Vec<u8>> {
     let mut bytes = repository.packs.join(&piece.entry.extents)?;
     check(hash(&bytes) == piece.entry.content, "its content has another hash")?;
-    bytes.truncate(usize::try_from(piece.length)?);
-    check(hash(&bytes) == piece.content, "what was claimed has another hash")?;
-    bytes.extend(match piece.end {
-        0 => &[0; 4][..],
-        1 => &[0xff; 4],
-        _ => &[],
-    });
+    if piece.claimed || piece.entry.key.2 == 0 {
+        bytes.truncate(usize::try_from(piece.length)?);
+        check(hash(&bytes) == piece.content, "what was claimed has another hash")?;
+        let end = piece.end();
+        bytes.resize(bytes.len().max(if end.is_empty() { 0 } else { 5 }), 0);
+        bytes.extend(end);
+    }
     bytes.resize(bytes.len().max(usize::try_from(piece.entry.file_length)?), 0);
     Ok(bytes)
 }
 
-fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> Read<()> {
-    let (held, inner) = match (stated.get("absent"), stated.get("inner"), stated.get("zip")) {
-        (Some(_), None, None) => return Ok(()),
-        (None, Some(held), None) => (held, content(repository, &held["inner"])?),
-        (None, None, Some(held)) => {
-            let bytes = content(repository, &held["zip"])?;
-            let inner = opened(&bytes, text(held, "entry")?)?;
-            into.zip = Some((text(held, "name")?.to_owned(), bytes));
-            (held, inner)
+impl Piece {
+    /// What stands behind the prefix.
+    fn end(&self) -> &'static [u8] {
+        let (open, rolled) = (&[0; 4], &[0xff; 4]);
+        match (self.entry.end, self.claimed) {
+            (_, true) if self.newest => open,
+            (1, _) | (_, true) if self.length < 5 => open,
+            (_, true) if self.length < self.entry.logical_end => rolled,
+            (1, _) => rolled,
+            (2, _) if !self.newest => &[],
+            _ => open,
         }
-        _ => return Err("the control database has no form that is known".into()),
-    };
-    let (entry, zip) = (text(held, "entry")?, &held["zip"]);
-    check(is_file_name(entry), "the control database has no name for a file")?;
-    if into.zip.is_none() && !zip.is_null() {
-        let bytes = rebuilt(&inner, entry, u32::try_from(number(zip, "dos_time")?)?)?;
-        let same = bytes.len() as u64 == number(zip, "length")?;
-        check(same && hash(&bytes) == unhex(text(zip, "blake3")?)?, "the zip does not come back")?;
-        into.zip = Some((text(zip, "name")?.to_owned(), bytes));
     }
-    into.files.insert(format!("data/{entry}"), inner);
+}
+
+fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> Read<()> {
+    let (absent, inner, zip) = (stated.get("absent"), stated.get("inner"), stated.get("zip"));
+    check(absent.is_some() || inner.is_some() || zip.is_some(), "the control database has no known form")?;
+    if let Some(held) = zip {
+        into.zip = Some((text(held, "name")?.to_owned(), content(repository, &held["zip"])?));
+    }
+    if let Some(held) = inner {
+        let (entry, zip, inner) = (text(held, "entry")?, &held["zip"], content(repository, &held["inner"])?);
+        check(is_file_name(entry), "the control database has no name for a file")?;
+        if !zip.is_null() {
+            let bytes = rebuilt(&inner, entry, u32::try_from(number(zip, "dos_time")?)?)?;
+            let same = bytes.len() as u64 == number(zip, "length")?;
+            check(same && hash(&bytes) == unhex(text(zip, "blake3")?)?, "the zip does not come back")?;
+            into.zip = Some((text(zip, "name")?.to_owned(), bytes));
+        }
+        into.files.insert(format!("data/{entry}"), inner);
+    }
     Ok(())
 }
 
@@ -144,8 +156,7 @@ fn content(repository: &Repository, stated: &Value) -> Read<Vec<u8>> {
     let mut list = Bytes(repository.packs.chunk(&unhex(text(stated, "list")?)?)?);
     list.magic(b"SEGVLIST")?;
     list.expect(&[0; 2], "reserved bytes are not 0")?;
-    let count = list.number(4)?;
-    let (extents, sum) = list.extents(count)?;
+    let (extents, sum) = list.extents()?;
     list.end()?;
     check(sum == number(stated, "length")? && sum <= 8_589_934_592, "the extents of a file do not add up")?;
     let bytes = repository.packs.join(&extents)?;
@@ -170,33 +181,4 @@ fn rebuilt(inner: &[u8], entry: &str, dos_time: u32) -> Read<Vec<u8>> {
     let central = [b"PK\x01\x02\x14\0", &shared[..], &sizes, &name, &[0; 14], entry.as_bytes()].concat();
     let places = [four(central.len())?, four(file.len())?].concat();
     Ok([&file[..], &central, b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &places, &[0, 0]].concat())
-}
-
-/// The file with this name in a zip, by its central directory; stored or deflated.
-fn opened(zip: &[u8], entry: &str) -> Read<Vec<u8>> {
-    let end = zip.windows(4).rposition(|four| four == b"PK\x05\x06").ok_or("it is no zip")?;
-    let mut end = Bytes(&zip[end..]);
-    end.take(16)?;
-    let mut central = Bytes(zip);
-    central.take(end.number(4)?)?;
-    loop {
-        central.expect(b"PK\x01\x02", "the file is not in the zip")?;
-        central.take(6)?;
-        let (method, _time_and_crc) = (central.number(2)?, central.take(8)?);
-        let (packed, length, name) = (central.number(4)?, central.number(4)?, central.number(2)?);
-        let (more, _) = (central.number(2)? + central.number(2)?, central.take(8)?);
-        let (at, name, _) = (central.number(4)?, central.take(name)?, central.take(more)?);
-        if name == entry.as_bytes() {
-            let mut local = Bytes(zip);
-            local.take(at + 26)?;
-            let names = local.number(2)? + local.number(2)?;
-            let (_, packed, mut inner) = (local.take(names)?, local.take(packed)?, Vec::new());
-            match method {
-                8 => drop(flate2::read::DeflateDecoder::new(packed).read_to_end(&mut inner)?),
-                _ => inner.extend(packed),
-            }
-            check(inner.len() as u64 == length, "the zip is damaged")?;
-            return Ok(inner);
-        }
-    }
 }

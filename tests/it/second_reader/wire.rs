@@ -58,9 +58,10 @@ impl<'a> Bytes<'a> {
         self.expect(&[1, 0], "the version is not known")
     }
 
-    /// Chunks with their lengths, and the sum of these.
-    pub fn extents(&mut self, count: u64) -> Read<(Vec<(Hash, u64)>, u64)> {
-        let extents = (0..count).map(|_| Ok((self.hash()?, self.number(4)?))).collect::<Read<Vec<_>>>()?;
+    /// How many chunks follow, each with its length; and the sum of these.
+    pub fn extents(&mut self) -> Read<(Vec<(Hash, u64)>, u64)> {
+        let extents =
+            (0..self.number(4)?).map(|_| Ok((self.hash()?, self.number(4)?))).collect::<Read<Vec<_>>>()?;
         let possible = extents.iter().all(|(_, length)| (1..=25_165_824).contains(length));
         check(possible, "the length of a chunk is impossible")?;
         let sum = extents.iter().map(|(_, length)| length).sum();
