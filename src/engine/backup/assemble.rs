@@ -110,7 +110,7 @@ impl Assembler<'_, '_> {
         if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
             // The archived extents stay: they are what older points read. Only the hints are renewed.
             let (modified_ns, file_length) = (entry.modified_ns, entry.file_length);
-            entry = SegmentEntry { modified_ns, file_length, ..archived.clone() };
+            entry = SegmentEntry { file_length, modified_ns, ..archived.clone() };
             if !self.has_chunks(&entry)? {
                 entry = scan.entry.clone();
             }
@@ -185,7 +185,7 @@ impl Assembler<'_, '_> {
         out.findings.push(finding);
         match good {
             Some(good) => self.name_archived(out, &good),
-            None => self.name_flawed(out, scan, flawed),
+            None => Self::name_flawed(out, scan, flawed),
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ impl Assembler<'_, '_> {
     }
 
     /// Names what there is of a damaged segment: its bytes if it is sealed, else its valid prefix.
-    fn name_flawed(&self, out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
+    fn name_flawed(out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
         match flawed {
             Some(flawed) if !scan.file.is_volatile => {
                 out.tree.insert(flawed.key(), flawed);
