@@ -157,18 +157,18 @@ impl World {
 
     /// One bit of a segment flips.
     fn rot(&mut self, store: Store, which: usize) {
-        let bit = self.random.usize(..);
+        let (at, bit) = (self.random.usize(..), self.random.u8(0..8));
         let context = self.context();
         let images: Vec<SegmentImage> = context.store(store).segments.values().cloned().collect();
         let image = &images[which % images.len()];
         let mut bytes = image.bytes();
-        let header = 5;
         let valid = usize::try_from(image.end()).unwrap();
-        if valid == header {
-            // No checksum covers the header: what happens to it can't be told from a server that wrote it.
-            return;
+        // No CRC covers the flags of a header and the version of a transaction: what flips there before it was archived can't be told.
+        let mut at = at % (valid + 4);
+        while (1..5).contains(&at) || versions_of(image).contains(&at) {
+            at += 1;
         }
-        bytes[header + bit % (valid - header)] ^= 1 << (bit % 8);
+        bytes[at] ^= 1 << bit;
         context.damaged.insert((store, image.name()), bytes);
     }
 
@@ -271,7 +271,37 @@ impl World {
                 }
             }
         }
+        for ((context, store, number), shown) in &incarnations {
+            assert!(
+                !overlap(shown, shown),
+                "{store} of {context}@{number} holds tokens twice\n{}",
+                self.story()
+            );
+        }
         self.check_forks(&incarnations);
+        self.check_records(&repository);
+    }
+
+    /// Of each log the newest record holds no token in two segments.
+    fn check_records(&self, repository: &Repository) {
+        for key in repository.logs().unwrap() {
+            let state = repository.newest_record(&key).unwrap().unwrap().state;
+            let mut entries = repository.tree(state.root).unwrap();
+            entries.extend(state.tails);
+            entries.retain(|entry| entry.flaw.is_none() && entry.events > 0);
+            for one in &entries {
+                let into = entries.iter().find(|other| {
+                    one.name.number < other.name.number && one.next_token().unwrap() > other.name.number
+                });
+                assert!(
+                    into.is_none(),
+                    "{key:?}: {} and {:?}\n{}",
+                    one.name,
+                    into.map(|e| e.name),
+                    self.story()
+                );
+            }
+        }
     }
 
     /// No incarnation without a reason: each contradicts every one before it, in one of its stores.
@@ -380,6 +410,14 @@ fn overlap(one: &Shown, other: &Shown) -> bool {
             theirs.number < name.number && theirs.number.get() + events > name.number.get()
         })
     })
+}
+
+/// Where the versions of an image's transactions stand.
+fn versions_of(image: &SegmentImage) -> Vec<usize> {
+    let bytes = image.bytes();
+    segvault::axon::segment::walk(&bytes, image.name().number)
+        .map(|transaction| usize::try_from(transaction.offset).unwrap() + 4)
+        .collect()
 }
 
 /// The events of each block of an image.

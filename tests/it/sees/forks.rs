@@ -87,6 +87,35 @@ fn a_sealed_segment_that_goes_on_where_it_was_sealed() {
 }
 
 #[test]
+fn a_sealed_segment_that_goes_on_where_nothing_behind_it_was_archived() {
+    let mut before = server(11);
+    context(&mut before).store_mut(Store::Events).roll_now();
+    let mut after = before.clone();
+    let open = open_segment(&before).name();
+    let store = context(&mut after).store_mut(Store::Events);
+    store.segments.remove(&open);
+    let last = store.open().clone();
+    store.insert(image_of(last.name(), 3_000, &blocks(&last)));
+    context(&mut after).append(Store::Events, 2);
+    forks(&before, &after);
+}
+
+#[test]
+fn a_sealed_segment_with_another_transaction_of_the_same_length() {
+    let before = with_an_open_segment(12);
+    let mut after = before.clone();
+    let image = segment(&before, 1);
+    let mut all = blocks(&image);
+    let event = all[1].last_mut().unwrap();
+    let at = event.len() - 2;
+    event[at] ^= 1;
+    let mut other = image_of(image.name(), image.bytes().len(), &all);
+    other.roll();
+    context(&mut after).events.insert(other);
+    forks(&before, &after);
+}
+
+#[test]
 fn a_segment_that_is_sealed_before_the_end_of_the_archived_tail() {
     let before = with_an_open_segment(4);
     let mut after = before.clone();
