@@ -1,0 +1,158 @@
+//! What writer and reader both know of the values so far, and learn from each one in the same way.
+
+use super::coder::Coder;
+use super::column::Column;
+use super::column::Columns;
+use super::predict::Guess;
+use super::predict::Table;
+use super::predict::Value;
+use super::span::mix;
+use super::symbol::INDEX_MAX;
+use super::symbol::Index;
+use super::symbol::Number;
+use super::text::Words;
+
+/// Values of an event that later ones of it may be equal to.
+const LOCALS_MAX: usize = 64;
+/// Values that a key lists before any was named twice, and more for each time.
+const LISTED_AT_FIRST: usize = 64;
+const LISTED_PER_HIT: usize = 16;
+
+/// By this and an identifier the last message is remembered whose metadata had the identifier.
+const MESSAGE: u64 = 0x4d45_5353;
+
+/// The values of a key that may come again.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub(super) values: Vec<Value>,
+    pub(super) index: Index,
+    pub(super) hits: usize,
+}
+
+/// Where one is: the event and the value before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Situation {
+    pub(super) event: u32,
+    /// The hash of what values are remembered by: the aggregate.
+    pub(super) owner: u64,
+    /// The hash of the value before.
+    pub(super) before: u64,
+    /// The hash of the last identifier.
+    pub(super) identifier: u64,
+    /// The event's timestamp.
+    pub(super) timestamp: i64,
+    pub(super) locals: Vec<Value>,
+}
+
+/// All that is known.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) columns: Columns,
+    pub(super) table: Table,
+    pub(super) words: Words,
+    pub(super) listed: Vec<Listed>,
+    /// Identifiers in the order in which they came.
+    pub(super) ids: Vec<u128>,
+    pub(super) distance: Number,
+    pub(super) lengths: Number,
+    pub(super) now: Situation,
+}
+
+impl Model {
+    /// Nothing is known yet.
+    pub(super) fn new<C: Coder>(coder: &mut C, raw_length: usize) -> Self {
+        Self {
+            columns: Columns::default(),
+            table: Table::new(raw_length),
+            words: Words::new(coder),
+            listed: Vec::new(),
+            ids: Vec::new(),
+            distance: Number::default(),
+            lengths: Number::default(),
+            now: Situation::default(),
+        }
+    }
+
+    /// Begins an event.
+    pub(super) fn begin_event(&mut self) {
+        self.now.event = self.now.event.wrapping_add(1);
+        self.now.locals.clear();
+        self.now.before = 0;
+        self.now.identifier = 0;
+    }
+
+    #[inline]
+    pub(super) fn column(&mut self, column: u32) -> Option<&mut Column> {
+        self.columns.get(column)
+    }
+
+    /// What the next value of a column may be.
+    #[inline]
+    pub(super) fn guess(&mut self, column: u32) -> Guess {
+        let event = self.now.event;
+        let Some(column) = self.columns.get(column) else { return Guess::default() };
+        let occurrence = u64::from(column.occur(event));
+        let key = u64::from(column.key) << 32;
+        let situations = [
+            mix(self.now.owner, key | occurrence),
+            mix(self.now.before, column.salt),
+            mix(self.now.identifier, if column.is_metadata { MESSAGE } else { key | 0xffff_ffff }),
+        ];
+        let places = situations.map(|situation| self.table.place(situation));
+        let [a, b, d] = places.map(|place| self.table.get(place));
+        Guess::new([a, b, column.last, d], places)
+    }
+
+    /// Learns a value.
+    #[inline]
+    pub(super) fn learn(&mut self, column: u32, guess: &Guess, value: Value) {
+        for place in guess.places {
+            self.table.set(place, value);
+        }
+        if let Some(column) = self.columns.get(column) {
+            column.last = value;
+            if value.is_id() {
+                column.touch(value);
+            }
+        }
+        if self.now.locals.len() < LOCALS_MAX {
+            self.now.locals.push(value);
+        }
+        self.now.before = value.hash;
+        if value.is_id() {
+            self.now.identifier = value.hash;
+        }
+    }
+
+    /// Ends an event: whatever names its message later is likely to have the same metadata; whatever is of the same trace is likely to
+    /// name its message.
+    pub(super) fn end_event(&mut self, message: Value, metadata: &[(u32, Value)]) {
+        for (column, value) in metadata {
+            let Some(column) = self.columns.get(*column) else { continue };
+            let place = self.table.place(mix(message.hash, column.salt));
+            self.table.set(place, *value);
+            if value.is_id() {
+                let place = self.table.place(mix(value.hash, MESSAGE));
+                self.table.set(place, message);
+            }
+        }
+    }
+
+    pub(super) fn listed(&mut self, key: u32) -> Option<&mut Listed> {
+        while self.listed.len() <= key as usize {
+            self.listed.push(Listed::default());
+        }
+        self.listed.get_mut(key as usize)
+    }
+
+    /// Lists a value that was not; gives its place.
+    pub(super) fn list(&mut self, key: u32, value: Value) -> Option<u32> {
+        let listed = self.listed(key)?;
+        let room = (LISTED_AT_FIRST + LISTED_PER_HIT * listed.hits).min(INDEX_MAX as usize);
+        if listed.values.len() >= room {
+            return None;
+        }
+        listed.values.push(value);
+        Some(listed.values.len() as u32 - 1)
+    }
+}
