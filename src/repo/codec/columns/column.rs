@@ -1,13 +1,15 @@
 //! Columns: all values of one path, with what is known of them.
 
 use super::coder::Coder;
+use super::finder::Names;
+use super::finder::Pairs;
+use super::predict::Trust;
 use super::predict::Value;
 use super::symbol::Number;
 use super::symbol::tree;
 use super::values::id::Style;
 use super::values::number;
 use super::values::time;
-use std::collections::HashMap;
 
 /// Columns of a block.
 pub(super) const COLUMNS_MAX: usize = 4096;
@@ -98,6 +100,8 @@ pub(super) struct Column {
     pub(super) key: u32,
     pub(super) salt: u64,
     pub(super) is_metadata: bool,
+    /// Whether the value behind the same value is worth a look.
+    pub(super) trust: Trust,
     pub(super) last: Value,
     pub(super) format: number::Format,
     pub(super) time: time::Format,
@@ -121,6 +125,7 @@ impl Column {
             key,
             salt,
             is_metadata: false,
+            trust: Trust::default(),
             last: Value::default(),
             format: number::Format::default(),
             time: time::Format::default(),
@@ -232,9 +237,9 @@ impl Column {
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     columns: Vec<Column>,
-    names: HashMap<(u32, u32), u32>,
-    keys: HashMap<Vec<u8>, u32>,
-    scopes: HashMap<Vec<u8>, u32>,
+    names: Pairs,
+    keys: Names,
+    scopes: Names,
 }
 
 impl Columns {
@@ -270,7 +275,7 @@ impl Columns {
 /// Names beyond this many share the last number.
 const NAMES_MAX: usize = 4096;
 
-fn number_of(names: &mut HashMap<Vec<u8>, u32>, name: &[u8]) -> u32 {
+fn number_of(names: &mut Names, name: &[u8]) -> u32 {
     if let Some(number) = names.get(name) {
         return *number;
     }

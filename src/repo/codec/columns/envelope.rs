@@ -1,6 +1,7 @@
 //! What surrounds payloads: transactions, and the fields of events. Shared by writer and reader.
 
 use super::coder::Coder;
+use super::finder::Names;
 use super::grammar::Grammar;
 use super::model::Model;
 use super::predict::Value;
@@ -8,7 +9,6 @@ use super::shape::Shape;
 use super::span::mix;
 use super::symbol::Number;
 use super::values::Form;
-use std::collections::HashMap;
 
 /// Aggregates whose sequence is remembered.
 const SEQUENCES: usize = 1 << 15;
@@ -18,6 +18,7 @@ const LAST_TYPE: u64 = 0x7479_7065;
 /// What is known of a payload type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope {
+    at: u32,
     pub(super) number: u32,
     /// The literal that stands before its payloads.
     pub(super) start: u32,
@@ -37,9 +38,9 @@ pub(super) struct Envelope {
     pub(super) aggregate: u32,
     pub(super) aggregate_type: u32,
     scopes: Vec<Scope>,
-    scope_names: HashMap<Vec<u8>, u32>,
+    scope_names: Names,
+    type_columns: Names,
     pub(super) shapes: Vec<Shape>,
-    pub(super) shape_names: HashMap<Shape, u32>,
     shape_number: Number,
     sequences: Vec<(u32, u64)>,
     sequence_first: Number,
@@ -58,6 +59,7 @@ const IS_NEXT: u32 = 0;
 const IS_RAW: u32 = 2;
 const IS_VERSION: u32 = 3;
 const IS_CRC: u32 = 4;
+const IS_MORE: u32 = 5;
 const FLAGS: u32 = 8;
 
 /// Payload types with a scope of their own.
@@ -79,9 +81,9 @@ impl Envelope {
             aggregate,
             aggregate_type,
             scopes: Vec::new(),
-            scope_names: HashMap::new(),
+            scope_names: Names::default(),
+            type_columns: Names::default(),
             shapes: Vec::new(),
-            shape_names: HashMap::new(),
             shape_number: Number::default(),
             sequences: vec![(0, 0); SEQUENCES],
             sequence_first: Number::default(),
@@ -114,18 +116,26 @@ impl Envelope {
         let (whole, revision) = (column(b"\0payload"), column(b"\0revision"));
         let start = self.grammar.add(coder, number, (vec![0], Form::End, u16::MAX), None);
         let flags = coder.allocate(2);
-        let scope = Scope { number, start, whole, revision, flags, shape: u32::MAX };
-        self.scope_names.insert(name.to_vec(), self.scopes.len() as u32);
+        let at = self.scopes.len() as u32;
+        let scope = Scope { at, number, start, whole, revision, flags, shape: u32::MAX };
+        self.scope_names.insert(name.to_vec(), at);
         self.scopes.push(scope);
         scope
     }
 
     /// The column of payload types of this aggregate type.
-    pub(super) fn type_column<C: Coder>(coder: &mut C, model: &mut Model, aggregate_type: &[u8]) -> u32 {
+    pub(super) fn type_column<C: Coder>(&mut self, coder: &mut C, model: &mut Model, aggregate_type: &[u8]) -> u32 {
+        if let Some(column) = self.type_columns.get(aggregate_type) {
+            return *column;
+        }
         let name = [b"\0types ", aggregate_type].concat();
         let scope = model.columns.scope(&name);
         let key = model.columns.key(&name);
-        model.columns.column(coder, scope, key)
+        let column = model.columns.column(coder, scope, key);
+        if self.type_columns.len() < SCOPES_MAX {
+            self.type_columns.insert(aggregate_type.to_vec(), column);
+        }
+        column
     }
 
     /// The column of a key of the metadata.
@@ -215,10 +225,14 @@ impl Envelope {
     }
 
     /// Remembers the shape of a type.
-    pub(super) fn learn_shape(&mut self, name: &[u8], shape: u32) {
-        let at = self.scope_names.get(name).copied().unwrap_or(u32::MAX);
-        if let Some(scope) = self.scopes.get_mut(at as usize) {
+    pub(super) fn learn_shape(&mut self, scope: Scope, shape: u32) {
+        if let Some(scope) = self.scopes.get_mut(scope.at as usize) {
             scope.shape = shape;
         }
+    }
+
+    /// Codes whether another transaction follows.
+    pub(super) fn is_more<C: Coder>(&self, coder: &mut C, more: bool) -> bool {
+        coder.bit(self.flags + IS_MORE, more)
     }
 }

@@ -4,7 +4,9 @@ use super::coder::Coder;
 use super::column::Column;
 use super::column::Columns;
 use super::predict::Guess;
+use super::predict::Place;
 use super::predict::Table;
+use super::predict::Trust;
 use super::predict::Value;
 use super::span::mix;
 use super::symbol::INDEX_MAX;
@@ -51,6 +53,8 @@ pub(super) struct Model {
     pub(super) table: Table,
     pub(super) words: Words,
     pub(super) listed: Vec<Listed>,
+    /// By key: whether the last value of the same owner, or behind the same identifier, is worth a look.
+    trusts: Vec<[Trust; 2]>,
     /// Identifiers in the order in which they came.
     pub(super) ids: Vec<u128>,
     pub(super) distance: Number,
@@ -66,6 +70,7 @@ impl Model {
             table: Table::new(raw_length),
             words: Words::new(coder),
             listed: Vec::new(),
+            trusts: Vec::new(),
             ids: Vec::new(),
             distance: Number::default(),
             lengths: Number::default(),
@@ -92,27 +97,41 @@ impl Model {
         let event = self.now.event;
         let Some(column) = self.columns.get(column) else { return Guess::default() };
         let occurrence = u64::from(column.occur(event));
-        let key = u64::from(column.key) << 32;
-        let situations = [
-            mix(self.now.owner, key | occurrence),
-            mix(self.now.before, column.salt),
-            mix(self.now.identifier, if column.is_metadata { MESSAGE } else { key | 0xffff_ffff }),
+        let [owner, identifier] = self.trusts.get(column.key as usize).copied().unwrap_or_default();
+        let beside = if column.is_metadata { MESSAGE } else { u64::from(column.key) };
+        let places = [
+            (self.table.place(mix(self.now.owner, u64::from(column.key) << 32 | occurrence)), owner),
+            (self.table.place(mix(self.now.before, column.salt)), column.trust),
+            (self.table.place(mix(self.now.identifier, beside)), identifier),
         ];
-        let places = situations.map(|situation| self.table.place(situation));
-        let [a, b, d] = places.map(|place| self.table.get(place));
+        let look = |(place, trust): (Place, Trust)| {
+            if trust.is_worth() { self.table.get(place) } else { Value::default() }
+        };
+        let [a, b, d] = places.map(look);
+        let places = places.map(|(place, trust)| if trust.is_kept() { place } else { Place::NONE });
         Guess::new([a, b, column.last, d], places)
     }
 
-    /// Learns a value.
+    /// Learns a value, and whether one of the guesses was right.
     #[inline]
     pub(super) fn learn(&mut self, column: u32, guess: &Guess, value: Value) {
         for place in guess.places {
             self.table.set(place, value);
         }
+        let [a, b, _, d] = guess.values.map(|guess| guess.hash == value.hash);
         if let Some(column) = self.columns.get(column) {
             column.last = value;
+            column.trust.learn(b);
             if value.is_id() {
                 column.touch(value);
+            }
+            let key = column.key as usize;
+            if key >= self.trusts.len() {
+                self.trusts.resize(key + 1, Default::default());
+            }
+            if let Some([owner, identifier]) = self.trusts.get_mut(key) {
+                owner.learn(a);
+                identifier.learn(d);
             }
         }
         if self.now.locals.len() < LOCALS_MAX {

@@ -3,6 +3,7 @@
 //! Only what would be written again in exactly the same bytes is taken apart: fields in ascending order, each at most once, numbers
 //! in the fewest bytes, nothing that is empty where protobuf would leave it out. Everything else is none of ours, and carried raw.
 
+use super::shape::ENTRIES_MAX;
 use super::span::Span;
 use super::values::Form;
 use super::values::varint;
@@ -113,8 +114,11 @@ fn positive(number: u64) -> Option<u64> {
 
 impl Event {
     /// Takes an event apart; none if it is not written as we would write it.
-    pub(super) fn parse(bytes: &[u8], span: Span) -> Option<Self> {
-        let mut event = Self::default();
+    pub(super) fn parse(&mut self, bytes: &[u8], span: Span) -> Option<()> {
+        let mut metadata = std::mem::take(&mut self.metadata);
+        metadata.clear();
+        *self = Self { metadata, ..Self::default() };
+        let event = self;
         let mut fields = Fields::new(bytes, span);
         while !fields.is_done() {
             match fields.next(7)? {
@@ -129,7 +133,7 @@ impl Event {
                 _ => return None,
             }
         }
-        Some(event)
+        (event.metadata.len() <= ENTRIES_MAX).then_some(())
     }
 
     fn set_payload(&mut self, bytes: &[u8], span: Span) -> Option<()> {
@@ -181,21 +185,24 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Reads the transaction at `at`; none if there is none.
-    pub(super) fn parse(bytes: &[u8], at: usize) -> Option<Self> {
+    pub(super) fn parse(&mut self, bytes: &[u8], at: usize) -> Option<()> {
+        self.events.clear();
         let rest = bytes.get(at..)?;
         let size = usize::try_from(u32::from_be_bytes(*rest.first_chunk()?)).ok()?;
         let version = *rest.get(4)?;
         let count = u16::from_be_bytes(*rest.get(5..)?.first_chunk()?);
         let area = rest.get(7..)?.get(..size)?;
         let crc = u32::from_be_bytes(*rest.get(7 + size..)?.first_chunk()?);
-        let (mut events, mut from) = (Vec::with_capacity(usize::from(count).min(64)), 0);
+        let mut from = 0;
         for _ in 0..count {
             let length = usize::try_from(u32::from_be_bytes(*area.get(from..)?.first_chunk()?)).ok()?;
             area.get(from + 4..)?.get(..length)?;
-            events.push(Span::new(at + 7 + from + 4, length));
+            self.events.push(Span::new(at + 7 + from + 4, length));
             from += 4 + length;
         }
-        let wrong_crc = Some(crc).filter(|crc| crc32fast::hash(area) != *crc);
-        (from == size && count > 0).then_some(Self { version, wrong_crc, events, end: at + 11 + size })
+        self.version = version;
+        self.wrong_crc = Some(crc).filter(|crc| crc32fast::hash(area) != *crc);
+        self.end = at + 11 + size;
+        (from == size && count > 0).then_some(())
     }
 }

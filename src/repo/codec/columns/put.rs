@@ -4,8 +4,8 @@ use super::coder::Coder;
 use super::coder::Writer;
 use super::column::Op;
 use super::finder::Finder;
+use super::finder::Ids;
 use super::model::Model;
-use super::predict::GUESSES;
 use super::predict::Guess;
 use super::predict::Value;
 use super::span::Span;
@@ -16,7 +16,6 @@ use super::values::id;
 use super::values::id::Style;
 use super::values::number;
 use super::values::time;
-use std::collections::HashMap;
 
 /// The shortest value that is looked for in its event.
 const LOCAL_MIN: u32 = 3;
@@ -32,7 +31,7 @@ pub(super) struct Put<'a> {
     /// The stream of long values.
     pub(super) stream: Vec<u8>,
     listed: Finder,
-    ids: HashMap<u128, u32>,
+    ids: Ids,
 }
 
 /// A number to be written: it, its format, and what it is counted from.
@@ -47,35 +46,28 @@ impl<'a> Put<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut coder = Writer::new();
         let model = Model::new(&mut coder, bytes.len());
-        let (listed, ids) = (Finder::default(), HashMap::new());
+        let (listed, ids) = (Finder::default(), Ids::default());
         Self { bytes, coder, model, stream: Vec::new(), listed, ids }
     }
 
     /// Writes a value of a column.
     pub(super) fn put(&mut self, column: u32, form: Form, span: Span) -> Value {
         let guess = self.model.guess(column);
-        let value = match self.guessed(&guess, span) {
-            Some((at, hash)) => {
-                self.op(column, &guess, Op::Guess(at));
-                Value { span, hash }
-            }
-            None => {
-                let value = Value::new(self.bytes, span);
-                self.put_other(column, form, &guess, value);
-                value
-            }
-        };
+        let value = Value::new(self.bytes, span);
+        match self.guessed(&guess, value) {
+            Some(at) => self.op(column, &guess, Op::Guess(at)),
+            None => self.put_other(column, form, &guess, value),
+        }
         self.model.learn(column, &guess, value);
         value
     }
 
     #[inline]
-    fn guessed(&self, guess: &Guess, span: Span) -> Option<(u8, u64)> {
-        let text = span.of(self.bytes);
-        let same = |value: &Value| !value.is_none() && value.span.of(self.bytes) == text;
-        let at = guess.values.iter().position(same)?;
-        debug_assert!(at < GUESSES);
-        Some((at as u8, guess.values.get(at)?.hash))
+    fn guessed(&self, guess: &Guess, value: Value) -> Option<u8> {
+        let same = |guess: &Value| {
+            guess.hash == value.hash && guess.span.of(self.bytes) == value.span.of(self.bytes)
+        };
+        guess.values.iter().position(same).map(|at| at as u8)
     }
 
     fn op(&mut self, column: u32, guess: &Guess, op: Op) {

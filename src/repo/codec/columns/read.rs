@@ -11,6 +11,7 @@ use super::parse::NO_VALUE;
 use super::parse::form_of;
 use super::predict::Value;
 use super::shape::ENTRIES_MAX;
+use super::shape::Key;
 use super::shape::Part;
 use super::shape::SHAPES_MAX;
 use super::shape::Shape;
@@ -62,8 +63,7 @@ pub(super) fn read(streams: Streams<'_>, raw_length: usize) -> Result<Vec<u8>, B
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
     read.bytes()?;
-    let transactions = read.envelope.lengths.code(&mut read.get.coder, 0);
-    for _ in 0..transactions {
+    while read.envelope.is_more(&mut read.get.coder, false) {
         read.transaction()?;
     }
     read.bytes()?;
@@ -141,7 +141,7 @@ impl Read<'_> {
         let aggregate_type = self.get.get(self.envelope.aggregate_type, Form::Text)?.span;
         self.envelope.before_type(&mut self.get.model, aggregate);
         let (coder, model) = (&mut self.get.coder, &mut self.get.model);
-        let types = Envelope::type_column(coder, model, aggregate_type.of(&self.get.values));
+        let types = self.envelope.type_column(coder, model, aggregate_type.of(&self.get.values));
         let payload_type = self.get.get(types, Form::Text)?;
         let name = payload_type.span.of(&self.get.values);
         let scope = self.envelope.scope(&mut self.get.coder, &mut self.get.model, name);
@@ -153,7 +153,7 @@ impl Read<'_> {
         let message = self.get.get(self.envelope.message, Form::Text)?;
         self.get.model.now.before = payload_type.hash;
         self.get.model.now.identifier = 0;
-        let shape = self.shape(scope, payload_type.span)?;
+        let shape = self.shape(scope)?;
         self.metadata(shape)?;
         self.get.model.now.before = payload_type.hash;
         self.get.model.now.identifier = aggregate.hash;
@@ -168,7 +168,7 @@ impl Read<'_> {
         self.put_event(&fields)
     }
 
-    fn shape(&mut self, scope: Scope, name: Span) -> Result<u32, Bad> {
+    fn shape(&mut self, scope: Scope) -> Result<u32, Bad> {
         let count = self.envelope.shapes.len() as u32;
         let number = self.envelope.shape_number(&mut self.get.coder, scope, 0);
         if number == count {
@@ -177,7 +177,7 @@ impl Read<'_> {
         } else if number > count {
             return Err(Bad("no such shape"));
         }
-        self.envelope.learn_shape(name.of(&self.get.values), number);
+        self.envelope.learn_shape(scope, number);
         Ok(number)
     }
 
@@ -192,8 +192,9 @@ impl Read<'_> {
             let kind = self.get.coder.raw(3, 0) as u8;
             form_of(kind).ok_or(Bad("no such kind"))?;
             let length = self.envelope.lengths.code(&mut self.get.coder, 0);
-            let key = self.take_literal(length)?;
-            shape.entries.push((key, kind));
+            let name = self.take_literal(length)?;
+            let column = Envelope::metadata_column(&mut self.get.coder, &mut self.get.model, &name);
+            shape.entries.push(Key { name, kind, column });
         }
         Ok(shape)
     }
@@ -208,11 +209,10 @@ impl Read<'_> {
     fn metadata(&mut self, shape: u32) -> Result<(), Bad> {
         self.metadata.clear();
         let Some(shape) = self.envelope.shapes.get(shape as usize) else { return Ok(()) };
-        for (key, kind) in &shape.entries {
-            let column = Envelope::metadata_column(&mut self.get.coder, &mut self.get.model, key);
-            if let Some(form) = form_of(*kind).filter(|form| *form != Form::End) {
-                let value = self.get.get(column, form)?;
-                self.metadata.push((column, value));
+        for key in &shape.entries {
+            if let Some(form) = form_of(key.kind).filter(|form| *form != Form::End) {
+                let value = self.get.get(key.column, form)?;
+                self.metadata.push((key.column, value));
             }
         }
         self.step()
@@ -330,7 +330,7 @@ impl Read<'_> {
         let Some(shape) = self.envelope.shapes.get(shape as usize) else { return };
         let mut metadata = self.metadata.iter();
         let mut inner = Vec::new();
-        for (key, kind) in &shape.entries {
+        for Key { name: key, kind, .. } in &shape.entries {
             inner.clear();
             if *kind != NO_VALUE {
                 let value = metadata.next().map_or(&[][..], |value| value.1.span.of(&self.get.values));

@@ -31,8 +31,9 @@ impl Span {
 /// Mixes two numbers into one.
 #[inline]
 pub(super) const fn mix(a: u64, b: u64) -> u64 {
-    let product = (a ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(b ^ 0xd6e8_feb8_6659_fd93 | 1);
-    (product ^ (product >> 32)).wrapping_mul(0xff51_afd7_ed55_8ccd) ^ product >> 29
+    let first = (a ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let second = (first ^ first >> 32 ^ b).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    second ^ second >> 32
 }
 
 /// The hash of bytes.

@@ -3,6 +3,7 @@
 use super::coder::Coder;
 use super::envelope::Envelope;
 use super::envelope::Scope;
+use super::finder::Finder;
 use super::grammar::NONE;
 use super::grammar::key_of;
 use super::lex;
@@ -12,8 +13,7 @@ use super::parse::Transaction;
 use super::parse::form_of;
 use super::predict::Value;
 use super::put::Put;
-use super::shape::ENTRIES_MAX;
-use super::shape::SHAPES_MAX;
+use super::shape::Key;
 use super::shape::Shape;
 use super::span::Span;
 use super::values::Form;
@@ -40,41 +40,33 @@ struct Write<'a> {
     literals: Vec<u8>,
     pieces: Vec<Piece>,
     metadata: Vec<(u32, Value)>,
+    event: Event,
+    shapes: Finder,
 }
 
 /// Writes a block; none if most of it is not transactions.
 pub(super) fn write(raw: &[u8]) -> Option<Streams> {
-    let (start, transactions, end) = transactions(raw);
-    if end - start < raw.len() / 2 {
-        return None;
-    }
+    let mut transaction = Transaction::default();
+    let start = [0, HEADER].into_iter().find(|start| transaction.parse(raw, *start).is_some())?;
     let mut put = Put::new(raw);
     let envelope = Envelope::new(&mut put.coder, &mut put.model);
     let (literals, pieces, metadata) = (Vec::new(), Vec::new(), Vec::new());
-    let mut write = Write { put, envelope, literals, pieces, metadata };
+    let mut write = Write { put, envelope, literals, pieces, metadata, event: Event::default(), shapes: Finder::default() };
     write.bytes(Span::new(0, start));
-    write.envelope.lengths.code(&mut write.put.coder, transactions.len() as u64);
-    transactions.iter().for_each(|transaction| write.transaction(transaction));
-    write.bytes(Span::new(end, raw.len() - end));
+    let mut at = start;
+    while transaction.parse(raw, at).is_some() {
+        write.envelope.is_more(&mut write.put.coder, true);
+        write.transaction(&transaction);
+        at = transaction.end;
+    }
+    if at < raw.len() / 2 {
+        return None;
+    }
+    write.envelope.is_more(&mut write.put.coder, false);
+    write.bytes(Span::new(at, raw.len() - at));
     let Write { put, literals, .. } = write;
     let (coded, bits) = put.coder.finish();
     Some(Streams { coded, raw: bits, literals, values: put.stream })
-}
-
-/// All transactions from the front on, behind a header if there is one: where they begin, they, where they end.
-fn transactions(raw: &[u8]) -> (usize, Vec<Transaction>, usize) {
-    let mut start = 0;
-    let mut first = Transaction::parse(raw, 0);
-    if first.is_none() {
-        first = Transaction::parse(raw, HEADER);
-        start = HEADER.min(raw.len());
-    }
-    let (mut transactions, mut at) = (Vec::new(), start);
-    while let Some(transaction) = first.take().or_else(|| Transaction::parse(raw, at)) {
-        at = transaction.end;
-        transactions.push(transaction);
-    }
-    (start, transactions, at)
 }
 
 impl Write<'_> {
@@ -93,12 +85,15 @@ impl Write<'_> {
             coder.raw(32, u64::from(crc));
         }
         for (at, span) in transaction.events.iter().enumerate() {
-            let event = Event::parse(self.put.bytes, *span).filter(|event| event.metadata.len() <= ENTRIES_MAX);
-            self.envelope.is_raw(&mut self.put.coder, event.is_none());
-            match event {
-                Some(event) => self.event(&event, at > 0),
-                None => self.bytes(*span),
+            let mut event = std::mem::take(&mut self.event);
+            let parsed = event.parse(self.put.bytes, *span).is_some();
+            self.envelope.is_raw(&mut self.put.coder, !parsed);
+            if parsed {
+                self.event(&event, at > 0);
+            } else {
+                self.bytes(*span);
             }
+            self.event = event;
         }
     }
 
@@ -111,7 +106,7 @@ impl Write<'_> {
         self.envelope.before_type(&mut self.put.model, aggregate);
         let bytes = self.put.bytes;
         let (coder, model) = (&mut self.put.coder, &mut self.put.model);
-        let types = Envelope::type_column(coder, model, event.aggregate_type.of(bytes));
+        let types = self.envelope.type_column(coder, model, event.aggregate_type.of(bytes));
         let payload_type = self.put.put(types, Form::Text, event.payload_type);
         let name = event.payload_type.of(bytes);
         let scope = self.envelope.scope(&mut self.put.coder, &mut self.put.model, name);
@@ -123,8 +118,8 @@ impl Write<'_> {
         let message = self.put.put(self.envelope.message, Form::Text, event.message);
         self.put.model.now.before = payload_type.hash;
         self.put.model.now.identifier = 0;
-        self.shape(event, scope, name);
-        self.metadata(event);
+        let shape = self.shape(event, scope);
+        self.metadata(event, shape);
         self.put.model.now.before = payload_type.hash;
         self.put.model.now.identifier = aggregate.hash;
         if !event.data.is_empty() {
@@ -133,43 +128,46 @@ impl Write<'_> {
         self.put.model.end_event(message, &self.metadata);
     }
 
-    fn shape(&mut self, event: &Event, scope: Scope, name: &[u8]) {
+    fn shape(&mut self, event: &Event, scope: Scope) -> u32 {
         let bytes = self.put.bytes;
-        let mut shape = Shape::of(0);
-        shape.has_payload = event.has_payload;
-        shape.has_data = !event.data.is_empty();
-        shape.snapshot = event.snapshot;
-        shape.entries = event.metadata.iter().map(|entry| (entry.key.of(bytes).to_vec(), entry.kind)).collect();
+        let is = |shape: Option<&Shape>| shape.is_some_and(|shape| shape.is_of(event, bytes));
         let count = self.envelope.shapes.len() as u32;
-        let number = self.envelope.shape_names.get(&shape).copied().unwrap_or(count);
-        let coder = &mut self.put.coder;
-        self.envelope.shape_number(coder, scope, number);
+        let mut number = scope.shape;
+        if !is(self.envelope.shapes.get(number as usize)) {
+            let found = self.shapes.get(&Shape::hash_of(event, bytes)).copied();
+            number = found.filter(|found| is(self.envelope.shapes.get(*found as usize))).unwrap_or(count);
+        }
+        self.envelope.shape_number(&mut self.put.coder, scope, number);
         if number == count {
-            coder.raw(3, shape.flags());
-            self.envelope.counts.code(coder, shape.entries.len() as u64);
-            for (key, kind) in &shape.entries {
-                coder.raw(3, u64::from(*kind));
-                self.envelope.lengths.code(coder, key.len() as u64);
-                self.literals.extend(key);
-            }
-            if self.envelope.shapes.len() < SHAPES_MAX {
-                self.envelope.shape_names.insert(shape.clone(), number);
-                self.envelope.shapes.push(shape);
-            }
+            self.new_shape(event, number);
         }
-        if (number as usize) < self.envelope.shapes.len() {
-            self.envelope.learn_shape(name, number);
-        }
+        self.envelope.learn_shape(scope, number);
+        number
     }
 
-    fn metadata(&mut self, event: &Event) {
-        self.metadata.clear();
+    fn new_shape(&mut self, event: &Event, number: u32) {
+        let bytes = self.put.bytes;
+        let mut shape = Shape::of(self.put.coder.raw(3, Shape::flags(event)));
+        self.envelope.counts.code(&mut self.put.coder, event.metadata.len() as u64);
         for entry in &event.metadata {
-            let key = entry.key.of(self.put.bytes);
-            let column = Envelope::metadata_column(&mut self.put.coder, &mut self.put.model, key);
+            let name = entry.key.of(bytes).to_vec();
+            self.put.coder.raw(3, u64::from(entry.kind));
+            self.envelope.lengths.code(&mut self.put.coder, name.len() as u64);
+            self.literals.extend(&name);
+            let column = Envelope::metadata_column(&mut self.put.coder, &mut self.put.model, &name);
+            shape.entries.push(Key { name, kind: entry.kind, column });
+        }
+        self.shapes.entry(Shape::hash_of(event, bytes)).or_insert(number);
+        self.envelope.shapes.push(shape);
+    }
+
+    fn metadata(&mut self, event: &Event, shape: u32) {
+        self.metadata.clear();
+        let Some(shape) = self.envelope.shapes.get(shape as usize) else { return };
+        for (entry, key) in event.metadata.iter().zip(&shape.entries) {
             if let Some(form) = form_of(entry.kind).filter(|form| *form != Form::End) {
-                let value = self.put.put(column, form, entry.value);
-                self.metadata.push((column, value));
+                let value = self.put.put(key.column, form, entry.value);
+                self.metadata.push((key.column, value));
             }
         }
     }

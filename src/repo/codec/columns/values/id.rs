@@ -34,24 +34,35 @@ impl Style {
     }
 }
 
-const BAD: u8 = 0xff;
-/// The value of each hexadecimal digit; 16 more for upper case letters.
-const DIGITS: [u8; 256] = digits();
+/// A byte in each of eight places.
+const fn all(byte: u64) -> u64 {
+    byte * 0x0101_0101_0101_0101
+}
 
-const fn digits() -> [u8; 256] {
-    let mut digits = [BAD; 256];
-    let mut at = 0;
-    while at < 16 {
-        #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
-        {
-            digits[b"0123456789abcdef"[at] as usize] = at as u8;
-            if at > 9 {
-                digits[b"0123456789ABCDEF"[at] as usize] = at as u8 | 16;
-            }
-        }
-        at += 1;
-    }
-    digits
+/// Eight hexadecimal digits in lower case, the first one in the highest byte; none if they are something else.
+#[inline]
+fn nibbles(text: u64) -> Option<u64> {
+    let digits = (text & all(0x0f)).wrapping_add(((text >> 6) & all(1)).wrapping_mul(9));
+    let same = digits & all(0xf0) == 0 && spelled(digits) == text;
+    let pairs = (digits | digits >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    same.then_some((fours | fours >> 16) & 0xffff_ffff)
+}
+
+/// Eight digits, each in a byte of its own, as text.
+#[inline]
+const fn spelled(digits: u64) -> u64 {
+    let letters = (digits.wrapping_add(all(0x76)) >> 7) & all(1);
+    digits.wrapping_add(all(0x30)).wrapping_add(letters.wrapping_mul(0x27))
+}
+
+/// Eight digits of a 32-bit number, as text.
+#[inline]
+const fn text_of(number: u32) -> [u8; 8] {
+    let number = number as u64;
+    let fours = (number | number << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
+    spelled((pairs | pairs << 4) & all(0x0f)).to_be_bytes()
 }
 
 /// Reads an identifier and its spelling.
@@ -60,8 +71,8 @@ pub(in super::super) fn parse(bytes: &[u8]) -> Option<(u128, Style)> {
     match bytes.len() {
         36 => parse_dashed(bytes),
         32 => {
-            let (id, upper) = hex(bytes)?;
-            (!upper && bytes.iter().any(|byte| *byte > b'9')).then_some((id, Style::Plain))
+            let letters = bytes.iter().any(|byte| *byte > b'9');
+            Some((hex(bytes.first_chunk()?)?, Style::Plain)).filter(|_| letters)
         }
         16 => {
             let id = u128::from_be_bytes(*bytes.first_chunk()?);
@@ -71,77 +82,67 @@ pub(in super::super) fn parse(bytes: &[u8]) -> Option<(u128, Style)> {
     }
 }
 
+#[inline]
 fn parse_dashed(bytes: &[u8]) -> Option<(u128, Style)> {
-    let bytes: &[u8; 36] = bytes.first_chunk()?;
-    let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = bytes;
-    let rest = bytes.get(8..)?;
-    let (b, c, d, e) = (rest.get(1..5)?, rest.get(6..10)?, rest.get(11..15)?, rest.get(16..28)?);
-    let dashes = [rest.first(), rest.get(5), rest.get(10), rest.get(15)];
-    if dashes.iter().any(|dash| *dash != Some(&b'-')) {
+    let text: &[u8; 36] = bytes.first_chunk()?;
+    let [
+        a @ .., b'-', b0, b1, b2, b3, b'-', c0, c1, c2, c3, b'-', d0, d1, d2, d3, b'-', e0, e1, e2, e3, e4, e5, e6, e7, e8,
+        e9, ea, eb,
+    ] = text
+    else {
+        return None;
+    };
+    let middle = [*b0, *b1, *b2, *b3, *c0, *c1, *c2, *c3, *d0, *d1, *d2, *d3, *e0, *e1, *e2, *e3];
+    let last = [*e4, *e5, *e6, *e7, *e8, *e9, *ea, *eb];
+    let mut digits = [0; 32];
+    let (first, rest) = digits.split_first_chunk_mut::<8>()?;
+    *first = *a;
+    let (second, third) = rest.split_first_chunk_mut::<16>()?;
+    *second = middle;
+    third.copy_from_slice(&last);
+    if let Some(id) = hex(&digits) {
+        return Some((id, Style::Lower));
+    }
+    if digits.iter().any(u8::is_ascii_lowercase) {
         return None;
     }
-    let mut all = [0; 32];
-    let parts = a.iter().chain(b).chain(c).chain(d).chain(e);
-    all.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
-    let (id, upper) = hex(&all)?;
-    Some((id, if upper { Style::Upper } else { Style::Lower }))
+    digits.make_ascii_lowercase();
+    hex(&digits).map(|id| (id, Style::Upper))
 }
 
-/// 32 hexadecimal digits of one case; whether it is the upper one.
+/// 32 hexadecimal digits in lower case.
 #[inline]
-fn hex(bytes: &[u8]) -> Option<(u128, bool)> {
-    let (mut high, mut low, mut seen, mut upper, mut lower) = (0_u64, 0_u64, 0, 0, 0);
-    let (first, second) = bytes.split_at_checked(16)?;
-    for (part, bytes) in [(&mut high, first), (&mut low, second)] {
-        for byte in bytes {
-            let digit = DIGITS.get(usize::from(*byte)).copied().unwrap_or(BAD);
-            seen |= digit;
-            upper |= digit & 16;
-            lower |= u8::from(digit > 9 && digit < 16);
-            *part = *part << 4 | u64::from(digit & 15);
-        }
+fn hex(digits: &[u8; 32]) -> Option<u128> {
+    let (chunks, _) = digits.as_chunks::<8>();
+    let mut id = 0;
+    for chunk in chunks {
+        id = id << 32 | u128::from(nibbles(u64::from_be_bytes(*chunk))?);
     }
-    let good = seen & 0x80 == 0 && (upper == 0 || lower == 0);
-    good.then_some((u128::from(high) << 64 | u128::from(low), upper != 0))
-}
-
-/// Two digits of each byte.
-const PAIRS: [[u8; 2]; 256] = pairs();
-
-const fn pairs() -> [[u8; 2]; 256] {
-    let mut pairs = [[0; 2]; 256];
-    let mut at = 0;
-    while at < 256 {
-        #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
-        {
-            pairs[at] = [b"0123456789abcdef"[at >> 4], b"0123456789abcdef"[at & 15]];
-        }
-        at += 1;
-    }
-    pairs
+    Some(id)
 }
 
 /// Appends an identifier.
 #[inline]
 pub(in super::super) fn render(id: u128, style: Style, out: &mut Vec<u8>) {
-    let bytes = id.to_be_bytes();
     if style == Style::Bytes {
-        out.extend(bytes);
+        out.extend(id.to_be_bytes());
         return;
     }
-    let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        at += usize::from(style != Style::Plain && matches!(index, 4 | 6 | 8 | 10));
-        if let (Some(to), Some(pair)) = (text.get_mut(at..at + 2), PAIRS.get(usize::from(*byte))) {
-            to.copy_from_slice(pair);
-        }
-        at += 2;
+    let parts = [96, 64, 32, 0].map(|shift| text_of((id >> shift) as u32));
+    if style == Style::Plain {
+        out.extend(parts.as_flattened());
+        return;
     }
-    if style == Style::Upper {
+    let [a, [b0, b1, b2, b3, c0, c1, c2, c3], [d0, d1, d2, d3, e0, e1, e2, e3], rest] = parts;
+    let from = out.len();
+    out.extend(a);
+    out.extend([b'-', b0, b1, b2, b3, b'-', c0, c1, c2, c3, b'-', d0, d1, d2, d3, b'-', e0, e1, e2, e3]);
+    out.extend(rest);
+    if style == Style::Upper
+        && let Some(text) = out.get_mut(from..)
+    {
         text.make_ascii_uppercase();
     }
-    out.extend(text.get(..at).unwrap_or_default());
 }
 
 #[cfg(test)]
