@@ -103,6 +103,12 @@ pub enum Reason {
     /// Tokens above `i64::MAX`.
     #[error("its tokens run past the largest one there is")]
     Tokens,
+    /// The header is not the one that the same segment had before. No walk says so: only a comparison can.
+    #[error("the header is not what it was")]
+    HeaderChanged,
+    /// What looks like an end stands before the next segment's first token. No walk says so: only the next segment's name can.
+    #[error("it ends before the next segment begins")]
+    EarlyEnd,
 }
 
 /// Where the valid prefix of a segment ends, and how.
@@ -443,6 +449,15 @@ mod tests {
     fn a_file_that_shrank_below_the_walker_is_truncated() {
         let mut walker = Walker::resume(50, Token::ZERO, 49);
         assert!(matches!(walker.step(&[]), Step::End(Ending::Stopped(Reason::Truncated))));
+    }
+
+    #[test]
+    fn bytes_behind_the_length_do_not_count() {
+        let bytes = segment(&[&block(&[b"abc"]), &[0, 0, 9, 9, 9, 9, 9, 9]]);
+        let length = bytes.len() as u64 - 6;
+        let mut walker = Walker::new(Token::ZERO, length);
+        let Step::Transaction(found) = walker.step(&bytes) else { panic!("not found") };
+        assert!(matches!(walker.step(&bytes[found.end() as usize..]), Step::End(Ending::EndOfFile)));
     }
 
     /// Walks in windows that grow only when the walker asks for it.

@@ -33,10 +33,9 @@ pub struct Cli {
 
 /// Flags that mean the same in every verb.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Global {
     /// The repository's directory
-    #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, help_heading = "Everywhere")]
+    #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, hide_env_values = true, help_heading = "Everywhere")]
     pub repository: Option<PathBuf>,
     /// Print one JSON document instead of text; errors and warnings are JSON objects too
     #[arg(long, global = true, help_heading = "Everywhere")]
@@ -73,6 +72,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Show the whole round on real data: back up, list, restore, compare, verify
+    Demo(Demo),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page, or write one for each verb
@@ -161,8 +162,8 @@ pub struct Restore {
     /// Restore no control database
     #[arg(long)]
     pub no_control_db: bool,
-    /// Also put the control database's zip, as the server wrote it, into this directory
-    #[arg(long, value_name = "DIR", conflicts_with = "no_control_db")]
+    /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
+    #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
 }
 
@@ -172,6 +173,14 @@ pub struct Verify {
     /// Read all data too: every pack, every chunk, every transaction
     #[arg(long)]
     pub data: bool,
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Play it in this directory, which must be empty or not there, and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 }
 
 /// `completions`.
@@ -275,7 +284,7 @@ mod tests {
                 quiet: 0,
                 verbose: 2,
                 yes: true,
-                wait: Some(Duration::from_secs(300)),
+                wait: Some(Duration::from_mins(5)),
             };
             assert_eq!(global, expected);
         }

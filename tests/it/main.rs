@@ -15,11 +15,19 @@
 
 mod architecture;
 mod axon_fixtures;
+mod bad_input;
+mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;
+mod fuzz_corpus;
+mod kill;
 mod model;
+mod points;
+mod readme;
+mod restore;
 mod round_trip;
 mod source;
 mod store;
 mod support;
+mod verify;

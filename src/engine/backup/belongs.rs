@@ -18,6 +18,7 @@ use crate::engine::backup::sources::prove_same_source;
 use crate::engine::backup::sources::refuse_other_cut;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
+use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -54,7 +55,13 @@ impl Belonging<'_> {
         };
         let which = (newest.incarnation, store);
         let twice = self.known.twice_read(self.repository, self.name, context, which)?;
-        reader.store(files, &Proven { log: Some(newest.log(store)), twice }, &archived.existing)
+        let proven = Proven { log: Some(newest.log(store)), twice };
+        let seen = reader.store(files, &proven, &archived.existing)?;
+        if is_one_chain(&seen) || !has_skipped(&seen) {
+            return Ok(seen);
+        }
+        // Tokens that do not fit together are proof enough that sizes and times have lied.
+        reader.store(files, &Proven::nothing(), &archived.existing)
     }
 
     /// Decides for all contexts; refuses what is the history of another source.
@@ -73,8 +80,11 @@ impl Belonging<'_> {
             prove_same_source(self.name, &found(seen), &decisions, others)?;
         }
         for (context, decision) in seen.iter().zip(&mut decisions) {
-            decision.is_another_history = decision.is_forked()
-                || (decision.had_events && !decision.judged.shares() && has_events(context));
+            // Beside contexts that fit, one of which no transaction is the archived one was made anew. Damage proves nothing.
+            let judged = &decision.judged;
+            let is_made_anew =
+                decision.had_events && has_events(context) && !judged.shares() && !judged.has_damage();
+            decision.is_another_history = decision.is_forked() || is_made_anew;
             if let Some((store, fork)) = decision.judged.fork().filter(|_| self.options.no_fork) {
                 return Err(Comparer::refuse(context, store, fork));
             }
@@ -104,25 +114,47 @@ impl Belonging<'_> {
         Ok(answer)
     }
 
-    /// Begins a new incarnation for a context: every segment of both stores is read again, none is believed.
-    pub fn branch_off(
+    /// Reads again, whole, each context that is not simply the newest incarnation's: what was not read was believed to be that one's. True if any
+    /// was.
+    pub fn read_doubtful(
         &self,
         reader: &mut Reader<'_, '_>,
-        seen: &mut SeenContext,
+        seen: &mut [SeenContext],
+        decisions: &[Decision],
+    ) -> Result<bool, Error> {
+        let mut any = false;
+        for (seen, decision) in seen.iter_mut().zip(decisions) {
+            if decision.is_another_history || decision.is_older {
+                any |= self.read_whole(reader, seen)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Reads both stores of a context again, if any of their segments was not read. True if so.
+    fn read_whole(&self, reader: &mut Reader<'_, '_>, seen: &mut SeenContext) -> Result<bool, Error> {
+        let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(false) };
+        let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
+        let mut any = false;
+        for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)] {
+            if has_skipped(&place.segments) {
+                let files = &listing.store(store).segments;
+                place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Begins a new incarnation for a context.
+    pub fn branch_off(
+        &self,
+        source: &dyn Source,
+        seen: &SeenContext,
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
-        if let Some(listing) = self.everything.contexts.get(&seen.name) {
-            for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)]
-            {
-                if place.segments.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..))) {
-                    let files = &listing.store(store).segments;
-                    place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
-                }
-            }
-        }
-        let comparer = Comparer { repository: self.repository, source: reader.source };
-        decision.judged = comparer.judge(seen, &decision.archived)?;
+        let comparer = Comparer { repository: self.repository, source };
         let left = branches(&comparer, seen, decision)?;
         let number = archived.highest.saturating_add(1);
         decision.fork_text = Some(fork_text(decision, left[1].and_then(|branch| branch.token)));
@@ -147,6 +179,18 @@ impl Belonging<'_> {
         }
         findings
     }
+}
+
+fn has_skipped(seen: &[SeenSegment]) -> bool {
+    seen.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..)))
+}
+
+/// Whether each segment begins where the one before ends (or is another version of it).
+fn is_one_chain(seen: &[SeenSegment]) -> bool {
+    seen.iter().zip(seen.iter().skip(1)).all(|(one, other)| {
+        let next = one.entry().and_then(SegmentEntry::next_token);
+        one.name().number == other.name().number || next == Some(other.name().number)
+    })
 }
 
 fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {

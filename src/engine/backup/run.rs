@@ -192,14 +192,17 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<Placed>, Error> {
         let source = &*self.source;
         let mut decisions = belonging.decide_all(source, &seen)?;
+        let mut reader = Reader { sink, source, observer: self.observer };
+        if belonging.read_doubtful(&mut reader, &mut seen, &decisions)? {
+            decisions = belonging.decide_all(source, &seen)?;
+        }
         let mut placed = Vec::new();
-        for (seen, decision) in seen.iter_mut().zip(&mut decisions) {
+        for (seen, decision) in seen.iter().zip(&mut decisions) {
             if decision.is_another_history {
-                let mut reader = Reader { sink, source, observer: self.observer };
-                belonging.branch_off(&mut reader, seen, decision)?;
+                belonging.branch_off(source, seen, decision)?;
             }
-            let mut placer = Placer { sink, source, options: self.options };
-            let mut one = placer.place(seen, &decision.archived, &decision.judged)?;
+            let mut room = Placer { sink, source, options: self.options };
+            let mut one = room.place(seen, &decision.archived, &decision.judged)?;
             one.findings.extend(belonging.findings(&seen.name, decision));
             one.findings.extend(selection::in_progress(belonging.everything, &seen.name));
             placed.push(one);
@@ -265,10 +268,8 @@ impl<'a> Attempt<'a, '_> {
         for (log, number) in logs.iter().zip(numbers) {
             draft.set_record(&log.context, log.store, number);
         }
-        let tally = session.tally();
         let (published, body) = draft.publish(*session, records)?;
-        report.count(tally, self.now(), at);
-        report.file_bytes += published.file_bytes;
+        report.count(published.tally, self.now(), at);
         report.point = Some(published.point);
         report.complete = body.complete;
         Ok(report)

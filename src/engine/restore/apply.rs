@@ -22,6 +22,7 @@ use std::path::PathBuf;
 const ROLLED: [u8; 4] = [0xff; 4];
 
 /// Restores. Fails before the first byte if the target has not enough space or is not empty any more.
+#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
 pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Result<Restored, Error> {
     let proven = target::prove(&plan.target, Some(&PathBuf::from(repository.disk().display(""))))?;
     if !plan.fits() {
@@ -136,7 +137,11 @@ impl Run<'_> {
             hasher.update(bytes);
             failed = file.write(bytes).err();
             self.observer.event(&Event::Bytes(bytes.len() as u64));
-            if failed.is_some() || self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+            if failed.is_some() || self.observer.interrupted() {
+                Err(repo::Error::Interrupted)
+            } else {
+                Ok(())
+            }
         });
         if let Some(error) = failed {
             return Err(error.into());
@@ -188,13 +193,15 @@ fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
     use repo::Error::{ChunkDamaged, ChunkMissing, Damaged, Interrupted, Missing};
     match error {
         Interrupted => Error::Interrupted,
-        source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => Refused::Lost {
-            file: plan.path.clone(),
-            first: plan.number,
-            last: plan.last_or_number(),
-            source,
+        source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => {
+            Refused::Lost {
+                file: plan.path.clone(),
+                first: plan.number,
+                last: plan.last_or_number(),
+                source: Box::new(source),
+            }
+            .into()
         }
-        .into(),
         other => other.into(),
     }
 }

@@ -80,7 +80,9 @@ pub enum Error {
         why: &'static str,
     },
     /// A claim that no record holds (exit 20).
-    #[error("{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})")]
+    #[error(
+        "{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})"
+    )]
     Unresolved {
         /// The file that can't be restored.
         file: String,
@@ -98,7 +100,7 @@ pub enum Error {
         last: u64,
         /// What is damaged.
         #[source]
-        source: repo::Error,
+        source: Box<repo::Error>,
     },
     /// What the repository holds is whole by itself, but not what the point says (exit 20).
     #[error("{file}: {what}")]

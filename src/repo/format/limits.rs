@@ -57,3 +57,13 @@ const _: () = {
     assert!(CONTROL_DB_MAX / CONTROL_DB_CHUNK as u64 * 36 + 16 <= CHUNK_MAX as u64);
     assert!(PAGE_ENTRIES_MIN >= 2 && PAGE_ENTRIES_MIN < PAGE_ENTRIES_MAX);
 };
+
+/// Bounds of this program's memory: no part of the format.
+pub mod memory {
+    /// Decoded blocks that were read last are held up to so many bytes.
+    pub const BLOCK_CACHE: usize = 64 << 20;
+    /// Small new chunks that belong together share blocks of about this size.
+    pub const SHARED_BLOCK: usize = 8 << 20;
+    /// New blocks wait until there are so many bytes of them for each worker, then all are encoded.
+    pub const ENCODING_BATCH: usize = 16 << 20;
+}

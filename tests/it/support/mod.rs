@@ -1,6 +1,8 @@
 //! What several tests need.
 
+pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
+pub mod program;
 pub mod segments;
 pub mod server;

@@ -1,0 +1,102 @@
+//! What a writer may deduplicate against: chunks in packs that are durable, that no act speaks against, and whose own directory, read from
+//! the disk in this session, names the chunk. A pack that was found, not known to be durable, is read through first: once.
+
+use crate::repo::error::Error;
+use crate::repo::format::act::Deed;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::PackId;
+use crate::repo::format::pack::Directory;
+use crate::repo::index;
+use crate::repo::index::Index;
+use crate::repo::paths;
+use crate::repo::store::journal::Acts;
+use crate::repo::store::packs;
+use crate::repo::store::read::Repository;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+/// What is known to be there.
+pub(super) struct Known {
+    /// Chunks that this session has stored or is about to store.
+    stored: HashSet<ChunkId>,
+    /// Packs, by their files, that count once they were read through.
+    found: HashSet<String>,
+    /// Packs that an act calls damaged or marks dead; none if there is an act that can't be read: then any pack may be one of them.
+    refused: Option<HashSet<PackId>>,
+    /// Packs that were asked in this session: their chunks, sorted; nothing for those that don't count.
+    asked: HashMap<PackId, Vec<ChunkId>>,
+}
+
+impl Known {
+    /// `found` are the packs that were there, not known to be durable, and are synced now.
+    pub fn new(acts: &Acts, found: HashSet<String>) -> Self {
+        let refused = acts.acts.iter().flat_map(|act| match &act.deed {
+            Deed::Dead { packs } | Deed::Damaged { packs } => packs.as_slice(),
+            _ => &[],
+        });
+        let refused = acts.unreadable.is_empty().then(|| refused.copied().collect());
+        Self { stored: HashSet::new(), found, refused, asked: HashMap::new() }
+    }
+
+    /// Whether a chunk need not be stored.
+    pub fn has(&mut self, repository: &Repository, chunk: ChunkId) -> Result<bool, Error> {
+        if self.stored.contains(&chunk) {
+            return Ok(true);
+        }
+        for place in repository.index.places(chunk)? {
+            if self.is_in(repository, place.pack, chunk)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Says that this session stores a chunk.
+    pub fn store(&mut self, chunk: ChunkId) {
+        self.stored.insert(chunk);
+    }
+
+    /// Whether some pack, or this session, has a chunk at all.
+    pub fn is_somewhere(&self, index: &Index, chunk: ChunkId) -> Result<bool, Error> {
+        if self.stored.contains(&chunk) { Ok(true) } else { index.holds(chunk) }
+    }
+
+    fn is_in(&mut self, repository: &Repository, pack: PackId, chunk: ChunkId) -> Result<bool, Error> {
+        if self.refused.as_ref().is_none_or(|refused| refused.contains(&pack)) {
+            return Ok(false);
+        }
+        let chunks = match self.asked.entry(pack) {
+            Entry::Occupied(asked) => asked.into_mut(),
+            Entry::Vacant(place) => place.insert(chunks_of(repository, &self.found, pack)?),
+        };
+        Ok(chunks.binary_search(&chunk).is_ok())
+    }
+}
+
+/// The chunks of a pack, by its own word; nothing if it is not there, not durable, or can't be read.
+fn chunks_of(repository: &Repository, found: &HashSet<String>, pack: PackId) -> Result<Vec<ChunkId>, Error> {
+    let path = paths::pack(pack);
+    let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
+    if !repository.index.is_durable(&path, length)? {
+        if !found.contains(&path) || !is_whole(repository, pack, length) {
+            return Ok(Vec::new());
+        }
+        repository.index.mark_durable(&[(path, length)])?;
+    }
+    let directory = index::read_directory(repository.disk.as_ref(), pack, length);
+    Ok(directory.map_or_else(|_| Vec::new(), |directory| sorted(&directory)))
+}
+
+/// Whatever keeps a pack from being read, its chunks are stored again: that is the answer to it.
+fn is_whole(repository: &Repository, pack: PackId, length: u64) -> bool {
+    packs::prove(repository.disk.as_ref(), repository.naming(), pack, length).is_ok()
+}
+
+/// Chunks of blocks that this program can't read don't count.
+fn sorted(directory: &Directory) -> Vec<ChunkId> {
+    let readable = directory.blocks.iter().filter(|block| block.check_readable().is_ok());
+    let mut chunks: Vec<ChunkId> =
+        readable.flat_map(|block| &block.chunks).map(|place| place.chunk).collect();
+    chunks.sort_unstable();
+    chunks
+}
