@@ -2,7 +2,7 @@
 //!
 //! A schema is no draw: it stands once in a corpus, however large. It follows from fixed seeds.
 
-use crate::corpus::draws::Draws;
+use super::draws::Draws;
 
 /// How a field gets its value.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,14 +1,14 @@
 //! Snapshots: the state of the same aggregates again and again, a little changed each time.
 
-use crate::corpus::Kind;
-use crate::corpus::node::Node;
-use crate::corpus::node::id_text;
-use crate::corpus::schema::Field;
-use crate::corpus::story::Aggregate;
-use crate::corpus::story::World;
-use crate::corpus::story::random_id;
-use crate::corpus::story::render;
-use crate::corpus::wire::Stored;
+use super::Kind;
+use super::node::Node;
+use super::node::id_text;
+use super::schema::Field;
+use super::story::Aggregate;
+use super::story::World;
+use super::story::random_id;
+use super::story::render;
+use super::wire::Stored;
 use std::collections::HashMap;
 
 const ENTRY: &[(&str, Field)] = &[

@@ -1,15 +1,15 @@
 //! What happens: chains of transactions on aggregates, by applications that run side by side, with clocks that are not perfect.
 
-use crate::corpus::Kind;
-use crate::corpus::draws::Draws;
-use crate::corpus::node::Node;
-use crate::corpus::node::id_text;
-use crate::corpus::schema::AggregateType;
-use crate::corpus::schema::Field;
-use crate::corpus::schema::schema;
-use crate::corpus::wire::Stored;
-use crate::corpus::wire::Value;
-use crate::corpus::words::Words;
+use super::Kind;
+use super::draws::Draws;
+use super::node::Node;
+use super::node::id_text;
+use super::schema::AggregateType;
+use super::schema::Field;
+use super::schema::schema;
+use super::wire::Stored;
+use super::wire::Value;
+use super::words::Words;
 use std::collections::HashMap;
 
 /// An aggregate that lives.
@@ -87,7 +87,8 @@ impl World {
         let mut stored = Vec::new();
         for _ in 0..count {
             stored.push(self.event(at, (kind, event, aggregate), progress));
-            event = 1 + self.draws.skewed("choice of type", self.schema[kind].events.len() as u64 - 1) as usize;
+            event =
+                1 + self.draws.skewed("choice of type", self.schema[kind].events.len() as u64 - 1) as usize;
         }
         self.end(at);
         stored
@@ -252,9 +253,7 @@ impl World {
             list[draws.skewed(kind, list.len() as u64) as usize].clone()
         };
         match field {
-            Field::Person => {
-                pick(draws, "name", &words.first) + " " + &pick(draws, "name", &words.last)
-            }
+            Field::Person => pick(draws, "name", &words.first) + " " + &pick(draws, "name", &words.last),
             Field::Mail => {
                 let name = pick(draws, "name", &words.first) + "." + &pick(draws, "name", &words.last);
                 name.to_lowercase() + "@" + DOMAINS[draws.skewed("name", 8) as usize]

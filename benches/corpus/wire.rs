@@ -1,7 +1,7 @@
 //! Events and transactions as Axon Server stores them.
 
-use crate::corpus::node::delimited;
-use crate::corpus::node::varint;
+use super::node::delimited;
+use super::node::varint;
 
 /// A value in the metadata.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Vocabularies: names, words, places. They are spelled once from syllables, by fixed seeds; a corpus then draws from them.
 
-use crate::corpus::draws::Draws;
+use super::draws::Draws;
 
 const ONSETS: [&str; 20] =
     ["b", "br", "c", "d", "f", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "r", "s", "st", "t", "v", "w"];

@@ -1,15 +1,16 @@
 //! Columns: all values of one path, with what is known of them.
 
-use super::coder::Coder;
-use super::finder::Names;
-use super::finder::Pairs;
-use super::predict::Trust;
-use super::predict::Value;
-use super::symbol::Number;
-use super::symbol::tree;
-use super::values::id::Style;
-use super::values::number;
-use super::values::time;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::finder::Names;
+use crate::repo::codec::columns::finder::Pairs;
+use crate::repo::codec::columns::predict::Trust;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::symbol::tree;
+use crate::repo::codec::columns::values::id::Style;
+use crate::repo::codec::columns::values::number;
+use crate::repo::codec::columns::values::time;
 
 /// Columns of a block.
 pub(super) const COLUMNS_MAX: usize = 4096;
@@ -259,7 +260,7 @@ impl Columns {
             return *column;
         }
         if self.columns.len() < COLUMNS_MAX {
-            let salt = super::span::mix(u64::from(scope) << 32 | u64::from(key), 0x5a17);
+            let salt = mix(u64::from(scope) << 32 | u64::from(key), 0x5a17);
             self.columns.push(Column::new(coder, key, salt));
             self.names.insert((scope, key), self.columns.len() as u32 - 1);
         }

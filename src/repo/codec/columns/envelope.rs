@@ -1,14 +1,14 @@
 //! What surrounds payloads: transactions, and the fields of events. Shared by writer and reader.
 
-use super::coder::Coder;
-use super::finder::Names;
-use super::grammar::Grammar;
-use super::model::Model;
-use super::predict::Value;
-use super::shape::Shape;
-use super::span::mix;
-use super::symbol::Number;
-use super::values::Form;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::finder::Names;
+use crate::repo::codec::columns::grammar::Grammar;
+use crate::repo::codec::columns::model::Model;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::shape::Shape;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::values::Form;
 
 /// Aggregates whose sequence is remembered.
 const SEQUENCES: usize = 1 << 15;
@@ -124,7 +124,12 @@ impl Envelope {
     }
 
     /// The column of payload types of this aggregate type.
-    pub(super) fn type_column<C: Coder>(&mut self, coder: &mut C, model: &mut Model, aggregate_type: &[u8]) -> u32 {
+    pub(super) fn type_column<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        model: &mut Model,
+        aggregate_type: &[u8],
+    ) -> u32 {
         if let Some(column) = self.type_columns.get(aggregate_type) {
             return *column;
         }

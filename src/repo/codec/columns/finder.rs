@@ -1,7 +1,7 @@
 //! Finds what a writer has seen before, by hash. Whoever asks compares the values: a hash never decides.
 
-use super::span::hash;
-use super::span::mix;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::hash::Hasher;

@@ -1,20 +1,21 @@
 //! Reads values: the other way round of `put`. Nothing that is read is believed; each index and length is checked.
 
-use super::Bad;
-use super::coder::Coder;
-use super::coder::Reader;
-use super::column::Op;
-use super::model::Model;
-use super::predict::Guess;
-use super::predict::Value;
-use super::put::NUMBER_BY_TIME;
-use super::put::is_bits;
-use super::put::time_base;
-use super::span::Span;
-use super::values::Form;
-use super::values::id;
-use super::values::number;
-use super::values::time;
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::column::Op;
+use crate::repo::codec::columns::model::Model;
+use crate::repo::codec::columns::predict::Guess;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::put::NUMBER_BY_TIME;
+use crate::repo::codec::columns::put::is_bits;
+use crate::repo::codec::columns::put::time_base;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::id;
+use crate::repo::codec::columns::values::id::Style;
+use crate::repo::codec::columns::values::number;
+use crate::repo::codec::columns::values::time;
 
 /// A reader of values.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl<'a> Get<'a> {
     fn get_local(&mut self, column: u32) -> Result<Value, Bad> {
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
         let at = state.local(&mut self.coder, 0);
-        let local = self.model.now.locals.get(at as usize).copied().ok_or(Bad("no such value in the event"))?;
+        let local =
+            self.model.now.locals.get(at as usize).copied().ok_or(Bad("no such value in the event"))?;
         if !local.is_id() {
             return Ok(local);
         }
@@ -103,12 +105,15 @@ impl<'a> Get<'a> {
     fn get_id(&mut self, column: u32, op: Op) -> Result<(), Bad> {
         let timestamp = self.model.now.timestamp;
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
-        let style = state.code_style(&mut self.coder, super::put::DEFAULT_STYLE);
+        let style = state.code_style(&mut self.coder, Style::default());
         let id = match op {
             Op::Known => {
                 let back = self.model.distance.code(&mut self.coder, 0);
                 let last = self.model.ids.len() as u64;
-                let at = last.checked_sub(back).and_then(|at| at.checked_sub(1)).ok_or(Bad("no such identifier"))?;
+                let at = last
+                    .checked_sub(back)
+                    .and_then(|at| at.checked_sub(1))
+                    .ok_or(Bad("no such identifier"))?;
                 let id = self.model.ids.get(at as usize).copied().ok_or(Bad("no such identifier"))?;
                 id::render(id, style, &mut self.values);
                 return Ok(());
@@ -166,7 +171,8 @@ impl<'a> Get<'a> {
 
     fn get_stream(&mut self) -> Result<(), Bad> {
         let length = usize::try_from(self.model.lengths.code(&mut self.coder, 0)).unwrap_or(usize::MAX);
-        let (bytes, rest) = self.stream.split_at_checked(length).ok_or(Bad("the stream of values is too short"))?;
+        let (bytes, rest) =
+            self.stream.split_at_checked(length).ok_or(Bad("the stream of values is too short"))?;
         self.values.extend(bytes);
         self.stream = rest;
         Ok(())

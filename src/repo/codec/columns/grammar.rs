@@ -1,13 +1,13 @@
 //! Literals: the text between values, and what follows what. A payload is a walk: literal, value, literal, value, the end.
 
-use super::coder::Coder;
-use super::finder::Finder;
-use super::span::hash;
-use super::span::mix;
-use super::symbol::INDEX_MAX;
-use super::symbol::Index;
-use super::symbol::Number;
-use super::values::Form;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::INDEX_MAX;
+use crate::repo::codec::columns::symbol::Index;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::values::Form;
 
 /// Literals of a block.
 const LITERALS_MAX: usize = 1 << 14;
@@ -45,7 +45,9 @@ pub(super) struct Grammar {
 
 /// The name of a literal's column: the last word in it.
 pub(super) fn key_of(text: &[u8]) -> Option<&[u8]> {
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-' | b'.') || *byte >= 0x80;
+    let is_word = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-' | b'.') || *byte >= 0x80
+    };
     let end = text.iter().rposition(is_word)? + 1;
     let from = text.get(..end)?.iter().rposition(|byte| !is_word(byte)).map_or(0, |at| at + 1);
     text.get(from..end)
@@ -88,8 +90,19 @@ impl Grammar {
         let (successors, index) = (Vec::new(), Index::default());
         let number = self.literals.len() as u32;
         self.finder.entry(name(scope, &text, form, label)).or_insert(number);
-        let literal =
-            Literal { scope, text, form, label, column, successors, last: NONE, index, flags, event: 0, occurrence: 0 };
+        let literal = Literal {
+            scope,
+            text,
+            form,
+            label,
+            column,
+            successors,
+            last: NONE,
+            index,
+            flags,
+            event: 0,
+            occurrence: 0,
+        };
         self.literals.push(literal);
         number
     }

@@ -7,7 +7,10 @@
 //! Pure functions. Writing is deterministic. Reading is bounded by the declared length, and no bytes make it panic. FORMAT.md
 //! ("Event columns") says everything that a reader has to do.
 
-#![expect(clippy::cast_possible_truncation, reason = "widths are part of the format; the writer is proven by decoding")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "widths are part of the format; the writer is proven by decoding"
+)]
 
 mod coder;
 mod column;
@@ -28,8 +31,8 @@ mod text;
 mod values;
 mod write;
 
-use self::values::put_varint;
-use self::values::varint;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::values::varint;
 use crate::repo::format::limits;
 
 /// Why bytes are no columns.

@@ -1,18 +1,18 @@
 //! What writer and reader both know of the values so far, and learn from each one in the same way.
 
-use super::coder::Coder;
-use super::column::Column;
-use super::column::Columns;
-use super::predict::Guess;
-use super::predict::Place;
-use super::predict::Table;
-use super::predict::Trust;
-use super::predict::Value;
-use super::span::mix;
-use super::symbol::INDEX_MAX;
-use super::symbol::Index;
-use super::symbol::Number;
-use super::text::Words;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::column::Column;
+use crate::repo::codec::columns::column::Columns;
+use crate::repo::codec::columns::predict::Guess;
+use crate::repo::codec::columns::predict::Place;
+use crate::repo::codec::columns::predict::Table;
+use crate::repo::codec::columns::predict::Trust;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::INDEX_MAX;
+use crate::repo::codec::columns::symbol::Index;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::text::Words;
 
 /// Values of an event that later ones of it may be equal to.
 const LOCALS_MAX: usize = 64;

@@ -3,10 +3,10 @@
 //! Only what would be written again in exactly the same bytes is taken apart: fields in ascending order, each at most once, numbers
 //! in the fewest bytes, nothing that is empty where protobuf would leave it out. Everything else is none of ours, and carried raw.
 
-use super::shape::ENTRIES_MAX;
-use super::span::Span;
-use super::values::Form;
-use super::values::varint;
+use crate::repo::codec::columns::shape::ENTRIES_MAX;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::varint;
 
 /// A value in the metadata: its key, the field that it has in `MetaDataValue`, and its place.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,10 @@
 //! The tables are small and forget: a place is taken by who comes last. They only choose what is compared or offered; a wrong entry
 //! costs bits and nothing else.
 
-use super::span::Span;
-use super::span::hash;
-use super::span::mix;
-use super::values::id;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::values::id;
 
 /// A value and its hash. An identifier has the same hash in all spellings, and bit 0 of it set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

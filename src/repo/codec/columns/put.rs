@@ -1,21 +1,20 @@
 //! Writes values: chooses how each one is given.
 
-use super::coder::Coder;
-use super::coder::Writer;
-use super::column::Op;
-use super::finder::Finder;
-use super::finder::Ids;
-use super::model::Model;
-use super::predict::Guess;
-use super::predict::Value;
-use super::span::Span;
-use super::span::mix;
-use super::text::Words;
-use super::values::Form;
-use super::values::id;
-use super::values::id::Style;
-use super::values::number;
-use super::values::time;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::coder::Writer;
+use crate::repo::codec::columns::column::Op;
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::finder::Ids;
+use crate::repo::codec::columns::model::Model;
+use crate::repo::codec::columns::predict::Guess;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::text::Words;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::id;
+use crate::repo::codec::columns::values::number;
+use crate::repo::codec::columns::values::time;
 
 /// The shortest value that is looked for in its event.
 const LOCAL_MIN: u32 = 3;
@@ -81,7 +80,9 @@ impl<'a> Put<'a> {
             return;
         }
         let key = self.model.column(column).map_or(0, |column| column.key);
-        if value.is_id() && (self.put_recent(column, guess, value) || self.put_listed(column, key, guess, value)) {
+        if value.is_id()
+            && (self.put_recent(column, guess, value) || self.put_listed(column, key, guess, value))
+        {
             return;
         }
         let done = if value.is_id() {
@@ -106,10 +107,13 @@ impl<'a> Put<'a> {
         if value.span.length < LOCAL_MIN {
             return false;
         }
-        let Some(at) = self.model.now.locals.iter().position(|local| local.hash == value.hash) else { return false };
+        let Some(at) = self.model.now.locals.iter().position(|local| local.hash == value.hash) else {
+            return false;
+        };
         let local = self.model.now.locals.get(at).copied().unwrap_or_default();
         let id = id::parse(value.span.of(self.bytes));
-        let same_id = id.is_some() && id.map(|id| id.0) == id::parse(local.span.of(self.bytes)).map(|id| id.0);
+        let same_id =
+            id.is_some() && id.map(|id| id.0) == id::parse(local.span.of(self.bytes)).map(|id| id.0);
         if !same_id && local.span.of(self.bytes) != value.span.of(self.bytes) {
             return false;
         }
@@ -124,7 +128,9 @@ impl<'a> Put<'a> {
 
     fn put_recent(&mut self, column: u32, guess: &Guess, value: Value) -> bool {
         let Some(state) = self.model.columns.get(column) else { return false };
-        let Some(rank) = state.recent().iter().position(|recent| recent.hash == value.hash) else { return false };
+        let Some(rank) = state.recent().iter().position(|recent| recent.hash == value.hash) else {
+            return false;
+        };
         let recent = state.recent().get(rank).copied().unwrap_or_default();
         if recent.span.of(self.bytes) != value.span.of(self.bytes) {
             return false;
@@ -318,6 +324,3 @@ fn ordered_bits(coder: &mut Writer, id: u128) {
     coder.raw(12, (id >> 64) as u64 & 0xfff);
     coder.raw(62, id as u64 & ((1 << 62) - 1));
 }
-
-/// For columns that spell identifiers as text only.
-pub(super) const DEFAULT_STYLE: Style = Style::Lower;

@@ -1,25 +1,25 @@
 //! Reads a block: the other way round of `write`. Bounded by the length that the block must have; hostile bytes end in an error.
 
-use super::Bad;
-use super::coder::Coder;
-use super::envelope::Envelope;
-use super::envelope::Scope;
-use super::get::Get;
-use super::grammar::NONE;
-use super::lex::LITERAL_MAX;
-use super::parse::NO_VALUE;
-use super::parse::form_of;
-use super::predict::Value;
-use super::shape::ENTRIES_MAX;
-use super::shape::Key;
-use super::shape::Part;
-use super::shape::SHAPES_MAX;
-use super::shape::Shape;
-use super::span::Span;
-use super::values::Form;
-use super::values::put_varint;
-use super::values::varint_length;
-use super::write::column_of;
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::envelope::Envelope;
+use crate::repo::codec::columns::envelope::Scope;
+use crate::repo::codec::columns::get::Get;
+use crate::repo::codec::columns::grammar::NONE;
+use crate::repo::codec::columns::lex::LITERAL_MAX;
+use crate::repo::codec::columns::parse::NO_VALUE;
+use crate::repo::codec::columns::parse::form_of;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::shape::ENTRIES_MAX;
+use crate::repo::codec::columns::shape::Key;
+use crate::repo::codec::columns::shape::Part;
+use crate::repo::codec::columns::shape::SHAPES_MAX;
+use crate::repo::codec::columns::shape::Shape;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::values::varint_length;
+use crate::repo::codec::columns::write::column_of;
 
 /// The streams of a block.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +86,12 @@ impl Read<'_> {
     }
 
     fn bytes(&mut self) -> Result<(), Bad> {
-        let length = usize::try_from(self.envelope.lengths.code(&mut self.get.coder, 0)).unwrap_or(usize::MAX);
+        let length =
+            usize::try_from(self.envelope.lengths.code(&mut self.get.coder, 0)).unwrap_or(usize::MAX);
         self.check(length)?;
         let stream = self.get.stream;
-        let (bytes, rest) = stream.split_at_checked(length).ok_or(Bad("the stream of values is too short"))?;
+        let (bytes, rest) =
+            stream.split_at_checked(length).ok_or(Bad("the stream of values is too short"))?;
         self.out.extend(bytes);
         self.get.stream = rest;
         Ok(())
@@ -267,7 +269,9 @@ impl Read<'_> {
 
     /// Puts an event together.
     fn put_event(&mut self, fields: &Fields) -> Result<(), Bad> {
-        let Some(shape) = self.envelope.shapes.get(fields.shape as usize) else { return Err(Bad("no such shape")) };
+        let Some(shape) = self.envelope.shapes.get(fields.shape as usize) else {
+            return Err(Bad("no such shape"));
+        };
         let (has_payload, snapshot) = (shape.has_payload, shape.snapshot);
         self.check_length(fields)?;
         let (out, values) = (&mut self.out, &self.get.values);
@@ -286,7 +290,8 @@ impl Read<'_> {
 
     /// The event must not be longer than there is room, so that nothing is written that is not wanted.
     fn check_length(&self, fields: &Fields) -> Result<(), Bad> {
-        let texts = [fields.message, fields.aggregate, fields.aggregate_type, fields.payload_type, fields.revision];
+        let texts =
+            [fields.message, fields.aggregate, fields.aggregate_type, fields.payload_type, fields.revision];
         let texts: usize = texts.iter().map(|text| text.length as usize).sum();
         let metadata: usize = self.metadata.iter().map(|entry| entry.1.span.length as usize).sum();
         self.check(texts.saturating_add(metadata).saturating_add(self.data_length()))

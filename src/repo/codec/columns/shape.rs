@@ -1,10 +1,10 @@
 //! The shape of an event: what there is besides values. Shapes are numbered as they come; a payload type mostly has one.
 
-use super::parse::Entry;
-use super::parse::Event;
-use super::span::hash;
-use super::span::mix;
-use super::values::Form;
+use crate::repo::codec::columns::parse::Entry;
+use crate::repo::codec::columns::parse::Event;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::values::Form;
 
 /// The most entries that the metadata of an event has, to be taken apart.
 pub(super) const ENTRIES_MAX: usize = 256;
@@ -54,7 +54,12 @@ impl Shape {
 
     /// From flags.
     pub(super) fn of(flags: u64) -> Self {
-        Self { has_payload: flags & 1 == 1, has_data: flags & 2 == 2, snapshot: flags & 4 == 4, entries: Vec::new() }
+        Self {
+            has_payload: flags & 1 == 1,
+            has_data: flags & 2 == 2,
+            snapshot: flags & 4 == 4,
+            entries: Vec::new(),
+        }
     }
 }
 

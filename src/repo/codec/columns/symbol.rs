@@ -1,6 +1,6 @@
 //! Symbols made of decisions: small symbols, numbers of any size, indexes into lists that grow.
 
-use super::coder::Coder;
+use crate::repo::codec::columns::coder::Coder;
 
 /// Slots of a number.
 const NUMBER_SLOTS: u32 = 64 + 64 * 8;
@@ -107,7 +107,10 @@ mod tests {
         for value in numbers(1) {
             number.code(&mut writer, value);
             index.code(&mut writer, value as u32 % INDEX_MAX);
-            writer.raw((value % 65) as u32, if value % 65 == 64 { value } else { value & ((1 << (value % 65)) - 1) });
+            writer.raw(
+                (value % 65) as u32,
+                if value % 65 == 64 { value } else { value & ((1 << (value % 65)) - 1) },
+            );
         }
         let (coded, raw) = writer.finish();
         let mut reader = Reader::new(&coded, &raw);

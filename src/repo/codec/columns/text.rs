@@ -3,16 +3,16 @@
 //! Words are runs of letters, digits and bytes above ASCII; what is between them is a token too, but for one space between two words,
 //! which is understood.
 
-use super::Bad;
-use super::coder::Coder;
-use super::finder::Finder;
-use super::span::Span;
-use super::span::hash;
-use super::span::mix;
-use super::symbol::INDEX_MAX;
-use super::symbol::Index;
-use super::symbol::Number;
-use super::symbol::tree;
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::INDEX_MAX;
+use crate::repo::codec::columns::symbol::Index;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::symbol::tree;
 
 /// The longest text that is taken as words.
 pub(super) const TEXT_MAX: usize = 8192;
@@ -292,7 +292,12 @@ impl Words {
         Ok(())
     }
 
-    fn read_token<C: Coder>(&mut self, coder: &mut C, place: &mut Place, out: &mut Vec<u8>) -> Result<bool, Bad> {
+    fn read_token<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: &mut Place,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Bad> {
         if let Some((foretold, trust)) = self.foretells(*place)
             && coder.bit(self.base(place.key) + 48 + trust, false)
         {
@@ -309,7 +314,8 @@ impl Words {
             BY_NUMBER => {
                 let back = self.far.code(coder, 0);
                 let last = self.tokens.len() as u64 - 1;
-                let token = last.checked_sub(back).filter(|token| *token > 0).ok_or(Bad("no such token"))? as u32;
+                let token =
+                    last.checked_sub(back).filter(|token| *token > 0).ok_or(Bad("no such token"))? as u32;
                 self.learn_key(place.key, token);
                 self.append(place, token, out)
             }
@@ -333,7 +339,12 @@ impl Words {
         Ok(true)
     }
 
-    fn read_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, out: &mut Vec<u8>) -> Result<bool, Bad> {
+    fn read_new<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: &mut Place,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Bad> {
         let length = tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, 0);
         let (mut before, mut text) = (0, [0; TOKEN_MAX]);
         for byte in text.iter_mut().take(length as usize) {

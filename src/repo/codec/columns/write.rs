@@ -1,22 +1,23 @@
 //! Writes a block: transactions, events, payloads, each value by its column.
 
-use super::coder::Coder;
-use super::envelope::Envelope;
-use super::envelope::Scope;
-use super::finder::Finder;
-use super::grammar::NONE;
-use super::grammar::key_of;
-use super::lex;
-use super::lex::Piece;
-use super::parse::Event;
-use super::parse::Transaction;
-use super::parse::form_of;
-use super::predict::Value;
-use super::put::Put;
-use super::shape::Key;
-use super::shape::Shape;
-use super::span::Span;
-use super::values::Form;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::envelope::Envelope;
+use crate::repo::codec::columns::envelope::Scope;
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::grammar::NONE;
+use crate::repo::codec::columns::grammar::key_of;
+use crate::repo::codec::columns::lex;
+use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::model::Model;
+use crate::repo::codec::columns::parse::Event;
+use crate::repo::codec::columns::parse::Transaction;
+use crate::repo::codec::columns::parse::form_of;
+use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::put::Put;
+use crate::repo::codec::columns::shape::Key;
+use crate::repo::codec::columns::shape::Shape;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
 
 /// The header of a segment's file.
 const HEADER: usize = 5;
@@ -51,7 +52,15 @@ pub(super) fn write(raw: &[u8]) -> Option<Streams> {
     let mut put = Put::new(raw);
     let envelope = Envelope::new(&mut put.coder, &mut put.model);
     let (literals, pieces, metadata) = (Vec::new(), Vec::new(), Vec::new());
-    let mut write = Write { put, envelope, literals, pieces, metadata, event: Event::default(), shapes: Finder::default() };
+    let mut write = Write {
+        put,
+        envelope,
+        literals,
+        pieces,
+        metadata,
+        event: Event::default(),
+        shapes: Finder::default(),
+    };
     write.bytes(Span::new(0, start));
     let mut at = start;
     while transaction.parse(raw, at).is_some() {
@@ -224,7 +233,7 @@ impl Write<'_> {
 /// The column of the values behind a literal.
 pub(super) fn column_of<C: Coder>(
     coder: &mut C,
-    model: &mut super::model::Model,
+    model: &mut Model,
     scope: Scope,
     literal: &(Vec<u8>, Form, u16),
 ) -> Option<u32> {
@@ -240,4 +249,3 @@ pub(super) fn column_of<C: Coder>(
     };
     Some(model.columns.column(coder, scope.number, key))
 }
-

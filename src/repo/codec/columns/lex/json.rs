@@ -1,8 +1,8 @@
 //! JSON: strings (without their quotes) and scalars are values, unless they are keys; everything else is literal.
 
-use super::Cutter;
-use super::Piece;
-use super::digits_behind;
+use crate::repo::codec::columns::lex::Cutter;
+use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::digits_behind;
 use crate::repo::codec::columns::values::Form;
 
 /// Cuts JSON text. It need not be JSON: what is not is literal.

@@ -7,8 +7,8 @@ mod json;
 mod proto;
 mod xml;
 
-use super::span::Span;
-use super::values::Form;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
 
 /// A literal and the value behind it. The last piece of a payload has the form [`Form::End`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub(super) fn cut(bytes: &[u8], payload: Span, pieces: &mut Vec<Piece>) -> bool 
         Some(_) => proto::cut(text, at, pieces),
         None => false,
     };
-    good && pieces.len() <= PIECES_MAX && pieces.iter().all(|piece| piece.literal.length as usize <= LITERAL_MAX)
+    good && pieces.len() <= PIECES_MAX
+        && pieces.iter().all(|piece| piece.literal.length as usize <= LITERAL_MAX)
 }
 
 /// Puts pieces one behind the other.
@@ -53,13 +54,23 @@ impl Cutter<'_> {
     /// A value of this form at `at..end`, with whatever is its framing before it from `framed` on.
     fn value(&mut self, form: Form, framed: usize, at: usize, end: usize) {
         let literal = Span::new(self.base + self.from, framed - self.from);
-        self.pieces.push(Piece { literal, form, value: Span::new(self.base + at, end - at), label: self.label });
+        self.pieces.push(Piece {
+            literal,
+            form,
+            value: Span::new(self.base + at, end - at),
+            label: self.label,
+        });
         self.from = end;
     }
 
     fn end(self, length: usize) {
         let literal = Span::new(self.base + self.from, length - self.from);
-        self.pieces.push(Piece { literal, form: Form::End, value: Span::new(self.base + length, 0), label: 0 });
+        self.pieces.push(Piece {
+            literal,
+            form: Form::End,
+            value: Span::new(self.base + length, 0),
+            label: 0,
+        });
     }
 }
 

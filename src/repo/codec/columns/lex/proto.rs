@@ -1,7 +1,7 @@
 //! Binary payloads that read as protobuf: tags are literals, contents are values; nested messages are cut as well.
 
-use super::Cutter;
-use super::Piece;
+use crate::repo::codec::columns::lex::Cutter;
+use crate::repo::codec::columns::lex::Piece;
 use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::values::varint;
 

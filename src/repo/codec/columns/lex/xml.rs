@@ -1,8 +1,8 @@
 //! XML: the text of elements is a value, and so are attributes with digits in them; tags are literals.
 
-use super::Cutter;
-use super::Piece;
-use super::digits_behind;
+use crate::repo::codec::columns::lex::Cutter;
+use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::digits_behind;
 use crate::repo::codec::columns::values::Form;
 
 /// Cuts XML text. It need not be XML: what is not is literal.

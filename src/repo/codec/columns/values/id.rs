@@ -2,7 +2,7 @@
 
 /// How an identifier is spelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) enum Style {
+pub(in crate::repo::codec::columns) enum Style {
     /// 36 characters, lower case.
     #[default]
     Lower,
@@ -15,7 +15,7 @@ pub(in super::super) enum Style {
 }
 
 impl Style {
-    pub(in super::super) const fn number(self) -> u8 {
+    pub(in crate::repo::codec::columns) const fn number(self) -> u8 {
         match self {
             Self::Lower => 0,
             Self::Upper => 1,
@@ -24,7 +24,7 @@ impl Style {
         }
     }
 
-    pub(in super::super) const fn of(number: u8) -> Self {
+    pub(in crate::repo::codec::columns) const fn of(number: u8) -> Self {
         match number {
             0 => Self::Lower,
             1 => Self::Upper,
@@ -67,7 +67,7 @@ const fn text_of(number: u32) -> [u8; 8] {
 
 /// Reads an identifier and its spelling.
 #[inline]
-pub(in super::super) fn parse(bytes: &[u8]) -> Option<(u128, Style)> {
+pub(in crate::repo::codec::columns) fn parse(bytes: &[u8]) -> Option<(u128, Style)> {
     match bytes.len() {
         36 => parse_dashed(bytes),
         32 => {
@@ -86,8 +86,35 @@ pub(in super::super) fn parse(bytes: &[u8]) -> Option<(u128, Style)> {
 fn parse_dashed(bytes: &[u8]) -> Option<(u128, Style)> {
     let text: &[u8; 36] = bytes.first_chunk()?;
     let [
-        a @ .., b'-', b0, b1, b2, b3, b'-', c0, c1, c2, c3, b'-', d0, d1, d2, d3, b'-', e0, e1, e2, e3, e4, e5, e6, e7, e8,
-        e9, ea, eb,
+        a @ ..,
+        b'-',
+        b0,
+        b1,
+        b2,
+        b3,
+        b'-',
+        c0,
+        c1,
+        c2,
+        c3,
+        b'-',
+        d0,
+        d1,
+        d2,
+        d3,
+        b'-',
+        e0,
+        e1,
+        e2,
+        e3,
+        e4,
+        e5,
+        e6,
+        e7,
+        e8,
+        e9,
+        ea,
+        eb,
     ] = text
     else {
         return None;
@@ -123,7 +150,7 @@ fn hex(digits: &[u8; 32]) -> Option<u128> {
 
 /// Appends an identifier.
 #[inline]
-pub(in super::super) fn render(id: u128, style: Style, out: &mut Vec<u8>) {
+pub(in crate::repo::codec::columns) fn render(id: u128, style: Style, out: &mut Vec<u8>) {
     if style == Style::Bytes {
         out.extend(id.to_be_bytes());
         return;

@@ -1,22 +1,22 @@
 //! Numbers: decimal text with its scale, and binary forms.
 
-use super::Form;
-use super::put_varint;
-use super::varint;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::values::varint;
 
 /// How the numbers of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Format {
+pub(in crate::repo::codec::columns) struct Format {
     /// Digits behind the point; of 8-byte doubles: the decimal places that they have, or [`BITS`].
-    pub(in super::super) scale: u8,
+    pub(in crate::repo::codec::columns) scale: u8,
     /// Zeros at the end are not written, but for one behind the point (as Java writes doubles).
-    pub(in super::super) stripped: bool,
+    pub(in crate::repo::codec::columns) stripped: bool,
     /// Digits before the point, at least: zeros are put in front.
-    pub(in super::super) width: u8,
+    pub(in crate::repo::codec::columns) width: u8,
 }
 
 /// The scale of 8-byte values that are taken as the bits they are.
-pub(in super::super) const BITS: u8 = 31;
+pub(in crate::repo::codec::columns) const BITS: u8 = 31;
 /// The most digits behind the point.
 const SCALE_MAX: u8 = 18;
 /// No mantissa reaches this.
@@ -72,8 +72,14 @@ fn digits(bytes: &[u8]) -> Option<Digits> {
     let good = before > 0 && (behind > 0 || !point) && behind <= SCALE_MAX && mantissa < LIMIT;
     let leading_zero = before > 1 && bytes.first() == Some(&b'0');
     let trailing_zero = behind > 0 && bytes.last() == Some(&b'0');
-    (good && !(negative && mantissa == 0))
-        .then_some(Digits { negative, mantissa, before, behind, leading_zero, trailing_zero })
+    (good && !(negative && mantissa == 0)).then_some(Digits {
+        negative,
+        mantissa,
+        before,
+        behind,
+        leading_zero,
+        trailing_zero,
+    })
 }
 
 impl Digits {
@@ -100,7 +106,7 @@ impl Digits {
 }
 
 /// The number that text is in this format; none if the format would write it differently.
-pub(in super::super) fn aligned(bytes: &[u8], form: Form, format: Format) -> Option<i64> {
+pub(in crate::repo::codec::columns) fn aligned(bytes: &[u8], form: Form, format: Format) -> Option<i64> {
     match form {
         Form::Text | Form::Prefixed | Form::End => digits(bytes)?.aligned(format),
         Form::Varint => Some(varint(bytes)?.0.cast_signed()),
@@ -110,7 +116,11 @@ pub(in super::super) fn aligned(bytes: &[u8], form: Form, format: Format) -> Opt
 }
 
 /// A number and the format that it needs, as near as possible to the one before.
-pub(in super::super) fn parse(bytes: &[u8], form: Form, before: Format) -> Option<(i64, Format)> {
+pub(in crate::repo::codec::columns) fn parse(
+    bytes: &[u8],
+    form: Form,
+    before: Format,
+) -> Option<(i64, Format)> {
     if let Some(number) = aligned(bytes, form, before) {
         return Some((number, before));
     }
@@ -137,7 +147,7 @@ fn double(bits: u64, format: Format) -> Option<i64> {
 }
 
 /// Appends a number.
-pub(in super::super) fn render(number: i64, form: Form, format: Format, out: &mut Vec<u8>) {
+pub(in crate::repo::codec::columns) fn render(number: i64, form: Form, format: Format, out: &mut Vec<u8>) {
     match form {
         Form::Text | Form::Prefixed | Form::End => render_text(number, format, out),
         Form::Varint => put_varint(number.cast_unsigned(), out),
@@ -200,8 +210,26 @@ mod tests {
     fn text_comes_back_exactly() {
         let mut format = Format::default();
         for text in [
-            "0", "1", "-1", "10", "0.16", "25.5", "25.50", "100.0", "0.0", "-0.5", "000123", "123456", "0012", "1.000",
-            "50.24296170540665", "4.912309641271154", "0.12345678901234567", "4611686018427387903", "-17.25", "007.5",
+            "0",
+            "1",
+            "-1",
+            "10",
+            "0.16",
+            "25.5",
+            "25.50",
+            "100.0",
+            "0.0",
+            "-0.5",
+            "000123",
+            "123456",
+            "0012",
+            "1.000",
+            "50.24296170540665",
+            "4.912309641271154",
+            "0.12345678901234567",
+            "4611686018427387903",
+            "-17.25",
+            "007.5",
         ] {
             let (back, next) = again(text, format).unwrap_or_else(|| panic!("{text} is a number"));
             assert_eq!(back, text);
@@ -221,7 +249,8 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(2);
         let mut format = Format::default();
         for _ in 0..100_000 {
-            let text: String = (0..random.usize(1..8)).map(|_| random.choice("000159.-".chars()).unwrap()).collect();
+            let text: String =
+                (0..random.usize(1..8)).map(|_| random.choice("000159.-".chars()).unwrap()).collect();
             if let Some((back, next)) = again(&text, format) {
                 assert_eq!(back, text, "{format:?}");
                 format = next;

@@ -1,20 +1,20 @@
 //! Moments as ISO 8601 text.
 
-use super::number::put_digits;
+use crate::repo::codec::columns::values::number::put_digits;
 
 /// How the moments of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Format {
+pub(in crate::repo::codec::columns) struct Format {
     /// Digits of a second, up to 9; [`DATE`] for a date alone.
-    pub(in super::super) digits: u8,
+    pub(in crate::repo::codec::columns) digits: u8,
     /// Whether a space stands between date and time, and no `T`.
-    pub(in super::super) space: bool,
+    pub(in crate::repo::codec::columns) space: bool,
     /// What stands behind: an index into [`SUFFIXES`].
-    pub(in super::super) suffix: u8,
+    pub(in crate::repo::codec::columns) suffix: u8,
 }
 
 /// Stands for a date without a time.
-pub(in super::super) const DATE: u8 = 15;
+pub(in crate::repo::codec::columns) const DATE: u8 = 15;
 const SUFFIXES: [&[u8]; 8] = [b"Z", b"", b"+00:00", b" UTC", b"+0000", b"+01:00", b"+02:00", b".0 UTC"];
 const DAY: i64 = 86_400;
 
@@ -25,7 +25,7 @@ impl Format {
     }
 
     /// The event's timestamp, in milliseconds, in units of this format.
-    pub(in super::super) const fn base(self, milliseconds: i64) -> i64 {
+    pub(in crate::repo::codec::columns) const fn base(self, milliseconds: i64) -> i64 {
         match self.digits {
             DATE => milliseconds.div_euclid(DAY * 1000),
             0..3 => milliseconds.div_euclid(10_i64.pow(3 - self.digits as u32)),
@@ -40,7 +40,7 @@ fn digit_pair(bytes: &[u8], at: usize) -> Option<i64> {
 }
 
 /// Reads a moment: units since 1970, and how it is written.
-pub(in super::super) fn parse(bytes: &[u8]) -> Option<(i64, Format)> {
+pub(in crate::repo::codec::columns) fn parse(bytes: &[u8]) -> Option<(i64, Format)> {
     if bytes.len() < 10 || bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
         return None;
     }
@@ -106,7 +106,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// Appends a moment; false where its year has not four digits.
-pub(in super::super) fn render(value: i64, format: Format, out: &mut Vec<u8>) -> bool {
+pub(in crate::repo::codec::columns) fn render(value: i64, format: Format, out: &mut Vec<u8>) -> bool {
     let (days, units) = (value.div_euclid(format.day()), value.rem_euclid(format.day()));
     if !(-719_528..=2_932_896).contains(&days) {
         return false;
@@ -161,9 +161,15 @@ mod tests {
 
     #[test]
     fn other_text_is_no_moment() {
-        for text in
-            ["2023-02-29", "2023-13-01", "2023-1-01", "2023-01-01T", "2023-01-01T24:00:00Z", "2023-01-01T10:00Z", ""]
-        {
+        for text in [
+            "2023-02-29",
+            "2023-13-01",
+            "2023-1-01",
+            "2023-01-01T",
+            "2023-01-01T24:00:00Z",
+            "2023-01-01T10:00Z",
+            "",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }
