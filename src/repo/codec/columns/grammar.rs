@@ -127,8 +127,11 @@ impl Grammar {
         let Some(from) = self.literals.get_mut(state as usize) else { return NONE };
         from.occurrence = if from.event == event { from.occurrence + 1 } else { 0 };
         from.event = event;
+        // Where only one literal ever followed, nothing is remembered.
+        let forks = from.successors.len() > 1;
         let situation = mix(owner, u64::from(state) << 32 | u64::from(from.occurrence));
-        let (place, tag) = (situation as usize % PLACES, (situation >> 32) as u32);
+        let place = if forks { situation as usize % PLACES } else { usize::MAX };
+        let tag = (situation >> 32) as u32;
         let likely = self.places.get(place).filter(|entry| entry.0 == tag).map_or(NONE, |entry| entry.1);
         let decided = Self::decide(from, coder, likely, literal);
         let literal = if decided == NONE { self.distant(coder, literal) } else { decided };

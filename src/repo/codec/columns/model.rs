@@ -100,7 +100,7 @@ impl Model {
         let [owner, identifier] = self.trusts.get(column.key as usize).copied().unwrap_or_default();
         let beside = if column.is_metadata { MESSAGE } else { u64::from(column.key) };
         let places = [
-            (self.table.place(mix(self.now.owner, u64::from(column.key) << 32 | occurrence)), owner),
+            (self.table.place_of(mix(self.now.owner, occurrence), column.key), owner),
             (self.table.place(mix(self.now.before, column.salt)), column.trust),
             (self.table.place(mix(self.now.identifier, beside)), identifier),
         ];

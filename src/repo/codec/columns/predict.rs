@@ -49,6 +49,8 @@ struct Entry {
     hash: u64,
 }
 
+/// Places of one owner.
+const GROUP: u32 = 32;
 /// Values that are longer are not remembered.
 const LENGTH_MAX: u32 = 1 << 24;
 
@@ -72,9 +74,16 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The place of a key of an owner: those of one owner lie side by side.
+    #[inline]
+    pub(super) fn place_of(&self, owner: u64, key: u32) -> Place {
+        let at = (owner >> 32) as u32 & self.mask & !(GROUP - 1) | key & (GROUP - 1);
+        Place { at, tag: (owner as u32 ^ (key / GROUP).wrapping_mul(37)) & 0xff }
+    }
+
     /// A table for a block of so many bytes.
     pub(super) fn new(raw_length: usize) -> Self {
-        let entries = (raw_length / 32).next_power_of_two().clamp(1 << 10, 1 << 18);
+        let entries = (raw_length / 64).next_power_of_two().clamp(1 << 10, 1 << 18);
         Self { entries: vec![Entry::default(); entries], mask: entries as u32 - 1 }
     }
 

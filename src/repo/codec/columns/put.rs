@@ -274,7 +274,7 @@ impl<'a> Put<'a> {
         let text = value.span.of(self.bytes);
         if Words::fits(text) {
             self.op(column, guess, Op::Text);
-            self.model.words.write(&mut self.coder, key, self.bytes, value.span);
+            self.model.words.write(&mut self.coder, key, text);
             self.list(key, value);
         } else {
             self.op(column, guess, Op::Stream);

@@ -6,7 +6,6 @@
 use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::finder::Finder;
-use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
 use crate::repo::codec::columns::symbol::INDEX_MAX;
@@ -62,10 +61,29 @@ struct Place {
     count: u32,
 }
 
+/// A token that is remembered: its bytes lie together with those of all others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Token {
+    text: [u8; KEPT_MAX],
+    length: u8,
+}
+
+impl Token {
+    fn new(text: &[u8]) -> Self {
+        let mut token = Self { text: [0; KEPT_MAX], length: text.len().min(KEPT_MAX) as u8 };
+        token.text.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        token
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 /// What is known of text.
 #[derive(Debug)]
 pub(super) struct Words {
-    tokens: Vec<Span>,
+    tokens: Vec<Token>,
     keys: Vec<KeyWords>,
     follows: Vec<Follow>,
     far: Number,
@@ -81,7 +99,7 @@ fn is_word(byte: u8) -> bool {
 impl Words {
     pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
         Self {
-            tokens: vec![Span::default()],
+            tokens: vec![Token::default()],
             keys: Vec::new(),
             follows: vec![Follow::default(); FOLLOWS],
             far: Number::default(),
@@ -113,18 +131,15 @@ impl Words {
     }
 
     /// Writes a text that [fits](Self::fits).
-    pub(super) fn write<C: Coder>(&mut self, coder: &mut C, key: u32, bytes: &[u8], text: Span) {
+    pub(super) fn write<C: Coder>(&mut self, coder: &mut C, key: u32, text: &[u8]) {
         self.key(coder, key);
         let mut place = Place { key, before: START, after_word: false, count: 0 };
-        let mut at = text.at as usize;
-        let mut runs = text.of(bytes).chunk_by(|a, b| is_word(*a) == is_word(*b)).peekable();
+        let mut runs = text.chunk_by(|a, b| is_word(*a) == is_word(*b)).peekable();
         while let Some(run) = runs.next() {
-            let from = at;
-            at += run.len();
             if run == b" " && place.after_word && runs.peek().is_some() {
                 continue;
             }
-            self.write_token(coder, &mut place, bytes, Span::new(from, run.len()));
+            self.write_token(coder, &mut place, run);
         }
         self.write_end(coder, &mut place);
     }
@@ -136,23 +151,23 @@ impl Words {
         self.follow(place, END);
     }
 
-    fn write_token<C: Coder>(&mut self, coder: &mut C, place: &mut Place, bytes: &[u8], span: Span) {
-        let hash = hash(span.of(bytes));
-        let known = self.find(mix(u64::from(place.key) + 1, hash), bytes, span, |words, at| {
+    fn write_token<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
+        let hash = hash(text);
+        let known = self.find(mix(u64::from(place.key) + 1, hash), text, |words, at| {
             words.keys.get(place.key as usize).and_then(|key| key.tokens.get(at as usize).copied())
         });
         let (token, at) = match known {
             Some((token, at)) => (token, Some(at)),
-            None => (self.find(hash, bytes, span, |_, token| Some(token)).map_or(0, |found| found.0), None),
+            None => (self.find(hash, text, |_, token| Some(token)).map_or(0, |found| found.0), None),
         };
-        let is_word = span.of(bytes).first().is_some_and(|byte| is_word(*byte));
+        let is_word = text.first().is_some_and(|byte| is_word(*byte));
         if token != END && self.write_foretold(coder, *place, token) {
             self.follow(place, token);
         } else if token == END && self.foretells(*place).is_some() {
             self.write_foretold(coder, *place, START);
-            self.write_new(coder, place, bytes, span);
+            self.write_new(coder, place, text);
         } else if token == END {
-            self.write_new(coder, place, bytes, span);
+            self.write_new(coder, place, text);
         } else {
             self.write_known(coder, place, token, at);
             if at.is_none() {
@@ -167,13 +182,12 @@ impl Words {
     fn find(
         &self,
         hash: u64,
-        bytes: &[u8],
-        span: Span,
+        text: &[u8],
         token: impl FnOnce(&Self, u32) -> Option<u32>,
     ) -> Option<(u32, u32)> {
         let at = *self.finder.get(&hash)?;
         let token = token(self, at)?;
-        let same = self.tokens.get(token as usize)?.of(bytes) == span.of(bytes);
+        let same = self.tokens.get(token as usize)?.bytes() == text;
         same.then_some((token, at))
     }
 
@@ -196,16 +210,15 @@ impl Words {
         }
     }
 
-    fn write_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, bytes: &[u8], span: Span) {
+    fn write_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
         self.class(coder, *place, 3);
-        let text = span.of(bytes);
         tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, text.len() as u32);
         let mut before = 0;
         for byte in text {
             tree(coder, self.spelling + before * 256, 8, u32::from(*byte));
             before = u32::from(*byte);
         }
-        if let Some(token) = self.learn(place.key, span) {
+        if let Some(token) = self.learn(place.key, text) {
             let hash = hash(text);
             self.finder.entry(hash).or_insert(token);
             self.remember_key(place.key, hash);
@@ -217,12 +230,12 @@ impl Words {
     }
 
     /// Remembers a new token, and that the key has it.
-    fn learn(&mut self, key: u32, span: Span) -> Option<u32> {
+    fn learn(&mut self, key: u32, text: &[u8]) -> Option<u32> {
         let full = self.tokens.len() >= TOKENS_MAX || !self.has_room(key);
-        if full || span.length as usize > KEPT_MAX {
+        if full || text.len() > KEPT_MAX {
             return None;
         }
-        self.tokens.push(span);
+        self.tokens.push(Token::new(text));
         let token = self.tokens.len() as u32 - 1;
         self.learn_key(key, token);
         Some(token)
@@ -328,12 +341,12 @@ impl Words {
             self.follow(place, END);
             return Ok(false);
         }
-        let span = self.tokens.get(token as usize).copied().ok_or(Bad("no such token"))?;
-        let is_word = span.of(out).first().is_some_and(|byte| is_word(*byte));
+        let text = self.tokens.get(token as usize).ok_or(Bad("no such token"))?;
+        let is_word = text.bytes().first().is_some_and(|byte| is_word(*byte));
         if is_word && place.after_word {
             out.push(b' ');
         }
-        out.extend_from_within(span.at as usize..span.end());
+        out.extend_from_slice(text.bytes());
         self.follow(place, token);
         place.after_word = is_word;
         Ok(true)
@@ -356,9 +369,8 @@ impl Words {
         if is_word && place.after_word {
             out.push(b' ');
         }
-        let span = Span::new(out.len(), text.len());
         out.extend(text);
-        if let Some(token) = self.learn(place.key, span) {
+        if let Some(token) = self.learn(place.key, text) {
             self.follow(place, token);
         } else {
             place.before = START;

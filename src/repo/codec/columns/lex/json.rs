@@ -3,6 +3,7 @@
 use crate::repo::codec::columns::lex::Cutter;
 use crate::repo::codec::columns::lex::Piece;
 use crate::repo::codec::columns::lex::digits_behind;
+use crate::repo::codec::columns::lex::find;
 use crate::repo::codec::columns::values::Form;
 
 /// Cuts JSON text. It need not be JSON: what is not is literal.
@@ -35,10 +36,11 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
 /// Where the string that begins at `at` ends: at its closing quote.
 fn string_end(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
+        let end = find(text, at, b'"')?;
+        let Some(escape) = find(text.get(..end)?, at, b'\\') else { return Some(end) };
+        at = escape + 2;
+        if at > end {
+            at = at.max(end + 1);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::repo::codec::columns::lex::Cutter;
 use crate::repo::codec::columns::lex::Piece;
 use crate::repo::codec::columns::lex::digits_behind;
+use crate::repo::codec::columns::lex::find;
 use crate::repo::codec::columns::values::Form;
 
 /// Cuts XML text. It need not be XML: what is not is literal.
@@ -28,16 +29,13 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
     true
 }
 
-fn find(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
-    text.get(from..)?.iter().position(|byte| *byte == wanted).map(|at| from + at)
-}
-
 /// Attributes of the tag `text[from..close]` whose values have digits in them.
 fn attributes(text: &[u8], from: usize, close: usize, cutter: &mut Cutter<'_>) {
+    let Some(tag) = text.get(..close) else { return };
     let mut at = from;
-    while let Some(open) = find(text, at, b'"').filter(|open| *open < close) {
-        let Some(end) = find(text, open + 1, b'"').filter(|end| *end < close) else { return };
-        let value = text.get(open + 1..end).unwrap_or_default();
+    while let Some(open) = find(tag, at, b'"') {
+        let Some(end) = find(tag, open + 1, b'"') else { return };
+        let value = tag.get(open + 1..end).unwrap_or_default();
         if value.iter().any(u8::is_ascii_digit) {
             cutter.value(Form::Text, open + 1, open + 1, end);
         }
