@@ -24,7 +24,7 @@ fn again(raw: &[u8]) -> Encoded {
 
 /// Columns without any fallback.
 fn columns_again(raw: &[u8]) -> Vec<u8> {
-    let encoded = columns::encode(raw).expect("it is made of transactions");
+    let encoded = columns::encode(raw, 6).expect("it is made of transactions");
     assert!(columns::decode(&encoded, raw.len()).as_deref() == Ok(raw), "it comes back");
     encoded
 }
@@ -59,8 +59,8 @@ fn a_block_may_begin_and_end_anywhere() {
             again(&data[from..end]);
         }
     }
-    assert!(columns::encode(b"").is_none());
-    assert!(columns::encode(b"no transactions at all").is_none());
+    assert!(columns::encode(b"", 6).is_none());
+    assert!(columns::encode(b"no transactions at all", 6).is_none());
 }
 
 /// An event whose fields are given as they lie.

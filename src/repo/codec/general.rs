@@ -6,23 +6,20 @@ use zstd::bulk::Compressor;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe;
 
-/// The level.
-const LEVEL: i32 = 3;
-
 thread_local! {
     /// A context takes some megabytes and is costly to make: one for each thread.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// One frame; none if zstd fails.
-pub(super) fn compress(raw: &[u8]) -> Option<Vec<u8>> {
+/// One frame at this level; none if zstd fails.
+pub(super) fn compress(raw: &[u8], level: i32) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|kept| {
         let mut compressor = match kept.take() {
             Some(compressor) => compressor,
-            None => Compressor::new(LEVEL).ok()?,
+            None => Compressor::new(level).ok()?,
         };
-        compressor.set_compression_level(LEVEL).ok()?;
+        compressor.set_compression_level(level).ok()?;
         compressor.include_checksum(false).ok()?;
         compressor.include_contentsize(true).ok()?;
         let bytes = compressor.compress(raw).ok();

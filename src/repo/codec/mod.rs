@@ -14,6 +14,34 @@ pub enum Compression {
     /// Event columns; zstd -3 for what is no events.
     #[default]
     Default,
+    /// The same with stronger zstd inside and as the fallback, and larger blocks.
+    Max,
+}
+
+impl Compression {
+    /// The level of zstd where there are no columns.
+    const fn level(self) -> i32 {
+        match self {
+            Self::Fast | Self::Default => 3,
+            Self::Max => 12,
+        }
+    }
+
+    /// The level of zstd for what is in columns and not predicted: literals, long values.
+    const fn inner_level(self) -> i32 {
+        match self {
+            Self::Fast | Self::Default => 6,
+            Self::Max => 19,
+        }
+    }
+
+    /// Chunks are joined into blocks of up to so many bytes.
+    pub const fn block_length(self) -> u32 {
+        match self {
+            Self::Fast | Self::Default => 8 << 20,
+            Self::Max => limits::BLOCK_RAW_MAX,
+        }
+    }
 }
 
 /// An encoded block, proven.
@@ -44,12 +72,12 @@ pub enum CodecError {
 pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
     let columns = match compression {
         Compression::Fast => None,
-        Compression::Default => proven(CodecId::Columns, columns::encode(raw), raw),
+        _ => proven(CodecId::Columns, columns::encode(raw, compression.inner_level()), raw),
     };
     match columns {
         Some(columns) if is_surely_shorter(&columns, raw) => columns,
         columns => {
-            let general = proven(CodecId::Zstd, general::compress(raw), raw);
+            let general = proven(CodecId::Zstd, general::compress(raw, compression.level()), raw);
             let shortest = columns.into_iter().chain(general).min_by_key(|encoded| encoded.bytes.len());
             shortest.unwrap_or_else(|| Encoded { codec: CodecId::Raw, bytes: raw.to_vec() })
         }
@@ -71,7 +99,7 @@ const SAMPLE: usize = 256 << 10;
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
     let middle = raw.len() / 2;
     let Some(sample) = raw.get(middle..middle.saturating_add(SAMPLE)) else { return false };
-    let Some(packed) = general::compress(sample) else { return false };
+    let Some(packed) = general::compress(sample, Compression::Fast.level()) else { return false };
     let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
     columns.bytes.len() as u64 * 2 < expected
 }

@@ -237,7 +237,7 @@ impl Column {
 /// The columns of a block, by scope (such as a payload type) and key.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    columns: Vec<Column>,
+    all: Vec<Column>,
     names: Pairs,
     keys: Names,
     scopes: Names,
@@ -259,17 +259,17 @@ impl Columns {
         if let Some(column) = self.names.get(&(scope, key)) {
             return *column;
         }
-        if self.columns.len() < COLUMNS_MAX {
+        if self.all.len() < COLUMNS_MAX {
             let salt = mix(u64::from(scope) << 32 | u64::from(key), 0x5a17);
-            self.columns.push(Column::new(coder, key, salt));
-            self.names.insert((scope, key), self.columns.len() as u32 - 1);
+            self.all.push(Column::new(coder, key, salt));
+            self.names.insert((scope, key), self.all.len() as u32 - 1);
         }
-        self.columns.len() as u32 - 1
+        self.all.len() as u32 - 1
     }
 
     #[inline]
     pub(super) fn get(&mut self, column: u32) -> Option<&mut Column> {
-        self.columns.get_mut(column as usize)
+        self.all.get_mut(column as usize)
     }
 }
 

@@ -30,9 +30,9 @@ pub(super) struct Get<'a> {
 
 impl<'a> Get<'a> {
     pub(super) fn new(coded: &'a [u8], raw: &'a [u8], stream: &'a [u8], raw_length: usize) -> Self {
-        let mut coder = Reader::new(coded, raw);
-        let model = Model::new(&mut coder, raw_length);
-        Self { coder, model, values: Vec::new(), stream }
+        let mut reader = Reader::new(coded, raw);
+        let model = Model::new(&mut reader, raw_length);
+        Self { coder: reader, model, values: Vec::new(), stream }
     }
 
     /// Reads a value of a column.

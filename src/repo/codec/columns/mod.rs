@@ -40,18 +40,16 @@ use crate::repo::format::limits;
 #[error("{0}")]
 pub struct Bad(pub(super) &'static str);
 
-/// The level of zstd for literals and long values.
-const LEVEL: i32 = 6;
-
-/// A block as columns; none if it is not made of transactions. That it can be read again is for the caller to prove.
-pub fn encode(raw: &[u8]) -> Option<Vec<u8>> {
+/// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
+/// read again is for the caller to prove.
+pub fn encode(raw: &[u8], level: i32) -> Option<Vec<u8>> {
     if raw.len() > limits::BLOCK_RAW_MAX as usize {
         return None;
     }
     let streams = write::write(raw)?;
     let mut out = Vec::new();
     for stream in [&streams.literals, &streams.values] {
-        let packed = zstd::bulk::compress(stream, LEVEL).ok().filter(|packed| packed.len() < stream.len());
+        let packed = zstd::bulk::compress(stream, level).ok().filter(|packed| packed.len() < stream.len());
         put_varint(stream.len() as u64, &mut out);
         put_varint(packed.as_ref().map_or(0, Vec::len) as u64, &mut out);
         out.extend(packed.as_ref().unwrap_or(stream));

@@ -15,6 +15,7 @@ use crate::repo::codec::columns::parse::form_of;
 use crate::repo::codec::columns::predict::Value;
 use crate::repo::codec::columns::put::Put;
 use crate::repo::codec::columns::shape::Key;
+use crate::repo::codec::columns::shape::SHAPES_MAX;
 use crate::repo::codec::columns::shape::Shape;
 use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::values::Form;
@@ -95,7 +96,7 @@ impl Write<'_> {
         }
         for (at, span) in transaction.events.iter().enumerate() {
             let mut event = std::mem::take(&mut self.event);
-            let parsed = event.parse(self.put.bytes, *span).is_some();
+            let parsed = event.parse(self.put.bytes, *span).is_some() && self.has_shape(&event);
             self.envelope.is_raw(&mut self.put.coder, !parsed);
             if parsed {
                 self.event(&event, at > 0);
@@ -137,15 +138,25 @@ impl Write<'_> {
         self.put.model.end_event(message, &self.metadata);
     }
 
+    /// Whether there is room for the event's shape, if it is a new one.
+    fn has_shape(&self, event: &Event) -> bool {
+        self.envelope.shapes.len() < SHAPES_MAX || self.known_shape(event).is_some()
+    }
+
+    fn known_shape(&self, event: &Event) -> Option<u32> {
+        let bytes = self.put.bytes;
+        let found = self.shapes.get(&Shape::hash_of(event, bytes)).copied()?;
+        self.envelope.shapes.get(found as usize).filter(|shape| shape.is_of(event, bytes)).map(|_| found)
+    }
+
     fn shape(&mut self, event: &Event, scope: Scope) -> u32 {
         let bytes = self.put.bytes;
-        let is = |shape: Option<&Shape>| shape.is_some_and(|shape| shape.is_of(event, bytes));
         let count = self.envelope.shapes.len() as u32;
-        let mut number = scope.shape;
-        if !is(self.envelope.shapes.get(number as usize)) {
-            let found = self.shapes.get(&Shape::hash_of(event, bytes)).copied();
-            number = found.filter(|found| is(self.envelope.shapes.get(*found as usize))).unwrap_or(count);
-        }
+        let last = self.envelope.shapes.get(scope.shape as usize);
+        let number = match last.filter(|shape| shape.is_of(event, bytes)) {
+            Some(_) => scope.shape,
+            None => self.known_shape(event).unwrap_or(count),
+        };
         self.envelope.shape_number(&mut self.put.coder, scope, number);
         if number == count {
             self.new_shape(event, number);
