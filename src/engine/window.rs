@@ -131,8 +131,16 @@ pub fn walk(
     first: Token,
     visit: &mut dyn FnMut(&Transaction<'_>) -> Result<(), Error>,
 ) -> Result<Walked, Error> {
-    let mut window = Window::new(bytes);
-    let mut walker = Walker::new(first, bytes.length());
+    walk_window(&mut Window::new(bytes), first, visit)
+}
+
+/// The same through a window of which nothing before its head was dropped yet: what was looked at through it is not read again.
+pub fn walk_window(
+    window: &mut Window<'_>,
+    first: Token,
+    visit: &mut dyn FnMut(&Transaction<'_>) -> Result<(), Error>,
+) -> Result<Walked, Error> {
+    let mut walker = Walker::new(first, window.bytes.length());
     let mut least = HEADER_LENGTH + 4;
     loop {
         let offset = walker.offset();

@@ -28,6 +28,8 @@ mod points;
 mod readme;
 mod restore;
 mod round_trip;
+mod second_reader;
+mod sees;
 mod source;
 mod store;
 mod support;

@@ -434,6 +434,27 @@ fn a_damaged_page_is_said_and_never_replaced() {
 }
 
 #[test]
+fn what_was_copied_here_is_synced_before_anything_is_built_upon_it() {
+    let other = new();
+    let first = back_up_on(&other, 1).unwrap();
+    let disk = CrashDisk::default();
+    copy_without_syncs(&other, &disk, "");
+    let second = back_up_on(&disk, 2).unwrap();
+    let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
+    check(&open(&after).unwrap(), &[first, second]).unwrap();
+}
+
+fn copy_without_syncs(from: &CrashDisk, to: &CrashDisk, only: &str) {
+    for path in from.files().iter().filter(|path| path.starts_with(only)) {
+        for (at, _) in path.match_indices('/') {
+            to.create_directory(&path[..at]).unwrap();
+        }
+        let bytes = from.read(path, 1 << 20).unwrap();
+        to.create_new(path).unwrap().write_all(&bytes).unwrap();
+    }
+}
+
+#[test]
 fn files_that_appear_meanwhile_are_synced_before_they_count() {
     let other = new();
     back_up_on(&other, 1).unwrap();
@@ -441,12 +462,7 @@ fn files_that_appear_meanwhile_are_synced_before_they_count() {
     let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
     // Somebody copies the very packs and pages of this backup into the repository, and syncs nothing.
-    for path in other.files().iter().filter(|path| path.starts_with("pa")) {
-        let above = path.rsplit_once('/').unwrap().0;
-        disk.create_directory(above).unwrap();
-        let bytes = other.read(path, 1 << 20).unwrap();
-        disk.create_new(path).unwrap().write_all(&bytes).unwrap();
-    }
+    copy_without_syncs(&other, &disk, "pa");
     let (records, body) = model::prepare(&mut session, 1).unwrap();
     let point = session.publish_point(records, body).unwrap().point;
     let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);

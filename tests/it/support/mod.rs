@@ -4,5 +4,6 @@ pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
 pub mod program;
+pub mod repository_v1;
 pub mod segments;
 pub mod server;
