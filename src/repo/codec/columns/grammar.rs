@@ -70,6 +70,10 @@ impl Grammar {
         self.literals.get(literal as usize)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.literals.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.literals.len() >= LITERALS_MAX
     }

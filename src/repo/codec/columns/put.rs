@@ -263,10 +263,10 @@ impl<'a> Put<'a> {
                 state.direct.code(coder, numeric.number.cast_unsigned() >> 44);
                 coder.raw(44, numeric.number.cast_unsigned() & ((1 << 44) - 1));
             }
-            Op::Number => drop(state.direct.signed(coder, difference)),
-            Op::Step => drop(state.steps.signed(coder, difference)),
-            Op::AggregateStep => drop(state.aggregate_steps.signed(coder, difference)),
-            _ => drop(state.moments.signed(coder, difference)),
+            Op::Number => _ = state.direct.signed(coder, difference),
+            Op::Step => _ = state.steps.signed(coder, difference),
+            Op::AggregateStep => _ = state.aggregate_steps.signed(coder, difference),
+            _ => _ = state.moments.signed(coder, difference),
         }
     }
 

@@ -15,6 +15,8 @@ use crate::repo::codec::columns::symbol::tree;
 
 /// The longest text that is taken as words.
 pub(super) const TEXT_MAX: usize = 8192;
+/// Values up to this length are words whatever they are.
+const SHORT: usize = 4;
 /// The longest token.
 const TOKEN_MAX: usize = 63;
 /// The longest token that is remembered.
@@ -96,6 +98,11 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
+fn is_text(bytes: &[u8]) -> bool {
+    let plain = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
+    bytes.iter().all(plain) && std::str::from_utf8(bytes).is_ok()
+}
+
 impl Words {
     pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
         Self {
@@ -124,9 +131,10 @@ impl Words {
         self.keys.get(key as usize).map_or(0, |words| words.base)
     }
 
-    /// Whether text can be written as words.
+    /// Whether a value can be written as words, and is worth it: text, and not too long.
     pub(super) fn fits(bytes: &[u8]) -> bool {
         bytes.len() <= TEXT_MAX
+            && (bytes.len() <= SHORT || is_text(bytes))
             && bytes.chunk_by(|a, b| is_word(*a) == is_word(*b)).all(|run| run.len() <= TOKEN_MAX)
     }
 

@@ -4,6 +4,7 @@ use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::finder::Same;
 use crate::repo::codec::columns::grammar::NONE;
 use crate::repo::codec::columns::grammar::key_of;
 use crate::repo::codec::columns::lex;
@@ -19,7 +20,12 @@ use crate::repo::codec::columns::shape::SHAPES_MAX;
 use crate::repo::codec::columns::shape::Shape;
 use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::values::Form;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
+/// Literals that a payload type may bring, and how many pieces there must be for each one beyond that.
+const LITERALS_AT_FIRST: usize = 512;
+const LITERALS_OF: usize = 16;
 /// The header of a segment's file.
 const HEADER: usize = 5;
 
@@ -44,6 +50,8 @@ struct Write<'a> {
     metadata: Vec<(u32, Value)>,
     event: Event,
     shapes: Finder,
+    /// By scope: pieces, and literals that were new among them.
+    walks: HashMap<u64, (usize, usize), BuildHasherDefault<Same>>,
 }
 
 /// Writes a block; none if most of it is not transactions.
@@ -61,6 +69,7 @@ pub(super) fn write(raw: &[u8]) -> Option<Streams> {
         metadata,
         event: Event::default(),
         shapes: Finder::default(),
+        walks: HashMap::default(),
     };
     write.bytes(Span::new(0, start));
     let mut at = start;
@@ -194,9 +203,7 @@ impl Write<'_> {
 
     fn payload(&mut self, scope: Scope, data: Span) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        let room = !self.envelope.grammar.is_full();
-        let cut = room && lex::cut(self.put.bytes, data, &mut pieces);
-        // A payload that brings too many new literals is none that repeats.
+        let cut = self.is_worth_cutting(scope) && lex::cut(self.put.bytes, data, &mut pieces);
         self.put.coder.bit(scope.flags, cut);
         if cut {
             self.walk(scope, &pieces);
@@ -206,7 +213,14 @@ impl Write<'_> {
         self.pieces = pieces;
     }
 
+    /// Payloads whose literals never come again (keys that are identifiers, say) are better left whole, before they fill the grammar.
+    fn is_worth_cutting(&self, scope: Scope) -> bool {
+        let (walked, added) = self.walks.get(&u64::from(scope.number)).copied().unwrap_or_default();
+        !self.envelope.grammar.is_full() && (added < LITERALS_AT_FIRST || added * LITERALS_OF < walked)
+    }
+
     fn walk(&mut self, scope: Scope, pieces: &[Piece]) {
+        let before = self.envelope.grammar.count();
         let (mut state, mut column) = (scope.start, scope.whole);
         for piece in pieces {
             let literal = self.literal(scope, state, piece);
@@ -217,6 +231,9 @@ impl Write<'_> {
             }
             state = literal;
         }
+        let added = self.envelope.grammar.count() - before;
+        let walks = self.walks.entry(u64::from(scope.number)).or_default();
+        *walks = (walks.0 + pieces.len(), walks.1 + added);
     }
 
     fn literal(&mut self, scope: Scope, state: u32, piece: &Piece) -> u32 {

@@ -268,7 +268,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..10_000 {
             let bits = random.u64(..) >> random.u32(0..64);
-            let price = (random.u32(..1_000_000) as f64 / 100.0).to_bits();
+            let price = (f64::from(random.u32(..1_000_000)) / 100.0).to_bits();
             for value in [bits, price, f64::NAN.to_bits(), (-0.0_f64).to_bits()] {
                 let bytes = value.to_le_bytes();
                 let (number, format) = parse(&bytes, Form::Fixed64, Format::default()).unwrap();
