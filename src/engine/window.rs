@@ -103,11 +103,16 @@ impl<'a> Window<'a> {
         let mut filled = had;
         while filled < wanted {
             let at = offset.saturating_add(filled as u64);
-            let got = self.bytes.read_at(at, self.buffer.get_mut(filled..).unwrap_or_default())?;
-            if got == 0 {
-                break;
+            match self.bytes.read_at(at, self.buffer.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(got) => filled += got,
+                // What could be read before the bad place serves as far as it goes.
+                Err(_) if filled > had && filled >= least => break,
+                Err(error) => {
+                    self.buffer.truncate(filled);
+                    return Err(error);
+                }
             }
-            filled += got;
         }
         self.buffer.truncate(filled);
         Ok(())

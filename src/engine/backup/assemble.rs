@@ -110,7 +110,7 @@ impl Assembler<'_, '_> {
         if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
             // The archived extents stay: they are what older points read. Only the hints are renewed.
             let (modified_ns, file_length) = (entry.modified_ns, entry.file_length);
-            entry = SegmentEntry { modified_ns, file_length, ..archived.clone() };
+            entry = SegmentEntry { file_length, modified_ns, ..archived.clone() };
             if !self.has_chunks(&entry)? {
                 entry = scan.entry.clone();
             }
@@ -185,7 +185,7 @@ impl Assembler<'_, '_> {
         out.findings.push(finding);
         match good {
             Some(good) => self.name_archived(out, &good),
-            None => self.name_flawed(out, scan, flawed),
+            None => name_flawed(out, scan, flawed),
         }
         Ok(())
     }
@@ -200,19 +200,6 @@ impl Assembler<'_, '_> {
             Ok(flawed) => Ok(Some(flawed)),
             Err(Error::Source(source::Error::Io { .. })) => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    /// Names what there is of a damaged segment: its bytes if it is sealed, else its valid prefix.
-    fn name_flawed(&self, out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
-        match flawed {
-            Some(flawed) if !scan.file.is_volatile => {
-                out.tree.insert(flawed.key(), flawed);
-            }
-            _ if scan.entry.logical_end > 0 => {
-                out.claims.push((claim_on(&scan.entry), scan.entry.clone()));
-            }
-            _ => {}
         }
     }
 
@@ -294,6 +281,19 @@ impl Assembler<'_, '_> {
             last: entry.and_then(SegmentEntry::last_token).map(Token::get),
             text: format!("{} {text}", file.path.display()),
         }
+    }
+}
+
+/// Names what there is of a damaged segment: its bytes if it is sealed, else its valid prefix.
+fn name_flawed(out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
+    match flawed {
+        Some(flawed) if !scan.file.is_volatile => {
+            out.tree.insert(flawed.key(), flawed);
+        }
+        _ if scan.entry.logical_end > 0 => {
+            out.claims.push((claim_on(&scan.entry), scan.entry.clone()));
+        }
+        _ => {}
     }
 }
 

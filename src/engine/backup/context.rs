@@ -247,12 +247,11 @@ impl Comparer<'_> {
 
     /// The error that names a fork; without one, not one event is the archived one.
     pub fn refuse(seen: &SeenContext, fork: Option<(Store, &Fork)>) -> Error {
-        let (store, segment, why) = match fork {
-            Some((store, fork)) => (store, fork.name.to_string(), fork.why),
-            None => {
-                let first = seen.events.segments.first().map(|segment| segment.name().to_string());
-                (Store::Events, first.unwrap_or_default(), "not one event is the archived one")
-            }
+        let (store, segment, why) = if let Some((store, fork)) = fork {
+            (store, fork.name.to_string(), fork.why)
+        } else {
+            let first = seen.events.segments.first().map(|segment| segment.name().to_string());
+            (Store::Events, first.unwrap_or_default(), "not one event is the archived one")
         };
         let (context, store) = (seen.name.clone(), store.to_string());
         Error::Backup(backup::Error::Fork { context, store, segment, why: why.to_owned() })

@@ -102,7 +102,9 @@ impl Run<'_> {
         let proven = plan.segments.par_iter().map(|segment| self.segment(segment));
         let proven = proven.collect::<Result<Vec<_>, Error>>()?;
         let mut sum = Sum::default();
-        proven.iter().for_each(|segment| sum.add(segment));
+        for segment in &proven {
+            sum.add(segment);
+        }
         Ok(RestoredStore {
             first: plan.first,
             head: plan.head,

@@ -77,7 +77,7 @@ fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, P
     let with_events = || pieces.values().filter(|piece| piece.last.is_some());
     let (first, head) = (
         with_events().next().map(|piece| piece.entry.key.0),
-        with_events().last().and_then(|piece| piece.last),
+        with_events().next_back().and_then(|piece| piece.last),
     );
     let fits = log["first"].as_u64() == first && log["head"].as_u64() == head;
     let bytes: u64 = pieces.values().map(|piece| piece.length).sum();

@@ -144,7 +144,8 @@ fn a_file_that_vanished_is_looked_for_again_and_is_missing_in_the_end() {
     lab.complete(&mut once);
     let mut always =
         Opened::new(server.clone(), |file: &StoreFile, _| if is_it(file) { gone(file) } else { None });
-    let report = lab.incomplete(&mut always, "unreadable");
+    let report = lab.try_with(&mut always, |options| options.reread = true).unwrap();
+    assert!(!report.complete && says(&report, "unreadable"), "{:?}", report.findings);
     assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&server)));
 }
 

@@ -506,6 +506,12 @@ fn a_tree_of_many_entries_comes_back_and_shares_its_pages() {
     let more = disk.files().iter().filter(|path| path.starts_with("pages/")).count();
     assert!(more <= pages + 3, "{more} {pages}");
     assert_eq!(repository.tree(root).unwrap(), entries);
+    let page = disk.files().into_iter().find(|path| path.starts_with("pages/")).unwrap();
+    disk.damage(&page, |bytes| bytes[40] ^= 1);
+    drop(session);
+    let again = repository.session().unwrap().put_tree(&entries);
+    assert!(matches!(again, Err(Error::Damaged { .. })));
+    let mut session = repository.session().unwrap();
     let backwards: Vec<_> = entries.iter().rev().cloned().collect();
     assert!(matches!(session.put_tree(&backwards), Err(Error::Rule { .. })));
 }
