@@ -53,8 +53,11 @@ fn main() {
         let length = usize::try_from(compression.block_length()).unwrap();
         let measured = measure(&corpus.blocks(length - length / 8), compression);
         print(name, &measured, Some(corpus.entropy_bytes()));
+        println!("    {:.1} bytes an event", measured.stored as f64 / corpus.events as f64);
         if mib == 1 {
-            corpus.entropy.iter().for_each(|(kind, bits)| println!("    {kind}: {:.0} bytes", bits / 8.0));
+            for (kind, bits) in &corpus.entropy {
+                println!("    {kind}: {:.0} bytes", bits / 8.0);
+            }
         }
     }
     for fixture in ["se-4.6.11-json", "core-2023.2.1-xml", "core-2023.2.1-transformed", "se-4.6.11-odd"] {
@@ -84,7 +87,7 @@ fn measure(blocks: &[&[u8]], compression: Compression) -> Measured {
 fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
     let before = processor_time();
     let result = work();
-    *sum += processor_time() - before;
+    *sum += processor_time().saturating_sub(before);
     result
 }
 
@@ -128,7 +131,9 @@ fn segments(fixture: &str, suffix: &str) -> Vec<u8> {
     }
     files.sort();
     let mut all = vec![2, 0, 0, 0, 0];
-    files.iter().for_each(|(_, bytes)| all.extend(&bytes[5..valid_end(bytes)]));
+    for (_, bytes) in files {
+        all.extend(&bytes[5..valid_end(&bytes)]);
+    }
     all
 }
 

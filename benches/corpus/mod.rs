@@ -15,6 +15,15 @@
 //! corpus is. Identifiers are made with the bits they hold; popularity depends on nothing but rank. The generator knows nothing of
 //! any codec.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "the numbers of a corpus are small, and its lists are as long as its draws say"
+)]
+
 mod draws;
 mod node;
 mod schema;

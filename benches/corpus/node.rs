@@ -1,4 +1,4 @@
-//! A payload as a tree, and how the serializers write it: Jackson's JSON, XStream's XML, and a protobuf-like binary.
+//! A payload as a tree, and how the serializers write it: Jackson's JSON, `XStream`'s XML, and a protobuf-like binary.
 
 use std::fmt::Write;
 
@@ -44,9 +44,9 @@ pub fn instant_text(nanos: i128) -> String {
     );
     match (fraction % 1_000_000, fraction % 1000) {
         _ if fraction == 0 => {}
-        (0, _) => text.push_str(&format!(".{:03}", fraction / 1_000_000)),
-        (_, 0) => text.push_str(&format!(".{:06}", fraction / 1000)),
-        _ => text.push_str(&format!(".{fraction:09}")),
+        (0, _) => _ = write!(text, ".{:03}", fraction / 1_000_000),
+        (_, 0) => _ = write!(text, ".{:06}", fraction / 1000),
+        _ => _ = write!(text, ".{fraction:09}"),
     }
     text + "Z"
 }
@@ -71,12 +71,12 @@ impl Node {
     pub fn json(&self, nulls: bool, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
-            Self::Bool(value) => drop(write!(out, "{value}")),
-            Self::Int(value) => drop(write!(out, "{value}")),
+            Self::Bool(value) => _ = write!(out, "{value}"),
+            Self::Int(value) => _ = write!(out, "{value}"),
             Self::Decimal(value) => out.push_str(&decimal_text(*value)),
-            Self::Text(text) => drop(write!(out, "\"{}\"", text.replace('"', "\\\""))),
-            Self::Id(id) => drop(write!(out, "\"{}\"", id_text(*id))),
-            Self::Instant(nanos) => drop(write!(out, "\"{}\"", instant_text(*nanos))),
+            Self::Text(text) => _ = write!(out, "\"{}\"", text.replace('"', "\\\"")),
+            Self::Id(id) => _ = write!(out, "\"{}\"", id_text(*id)),
+            Self::Instant(nanos) => _ = write!(out, "\"{}\"", instant_text(*nanos)),
             Self::List(nodes) => {
                 out.push('[');
                 for (at, node) in nodes.iter().enumerate() {
@@ -99,22 +99,26 @@ impl Node {
         }
     }
 
-    /// As XStream writes it: an element `tag`, indented.
+    /// As `XStream` writes it: an element `tag`, indented.
     pub fn xml(&self, tag: &str, depth: usize, out: &mut String) {
         let indent = "  ".repeat(depth);
         match self {
             Self::Null => {}
             Self::Object(fields) => {
                 let _ = writeln!(out, "{indent}<{tag}>");
-                fields.iter().for_each(|(key, node)| node.xml(key, depth + 1, out));
+                for (key, node) in fields {
+                    node.xml(key, depth + 1, out);
+                }
                 let _ = write!(out, "{indent}</{tag}>");
             }
             Self::List(nodes) => {
                 let _ = writeln!(out, "{indent}<{tag}>");
-                nodes.iter().for_each(|node| node.xml("item", depth + 1, out));
+                for node in nodes {
+                    node.xml("item", depth + 1, out);
+                }
                 let _ = write!(out, "{indent}</{tag}>");
             }
-            scalar => drop(write!(out, "{indent}<{tag}>{}</{tag}>", scalar.xml_text())),
+            scalar => _ = write!(out, "{indent}<{tag}>{}</{tag}>", scalar.xml_text()),
         }
         if depth > 0 && *self != Self::Null {
             out.push('\n');
@@ -154,7 +158,11 @@ impl Node {
             }
             Self::Text(text) => delimited(number, text.as_bytes(), out),
             Self::Id(id) => delimited(number, &id.to_be_bytes(), out),
-            Self::List(nodes) => nodes.iter().for_each(|node| node.binary_field(number, out)),
+            Self::List(nodes) => {
+                for node in nodes {
+                    node.binary_field(number, out);
+                }
+            }
             Self::Object(_) => {
                 let mut inner = Vec::new();
                 self.binary(&mut inner);

@@ -237,7 +237,7 @@ impl World {
     }
 
     fn moment(&mut self, digits: u32) -> Node {
-        let before = self.draws.step("moment", 20.0) as i128;
+        let before = i128::from(self.draws.step("moment", 20.0));
         let base = (i128::from(self.now) - before) * 1_000_000;
         let below = match digits {
             9 => self.draws.below("moment", 1_000_000),

@@ -144,10 +144,16 @@ fn double(bits: u64, format: Format) -> Option<i64> {
     if format.scale == BITS {
         return Some(bits.cast_signed());
     }
-    let factor = factor(format.scale);
-    let rounded = (f64::from_bits(bits) * factor).round();
-    let exact = rounded.abs() < 9e15 && (rounded / factor).to_bits() == bits;
-    exact.then_some(rounded as i64)
+    let rounded = (f64::from_bits(bits) * factor(format.scale)).round();
+    let number = rounded as i64;
+    let exact = rounded.abs() < 9e15 && quotient(number, format).to_bits() == bits;
+    exact.then_some(number)
+}
+
+/// The double that a decimal number of this scale is.
+#[expect(clippy::cast_precision_loss, reason = "what is written stays below 9e15")]
+fn quotient(number: i64, format: Format) -> f64 {
+    number as f64 / factor(format.scale)
 }
 
 /// Appends a number.
@@ -157,11 +163,7 @@ pub(in crate::repo::codec::columns) fn render(number: i64, form: Form, format: F
         Form::Varint => put_varint(number.cast_unsigned(), out),
         Form::Fixed32 => out.extend((number as i32).to_le_bytes()),
         Form::Fixed64 if format.scale == BITS => out.extend(number.to_le_bytes()),
-        Form::Fixed64 => {
-            #[expect(clippy::cast_precision_loss, reason = "what is written stays below 9e15")]
-            let value = number as f64 / factor(format.scale);
-            out.extend(value.to_bits().to_le_bytes());
-        }
+        Form::Fixed64 => out.extend(quotient(number, format).to_bits().to_le_bytes()),
     }
 }
 
