@@ -20,7 +20,7 @@ use segvault::repo::format::time_map::TimeMap;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 14] = [
     ("segment", segment),
     ("event", one_event),
     ("control-db", control_db_zip),
@@ -33,6 +33,8 @@ pub const ALL: [Target; 12] = [
     ("config", config),
     ("lists", lists),
     ("block", block),
+    ("columns", columns),
+    ("columns-again", columns_again),
 ];
 
 /// Segments: what is walked adds up.
@@ -133,5 +135,21 @@ pub fn block(bytes: &[u8]) {
     };
     if let Ok(decoded) = codec::decode(codec, body, length) {
         assert_eq!(decoded.len() as u64, u64::from(length));
+    }
+}
+
+/// Event columns: four bytes of length, then what is read. What is read is as long as it has to be.
+pub fn columns(bytes: &[u8]) {
+    let Some((length, bytes)) = bytes.split_first_chunk() else { return };
+    let length = u32::from_le_bytes(*length) as usize % (1 << 20);
+    if let Ok(raw) = codec::columns::decode(bytes, length) {
+        assert_eq!(raw.len(), length);
+    }
+}
+
+/// Event columns the other way round: whatever is taken as transactions comes back.
+pub fn columns_again(bytes: &[u8]) {
+    if let Some(encoded) = codec::columns::encode(bytes, 1) {
+        assert!(codec::columns::decode(&encoded, bytes.len()).as_deref() == Ok(bytes), "it comes back");
     }
 }

@@ -17,6 +17,7 @@ mod architecture;
 mod axon_fixtures;
 mod bad_input;
 mod cli;
+mod codec;
 mod control_db;
 mod disk_contract;
 mod format_document;

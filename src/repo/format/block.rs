@@ -29,7 +29,9 @@ pub enum CodecId {
     Raw,
     /// 1: one zstd frame.
     Zstd,
-    /// Any other: its block can't be read by this program (2 and 3 are reserved for event columns).
+    /// 2: event columns.
+    Columns,
+    /// Any other: its block can't be read by this program (3 is reserved for event columns with a stronger coder).
     Other(u8),
 }
 
@@ -39,6 +41,7 @@ impl CodecId {
         match self {
             Self::Raw => 0,
             Self::Zstd => 1,
+            Self::Columns => 2,
             Self::Other(number) => number,
         }
     }
@@ -48,6 +51,7 @@ impl CodecId {
         match number {
             0 => Self::Raw,
             1 => Self::Zstd,
+            2 => Self::Columns,
             other => Self::Other(other),
         }
     }

@@ -1,23 +1,45 @@
 //! Codecs: what turns a block's bytes into fewer, and back. Every encoded block is decoded and compared before it counts.
 
+pub mod columns;
+mod general;
+
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
-use std::cell::RefCell;
-use zstd::bulk::Compressor;
-use zstd::bulk::Decompressor;
-use zstd::zstd_safe;
 
 /// How hard to try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// zstd -3.
     Fast,
+    /// Event columns; zstd -3 for what is no events.
+    #[default]
+    Default,
+    /// The same with stronger zstd inside and as the fallback, and larger blocks.
+    Max,
 }
 
 impl Compression {
+    /// The level of zstd where there are no columns.
     const fn level(self) -> i32 {
         match self {
-            Self::Fast => 3,
+            Self::Fast | Self::Default => 3,
+            Self::Max => 12,
+        }
+    }
+
+    /// The level of zstd for what is in columns and not predicted: literals, long values.
+    const fn inner_level(self) -> i32 {
+        match self {
+            Self::Fast | Self::Default => 6,
+            Self::Max => 19,
+        }
+    }
+
+    /// Chunks are joined into blocks of up to so many bytes.
+    pub const fn block_length(self) -> u32 {
+        match self {
+            Self::Fast | Self::Default => 8 << 20,
+            Self::Max => limits::BLOCK_RAW_MAX,
         }
     }
 }
@@ -45,13 +67,41 @@ pub enum CodecError {
     Unknown(u8),
 }
 
-/// Encodes a block; falls back to raw where that is shorter, or where the decoded bytes are not the same (which is then said by `codec`).
+/// Encodes a block: the shortest of what the setting allows. What is not shorter than raw, or does not decode to the same bytes, does
+/// not count; which one it became is said by `codec`. The same input gives the same bytes.
 pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
-    let shorter = compress(raw, compression).filter(|bytes| bytes.len() < raw.len());
-    match shorter.filter(|bytes| decodes_to(bytes, raw)) {
-        Some(bytes) => Encoded { codec: CodecId::Zstd, bytes },
-        None => Encoded { codec: CodecId::Raw, bytes: raw.to_vec() },
+    let columns = match compression {
+        Compression::Fast => None,
+        _ => proven(CodecId::Columns, columns::encode(raw, compression.inner_level()), raw),
+    };
+    match columns {
+        Some(columns) if is_surely_shorter(&columns, raw) => columns,
+        columns => {
+            let general = proven(CodecId::Zstd, general::compress(raw, compression.level()), raw);
+            let shortest = columns.into_iter().chain(general).min_by_key(|encoded| encoded.bytes.len());
+            shortest.unwrap_or_else(|| Encoded { codec: CodecId::Raw, bytes: raw.to_vec() })
+        }
     }
+}
+
+/// Bytes that are shorter than raw and decode to it.
+fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded> {
+    let length = u32::try_from(raw.len()).ok()?;
+    let bytes = bytes.filter(|bytes| bytes.len() < raw.len())?;
+    let same = decode(codec, &bytes, length).is_ok_and(|decoded| decoded == raw);
+    same.then_some(Encoded { codec, bytes })
+}
+
+/// How much of a block is tried with zstd, to see what it would make of all.
+const SAMPLE: usize = 256 << 10;
+
+/// Whether columns are so much shorter that zstd need not be tried on all of the block: twice as short as on a part of it.
+fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
+    let middle = raw.len() / 2;
+    let Some(sample) = raw.get(middle..middle.saturating_add(SAMPLE)) else { return false };
+    let Some(packed) = general::compress(sample, Compression::Fast.level()) else { return false };
+    let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
+    columns.bytes.len() as u64 * 2 < expected
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
@@ -61,74 +111,26 @@ pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, 
     }
     let decoded = match codec {
         CodecId::Raw => copy(bytes, raw_length)?,
-        CodecId::Zstd => decompress(bytes, raw_length)?,
+        CodecId::Zstd => general::decompress(bytes, raw_length)?,
+        CodecId::Columns => decode_columns(bytes, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }
 }
 
-fn decodes_to(bytes: &[u8], raw: &[u8]) -> bool {
-    let length = u32::try_from(raw.len()).ok();
-    length.and_then(|length| decode(CodecId::Zstd, bytes, length).ok()).is_some_and(|decoded| decoded == raw)
+fn decode_columns(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+    let length = usize::try_from(raw_length).map_err(|_| CodecError::Length)?;
+    columns::decode(bytes, length).map_err(|bad| CodecError::Undecodable(bad.to_string()))
 }
 
 fn copy(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
     if bytes.len() as u64 == u64::from(raw_length) { Ok(bytes.to_vec()) } else { Err(CodecError::Length) }
 }
 
-thread_local! {
-    /// A context takes some megabytes and is costly to make: one for each thread.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-fn compress(raw: &[u8], compression: Compression) -> Option<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|kept| {
-        let mut compressor = match kept.take() {
-            Some(compressor) => compressor,
-            None => Compressor::new(compression.level()).ok()?,
-        };
-        compressor.set_compression_level(compression.level()).ok()?;
-        compressor.include_checksum(false).ok()?;
-        compressor.include_contentsize(true).ok()?;
-        let bytes = compressor.compress(raw).ok();
-        *kept = Some(compressor);
-        bytes
-    })
-}
-
-fn decompress(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
-    let length = check_frame(bytes, raw_length)?;
-    DECOMPRESSOR.with_borrow_mut(|kept| {
-        let mut decompressor = match kept.take() {
-            Some(decompressor) => decompressor,
-            None => Decompressor::new().map_err(|error| undecodable(&error))?,
-        };
-        let decoded = decompressor.decompress(bytes, length).map_err(|error| undecodable(&error));
-        *kept = Some(decompressor);
-        decoded
-    })
-}
-
-/// One frame, as long as its bytes, that says itself how long it decodes to. Gives the length to decode to.
-fn check_frame(bytes: &[u8], raw_length: u32) -> Result<usize, CodecError> {
-    let says = zstd_safe::get_frame_content_size(bytes).map_err(|_| undecodable(&"no zstd frame"))?;
-    if says != Some(u64::from(raw_length)) {
-        return Err(CodecError::Length);
-    }
-    if zstd_safe::find_frame_compressed_size(bytes).ok() != Some(bytes.len()) {
-        return Err(undecodable(&"not one zstd frame"));
-    }
-    usize::try_from(raw_length).map_err(|_| CodecError::Length)
-}
-
-fn undecodable(why: &impl ToString) -> CodecError {
-    CodecError::Undecodable(why.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zstd::zstd_safe;
 
     fn length(raw: &[u8]) -> u32 {
         u32::try_from(raw.len()).unwrap()
@@ -209,6 +211,6 @@ mod tests {
 
     #[test]
     fn a_codec_of_a_newer_program_is_said() {
-        assert_eq!(decode(CodecId::Other(2), b"x", 1), Err(CodecError::Unknown(2)));
+        assert_eq!(decode(CodecId::Other(3), b"x", 1), Err(CodecError::Unknown(3)));
     }
 }

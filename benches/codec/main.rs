@@ -1,0 +1,149 @@
+//! What the codec makes of events: sizes exact, times per core and beside zstd -3, on seeded corpora and on the real fixtures.
+//!
+//! `cargo bench --bench codec -- [MIB] [fast|default|max]`: so many MiB of each corpus (256 if not said). Processor time is measured,
+//! not time on the wall.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "a bench prints, counts in floating point, and may stop when its own input is wrong"
+)]
+
+#[path = "../corpus/mod.rs"]
+mod corpus;
+
+use corpus::Kind;
+use segvault::repo::codec::Compression;
+use segvault::repo::codec::columns;
+use segvault::repo::codec::decode;
+use segvault::repo::codec::encode;
+use std::time::Duration;
+
+const MIB: f64 = 1_048_576.0;
+
+/// What was measured of one set of blocks.
+#[derive(Default)]
+struct Measured {
+    raw: usize,
+    zstd: usize,
+    stored: usize,
+    zstd_time: Duration,
+    columns_time: Duration,
+    encode_time: Duration,
+    decode_time: Duration,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let mib = arguments.iter().find_map(|argument| argument.parse::<usize>().ok()).unwrap_or(256);
+    let compression =
+        match arguments.iter().map(String::as_str).find(|argument| argument.parse::<usize>().is_err()) {
+            Some("fast") => Compression::Fast,
+            Some("max") => Compression::Max,
+            _ => Compression::Default,
+        };
+    println!(
+        "{:30} {:>11} {:>8} {:>8} {:>7} {:>8} {:>9} {:>9} {:>9} {:>9}",
+        "", "raw", "zstd -3", "stored", "share", "/entropy", "columns", "proven", "decode", "zstd -3"
+    );
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, mib << 20, 1);
+        let length = usize::try_from(compression.block_length()).unwrap();
+        let measured = measure(&corpus.blocks(length - length / 8), compression);
+        print(name, &measured, Some(corpus.entropy_bytes()));
+        println!("    {:.1} bytes an event", measured.stored as f64 / corpus.events as f64);
+        if mib == 1 {
+            for (kind, bits) in &corpus.entropy {
+                println!("    {kind}: {:.0} bytes", bits / 8.0);
+            }
+        }
+    }
+    for fixture in ["se-4.6.11-json", "core-2023.2.1-xml", "core-2023.2.1-transformed", "se-4.6.11-odd"] {
+        for suffix in ["events", "snapshots"] {
+            let raw = segments(fixture, suffix);
+            print(&format!("{fixture} {suffix}"), &measure(&[&raw], compression), None);
+        }
+    }
+}
+
+fn measure(blocks: &[&[u8]], compression: Compression) -> Measured {
+    let mut all = Measured::default();
+    for block in blocks {
+        all.raw += block.len();
+        all.zstd += timed(&mut all.zstd_time, || encode(block, Compression::Fast)).bytes.len();
+        timed(&mut all.columns_time, || columns::encode(block, 6));
+        let encoded = timed(&mut all.encode_time, || encode(block, compression));
+        let length = u32::try_from(block.len()).unwrap();
+        let decoded = timed(&mut all.decode_time, || decode(encoded.codec, &encoded.bytes, length));
+        assert!(decoded.as_deref() == Ok(*block), "a block does not come back");
+        all.stored += encoded.bytes.len();
+    }
+    all
+}
+
+/// Adds the processor time of this thread that something takes.
+fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let before = processor_time();
+    let result = work();
+    *sum += processor_time().saturating_sub(before);
+    result
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+fn print(name: &str, measured: &Measured, entropy: Option<f64>) {
+    let raw = measured.raw as f64;
+    let speed = |time: Duration| raw / MIB / time.as_secs_f64().max(1e-9);
+    println!(
+        "{name:30} {:>11} {:>8.2} {:>8.2} {:>7.3} {:>8} {:>9.0} {:>9.0} {:>9.0} {:>9.0}",
+        measured.raw,
+        raw / measured.zstd as f64,
+        raw / measured.stored as f64,
+        measured.stored as f64 / measured.zstd as f64,
+        entropy.map_or_else(String::new, |entropy| format!("{:.2}", measured.stored as f64 / entropy)),
+        speed(measured.columns_time),
+        speed(measured.encode_time),
+        speed(measured.decode_time),
+        speed(measured.zstd_time),
+    );
+}
+
+/// The valid prefixes of all segments of a fixture, as one.
+fn segments(fixture: &str, suffix: &str) -> Vec<u8> {
+    let path = format!("{}/fixtures/axon/{fixture}.tar.zst", env!("CARGO_MANIFEST_DIR"));
+    let mut decoder = zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap();
+    decoder.window_log_max(27).unwrap();
+    let mut archive = tar::Archive::new(decoder);
+    let mut files = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_string_lossy().into_owned();
+        if path.ends_with(&format!(".{suffix}")) {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+            files.push((path, bytes));
+        }
+    }
+    files.sort();
+    let mut all = vec![2, 0, 0, 0, 0];
+    for (_, bytes) in files {
+        all.extend(&bytes[5..valid_end(&bytes)]);
+    }
+    all
+}
+
+fn valid_end(bytes: &[u8]) -> usize {
+    let mut at = 5;
+    while let Some(size) = bytes.get(at..at + 4).map(|size| i32::from_be_bytes(size.try_into().unwrap())) {
+        match usize::try_from(size) {
+            Ok(size) if size > 0 => at += size + 11,
+            _ => break,
+        }
+    }
+    at.min(bytes.len())
+}

@@ -1,0 +1,102 @@
+//! Payloads, taken apart into literals and values. Only the writer does this: whoever reads puts one behind the other.
+//!
+//! So nothing in here can harm: any way to cut a payload gives it back. A good way puts what repeats into literals, and what differs
+//! into values, one column each.
+
+mod json;
+mod proto;
+mod xml;
+
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::values::Form;
+
+/// A literal and the value behind it. The last piece of a payload has the form [`Form::End`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) literal: Span,
+    pub(super) form: Form,
+    pub(super) value: Span,
+    /// Tells literals apart that are alike but stand for different paths; 0 where the text says it.
+    pub(super) label: u16,
+}
+
+/// The longest literal.
+pub(super) const LITERAL_MAX: usize = 1024;
+/// Pieces of one payload.
+const PIECES_MAX: usize = 1 << 16;
+
+/// Cuts a payload into pieces; false if it is better taken as one value.
+pub(super) fn cut(bytes: &[u8], payload: Span, pieces: &mut Vec<Piece>) -> bool {
+    pieces.clear();
+    let text = payload.of(bytes);
+    let at = payload.at as usize;
+    let good = match text.first() {
+        Some(b'{' | b'[') => json::cut(text, at, pieces),
+        Some(b'<') => xml::cut(text, at, pieces),
+        Some(_) => proto::cut(text, at, pieces),
+        None => false,
+    };
+    good && pieces.len() <= PIECES_MAX
+        && pieces.iter().all(|piece| piece.literal.length as usize <= LITERAL_MAX)
+}
+
+/// Puts pieces one behind the other.
+struct Cutter<'p> {
+    /// Where the payload begins.
+    base: usize,
+    /// Where the next literal begins.
+    from: usize,
+    label: u16,
+    pieces: &'p mut Vec<Piece>,
+}
+
+impl Cutter<'_> {
+    /// A value of this form at `at..end`, with whatever is its framing before it from `framed` on.
+    fn value(&mut self, form: Form, framed: usize, at: usize, end: usize) {
+        let literal = Span::new(self.base + self.from, framed - self.from);
+        self.pieces.push(Piece {
+            literal,
+            form,
+            value: Span::new(self.base + at, end - at),
+            label: self.label,
+        });
+        self.from = end;
+    }
+
+    fn end(self, length: usize) {
+        let literal = Span::new(self.base + self.from, length - self.from);
+        self.pieces.push(Piece {
+            literal,
+            form: Form::End,
+            value: Span::new(self.base + length, 0),
+            label: 0,
+        });
+    }
+}
+
+/// Where a byte is next, from `from` on: eight bytes at a time.
+#[inline]
+fn find(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let rest = text.get(from..)?;
+    let pattern = u64::from(wanted) * ONES;
+    let (chunks, tail) = rest.as_chunks::<8>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk) ^ pattern;
+        let found = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if found != 0 {
+            return Some(from + at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    tail.iter().position(|byte| *byte == wanted).map(|at| from + chunks.len() * 8 + at)
+}
+
+/// Where digits at the end of a short word begin, if they are worth a value of their own: `INV-000123`.
+fn digits_behind(text: &[u8]) -> usize {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let prefix = text.len() - digits;
+    let head = text.get(..prefix).unwrap_or_default();
+    let short = prefix > 0 && prefix <= 12 && (3..=15).contains(&digits);
+    let plain = head.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_lowercase());
+    if short && plain { prefix } else { 0 }
+}

@@ -1,0 +1,390 @@
+//! Text as words: each key of a payload has its list of words; the word before predicts the next one; new words are spelled.
+//!
+//! Words are runs of letters, digits and bytes above ASCII; what is between them is a token too, but for one space between two words,
+//! which is understood.
+
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::symbol::INDEX_MAX;
+use crate::repo::codec::columns::symbol::Index;
+use crate::repo::codec::columns::symbol::Number;
+use crate::repo::codec::columns::symbol::tree;
+
+/// The longest text that is taken as words.
+pub(super) const TEXT_MAX: usize = 8192;
+/// Values up to this length are words whatever they are.
+const SHORT: usize = 4;
+/// The longest token.
+const TOKEN_MAX: usize = 63;
+/// The longest token that is remembered.
+const KEPT_MAX: usize = 24;
+/// Tokens that are remembered.
+const TOKENS_MAX: usize = 1 << 18;
+/// Places in the table of what follows what.
+const FOLLOWS: usize = 1 << 14;
+/// Slots of a key: 12 situations with 4 each, then 8 for what is foretold.
+const KEY_SLOTS: u32 = 48 + 8;
+/// Slots of spelling: a context for each character before.
+const SPELL_SLOTS: u32 = 256 * 256;
+
+/// The end of a text, where tokens are named by number; the first token is 1.
+const END: u32 = 0;
+/// Stands before the first token.
+const START: u32 = u32::MAX;
+
+/// How a token is named.
+const BY_END: u32 = 0;
+const BY_KEY: u32 = 1;
+const BY_NUMBER: u32 = 2;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Follow {
+    tag: u32,
+    token: u32,
+    trust: u32,
+}
+
+#[derive(Debug, Default)]
+struct KeyWords {
+    tokens: Vec<u32>,
+    index: Index,
+    base: u32,
+}
+
+/// Where in a text one is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    key: u32,
+    before: u32,
+    after_word: bool,
+    count: u32,
+}
+
+/// A token that is remembered: its bytes lie together with those of all others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Token {
+    text: [u8; KEPT_MAX],
+    length: u8,
+}
+
+impl Token {
+    fn new(text: &[u8]) -> Self {
+        let mut token = Self { text: [0; KEPT_MAX], length: text.len().min(KEPT_MAX) as u8 };
+        token.text.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        token
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// What is known of text.
+#[derive(Debug)]
+pub(super) struct Words {
+    tokens: Vec<Token>,
+    keys: Vec<KeyWords>,
+    follows: Vec<Follow>,
+    far: Number,
+    spelling: u32,
+    lengths: u32,
+    finder: Finder,
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let plain = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
+    bytes.iter().all(plain) && std::str::from_utf8(bytes).is_ok()
+}
+
+impl Words {
+    pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
+        Self {
+            tokens: vec![Token::default()],
+            keys: Vec::new(),
+            follows: vec![Follow::default(); FOLLOWS],
+            far: Number::default(),
+            spelling: coder.allocate(SPELL_SLOTS),
+            lengths: coder.allocate(2 * 64),
+            finder: Finder::default(),
+        }
+    }
+
+    fn key<C: Coder>(&mut self, coder: &mut C, key: u32) {
+        while self.keys.len() <= key as usize {
+            self.keys.push(KeyWords::default());
+        }
+        if let Some(words) = self.keys.get_mut(key as usize)
+            && words.base == 0
+        {
+            words.base = coder.allocate(KEY_SLOTS);
+        }
+    }
+
+    fn base(&self, key: u32) -> u32 {
+        self.keys.get(key as usize).map_or(0, |words| words.base)
+    }
+
+    /// Whether a value can be written as words, and is worth it: text, and not too long.
+    pub(super) fn fits(bytes: &[u8]) -> bool {
+        bytes.len() <= TEXT_MAX
+            && (bytes.len() <= SHORT || is_text(bytes))
+            && bytes.chunk_by(|a, b| is_word(*a) == is_word(*b)).all(|run| run.len() <= TOKEN_MAX)
+    }
+
+    /// Writes a text that [fits](Self::fits).
+    pub(super) fn write<C: Coder>(&mut self, coder: &mut C, key: u32, text: &[u8]) {
+        self.key(coder, key);
+        let mut place = Place { key, before: START, after_word: false, count: 0 };
+        let mut runs = text.chunk_by(|a, b| is_word(*a) == is_word(*b)).peekable();
+        while let Some(run) = runs.next() {
+            if run == b" " && place.after_word && runs.peek().is_some() {
+                continue;
+            }
+            self.write_token(coder, &mut place, run);
+        }
+        self.write_end(coder, &mut place);
+    }
+
+    fn write_end<C: Coder>(&mut self, coder: &mut C, place: &mut Place) {
+        if !self.write_foretold(coder, *place, END) {
+            self.class(coder, *place, BY_END);
+        }
+        self.follow(place, END);
+    }
+
+    fn write_token<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
+        let hash = hash(text);
+        let known = self.find(mix(u64::from(place.key) + 1, hash), text, |words, at| {
+            words.keys.get(place.key as usize).and_then(|key| key.tokens.get(at as usize).copied())
+        });
+        let (token, at) = match known {
+            Some((token, at)) => (token, Some(at)),
+            None => (self.find(hash, text, |_, token| Some(token)).map_or(0, |found| found.0), None),
+        };
+        let is_word = text.first().is_some_and(|byte| is_word(*byte));
+        if token != END && self.write_foretold(coder, *place, token) {
+            self.follow(place, token);
+        } else if token == END && self.foretells(*place).is_some() {
+            self.write_foretold(coder, *place, START);
+            self.write_new(coder, place, text);
+        } else if token == END {
+            self.write_new(coder, place, text);
+        } else {
+            self.write_known(coder, place, token, at);
+            if at.is_none() {
+                self.learn_key(place.key, token);
+                self.remember_key(place.key, hash);
+            }
+            self.follow(place, token);
+        }
+        place.after_word = is_word;
+    }
+
+    fn find(
+        &self,
+        hash: u64,
+        text: &[u8],
+        token: impl FnOnce(&Self, u32) -> Option<u32>,
+    ) -> Option<(u32, u32)> {
+        let at = *self.finder.get(&hash)?;
+        let token = token(self, at)?;
+        let same = self.tokens.get(token as usize)?.bytes() == text;
+        same.then_some((token, at))
+    }
+
+    fn remember_key(&mut self, key: u32, hash: u64) {
+        let at = self.keys.get(key as usize).map_or(0, |words| words.tokens.len());
+        if at > 0 {
+            self.finder.entry(mix(u64::from(key) + 1, hash)).or_insert(at as u32 - 1);
+        }
+    }
+
+    fn write_known<C: Coder>(&mut self, coder: &mut C, place: &Place, token: u32, at: Option<u32>) {
+        if let Some(at) = at {
+            self.class(coder, *place, BY_KEY);
+            if let Some(words) = self.keys.get_mut(place.key as usize) {
+                words.index.code(coder, at);
+            }
+        } else {
+            self.class(coder, *place, BY_NUMBER);
+            self.far.code(coder, (self.tokens.len() as u64 - 1).wrapping_sub(u64::from(token)));
+        }
+    }
+
+    fn write_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
+        self.class(coder, *place, 3);
+        tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, text.len() as u32);
+        let mut before = 0;
+        for byte in text {
+            tree(coder, self.spelling + before * 256, 8, u32::from(*byte));
+            before = u32::from(*byte);
+        }
+        if let Some(token) = self.learn(place.key, text) {
+            let hash = hash(text);
+            self.finder.entry(hash).or_insert(token);
+            self.remember_key(place.key, hash);
+            self.follow(place, token);
+        } else {
+            place.before = START;
+            place.count += 1;
+        }
+    }
+
+    /// Remembers a new token, and that the key has it.
+    fn learn(&mut self, key: u32, text: &[u8]) -> Option<u32> {
+        let full = self.tokens.len() >= TOKENS_MAX || !self.has_room(key);
+        if full || text.len() > KEPT_MAX {
+            return None;
+        }
+        self.tokens.push(Token::new(text));
+        let token = self.tokens.len() as u32 - 1;
+        self.learn_key(key, token);
+        Some(token)
+    }
+
+    fn has_room(&self, key: u32) -> bool {
+        self.keys.get(key as usize).is_some_and(|words| words.tokens.len() < INDEX_MAX as usize)
+    }
+
+    fn learn_key(&mut self, key: u32, token: u32) {
+        if self.has_room(key)
+            && let Some(words) = self.keys.get_mut(key as usize)
+        {
+            words.tokens.push(token);
+        }
+    }
+
+    fn class<C: Coder>(&self, coder: &mut C, place: Place, class: u32) -> u32 {
+        let situation = u32::from(place.before != START) + u32::from(place.after_word);
+        let base = self.base(place.key) + (situation * 4 + place.count.min(3)) * 4;
+        tree(coder, base, 2, class)
+    }
+
+    fn follow_slot(place: Place) -> (usize, u32) {
+        let hash = mix(u64::from(place.key), u64::from(place.before));
+        (hash as usize % FOLLOWS, (hash >> 32) as u32)
+    }
+
+    /// The token that followed last, and how much that is trusted.
+    fn foretells(&self, place: Place) -> Option<(u32, u32)> {
+        let (slot, tag) = Self::follow_slot(place);
+        let follow = self.follows.get(slot).filter(|follow| follow.tag == tag && follow.trust > 0)?;
+        Some((follow.token, follow.trust))
+    }
+
+    fn write_foretold<C: Coder>(&mut self, coder: &mut C, place: Place, token: u32) -> bool {
+        let Some((foretold, trust)) = self.foretells(place) else { return false };
+        coder.bit(self.base(place.key) + 48 + trust, foretold == token)
+    }
+
+    /// Learns what came, and goes on behind it.
+    fn follow(&mut self, place: &mut Place, token: u32) {
+        let (slot, tag) = Self::follow_slot(*place);
+        if let Some(follow) = self.follows.get_mut(slot) {
+            if follow.tag == tag && follow.token == token {
+                follow.trust = (follow.trust + 1).min(7);
+            } else if follow.tag == tag && follow.trust > 2 {
+                follow.trust /= 2;
+            } else {
+                *follow = Follow { tag, token, trust: 1 };
+            }
+        }
+        place.before = token;
+        place.count += 1;
+    }
+
+    /// Reads a text and appends it to `out`, which holds all that was read before.
+    pub(super) fn read<C: Coder>(&mut self, coder: &mut C, key: u32, out: &mut Vec<u8>) -> Result<(), Bad> {
+        self.key(coder, key);
+        let mut place = Place { key, before: START, after_word: false, count: 0 };
+        let start = out.len();
+        while self.read_token(coder, &mut place, out)? {
+            if out.len() - start > TEXT_MAX {
+                return Err(Bad("a text is too long"));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_token<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: &mut Place,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Bad> {
+        if let Some((foretold, trust)) = self.foretells(*place)
+            && coder.bit(self.base(place.key) + 48 + trust, false)
+        {
+            return self.append(place, foretold, out);
+        }
+        match self.class(coder, *place, 0) {
+            BY_END => self.append(place, END, out),
+            BY_KEY => {
+                let words = self.keys.get_mut(place.key as usize).ok_or(Bad("no such key"))?;
+                let at = words.index.code(coder, 0);
+                let token = words.tokens.get(at as usize).copied().ok_or(Bad("no such word"))?;
+                self.append(place, token, out)
+            }
+            BY_NUMBER => {
+                let back = self.far.code(coder, 0);
+                let last = self.tokens.len() as u64 - 1;
+                let token =
+                    last.checked_sub(back).filter(|token| *token > 0).ok_or(Bad("no such token"))? as u32;
+                self.learn_key(place.key, token);
+                self.append(place, token, out)
+            }
+            _ => self.read_new(coder, place, out),
+        }
+    }
+
+    fn append(&mut self, place: &mut Place, token: u32, out: &mut Vec<u8>) -> Result<bool, Bad> {
+        if token == END {
+            self.follow(place, END);
+            return Ok(false);
+        }
+        let text = self.tokens.get(token as usize).ok_or(Bad("no such token"))?;
+        let is_word = text.bytes().first().is_some_and(|byte| is_word(*byte));
+        if is_word && place.after_word {
+            out.push(b' ');
+        }
+        out.extend_from_slice(text.bytes());
+        self.follow(place, token);
+        place.after_word = is_word;
+        Ok(true)
+    }
+
+    fn read_new<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: &mut Place,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Bad> {
+        let length = tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, 0);
+        let (mut before, mut text) = (0, [0; TOKEN_MAX]);
+        for byte in text.iter_mut().take(length as usize) {
+            before = tree(coder, self.spelling + before * 256, 8, 0);
+            *byte = before as u8;
+        }
+        let text = text.get(..length as usize).filter(|text| !text.is_empty()).ok_or(Bad("an empty word"))?;
+        let is_word = text.first().is_some_and(|byte| is_word(*byte));
+        if is_word && place.after_word {
+            out.push(b' ');
+        }
+        out.extend(text);
+        if let Some(token) = self.learn(place.key, text) {
+            self.follow(place, token);
+        } else {
+            place.before = START;
+            place.count += 1;
+        }
+        place.after_word = is_word;
+        Ok(true)
+    }
+}

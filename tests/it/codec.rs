@@ -1,0 +1,265 @@
+//! Codecs: every block comes back byte for byte, hostile bytes are refused, and what is shorter really is.
+
+#[path = "../../benches/corpus/mod.rs"]
+mod corpus;
+
+use corpus::Kind;
+use segvault::repo::codec::CodecError;
+use segvault::repo::codec::Compression;
+use segvault::repo::codec::Encoded;
+use segvault::repo::codec::columns;
+use segvault::repo::codec::decode;
+use segvault::repo::codec::encode;
+use segvault::repo::format::pack::CodecId;
+
+fn length(raw: &[u8]) -> u32 {
+    u32::try_from(raw.len()).unwrap()
+}
+
+fn again(raw: &[u8]) -> Encoded {
+    let encoded = encode(raw, Compression::Default);
+    assert!(decode(encoded.codec, &encoded.bytes, length(raw)).unwrap() == raw, "it comes back");
+    encoded
+}
+
+/// Columns without any fallback.
+fn columns_again(raw: &[u8]) -> Vec<u8> {
+    let encoded = columns::encode(raw, 6).expect("it is made of transactions");
+    assert!(columns::decode(&encoded, raw.len()).as_deref() == Ok(raw), "it comes back");
+    encoded
+}
+
+fn zstd(raw: &[u8]) -> usize {
+    encode(raw, Compression::Fast).bytes.len()
+}
+
+#[test]
+fn events_of_every_kind_take_half_of_what_zstd_takes() {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, 2 << 20, 11);
+        let encoded = again(&corpus.data);
+        assert_eq!(encoded.codec, CodecId::Columns);
+        let share = encoded.bytes.len() as f64 / zstd(&corpus.data) as f64;
+        assert!(share < 0.5, "{name}: {share}");
+    }
+}
+
+#[test]
+fn the_same_block_gives_the_same_bytes() {
+    let corpus = corpus::corpus(Kind::Json, 300_000, 12);
+    assert_eq!(columns_again(&corpus.data), columns_again(&corpus.data));
+}
+
+#[test]
+fn a_block_may_begin_and_end_anywhere() {
+    let corpus = corpus::corpus(Kind::Xml, 60_000, 13);
+    let data = &corpus.data;
+    for from in [0, 1, 5, 6, corpus.cuts[3]] {
+        for end in [data.len(), data.len() - 1, data.len() - 5, from + 40, from] {
+            again(&data[from..end]);
+        }
+    }
+    assert!(columns::encode(b"", 6).is_none());
+    assert!(columns::encode(b"no transactions at all", 6).is_none());
+}
+
+/// An event whose fields are given as they lie.
+fn transaction(events: &[&[u8]]) -> Vec<u8> {
+    let mut area = Vec::new();
+    for event in events {
+        area.extend((event.len() as u32).to_be_bytes());
+        area.extend(*event);
+    }
+    let mut block = (area.len() as u32).to_be_bytes().to_vec();
+    block.push(2);
+    block.extend((events.len() as u16).to_be_bytes());
+    block.extend(&area);
+    block.extend(crc32fast::hash(&area).to_be_bytes());
+    block
+}
+
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+}
+
+/// Everything that protobuf allows, and that no serializer would write like this.
+fn odd_events() -> Vec<Vec<u8>> {
+    let payload = |data: &[u8]| field(6, &[field(1, b"T"), field(3, data)].concat());
+    vec![
+        vec![],
+        field(1, b""),
+        [field(2, b"b"), field(1, b"a")].concat(),
+        [field(1, b"a"), field(1, b"b")].concat(),
+        vec![3 << 3, 0],
+        vec![3 << 3, 0x81, 0],
+        vec![5 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+        vec![5 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+        vec![8 << 3, 1],
+        vec![8 << 3, 2],
+        vec![9 << 3, 1],
+        vec![0x0b, 0x0c],
+        field(6, b""),
+        field(6, &field(2, b"1")),
+        [payload(b"1"), payload(b"2")].concat(),
+        field(7, b""),
+        field(7, &field(1, b"k")),
+        field(7, &[field(1, b"k"), field(2, b"")].concat()),
+        field(7, &[field(1, b""), field(2, &field(1, b""))].concat()),
+        field(7, &[field(1, b"k"), field(2, &field(1, b"x")), field(3, b"")].concat()),
+        field(7, &[field(1, b"k"), field(2, &[2 << 3, 5])].concat()),
+        field(7, &[field(1, b"k"), field(2, &[3 << 3, 1])].concat()),
+        field(7, &[field(1, b"k"), field(2, &[4 << 3 | 1, 1, 2, 3, 4, 5, 6, 7, 8])].concat()),
+        field(7, &[field(1, b"k"), field(2, &field(5, &field(1, b"T")))].concat()),
+        field(7, &[field(1, b"k"), field(2, &[field(1, b"x"), vec![3 << 3, 1]].concat())].concat()),
+        payload(b"{}"),
+        payload(b"{\"a\":1,\"a\":-0,\"b\":[1.50,1.5,\"x\\\"y\",null,true],\"c\":1e5}"),
+        payload(b"{\"a\":\"unfinished"),
+        payload(b"[1,2,,3]"),
+        payload(b"<a>1</a>"),
+        payload(b"<a b=\"1\"> <c/>x</a"),
+        payload(b"<"),
+        payload(b"plain text, no more"),
+        payload(&[8, 1, 18, 2, 65, 66, 25, 1, 2, 3, 4, 5, 6, 7, 8, 37, 1, 2, 3, 4]),
+        payload(&[10, 4, 8, 1, 16, 2]),
+        payload(&[0xff; 40]),
+        payload(&[0; 16]),
+        [
+            field(1, b"F9B178D5-792C-4965-9E2A-9752B81F91FB"),
+            payload(b"{\"x\":\"f9b178d5-792c-4965-9e2a-9752b81f91fb\"}"),
+        ]
+        .concat(),
+        [
+            field(1, b"f9b178d5792c49659e2a9752b81f91fb"),
+            payload(b"{\"x\":\"f9b178d5-792c-7965-9e2a-9752b81f91fb\"}"),
+        ]
+        .concat(),
+    ]
+}
+
+#[test]
+fn odd_events_come_back_alone_and_together() {
+    let odd = odd_events();
+    for event in &odd {
+        columns_again(&transaction(&[event]));
+        columns_again(&transaction(&[event, event, event]).repeat(3));
+    }
+    let all: Vec<&[u8]> = odd.iter().map(Vec::as_slice).collect();
+    columns_again(&transaction(&all).repeat(5));
+    let mut random = fastrand::Rng::with_seed(14);
+    for _ in 0..300 {
+        let some: Vec<&[u8]> = (0..random.usize(1..40)).map(|_| all[random.usize(0..all.len())]).collect();
+        columns_again(&transaction(&some));
+    }
+}
+
+#[test]
+fn a_wrong_crc_an_unknown_version_and_empty_transactions_come_back() {
+    let mut block = transaction(&[b"\x0a\x01x"]);
+    *block.last_mut().unwrap() ^= 1;
+    block[4] = 9;
+    let raw = [transaction(&[b""]), block, transaction(&[b"\x0a\x01y"])].concat();
+    columns_again(&raw);
+    again(&[0; 11]);
+    again(&[0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0].repeat(100));
+}
+
+/// Payloads of random text that is nearly JSON, XML, or protobuf; in which values, once in a while, are like others.
+#[test]
+fn random_payloads_come_back() {
+    let mut random = fastrand::Rng::with_seed(15);
+    let alphabets: [&[u8]; 4] =
+        [b"{}[]\",:0123.-ae ntf\\", b"<>/ab=\" \n01&;", b"\x08\x0a\x12\x01\x02\x00ab\xff", b"ab 01.-"];
+    for round in 0..400 {
+        let alphabet = alphabets[round % 4];
+        let events: Vec<Vec<u8>> = (0..random.usize(1..30))
+            .map(|_| {
+                let head = [b"{".as_slice(), b"<", b"\x08", b""][round % 4];
+                let data: Vec<u8> =
+                    (0..random.usize(0..90)).map(|_| alphabet[random.usize(0..alphabet.len())]).collect();
+                let data = [head, &data].concat();
+                [field(2, &[b'a' + random.u8(0..3)]), field(6, &[field(1, b"T"), field(3, &data)].concat())]
+                    .concat()
+            })
+            .collect();
+        let events: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
+        columns_again(&transaction(&events));
+    }
+}
+
+#[test]
+fn changed_segments_come_back() {
+    let mut random = fastrand::Rng::with_seed(16);
+    for (_, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, 30_000, 17);
+        for _ in 0..60 {
+            let mut raw = corpus.data.clone();
+            for _ in 0..random.usize(1..20) {
+                let at = random.usize(0..raw.len());
+                raw[at] = random.u8(..);
+            }
+            again(&raw);
+        }
+    }
+}
+
+/// Whatever the bytes are: an error, or a block of exactly the declared length; no panic, no endless loop.
+#[test]
+fn hostile_columns_are_refused_or_have_the_declared_length() {
+    let mut random = fastrand::Rng::with_seed(18);
+    for (_, kind) in Kind::ALL {
+        let raw = corpus::corpus(kind, 12_000, 19).data;
+        let good = columns_again(&raw);
+        for _ in 0..1500 {
+            let mut bad = good.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(0..bad.len());
+                bad[at] ^= 1 << random.u8(0..8);
+            }
+            if random.u8(..) < 40 {
+                bad.truncate(random.usize(0..bad.len()));
+            }
+            check(&bad, raw.len());
+            check(&bad, random.usize(0..raw.len() * 2));
+        }
+        for wrong in [0, 1, raw.len() - 1, raw.len() + 1, 32 << 20] {
+            assert!(columns::decode(&good, wrong).is_err());
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_refused_or_have_the_declared_length() {
+    let mut random = fastrand::Rng::with_seed(20);
+    for _ in 0..3000 {
+        let mut bytes: Vec<u8> = (0..random.usize(0..200)).map(|_| random.u8(..)).collect();
+        // Two empty streams in front: so that the decisions are read at all.
+        if random.bool() {
+            bytes.splice(0..0, [0, 0, 0, 0, 40.min(bytes.len() as u8)]);
+        }
+        check(&bytes, random.usize(0..100_000));
+    }
+}
+
+fn check(bytes: &[u8], raw_length: usize) {
+    if let Ok(decoded) = columns::decode(bytes, raw_length) {
+        assert_eq!(decoded.len(), raw_length);
+    }
+    let length = u32::try_from(raw_length).unwrap();
+    match decode(CodecId::Columns, bytes, length) {
+        Ok(decoded) => assert_eq!(decoded.len(), raw_length),
+        Err(error) => assert!(matches!(error, CodecError::Undecodable(_))),
+    }
+}
+
+#[test]
+fn other_data_takes_no_more_than_with_zstd() {
+    let mut random = fastrand::Rng::with_seed(21);
+    let noise: Vec<u8> = (0..100_000).map(|_| random.u8(..)).collect();
+    let noisy: Vec<Vec<u8>> = noise.chunks(100).map(|data| field(6, &field(3, data))).collect();
+    let noisy: Vec<&[u8]> = noisy.iter().map(Vec::as_slice).collect();
+    let same = transaction(&[&field(1, b"the same")]).repeat(20_000);
+    for raw in [noise.clone(), b"text and text and ".repeat(9000), transaction(&noisy), same] {
+        let (ours, theirs) = (again(&raw).bytes.len(), zstd(&raw));
+        assert!(ours * 100 <= theirs * 101, "{ours} {theirs}");
+    }
+}
