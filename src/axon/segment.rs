@@ -445,6 +445,15 @@ mod tests {
         assert!(matches!(walker.step(&[]), Step::End(Ending::Stopped(Reason::Truncated))));
     }
 
+    #[test]
+    fn bytes_behind_the_length_do_not_count() {
+        let bytes = segment(&[&block(&[b"abc"]), &[0, 0, 9, 9, 9, 9, 9, 9]]);
+        let length = bytes.len() as u64 - 6;
+        let mut walker = Walker::new(Token::ZERO, length);
+        let Step::Transaction(found) = walker.step(&bytes) else { panic!("not found") };
+        assert!(matches!(walker.step(&bytes[found.end() as usize..]), Step::End(Ending::EndOfFile)));
+    }
+
     /// Walks in windows that grow only when the walker asks for it.
     fn walk_in_windows(bytes: &[u8]) -> (Vec<(u64, u64, u16)>, Ending, u64) {
         let mut walker = Walker::new(Token::ZERO, bytes.len() as u64);

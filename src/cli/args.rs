@@ -161,8 +161,8 @@ pub struct Restore {
     /// Restore no control database
     #[arg(long)]
     pub no_control_db: bool,
-    /// Also put the control database's zip, as the server wrote it, into this directory
-    #[arg(long, value_name = "DIR", conflicts_with = "no_control_db")]
+    /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
+    #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
 }
 

@@ -5,6 +5,8 @@
 use crate::cli::exit::Exit;
 use crate::engine;
 use crate::engine::backup;
+use crate::engine::restore;
+use crate::engine::select;
 use crate::repo;
 use crate::source;
 use std::io;
@@ -30,6 +32,8 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Repo(error) => repo(error),
         engine::Error::Source(error) => source(error),
         engine::Error::Backup(error) => backup(error),
+        engine::Error::Select(error) => select(error),
+        engine::Error::Restore(error) => restore(error),
         engine::Error::Unsettled { .. } => meaning(
             Exit::Failed,
             "source.unsettled",
@@ -171,6 +175,53 @@ fn backup(error: &backup::Error) -> Meaning {
             "backup.cut-elsewhere",
             "a node of the same cluster needs a name of its own: --source NAME; equal bytes are stored once all the same",
         ),
+    }
+}
+
+/// What it means that a name fits no point, or several. The messages say what to do.
+fn select(error: &select::Error) -> Meaning {
+    use select::Error;
+    let id = match error {
+        Error::Malformed { .. } => "point.malformed",
+        Error::NoPoints => "point.none",
+        Error::NoSuchPoint { .. } => "point.no-such-point",
+        Error::TooFarBack { .. } => "point.too-far-back",
+        Error::Ambiguous { .. } => "point.ambiguous",
+        Error::Sources { .. } => "point.sources",
+        Error::NoSuchSource { .. } => "point.no-such-source",
+        Error::OtherSource { .. } => "point.other-source",
+    };
+    meaning(Exit::Usage, id, "see them with 'segvault points'")
+}
+
+/// What a restore's error means. Whatever it is, nothing stands under the target's name.
+fn restore(error: &restore::Error) -> Meaning {
+    use restore::Error;
+    match error {
+        Error::UnknownContext { .. } => meaning(Exit::Usage, "restore.unknown-context", ""),
+        Error::Nothing => meaning(Exit::Usage, "restore.nothing", "see it with 'segvault show'"),
+        Error::Nested { .. } => meaning(Exit::Usage, "restore.nested", "choose a target elsewhere"),
+        Error::NotEmpty { .. } => meaning(Exit::TargetNotEmpty, "restore.not-empty", ""),
+        Error::Exists { .. } => meaning(Exit::TargetNotEmpty, "restore.exists", "name another directory"),
+        Error::NoParent { .. } => meaning(Exit::NotReachable, "restore.no-parent", ""),
+        Error::NotADirectory { .. } => {
+            meaning(Exit::NotReachable, "restore.not-a-directory", "choose another target")
+        }
+        Error::Target { .. } => meaning(Exit::NotReachable, "restore.target", "choose another target"),
+        Error::NoSpace { .. } => {
+            meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
+        }
+        Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
+        Error::Unresolved { .. } | Error::Contradiction { .. } => {
+            meaning(Exit::Damaged, "restore.contradiction", "see what it means with 'segvault verify'")
+        }
+        Error::Lost { .. } => {
+            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
+        }
+        Error::Broken { .. } => {
+            meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
+        }
+        Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Exit {
     Conflict,
     /// Another history than the one archived under that name.
     WrongSource,
-    /// The target can't be reached: no such token or time.
+    /// The target can't be reached: no such directory, token or time.
     NotReachable,
     /// The target is not empty.
     TargetNotEmpty,
@@ -112,7 +112,7 @@ impl Exit {
             Self::SourceDamaged => "the source is damaged; nothing was published",
             Self::Conflict => "same segment, other content than archived; nothing was published",
             Self::WrongSource => "another history than the one archived under that name",
-            Self::NotReachable => "the restore target (token or time) can't be reached",
+            Self::NotReachable => "the target can't be reached: no such directory, token or time",
             Self::TargetNotEmpty => "the target is not empty",
             Self::NoSpace => "no space left",
             Self::Server => "the server can't be reached, or refuses",

@@ -1,6 +1,6 @@
 //! From what was typed to what is done: one short function for each verb.
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Verb};
+use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -12,12 +12,21 @@ use crate::cli::signals::Signals;
 use crate::engine;
 use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
+use crate::engine::observe::Observer;
+use crate::engine::points;
+use crate::engine::points::Overview;
+use crate::engine::points::Problem;
+use crate::engine::restore;
+use crate::engine::restore::RestoreOptions;
+use crate::engine::select;
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
+use crate::repo::store::Repository;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDir;
 use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What every verb needs.
@@ -33,29 +42,44 @@ impl Run<'_> {
         match &cli.verb {
             Verb::Init => self.init(),
             Verb::Backup(asked) => self.backup(asked),
+            Verb::Points(asked) => self.points(asked),
+            Verb::Show(asked) => self.show(asked),
+            Verb::Restore(asked) => self.restore(asked),
             Verb::Completions(asked) => self.completions(asked),
             Verb::Man(asked) => self.man(asked),
             _ => Ok(Exit::Failed),
         }
     }
 
+    fn open(&self) -> Result<Repository, Failure> {
+        let repository = repository::open(self.global, &self.signals)?;
+        if repository.is_unlocked() {
+            self.screen.warning("the repository can't be written: it is read without locks");
+        }
+        Ok(repository)
+    }
+
     fn init(&self) -> Result<Exit, Failure> {
         let path = repository::path(self.global)?;
         if self.global.dry_run {
-            self.screen.report("init", &json!({ "repository": path, "id": null }), || {
-                format!("would make a repository at {}\n", path.display())
-            })?;
+            self.screen.report(
+                "init",
+                &json!({ "repository": path.display().to_string(), "id": null }),
+                || format!("would make a repository at {}\n", path.display()),
+            )?;
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
-        self.screen.report("init", &json!({ "repository": path, "id": config.id }), || {
-            format!("made repository {} at {}\n", config.id, path.display())
-        })?;
+        self.screen.report(
+            "init",
+            &json!({ "repository": path.display().to_string(), "id": config.id }),
+            || format!("made repository {} at {}\n", config.id, path.display()),
+        )?;
         Ok(Exit::Done)
     }
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
-        let repository = repository::open(self.global, &self.signals)?;
+        let repository = self.open()?;
         let mut source = DataDir::open(source_options(asked)).map_err(engine::Error::from)?;
         self.screen.detail(1, &format!("contexts are in {}", source.directory().display()));
         let progress = Progress::new(self.screen, self.signals.clone());
@@ -80,6 +104,38 @@ impl Run<'_> {
             dry_run: self.global.dry_run,
             compression: Compression::Fast,
         }
+    }
+
+    fn points(&self, asked: &Points) -> Result<Exit, Failure> {
+        let mut overview = points::overview(&self.open()?)?;
+        if let Some(source) = &asked.source {
+            keep_source(&mut overview, source)?;
+        }
+        self.screen.result("points", &overview, || render::points::text(&overview))?;
+        Ok(undamaged(&overview.problems))
+    }
+
+    fn show(&self, asked: &Show) -> Result<Exit, Failure> {
+        let point = points::show(&self.open()?, &asked.point, asked.source.as_deref())?;
+        self.screen.result("point", &point, || render::show::text(&point))?;
+        Ok(undamaged(&point.problems))
+    }
+
+    fn restore(&self, asked: &Restore) -> Result<Exit, Failure> {
+        let repository = self.open()?;
+        let plan = restore::plan(&repository, &restore_options(asked))?;
+        if self.global.dry_run {
+            self.screen.result("restore-plan", &plan, || render::restore::plan(&plan))?;
+            return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
+        }
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let begun = progress.now_ms();
+        let restored = restore::apply(&repository, plan, &progress)?;
+        let took = progress.now_ms() - begun;
+        drop(progress);
+        self.screen.findings(&restored.warnings);
+        self.screen.report("restore", &restored, || render::restore::text(&restored, took))?;
+        Ok(whole(restored.verified && restored.warnings.is_empty()))
     }
 
     fn completions(&self, asked: &Completions) -> Result<Exit, Failure> {
@@ -113,6 +169,41 @@ fn source_options(asked: &Backup) -> DataDirOptions {
         accept_unordered: asked.accept_unordered,
         no_mmap: asked.no_mmap,
     }
+}
+
+fn restore_options(asked: &Restore) -> RestoreOptions {
+    RestoreOptions {
+        point: asked.point.clone(),
+        source: asked.source.clone(),
+        contexts: asked.contexts.clone(),
+        control_db: !asked.no_control_db,
+        control_db_zip_to: asked.control_db_zip.clone(),
+        target: asked.target.clone(),
+    }
+}
+
+/// Leaves only what is of one source.
+fn keep_source(overview: &mut Overview, source: &str) -> Result<(), Failure> {
+    let sources: BTreeSet<_> = overview.points.iter().map(|point| point.source.clone()).collect();
+    if !sources.contains(source) {
+        let sources = sources.into_iter().collect();
+        return Err(engine::Error::from(select::Error::NoSuchSource {
+            source_name: source.to_owned(),
+            sources,
+        })
+        .into());
+    }
+    overview.points.retain(|point| point.source == source);
+    overview.windows.retain(|window| window.source == source);
+    Ok(())
+}
+
+fn undamaged(problems: &[Problem]) -> Exit {
+    if problems.is_empty() { Exit::Done } else { Exit::Damaged }
+}
+
+fn whole(is_whole: bool) -> Exit {
+    if is_whole { Exit::Done } else { Exit::Incomplete }
 }
 
 /// How a run ends whose weightiest finding is this.

@@ -6,6 +6,7 @@ pub mod draft;
 pub mod error;
 pub mod observe;
 pub mod pieces;
+pub mod points;
 pub mod proof;
 pub mod restore;
 pub mod select;

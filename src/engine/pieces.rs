@@ -64,7 +64,12 @@ pub fn claim_name(claim: &Claim) -> Option<SegmentName> {
 }
 
 /// All segments of a point's log that count: for each number the highest version, sorted. `path` is the point's file, for errors.
-pub fn of_point(repository: &Repository, key: &LogKey, log: &PointLog, path: &str) -> Result<Vec<Piece>, Error> {
+pub fn of_point(
+    repository: &Repository,
+    key: &LogKey,
+    log: &PointLog,
+    path: &str,
+) -> Result<Vec<Piece>, Error> {
     let mut pieces: Vec<_> = repository.tree(log.root)?.into_iter().map(Piece::of_entry).collect();
     let mut records = Records::new(repository, key);
     for claim in &log.open {

@@ -1,6 +1,6 @@
 //! The seam to the disk: verbs as low as system calls, so that a twin in the tests can lose exactly what a disk loses.
 //!
-//! Paths are relative to the repository, with `/` between their parts. What may be seen after a crash is said by each verb;
+//! Paths are relative to the repository, with `/` between their parts; `InvalidInput` for any that could lead out of it. What may be seen after a crash is said by each verb;
 //! tests/it/disk_contract.rs holds every implementation to these promises.
 
 use std::io;
@@ -41,7 +41,8 @@ pub trait Disk: Send + Sync {
     /// Gives the file `from` the name `to`, never replacing: `AlreadyExists` if `to` is there (then `from` stays). Durable after
     /// `sync_directory` of the directory of `to`.
     fn publish(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Creates a directory; false if it was there. Durable after `sync_directory` of its parent.
+    /// Creates a directory; false if it was there. Durable after `sync_directory` of its parent. `""` makes the repository's own
+    /// directory with all that is missing above it, durable at once.
     fn create_directory(&self, path: &str) -> io::Result<bool>;
     /// Makes the content of a file durable, whoever wrote it.
     fn sync_file(&self, path: &str) -> io::Result<()>;
@@ -59,6 +60,8 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Tries to take a lock on a file (made if need be). None if somebody else's lock is in the way.
     fn try_lock(&self, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>>;
+    /// What tells this very directory from a copy of it, as well as can be: what was synced here was not synced there.
+    fn identity(&self) -> io::Result<String>;
     /// What the user would call `path`: for messages.
     fn display(&self, path: &str) -> String;
 }

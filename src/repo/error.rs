@@ -1,81 +1,151 @@
 //! Errors of the repository. They never become warnings.
 
 use crate::repo::format::Damage;
-use std::io;
+use std::io::{self, ErrorKind};
 
 /// What can go wrong with a repository. `path` is what the user would call the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing there that is a repository.
     #[error("{path} is not a segvault repository")]
-    NotARepository { path: String },
+    NotARepository {
+        /// Where.
+        path: String,
+    },
     /// There is something at the place of a new repository.
     #[error("{path} is not empty")]
-    NotEmpty { path: String },
+    NotEmpty {
+        /// Where.
+        path: String,
+    },
     /// Written by a newer program.
     #[error("{path} has a format that this program does not know")]
     Unsupported {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: Damage,
     },
     /// A file is damaged.
     #[error("{path} is damaged")]
     Damaged {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: Damage,
     },
     /// A file that must be there is missing.
     #[error("{path} is missing")]
-    Missing { path: String },
+    Missing {
+        /// Where.
+        path: String,
+    },
     /// A chunk that must be there is in no pack.
     #[error("chunk {chunk} is in no readable pack")]
-    ChunkMissing { chunk: crate::repo::format::id::ChunkId },
+    ChunkMissing {
+        /// The chunk.
+        chunk: crate::repo::format::id::ChunkId,
+    },
     /// A chunk is there, but not what its name says.
     #[error("chunk {chunk} in {path} is damaged")]
-    ChunkDamaged { chunk: crate::repo::format::id::ChunkId, path: String },
+    ChunkDamaged {
+        /// The chunk.
+        chunk: crate::repo::format::id::ChunkId,
+        /// Where.
+        path: String,
+    },
     /// Somebody else holds a lock.
     #[error("{path} is locked by another segvault")]
-    Locked { path: String },
+    Locked {
+        /// Where.
+        path: String,
+    },
     /// Locks do not work here: writing would be unsafe.
     #[error("locks do not work on the file system of {path}")]
-    NoLocks { path: String },
+    NoLocks {
+        /// Where.
+        path: String,
+    },
     /// It can't be written.
     #[error("{path} can't be written")]
     ReadOnly {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// No space left.
     #[error("no space left to write {path}")]
     NoSpace {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// Another writer took a number that this one was about to take: begin again from what is there now.
     #[error("another writer published {path} meanwhile")]
-    Overtaken { path: String },
+    Overtaken {
+        /// Where.
+        path: String,
+    },
     /// Any other I/O error.
     #[error("{path}: {source}")]
     Io {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
     /// The index could not be used, nor rebuilt.
     #[error("the index {path} can't be used")]
     Index {
+        /// Where.
         path: String,
+        /// What is wrong.
         #[source]
         source: rusqlite::Error,
     },
     /// A rule of the repository would have been broken; this is a bug of segvault, and nothing was published.
     #[error("refused to write {path}: {rule}")]
-    Rule { path: String, rule: String },
+    Rule {
+        /// Where.
+        path: String,
+        /// The rule.
+        rule: String,
+    },
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// What a failed read means.
+    pub fn reading(path: String, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What a failed write means.
+    pub fn writing(path: String, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { path, source },
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What damaged bytes mean: those of a newer program are not damaged.
+    pub fn damaged(path: String, source: Damage) -> Self {
+        match source {
+            Damage::Newer { .. } => Self::Unsupported { path, source },
+            _ => Self::Damaged { path, source },
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod error;
 pub mod format;
 pub mod index;
+pub mod layout;
 pub mod local_disk;
 pub mod store;
 

@@ -22,8 +22,9 @@ const ROOMS: [(&str, &[&str]); 6] = [
 const PURE: [&str; 3] = ["format", "chunking", "codec"];
 const IMPURE: [&str; 4] = ["disk", "local_disk", "store", "index"];
 
-/// Where directories that matter are written: the repository's disk, the restores' target, the demo's directory.
-const WRITERS: [&str; 3] = ["src/repo/local_disk", "src/engine/restore/staging", "src/cli/demo"];
+/// Where directories are written: the repository's disk, the restores' target, the demo's directory, the man pages.
+const WRITERS: [&str; 4] =
+    ["src/repo/local_disk", "src/engine/restore/staging", "src/cli/demo", "src/cli/manual"];
 const WRITES: [&str; 7] =
     ["fs::write(", "fs::rename(", "renameat", "hard_link(", "linkat(", ".sync_all(", ".sync_data("];
 
@@ -202,7 +203,8 @@ fn module_of(path: &str) -> Vec<&str> {
 fn before_tests(text: &str) -> &str {
     let Some(at) = text.rfind("\n#[cfg(test)]\n") else { return text };
     let (before, tests) = text.split_at(at);
-    let body = tests.split_once("\nmod tests {").map(|(_, body)| body);
+    let heads = ["\nmod tests {", "\npub(crate) mod tests {"];
+    let body = heads.iter().find_map(|head| tests.split_once(head)).map(|(_, body)| body);
     let at_the_end =
         body.is_some_and(|body| body.find("\n}").is_none_or(|end| body[end + 2..].trim().is_empty()));
     if at_the_end { before } else { text }

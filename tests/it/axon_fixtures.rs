@@ -1,8 +1,11 @@
 //! Every data file of every real server is read as an independent program read it; and its events are those that the server served.
 
 use crate::support::fixtures;
+use crate::support::segments;
+use crate::support::segments::SegmentImage;
 use segvault::axon::event;
 use segvault::axon::event::Event;
+use segvault::axon::event::MetadataValue;
 use segvault::axon::name;
 use segvault::axon::name::FileKind;
 use segvault::axon::name::SegmentName;
@@ -330,4 +333,107 @@ fn every_event_of_every_server_is_read_whole() {
         }
     }
     assert_eq!(metadata_kinds.into_iter().collect::<Vec<_>>(), ["Boolean", "Double", "Number", "Text"]);
+}
+
+/// The other tests write their own segments. Those are as real servers write them, to the last byte.
+#[test]
+fn segments_written_for_tests_are_those_of_the_servers() {
+    for fixture in fixtures::SERVERS {
+        for store in Store::ALL {
+            for file in data_files(fixture, store).values() {
+                let mut image = SegmentImage::new(file.name.number.get(), file.bytes.len());
+                let mut walk = segment::walk(&file.bytes, file.name.number);
+                for found in walk.by_ref() {
+                    image.append_raw(&found.event_bytes().map(<[u8]>::to_vec).collect::<Vec<_>>());
+                }
+                if walk.ending() == Ending::Rolled {
+                    image.roll();
+                }
+                assert!(image.bytes() == file.bytes, "{fixture} {}", file.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn events_written_for_tests_are_those_of_the_servers() {
+    for fixture in fixtures::SERVERS {
+        for file in data_files(fixture, Store::Events).values() {
+            for stored in file.events() {
+                assert!(written_again(stored).encode() == stored, "{fixture} {}", file.name);
+            }
+        }
+    }
+}
+
+/// An event of a server, as a test would make it.
+fn written_again(stored: &[u8]) -> segments::Event {
+    let event = Event::parse(stored).unwrap();
+    let metadata = event::metadata(stored).map(|entry| {
+        let (key, value) = entry.unwrap();
+        (key.to_owned(), value_of(value))
+    });
+    segments::Event {
+        message_id: event.message_identifier.to_owned(),
+        aggregate: event.aggregate_identifier.to_owned(),
+        sequence: event.aggregate_sequence_number,
+        aggregate_type: event.aggregate_type.to_owned(),
+        timestamp: event.timestamp,
+        payload_type: event.payload_type.to_owned(),
+        payload_revision: event.payload_revision.to_owned(),
+        payload: event.payload.to_owned(),
+        metadata: metadata.collect(),
+        snapshot: event.snapshot,
+    }
+}
+
+fn value_of(value: MetadataValue<'_>) -> segments::Value {
+    match value {
+        MetadataValue::None => panic!("a value of no kind"),
+        MetadataValue::Text(text) => segments::Value::Text(text.to_owned()),
+        MetadataValue::Number(number) => segments::Value::Number(number),
+        MetadataValue::Boolean(truth) => segments::Value::Boolean(truth),
+        MetadataValue::Double(number) => segments::Value::Double(number),
+        MetadataValue::Bytes(object) => segments::Value::Bytes {
+            payload_type: object.r#type.to_owned(),
+            revision: object.revision.to_owned(),
+            data: object.data.to_owned(),
+        },
+    }
+}
+
+#[test]
+fn a_store_written_for_tests_rolls_transforms_and_is_read_back() {
+    let mut history = segments::History::seeded(5);
+    let mut store = segments::StoreImage::new(16 * 1024);
+    for _ in 0..300 {
+        store.append(&history.transaction());
+    }
+    store.append(&history.transaction_of(400));
+    store.append(&history.transaction_of(segments::BLOCK_EVENTS + 1));
+    assert!(store.sealed().count() > 3);
+    let older = store.sealed().next().unwrap().clone();
+    store.insert(older.transformed(|token, stored| match token % 2 {
+        0 => segments::Change::Keep,
+        _ => segments::Change::Replace(written_again(stored).deleted()),
+    }));
+
+    let directory = tempfile::tempdir().unwrap();
+    let mut next = 0;
+    for path in store.write_to(directory.path(), Store::Events) {
+        let (_, read) = Read::new(&path, path.file_name().unwrap().to_str().unwrap());
+        let image = &store.segments[&read.name];
+        let mut walk = segment::walk(&read.bytes, read.name.number);
+        let ending = if image.is_rolled() { Ending::Rolled } else { Ending::Open };
+        assert_eq!((walk.ending(), walk.offset()), (ending, image.end()));
+        assert_eq!(walk.next_token().get(), image.next_token());
+        if read.name.version == 0 {
+            assert_eq!(read.name.number.get(), next);
+            next = image.next_token();
+        } else {
+            assert_eq!((image.events(), image.transactions()), (older.events(), older.transactions()));
+            assert_eq!(image.end() + segment::END_LENGTH, read.bytes.len() as u64);
+        }
+    }
+    assert_eq!(next, store.next_token());
 }

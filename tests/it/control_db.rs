@@ -87,3 +87,51 @@ fn a_limit_below_the_database_is_an_error() {
     assert!(control_db::take_apart(&zip, length).is_ok());
     assert!(control_db::take_apart(&zip, length - 1).is_err());
 }
+
+#[test]
+fn the_databases_of_real_servers_fit_together() {
+    for (path, _, apart) in taken_apart() {
+        let contents = control_db::contents(&apart.inner).unwrap();
+        assert!(!contents.torn && contents.chunks >= 4, "{}", path.display());
+        assert_eq!(contents.version, if contents.chunks == 4 { 4 } else { 11 });
+        // The tables of migrations and of default rights, and their indexes: one entry for each row.
+        let entries = |map: &str| contents.maps[map];
+        assert!(entries("table.0") > 100, "the table of tables");
+        for (table, index) in [("table.3", "index.6"), ("table.66", "index.70"), ("table.95", "index.96")] {
+            assert!(entries(table) > 0);
+            assert_eq!(entries(table), entries(index), "{}", path.display());
+        }
+    }
+}
+
+/// A cut right behind a chunk leaves an older state that fits together: then the version is lower.
+#[test]
+fn a_truncated_database_never_looks_like_the_whole_one() {
+    for (path, _, apart) in taken_apart() {
+        let version = control_db::contents(&apart.inner).unwrap().version;
+        for length in (0..apart.inner.len()).step_by(1024) {
+            let seen = control_db::contents(&apart.inner[..length]);
+            assert!(
+                seen.is_err() || seen.is_ok_and(|seen| seen.torn || seen.version < version),
+                "{} {length}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_damage_makes_the_walk_panic() {
+    let (_, _, apart) = taken_apart().remove(0);
+    let mut random = fastrand::Rng::with_seed(6);
+    let mut found = 0;
+    for _ in 0..2_000 {
+        let mut damaged = apart.inner.clone();
+        for _ in 0..random.usize(1..20) {
+            let at = random.usize(0..damaged.len());
+            damaged[at] = random.u8(..);
+        }
+        found += usize::from(control_db::contents(&damaged).is_err());
+    }
+    assert!(found > 0);
+}

@@ -1,1 +1,4 @@
-//! Tests.
+//! The store: what was put is there, and stays there.
+
+mod crash;
+mod model;

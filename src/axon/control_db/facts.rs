@@ -7,28 +7,24 @@
 pub struct Facts {
     /// `MVStore` format: 1 up to Axon Server 2023, higher later.
     pub format: u64,
-    /// The store's own version counter when this header was written; chunks written since may be newer.
+    /// The store's own version counter when this header was written: chunks may be newer, see [`crate::axon::control_db::contents`].
     pub version: u64,
     /// Milliseconds since 1970 at which the database was created.
     pub created: i64,
 }
 
 /// Bytes of a header block.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 
 /// Reads the two header blocks: the valid copy with the higher version. None if neither is valid: then it is no H2 file.
 pub fn facts(inner: &[u8]) -> Option<Facts> {
     inner.chunks(BLOCK).take(2).filter_map(header).max_by_key(|facts| facts.version)
 }
 
-/// One header block: `H:2,…,fletcher:XXXXXXXX`, the checksum over what stands before its comma.
+/// One header block: `H:2,…,fletcher:XXXXXXXX`.
 fn header(block: &[u8]) -> Option<Facts> {
-    let end = block.iter().position(|byte| *byte == b'\n')?;
-    let text = str::from_utf8(block.get(..end)?).ok()?;
-    let (text, checksum) = text.rsplit_once(",fletcher:")?;
-    if fletcher(text.as_bytes()) != u32::from_str_radix(checksum.trim_end(), 16).ok()?
-        || !text.starts_with("H:")
-    {
+    let text = checked(block)?;
+    if !text.starts_with("H:") {
         return None;
     }
     Some(Facts {
@@ -38,8 +34,16 @@ fn header(block: &[u8]) -> Option<Facts> {
     })
 }
 
+/// The line that `bytes` begin with, if it ends with the Fletcher-32 of what stands before that.
+pub(super) fn checked(bytes: &[u8]) -> Option<&str> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let line = str::from_utf8(bytes.get(..end)?).ok()?;
+    let (text, checksum) = line.rsplit_once(",fletcher:")?;
+    (fletcher(text.as_bytes()) == u32::from_str_radix(checksum.trim_end(), 16).ok()?).then_some(text)
+}
+
 /// The value of `key`, in hex.
-fn number(text: &str, key: &str) -> Option<u64> {
+pub(super) fn number(text: &str, key: &str) -> Option<u64> {
     let (_, value) =
         text.split(',').filter_map(|pair| pair.split_once(':')).find(|(name, _)| *name == key)?;
     u64::from_str_radix(value, 16).ok()

@@ -59,7 +59,7 @@ const FLAGS: u16 = 0x0808;
 const ENCRYPTED: u16 = 1;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
-const LOCAL_LENGTH: usize = 30;
+const LOCAL_LENGTH: u32 = 30;
 const END_LENGTH: usize = 22;
 /// The longest comment there can be behind the end.
 const COMMENT: usize = 65_535;
@@ -225,7 +225,7 @@ fn central_entry(mut fields: Fields<'_>) -> Result<Entry<'_>, ZipError> {
 /// The packed bytes of the entry. Its local header has to tell the same story.
 fn data<'a>(zip: &'a [u8], entry: &Entry<'_>) -> Result<&'a [u8], ZipError> {
     let mut fields = Fields::at(zip, entry.local)?;
-    let mut head = Fields(fields.bytes(LOCAL_LENGTH as u32)?);
+    let mut head = Fields(fields.bytes(LOCAL_LENGTH)?);
     head.expect(LOCAL, "no local header")?;
     let _needed = head.u16()?;
     let (flags, method) = (head.u16()?, head.u16()?);
@@ -274,6 +274,7 @@ fn file_name(name: &[u8]) -> Result<String, ZipError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 mod tests {
     use super::*;
 
@@ -339,7 +340,7 @@ mod tests {
     #[test]
     fn a_wrong_crc_is_told() {
         let mut bad = zip(b"content");
-        let central = bad.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&bad);
         bad[central + 16] ^= 1;
         assert_eq!(error(&bad), ZipError::Checksum);
     }
@@ -351,9 +352,39 @@ mod tests {
         assert_eq!(take_apart(&bomb, 9_999).unwrap_err(), ZipError::Content("more bytes than allowed"));
         // One that says it is small, in the central directory.
         let mut liar = bomb.clone();
-        let central = liar.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&liar);
         liar[central + 24..central + 28].copy_from_slice(&10_u32.to_le_bytes());
         assert!(matches!(error(&liar), ZipError::NotAZip(_)));
+    }
+
+    /// Where the central directory of [`zip`] begins.
+    fn central(zip: &[u8]) -> usize {
+        zip.len() - END_LENGTH - "a.mv.db".len() - 46
+    }
+
+    #[test]
+    fn headers_that_contradict_each_other_are_refused() {
+        for at in [6, 8, LOCAL_LENGTH as usize] {
+            let mut bad = zip(b"content");
+            bad[at] ^= 2;
+            assert_eq!(error(&bad), ZipError::NotAZip("its headers contradict each other"), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_file_is_not_read() {
+        let mut bad = zip(b"content");
+        let at = central(&bad) + 8;
+        bad[at] |= 1;
+        assert_eq!(error(&bad), ZipError::NotAZip("it is encrypted"));
+    }
+
+    #[test]
+    fn packed_data_ends_where_its_length_says() {
+        let mut bad = zip(b"content");
+        let at = central(&bad) + 20;
+        bad[at] += 1;
+        assert_eq!(error(&bad), ZipError::NotAZip("its data is damaged"));
     }
 
     #[test]
@@ -399,9 +430,9 @@ mod tests {
         let (own, other) = (deflate(&inner), fast.finish().unwrap());
         assert_ne!(own, other);
         let zip = zip(&inner);
-        let at = LOCAL_LENGTH + "a.mv.db".len();
+        let at = LOCAL_LENGTH as usize + "a.mv.db".len();
         let mut changed = [&zip[..at], &other, &zip[at + own.len()..]].concat();
-        let central = changed.len() - END_LENGTH - "a.mv.db".len() - 46;
+        let central = central(&changed);
         changed[central + 20..central + 24].copy_from_slice(&(other.len() as u32).to_le_bytes());
         let end = changed.len() - END_LENGTH;
         changed[end + 16..end + 20].copy_from_slice(&(central as u32).to_le_bytes());

@@ -3,8 +3,8 @@
 use crate::axon::name::Store;
 use crate::cli::describe::one_line;
 use crate::cli::render::findings;
-use crate::cli::render::points::order;
 use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, span};
 use crate::engine::backup::BackupReport;
 use crate::engine::backup::report::{ControlDbReport, StoreReport};
@@ -67,12 +67,6 @@ fn stores(report: &BackupReport) -> Table {
     rows
 }
 
-/// `default`, or `default@2` for a history that was forked or made anew.
-pub(in crate::cli) fn incarnation(context: &str, incarnation: u32) -> String {
-    let context = one_line(context);
-    if incarnation == 1 { context } else { format!("{context}@{incarnation}") }
-}
-
 fn row(context: String, store: Store, seen: &StoreReport) -> [String; 9] {
     let counts = [
         seen.new_segments,
@@ -93,14 +87,6 @@ fn row(context: String, store: Store, seen: &StoreReport) -> [String; 9] {
         tokens(seen.first, seen.head),
         bytes(seen.bytes),
     ]
-}
-
-/// `0..2789`, or `none`.
-pub(in crate::cli) fn tokens(first: Option<u64>, last: Option<u64>) -> String {
-    match (first, last) {
-        (Some(first), Some(last)) => format!("{first}..{last}"),
-        _ => "none".to_owned(),
-    }
 }
 
 fn sums(report: &BackupReport) -> String {

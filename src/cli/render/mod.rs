@@ -6,7 +6,10 @@
 pub(super) mod backup;
 mod findings;
 pub(super) mod points;
+pub(super) mod restore;
+pub(super) mod show;
 pub(super) mod style;
+mod tables;
 pub(super) mod units;
 
 use crate::cli::args::Global;
@@ -43,10 +46,6 @@ impl Screen {
     /// For errors that come before the flags could be read.
     pub(super) fn bare(json: bool) -> Self {
         Self { json, quiet: 0, verbose: 0 }
-    }
-
-    pub(super) fn is_json(self) -> bool {
-        self.json
     }
 
     /// Whether progress may be drawn: nobody asked for silence, and nobody parses stderr.

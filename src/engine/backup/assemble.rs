@@ -94,7 +94,7 @@ impl Assembler<'_, '_> {
                 } else if scan.file.is_volatile {
                     self.open(out, scan, verdict);
                 } else {
-                    self.sealed(out, scan, verdict);
+                    self.sealed(out, scan, verdict)?;
                 }
                 self.look_behind(out, scan, verdict);
             }
@@ -103,12 +103,12 @@ impl Assembler<'_, '_> {
     }
 
     /// A sealed segment, whole.
-    fn sealed(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
+    fn sealed(&mut self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) -> Result<(), Error> {
         let mut entry = scan.entry.clone();
         if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
             // The archived extents stay: they are what older points read. Only the hint is renewed.
             entry = SegmentEntry { modified_ns: entry.modified_ns, ..archived.clone() };
-            if !self.has_chunks(&entry) {
+            if !self.has_chunks(&entry)? {
                 entry = scan.entry.clone();
             }
             out.report.known_segments += 1;
@@ -120,10 +120,16 @@ impl Assembler<'_, '_> {
         }
         out.sealed.insert(entry.key(), entry.clone());
         out.tree.insert(entry.key(), entry);
+        Ok(())
     }
 
-    fn has_chunks(&self, entry: &SegmentEntry) -> bool {
-        entry.extents.iter().all(|extent| self.sink.knows(extent.chunk).unwrap_or(false))
+    fn has_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
+        for extent in &entry.extents {
+            if !self.sink.knows(extent.chunk)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A segment that may still be written: a replaceable entry.

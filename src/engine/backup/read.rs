@@ -146,7 +146,7 @@ impl Reader<'_, '_> {
     }
 
     /// Whether the archive still has every byte of an entry: else it is read again, and stored again.
-    fn has_all_chunks(&self, entry: &SegmentEntry) -> Result<bool, Error> {
+    fn has_all_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
         for extent in &entry.extents {
             if !self.sink.knows(extent.chunk)? {
                 return Ok(false);

@@ -265,10 +265,8 @@ impl<'a> Attempt<'a, '_> {
         for (log, number) in logs.iter().zip(numbers) {
             draft.set_record(&log.context, log.store, number);
         }
-        let tally = session.tally();
         let (published, body) = draft.publish(*session, records)?;
-        report.count(tally, self.now(), at);
-        report.file_bytes += published.file_bytes;
+        report.count(published.tally, self.now(), at);
         report.point = Some(published.point);
         report.complete = body.complete;
         Ok(report)

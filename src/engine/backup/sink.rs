@@ -39,7 +39,7 @@ impl<'s> Sink<'s> {
             Self::Counted(repository, tally) => {
                 let id = repository.naming().chunk(&bytes);
                 let length = bytes.len() as u64;
-                if repository.knows(id)? {
+                if repository.names_chunk(id)? {
                     tally.known_chunks += 1;
                     tally.known_raw_bytes += length;
                 } else {
@@ -71,8 +71,11 @@ impl<'s> Sink<'s> {
     }
 
     /// Whether a chunk is there, readable, in a pack that nothing is said against.
-    pub fn knows(&self, chunk: ChunkId) -> Result<bool, Error> {
-        Ok(self.repository().knows(chunk)?)
+    pub fn knows(&mut self, chunk: ChunkId) -> Result<bool, Error> {
+        match self {
+            Self::Stored(session) => Ok(session.knows(chunk)?),
+            Self::Counted(repository, _) => Ok(repository.names_chunk(chunk)?),
+        }
     }
 
     /// What was taken so far.

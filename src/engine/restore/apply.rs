@@ -136,7 +136,11 @@ impl Run<'_> {
             hasher.update(bytes);
             failed = file.write(bytes).err();
             self.observer.event(&Event::Bytes(bytes.len() as u64));
-            if failed.is_some() || self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+            if failed.is_some() || self.observer.interrupted() {
+                Err(repo::Error::Interrupted)
+            } else {
+                Ok(())
+            }
         });
         if let Some(error) = failed {
             return Err(error.into());
@@ -188,13 +192,10 @@ fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
     use repo::Error::{ChunkDamaged, ChunkMissing, Damaged, Interrupted, Missing};
     match error {
         Interrupted => Error::Interrupted,
-        source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => Refused::Lost {
-            file: plan.path.clone(),
-            first: plan.number,
-            last: plan.last_or_number(),
-            source,
+        source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => {
+            Refused::Lost { file: plan.path.clone(), first: plan.number, last: plan.last_or_number(), source }
+                .into()
         }
-        .into(),
         other => other.into(),
     }
 }

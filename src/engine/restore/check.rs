@@ -64,7 +64,11 @@ impl Written<'_> {
 
     fn check_length(&self, expected: u64) -> Result<(), Error> {
         let length = self.file.metadata().map_err(at(self.path))?.len();
-        if length == expected { Ok(()) } else { Err(self.differs(format!("its length is {length}, not {expected}"))) }
+        if length == expected {
+            Ok(())
+        } else {
+            Err(self.differs(format!("its length is {length}, not {expected}")))
+        }
     }
 
     /// Proves that the file has this length and this hash.

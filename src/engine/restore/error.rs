@@ -80,7 +80,9 @@ pub enum Error {
         why: &'static str,
     },
     /// A claim that no record holds (exit 20).
-    #[error("{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})")]
+    #[error(
+        "{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})"
+    )]
     Unresolved {
         /// The file that can't be restored.
         file: String,

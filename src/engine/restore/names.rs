@@ -30,7 +30,10 @@ pub fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
     let mut seen = BTreeMap::new();
     for name in names {
         if seen.insert(name.to_lowercase(), name).is_some() {
-            return Err(Error::UnsafeName { name: name.to_owned(), why: "is there twice, or differs from another only in case" });
+            return Err(Error::UnsafeName {
+                name: name.to_owned(),
+                why: "is there twice, or differs from another only in case",
+            });
         }
     }
     Ok(())

@@ -34,7 +34,9 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
     check_names(&wanted, &control_db)?;
     let contexts = wanted
         .iter()
-        .map(|(name, context)| Planner { repository, listed, context: name, remarks: &mut remarks }.context(context))
+        .map(|(name, context)| {
+            Planner { repository, listed, context: name, remarks: &mut remarks }.context(context)
+        })
         .collect::<Result<Vec<_>, Error>>()?;
     if contexts.is_empty() && matches!(control_db, ControlDbPlan::Absent { .. } | ControlDbPlan::LeftOut) {
         return Err(Refused::Nothing.into());
@@ -208,10 +210,8 @@ impl Planner<'_> {
     fn segment(&mut self, store: Store, piece: Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
         let path = path(self.context, store, name);
-        let unresolved = || Refused::Unresolved {
-            file: path.clone(),
-            last: piece.span.last().map(Token::get),
-        };
+        let unresolved =
+            || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
         let (Some(entry), Some(blake3)) = (&piece.entry, piece.content()) else { return Err(unresolved()) };
         let prefix = piece.prefix();
         let end = end_of(&piece, entry, is_newest);

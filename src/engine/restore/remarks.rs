@@ -29,8 +29,9 @@ pub fn of_point(listed: &ListedPoint, wanted: &[(&str, &PointContext)]) -> Remar
         let text = format!("the backup left out the contexts {}, on request", body.left_out.join(", "));
         remarks.add(Weight::Note, "left-out", text);
     }
-    let concerns =
-        |finding: &&Finding| finding.context.as_ref().is_none_or(|name| wanted.iter().any(|(w, _)| w == name));
+    let concerns = |finding: &&Finding| {
+        finding.context.as_ref().is_none_or(|name| wanted.iter().any(|(w, _)| w == name))
+    };
     remarks.0.extend(body.findings.iter().filter(concerns).cloned());
     remarks
 }
@@ -58,11 +59,16 @@ impl Remarks {
             self.add(Weight::Warning, "incomplete", text);
         }
         if body.unordered {
-            let text = "the control database is newer than the segments: it may rely on events that are not there";
+            let text =
+                "the control database is newer than the segments: it may rely on events that are not there";
             self.add(Weight::Warning, "unordered", text.to_owned());
         }
         if listed.forgotten {
-            self.add(Weight::Note, "forgotten", format!("point {number} is forgotten and may be deleted soon"));
+            self.add(
+                Weight::Note,
+                "forgotten",
+                format!("point {number} is forgotten and may be deleted soon"),
+            );
         }
     }
 

@@ -133,12 +133,13 @@ pub struct NewFile {
 impl NewFile {
     /// Makes a file that is not there yet.
     pub fn create(path: PathBuf) -> Result<Self, Error> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(
-            |error| match error.kind() {
-                ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
-                _ => at(&path)(error),
-            },
-        )?;
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(
+                |error| match error.kind() {
+                    ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
+                    _ => at(&path)(error),
+                },
+            )?;
         Ok(Self { path, file, written: 0 })
     }
 

@@ -75,7 +75,8 @@ fn missing(path: &Path) -> Result<Target, Error> {
 fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
     let not_a_directory = || Error::NotADirectory { path: path.to_owned() };
     let found = path.canonicalize().map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::FilesystemLoop => not_a_directory(),
+        ErrorKind::NotFound => not_a_directory(),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => not_a_directory(),
         _ => at(path)(error),
     })?;
     if !found.is_dir() {
@@ -94,7 +95,10 @@ fn refuse_content(path: &Path) -> Result<bool, Error> {
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();
         if name != LOST_AND_FOUND {
-            return Err(Error::NotEmpty { path: path.to_owned(), found: name.to_string_lossy().into_owned() });
+            return Err(Error::NotEmpty {
+                path: path.to_owned(),
+                found: name.to_string_lossy().into_owned(),
+            });
         }
         has_lost_and_found = true;
     }
@@ -142,7 +146,11 @@ mod tests {
         let target = prove(&root.join("empty"), None).unwrap();
         assert_eq!((target.place, target.staging_parent()), (Place::Empty, root.as_path()));
         symlink(root.join("empty"), root.join("link")).unwrap();
-        assert_eq!(prove(&root.join("link"), None).unwrap().path, root.join("empty"), "the place, not the link");
+        assert_eq!(
+            prove(&root.join("link"), None).unwrap().path,
+            root.join("empty"),
+            "the place, not the link"
+        );
     }
 
     #[test]
@@ -175,7 +183,9 @@ mod tests {
         let repository = dir.path().join("repo");
         fs::create_dir(&repository).unwrap();
         symlink(&repository, dir.path().join("link")).unwrap();
-        for target in [repository.join("out"), repository.clone(), dir.path().join("link/out"), dir.path().into()] {
+        for target in
+            [repository.join("out"), repository.clone(), dir.path().join("link/out"), dir.path().into()]
+        {
             let refused = prove(&target, Some(&repository));
             assert!(matches!(refused, Err(Error::Nested { .. })), "{target:?}: {refused:?}");
         }

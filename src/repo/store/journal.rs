@@ -1,9 +1,19 @@
 //! Points seen through the acts.
+//!
+//! Each file vouches for the one before it: it holds its hash. A file whose successor holds another hash was changed after it was
+//! written, and counts as unreadable. One bad file does not hide the others.
 
-use crate::repo::format::act::{Act, PointRef};
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::act::{Act, Deed, PointRef};
+use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Point;
+use crate::repo::store::numbered::Row;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 
 /// All points and acts of a repository at one moment.
 #[derive(Clone, Debug, Default)]
@@ -57,4 +67,223 @@ pub struct Unreadable {
     pub path: String,
     /// What is wrong.
     pub why: String,
+}
+
+/// A file as a row knows it.
+struct Entry<T> {
+    value: T,
+    hash: FileHash,
+    previous: Option<FileHash>,
+}
+
+/// A row that was read: what can be read, and what can't.
+struct Reading<T> {
+    good: BTreeMap<u64, Entry<T>>,
+    bad: BTreeMap<u64, String>,
+}
+
+/// How often a reader looks again when a number is missing: a writer may have published it meanwhile.
+const LOOKS: usize = 3;
+
+/// Reads all points and acts.
+pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
+    let mut journal = read_once(disk, config)?;
+    for _ in 1..LOOKS {
+        if journal.unreadable.is_empty() {
+            break;
+        }
+        journal = read_once(disk, config)?;
+    }
+    Ok(journal)
+}
+
+/// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
+fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
+    let points = read_row(disk, config, &Row::points(), point)?;
+    let acts = read_row(disk, config, &Row::acts(), act)?;
+    let mut unreadable = complaints(disk, &Row::acts(), &acts.bad, &gaps(&acts, &BTreeSet::new(), 0));
+    let acts: Vec<Act> = acts.good.into_values().map(|entry| entry.value).collect();
+    let named = Named::by(&acts);
+    let gaps = gaps(&points, &named.gone, named.highest);
+    let mut bad = points.bad;
+    bad.retain(|number, _| !named.gone.contains(number));
+    unreadable.extend(complaints(disk, &Row::points(), &bad, &gaps));
+    Ok(Journal { points: seen_through(points.good, &acts), acts, unreadable })
+}
+
+type Facts<T> = (T, u64, Option<FileHash>, String);
+
+fn point(bytes: &[u8]) -> Result<Facts<Point>, Damage> {
+    let point = Point::decode(bytes)?;
+    let (number, previous, repository) = (point.number, point.previous, point.repository.clone());
+    Ok((point, number, previous, repository))
+}
+
+fn act(bytes: &[u8]) -> Result<Facts<Act>, Damage> {
+    let act = Act::decode(bytes)?;
+    let (number, previous, repository) = (act.number, act.previous, act.repository.clone());
+    Ok((act, number, previous, repository))
+}
+
+fn read_row<T>(
+    disk: &dyn Disk,
+    config: &Config,
+    row: &Row,
+    decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
+) -> Result<Reading<T>, Error> {
+    let mut reading = Reading { good: BTreeMap::new(), bad: BTreeMap::new() };
+    for number in row.list(disk)?.into_keys() {
+        match read_file(disk, config, row, number, decode) {
+            Ok(entry) => drop(reading.good.insert(number, entry)),
+            Err(why) => drop(reading.bad.insert(number, why)),
+        }
+    }
+    distrust_the_changed(&mut reading);
+    Ok(reading)
+}
+
+fn read_file<T>(
+    disk: &dyn Disk,
+    config: &Config,
+    row: &Row,
+    number: u64,
+    decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
+) -> Result<Entry<T>, String> {
+    let bytes = row.read(disk, number).map_err(|error| in_words(&error))?;
+    let (value, own_number, previous, repository) = decode(&bytes).map_err(|damage| damage.to_string())?;
+    if own_number != number {
+        return Err(format!("it says that it is number {own_number}"));
+    }
+    if repository != config.id {
+        return Err(format!("it belongs to the repository {repository}"));
+    }
+    Ok(Entry { value, hash: config.naming.file(&bytes), previous })
+}
+
+fn in_words(error: &Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn distrust_the_changed<T>(reading: &mut Reading<T>) {
+    let changed: Vec<u64> = reading
+        .good
+        .iter()
+        .filter_map(|(number, entry)| {
+            let before = number.checked_sub(1)?;
+            let vouched = entry.previous;
+            reading.good.get(&before).filter(|found| vouched != Some(found.hash)).map(|_| before)
+        })
+        .collect();
+    for number in changed {
+        reading.good.remove(&number);
+        reading.bad.insert(number, "the file behind it holds another hash of it".to_owned());
+    }
+}
+
+/// Runs of numbers, first and last, that are neither there nor gone, up to the highest that is there or named.
+fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, u64)> {
+    let mut there: BTreeSet<u64> =
+        reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
+    there.insert(named.saturating_add(1));
+    let mut next = 1;
+    let mut gaps = Vec::new();
+    for number in there {
+        if number > next {
+            gaps.push((next, number.saturating_sub(1)));
+        }
+        next = number.saturating_add(1).max(next);
+    }
+    gaps
+}
+
+fn complaints(
+    disk: &dyn Disk,
+    row: &Row,
+    bad: &BTreeMap<u64, String>,
+    gaps: &[(u64, u64)],
+) -> Vec<Unreadable> {
+    let bad = bad
+        .iter()
+        .map(|(number, why)| Unreadable { path: disk.display(&row.path(*number)), why: why.clone() });
+    let missing = gaps.iter().map(|(first, last)| Unreadable {
+        path: disk.display(&row.path(*first)),
+        why: if first == last { "missing".to_owned() } else { format!("missing, and all up to {last}") },
+    });
+    bad.chain(missing).collect()
+}
+
+/// The points that acts name.
+pub(super) struct Named {
+    /// Those named gone.
+    pub gone: BTreeSet<u64>,
+    /// The highest number; 0 if there is none.
+    pub highest: u64,
+}
+
+impl Named {
+    pub fn by(acts: &[Act]) -> Self {
+        let mut named = Self { gone: BTreeSet::new(), highest: 0 };
+        for act in acts {
+            let numbers = references(&act.deed).iter().map(|reference| reference.number);
+            named.highest = numbers.clone().fold(named.highest, u64::max);
+            if matches!(act.deed, Deed::Gone { .. }) {
+                named.gone.extend(numbers);
+            }
+        }
+        named
+    }
+}
+
+fn references(deed: &Deed) -> &[PointRef] {
+    match deed {
+        Deed::Held { point, .. }
+        | Deed::Released { point }
+        | Deed::Incomplete { point, .. }
+        | Deed::Drilled { point, .. } => std::slice::from_ref(point),
+        Deed::Forgotten { points, .. }
+        | Deed::Remembered { points }
+        | Deed::Gone { points }
+        | Deed::Erased { points, .. } => points,
+        Deed::Verified { .. } | Deed::Damaged { .. } | Deed::Dead { .. } | Deed::Unknown => &[],
+    }
+}
+
+/// Applies the acts in their order. One that fits no file, by number and hash, has no effect.
+fn seen_through(points: BTreeMap<u64, Entry<Point>>, acts: &[Act]) -> Vec<ListedPoint> {
+    let mut listed: BTreeMap<u64, ListedPoint> =
+        points.into_iter().map(|(number, entry)| (number, as_published(entry))).collect();
+    for act in acts {
+        for reference in references(&act.deed) {
+            let fits = |point: &&mut ListedPoint| point.hash == reference.blake3;
+            let Some(point) = listed.get_mut(&reference.number).filter(fits) else { continue };
+            if matches!(act.deed, Deed::Gone { .. }) {
+                listed.remove(&reference.number);
+            } else {
+                apply(point, &act.deed);
+            }
+        }
+    }
+    listed.into_values().collect()
+}
+
+fn as_published(entry: Entry<Point>) -> ListedPoint {
+    let (point, hash) = (entry.value, entry.hash);
+    ListedPoint { point, hash, forgotten: false, held: None, marked_incomplete: None }
+}
+
+fn apply(point: &mut ListedPoint, deed: &Deed) {
+    match deed {
+        Deed::Held { reason, until, .. } => point.held = Some((reason.clone(), *until)),
+        Deed::Released { .. } => point.held = None,
+        Deed::Forgotten { .. } => point.forgotten = true,
+        Deed::Remembered { .. } => point.forgotten = false,
+        Deed::Incomplete { reason, .. } => point.marked_incomplete = Some(reason.clone()),
+        Deed::Gone { .. }
+        | Deed::Erased { .. }
+        | Deed::Drilled { .. }
+        | Deed::Verified { .. }
+        | Deed::Damaged { .. }
+        | Deed::Dead { .. }
+        | Deed::Unknown => {}
+    }
 }

@@ -3,9 +3,21 @@
 //! What a writer does, in this order: take `locks/writer`; make durable whatever is there and not known to be durable; read the acts; put
 //! chunks and pages; [`Session::barrier`]; records; the point. Creating `points/<n>.json` is the commit.
 
+mod cache;
+mod chunks;
+mod commit;
+mod init;
 mod journal;
+mod known;
+mod locks;
+mod numbered;
+mod packer;
+mod pages;
 mod read;
+mod rules;
 mod session;
+mod settle;
+mod staging;
 
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use read::{IndexPlace, OpenOptions, Repository};

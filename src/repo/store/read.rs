@@ -1,12 +1,27 @@
 //! Reading a repository.
 
 use crate::repo::disk::Disk;
+use crate::repo::disk::Guard;
 use crate::repo::error::Error;
+use crate::repo::format::Damage;
 use crate::repo::format::config::Config;
 use crate::repo::format::entry::{Extent, SegmentEntry};
 use crate::repo::format::id::{ChunkId, Naming, PageId};
+use crate::repo::format::limits;
+use crate::repo::format::page;
+use crate::repo::format::page::LoadError;
 use crate::repo::format::record::{LogKey, Record};
+use crate::repo::index::Index;
+use crate::repo::layout;
+use crate::repo::store::cache::BlockCache;
+use crate::repo::store::chunks;
+use crate::repo::store::chunks::LookedAgain;
+use crate::repo::store::init;
+use crate::repo::store::journal;
 use crate::repo::store::journal::Journal;
+use crate::repo::store::locks;
+use crate::repo::store::numbered::Row;
+use crate::repo::store::pages;
 use crate::repo::store::session::Session;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,19 +50,29 @@ pub struct Repository {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) config: Config,
     pub(super) options: OpenOptions,
+    pub(super) index: Index,
+    pub(super) cache: BlockCache,
+    pub(super) looked_again: LookedAgain,
+    lock: Option<Box<dyn Guard>>,
 }
 
 impl Repository {
-    /// Makes a repository: its directories, then `segvault.json`. The directory must be missing or empty.
+    /// Makes a repository: its directories, then `segvault.json`. The directory must be missing or empty (`lost+found` may be there).
     pub fn init(disk: &dyn Disk, config: &Config) -> Result<(), Error> {
-        let _ = (disk, config);
-        todo!()
+        init::init(disk, config)
     }
 
     /// Opens a repository and brings its index up to date with the packs that are there.
     pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<Self, Error> {
-        let _ = (disk, options);
-        todo!()
+        let config = read_config(disk.as_ref())?;
+        let lock = locks::reader(disk.as_ref(), &options)?;
+        let path = match &options.index {
+            IndexPlace::Memory => None,
+            IndexPlace::File(path) => Some(path.as_path()),
+        };
+        let index = Index::open(Arc::clone(&disk), path, &config.id)?;
+        let cache = BlockCache::new(limits::BLOCK_CACHE);
+        Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), lock })
     }
 
     /// What it is.
@@ -65,70 +90,130 @@ impl Repository {
         self.disk.as_ref()
     }
 
+    /// The index, for `verify`: packs that can't be read, and why.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// Whether it is read without locks, since it can't be written.
     pub fn is_unlocked(&self) -> bool {
-        todo!()
+        self.lock.is_none()
     }
 
     /// All points and acts. One unreadable file does not hide the others.
     pub fn journal(&self) -> Result<Journal, Error> {
-        todo!()
+        journal::read(self.disk(), &self.config)
     }
 
-    /// The logs that have a record, in order.
+    /// The logs that have a record, in order. A log none of whose records can be read is an error.
     pub fn logs(&self) -> Result<Vec<LogKey>, Error> {
-        todo!()
+        let mut logs = Vec::new();
+        for directory in layout::list(self.disk(), layout::LOGS)?.iter().filter(|listed| listed.is_directory)
+        {
+            logs.extend(self.key_of(&format!("{}/{}", layout::LOGS, directory.name))?);
+        }
+        logs.sort();
+        Ok(logs)
+    }
+
+    /// The newest record that can be read says whose directory it is; none if there are no records.
+    fn key_of(&self, directory: &str) -> Result<Option<LogKey>, Error> {
+        let row = Row::in_directory(directory.to_owned());
+        let mut failed = None;
+        for number in row.list(self.disk())?.into_keys().rev() {
+            match self.read_record(&row, number) {
+                Ok(record) if layout::log(&record.state.key) == directory => {
+                    return Ok(Some(record.state.key));
+                }
+                Ok(_) => failed = failed.or(Some(self.damaged(row.path(number), "a record of another log"))),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(None), Err)
     }
 
     /// The numbers of a log's records that are there, rising.
     pub fn record_numbers(&self, key: &LogKey) -> Result<Vec<u64>, Error> {
-        let _ = key;
-        todo!()
+        Ok(Row::records(key).list(self.disk())?.into_keys().collect())
     }
 
     /// One record of a log.
     pub fn record(&self, key: &LogKey, number: u64) -> Result<Record, Error> {
-        let _ = (key, number);
-        todo!()
+        let row = Row::records(key);
+        let record = self.read_record(&row, number)?;
+        if record.state.key == *key {
+            Ok(record)
+        } else {
+            Err(self.damaged(row.path(number), "a record of another log"))
+        }
+    }
+
+    fn read_record(&self, row: &Row, number: u64) -> Result<Record, Error> {
+        let bytes = row.read(self.disk(), number)?;
+        let name = || self.disk.display(&row.path(number));
+        let record = Record::decode(&bytes).map_err(|damage| Error::damaged(name(), damage))?;
+        if record.number == number {
+            Ok(record)
+        } else {
+            Err(self.damaged(row.path(number), "a record of another number"))
+        }
+    }
+
+    fn damaged(&self, path: String, what: &'static str) -> Error {
+        Error::Damaged { path: self.disk.display(&path), source: Damage::Bytes { at: 0, what } }
     }
 
     /// The newest record of a log; none if the log has none.
     pub fn newest_record(&self, key: &LogKey) -> Result<Option<Record>, Error> {
-        let _ = key;
-        todo!()
+        match self.record_numbers(key)?.last() {
+            Some(number) => self.record(key, *number).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// All entries of a page tree, in the order of their keys; each page's hash is checked.
     pub fn tree(&self, root: PageId) -> Result<Vec<SegmentEntry>, Error> {
-        let _ = root;
-        todo!()
+        page::load(root, &mut |id| pages::read(self.disk(), self.naming(), id)).map_err(|error| match error {
+            LoadError::Get(error) => error,
+            LoadError::Page { page, damage } => {
+                Error::damaged(self.disk.display(&layout::page(page)), damage)
+            }
+        })
     }
 
-    /// Whether a chunk is in a readable pack that is neither marked dead nor called damaged.
-    pub fn knows(&self, id: ChunkId) -> Result<bool, Error> {
-        let _ = id;
-        todo!()
+    /// Whether some pack that is there names a chunk: for estimates. What a writer may build on is [`Session::knows`].
+    pub fn names_chunk(&self, id: ChunkId) -> Result<bool, Error> {
+        self.index.holds(id)
     }
 
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
-        let _ = id;
-        todo!()
+        chunks::chunk(self, id)
     }
 
-    /// Hands the bytes `from..to` of what `extents` hold to `sink`, in order, chunk by chunk.
+    /// Hands the bytes `from..to` of what `extents` hold to `sink`, in order, chunk by chunk. Asking for more than there is is refused.
     pub fn read_extents(
         &self,
         extents: &[Extent],
         range: std::ops::Range<u64>,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let _ = (extents, range, sink);
-        todo!()
+        chunks::read_extents(self, extents, range, sink)
     }
 
     /// Begins to write: takes `locks/writer`, and makes durable whatever is there and is not known to be.
     pub fn session(&self) -> Result<Session<'_>, Error> {
-        todo!()
+        Session::begin(self)
+    }
+}
+
+fn read_config(disk: &dyn Disk) -> Result<Config, Error> {
+    let name = || disk.display(layout::CONFIG);
+    match disk.read(layout::CONFIG, limits::SMALL_FILE_MAX) {
+        Ok(bytes) => Config::decode(&bytes).map_err(|damage| Error::damaged(name(), damage)),
+        Err(source) => match Error::reading(name(), source) {
+            Error::Missing { .. } => Err(Error::NotARepository { path: disk.display("") }),
+            error => Err(error),
+        },
     }
 }

@@ -1,16 +1,27 @@
 //! Writing to a repository.
 
 use crate::repo::codec::Compression;
+use crate::repo::disk::Guard;
 use crate::repo::error::Error;
-use crate::repo::format::act::{Deed, PointRef};
+use crate::repo::format::Damage;
+use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::id::{ChunkId, PageId};
-use crate::repo::format::moment::Moment;
-use crate::repo::format::pack::PackKind;
-use crate::repo::format::point::PointBody;
-use crate::repo::format::record::LogState;
-use crate::repo::format::superset::PrefixProof;
+use crate::repo::format::id::FileHash;
+use crate::repo::format::id::{ChunkId, PackId, PageId};
+use crate::repo::format::limits;
+use crate::repo::format::pack::{Directory, PackKind};
+use crate::repo::format::page;
+use crate::repo::layout;
+use crate::repo::store::known::Known;
+use crate::repo::store::locks;
+use crate::repo::store::packer::{Outlet, Packer, Waiting};
 use crate::repo::store::read::Repository;
+use crate::repo::store::settle;
+use crate::repo::store::staging::Staging;
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a session has stored so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,16 +59,50 @@ pub struct RecordsDurable {
 pub struct Published {
     /// Its number and hash.
     pub point: PointRef,
-    /// Bytes of its file.
-    pub file_bytes: u64,
+    /// What the session stored in all.
+    pub tally: Tally,
 }
 
 /// A writer. Holds `locks/writer` until it is dropped; dropping it without a point leaves only debris that the next session may use.
+///
+/// After an error of the repository it is worth nothing: it refuses everything, and another one has to be begun.
 pub struct Session<'r> {
     pub(super) repository: &'r Repository,
+    pub(super) staging: Staging<'r>,
+    pub(super) known: Known,
+    pub(super) tally: Tally,
+    /// Counts what was put.
+    pub(super) generation: u64,
+    packer: Packer,
+    /// Pages that are there, or will be with the next barrier.
+    pages: HashSet<PageId>,
+    interrupt: Option<Arc<AtomicBool>>,
+    /// Set while something is done, and left set by an error.
+    failed: bool,
+    _writer: Box<dyn Guard>,
 }
 
 impl<'r> Session<'r> {
+    pub(super) fn begin(repository: &'r Repository) -> Result<Self, Error> {
+        let disk = repository.disk();
+        let writer = locks::writer(disk, &repository.options)?;
+        settle::settle(disk, &repository.index)?;
+        repository.index.refresh()?;
+        let known = Known::new(&repository.journal()?, &disk.display(layout::ACTS));
+        Ok(Self {
+            repository,
+            staging: Staging::open(disk)?,
+            known,
+            tally: Tally::default(),
+            generation: 0,
+            packer: Packer::new(repository.naming()),
+            pages: HashSet::new(),
+            interrupt: None,
+            failed: false,
+            _writer: writer,
+        })
+    }
+
     /// The repository.
     pub fn repository(&self) -> &'r Repository {
         self.repository
@@ -65,58 +110,193 @@ impl<'r> Session<'r> {
 
     /// Chooses how hard to compress from here on.
     pub fn set_compression(&mut self, compression: Compression) {
-        let _ = compression;
-        todo!()
+        self.packer.compression = compression;
+    }
+
+    /// Looked at between blocks: once it is set, what is going on ends with `Interrupted`.
+    pub fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        self.interrupt = Some(interrupt);
+    }
+
+    /// Whether a chunk need not be stored: it is in a durable pack that no act speaks against, by that pack's own word.
+    pub fn knows(&mut self, chunk: ChunkId) -> Result<bool, Error> {
+        let repository = self.repository;
+        self.known.has(repository, chunk)
     }
 
     /// Stores a chunk, unless it is there already, durably, in a pack that is neither marked dead nor called damaged.
     pub fn put(&mut self, kind: PackKind, bytes: Vec<u8>) -> Result<ChunkId, Error> {
-        let _ = (kind, bytes);
-        todo!()
+        self.guarded(|session| {
+            let (id, is_new) = session.look_up(&bytes)?;
+            if let Some(length) = is_new {
+                session.queue(Waiting { kind, chunks: vec![(id, length)], raw: bytes })?;
+            }
+            Ok(id)
+        })
     }
 
     /// Stores chunks; those that are new share blocks (small chunks that resemble each other).
     pub fn put_together(&mut self, kind: PackKind, chunks: Vec<Vec<u8>>) -> Result<Vec<ChunkId>, Error> {
-        let _ = (kind, chunks);
-        todo!()
+        self.guarded(|session| {
+            let mut ids = Vec::with_capacity(chunks.len());
+            let mut block = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
+            for bytes in chunks {
+                let (id, is_new) = session.look_up(&bytes)?;
+                ids.push(id);
+                let Some(length) = is_new else { continue };
+                if block.raw.len().saturating_add(bytes.len()) > limits::SHARED_BLOCK && !block.raw.is_empty()
+                {
+                    let full = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
+                    session.queue(std::mem::replace(&mut block, full))?;
+                }
+                block.chunks.push((id, length));
+                block.raw.extend_from_slice(&bytes);
+            }
+            if !block.raw.is_empty() {
+                session.queue(block)?;
+            }
+            Ok(ids)
+        })
+    }
+
+    /// The name of a chunk, and its length if it has to be stored; from then on it counts as known.
+    fn look_up(&mut self, bytes: &[u8]) -> Result<(ChunkId, Option<u32>), Error> {
+        let length =
+            u32::try_from(bytes.len()).ok().filter(|length| (1..=limits::CHUNK_MAX).contains(length));
+        let length = length.ok_or_else(|| self.rule(format!("a chunk of {} bytes", bytes.len())))?;
+        self.generation = self.generation.saturating_add(1);
+        let id = self.repository.naming().chunk(bytes);
+        let tally = &mut self.tally;
+        if self.known.has(self.repository, id)? {
+            tally.known_chunks = tally.known_chunks.saturating_add(1);
+            tally.known_raw_bytes = tally.known_raw_bytes.saturating_add(u64::from(length));
+            return Ok((id, None));
+        }
+        tally.new_chunks = tally.new_chunks.saturating_add(1);
+        tally.new_raw_bytes = tally.new_raw_bytes.saturating_add(u64::from(length));
+        self.known.store(id);
+        Ok((id, Some(length)))
+    }
+
+    fn queue(&mut self, block: Waiting) -> Result<(), Error> {
+        if self.packer.take(block) { self.pack(Packer::flush) } else { self.check_interrupt() }
+    }
+
+    fn pack(&mut self, work: fn(&mut Packer, &mut Outlet<'_, '_>) -> Result<(), Error>) -> Result<(), Error> {
+        let interrupted =
+            || self.interrupt.as_ref().is_some_and(|interrupt| interrupt.load(Ordering::Relaxed));
+        let disk = self.repository.disk();
+        work(&mut self.packer, &mut Outlet { disk, staging: &mut self.staging, interrupted: &interrupted })
+    }
+
+    fn check_interrupt(&self) -> Result<(), Error> {
+        match &self.interrupt {
+            Some(interrupt) if interrupt.load(Ordering::Relaxed) => Err(Error::Interrupted),
+            _ => Ok(()),
+        }
     }
 
     /// Stores the page tree of sorted entries; gives its root.
     pub fn put_tree(&mut self, entries: &[SegmentEntry]) -> Result<PageId, Error> {
-        let _ = entries;
-        todo!()
+        self.guarded(|session| {
+            session.generation = session.generation.saturating_add(1);
+            if !entries.is_sorted_by(|one, next| one.key() < next.key()) {
+                return Err(
+                    session.rule("entries of a tree that are not sorted, or not all different".to_owned())
+                );
+            }
+            for entry in entries {
+                entry.check().map_err(|what| session.rule(format!("segment {}: {what}", entry.name)))?;
+            }
+            page::build(entries, &mut |bytes| session.put_page(&bytes))
+        })
     }
 
-    /// Makes all chunks and pages put so far durable: packs and pages are synced, published, their directories synced; then the index learns of them.
+    fn put_page(&mut self, bytes: &[u8]) -> Result<PageId, Error> {
+        self.check_interrupt()?;
+        let id = self.repository.naming().page(bytes);
+        if self.pages.contains(&id) {
+            return Ok(id);
+        }
+        if bytes.len() as u64 > limits::SMALL_FILE_MAX {
+            return Err(self.rule("a page that is too long".to_owned()));
+        }
+        let path = layout::page(id);
+        if !self.is_there(&path, bytes)? {
+            let staged = self.staging.write(bytes)?;
+            if self.staging.publish(&staged, &path, bytes.len() as u64)? {
+                self.tally.file_bytes = self.tally.file_bytes.saturating_add(bytes.len() as u64);
+            } else if !self.is_there(&path, bytes)? {
+                return Err(Error::Missing { path: self.repository.disk().display(&path) });
+            }
+        }
+        self.pages.insert(id);
+        Ok(id)
+    }
+
+    /// Whether a page is there, read and compared; if it is not known to be durable, it gets so. A damaged one is never replaced.
+    fn is_there(&mut self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
+        let disk = self.repository.disk();
+        let found = match disk.read(path, limits::SMALL_FILE_MAX) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            read => read.map_err(|source| Error::reading(disk.display(path), source))?,
+        };
+        let hash = FileHash(self.repository.naming().page(&found).0);
+        if found != bytes {
+            return Err(Error::Damaged { path: disk.display(path), source: Damage::Hash { found: hash } });
+        }
+        let length = bytes.len() as u64;
+        if !self.repository.index.is_durable(path, length)? {
+            self.staging.adopt(path, length)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes all chunks and pages put so far durable: packs and pages are synced, published, their directories synced; then the index
+    /// learns of them.
     pub fn barrier(&mut self) -> Result<Durable, Error> {
-        todo!()
+        self.guarded(|session| {
+            session.pack(Packer::finish_all)?;
+            session.tally.new_stored_bytes = session.packer.written.stored_bytes;
+            let pack_bytes = std::mem::take(&mut session.packer.written.file_bytes);
+            session.tally.file_bytes = session.tally.file_bytes.saturating_add(pack_bytes);
+            let packs = session.packer.take_finished();
+            session.sync_directories(packs)?;
+            Ok(Durable { generation: session.generation })
+        })
     }
 
-    /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
-    /// `Overtaken` if somebody else took a number: nothing of ours counts then, begin again.
-    pub fn publish_records(
-        &mut self,
-        durable: Durable,
-        states: Vec<(LogState, Vec<PrefixProof>)>,
-    ) -> Result<(RecordsDurable, Vec<u64>), Error> {
-        let _ = (durable, states);
-        todo!()
+    /// Makes what was published durable; then the index learns of it.
+    pub(super) fn settle_directories(&mut self) -> Result<(), Error> {
+        self.sync_directories(Vec::new())
     }
 
-    /// Publishes the point: the commit. Ends the session.
-    pub fn publish_point(self, records: RecordsDurable, body: PointBody) -> Result<Published, Error> {
-        let _ = (records, body);
-        todo!()
+    fn sync_directories(&mut self, packs: Vec<(PackId, Directory)>) -> Result<(), Error> {
+        let durable = self.staging.sync_directories()?;
+        self.repository.index.add(packs)?;
+        self.repository.index.mark_durable(&durable)
     }
 
-    /// Writes an act.
-    pub fn publish_act(&mut self, at: Moment, deed: Deed) -> Result<u64, Error> {
-        let _ = (at, deed);
-        todo!()
-    }
-
-    /// What was stored so far.
+    /// What was stored so far; bytes in packs as of the last barrier.
     pub fn tally(&self) -> Tally {
-        todo!()
+        self.tally
+    }
+
+    /// Does something, unless something failed before: what a failed sync or write left is not to be built upon.
+    pub(super) fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.failed {
+            return Err(self.rule("this session has failed before".to_owned()));
+        }
+        self.failed = true;
+        let done = work(self)?;
+        self.failed = false;
+        Ok(done)
+    }
+
+    pub(super) fn rule(&self, rule: String) -> Error {
+        Error::Rule { path: self.repository.disk().display(""), rule }
     }
 }

@@ -1,0 +1,165 @@
+//! What a restore is going to do, and what it did.
+
+use crate::cli::describe::one_line;
+use crate::cli::render::findings;
+use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::tables::{incarnation, order, tokens};
+use crate::cli::render::units::{bytes, count, plural, short_time, span};
+use crate::engine::restore::{
+    ControlDbPlan, Plan, Restored, RestoredControlDb, RestoredStore, StorePlan, TokenRange,
+};
+use crate::repo::format::moment::Moment;
+use comfy_table::Table;
+
+/// What is going to be done.
+pub(in crate::cli) fn plan(plan: &Plan) -> String {
+    let head = style::HEAD;
+    let plain = style::PLAIN;
+    let mut text = format!(
+        "{head}would restore point {} of {}{plain}, made {} (order {}), into {}\n",
+        plan.point.number,
+        one_line(&plan.source),
+        plan.at,
+        order(plan.order, false),
+        one_line(&plan.target.display().to_string()),
+    );
+    text.push_str(&lines(&planned_stores(plan)));
+    text.push_str(&format!("control database: {}\n", planned_control_db(&plan.control_db)));
+    let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
+    let files = plural(plan.files, "file");
+    text.push_str(&format!(
+        "{files}, {} long, {} on disk; {free} free there\n",
+        bytes(plan.length),
+        bytes(plan.bytes)
+    ));
+    text.push_str(&findings::list(&plan.warnings));
+    text.push_str(&findings::list(&plan.notes));
+    text
+}
+
+fn planned_stores(plan: &Plan) -> Table {
+    let mut rows = table(&["CONTEXT", "STORE", ">TOKENS", ">HEAD", ">SEGMENTS", ">HISTORY", "MISSING"]);
+    for context in &plan.contexts {
+        let mut name = incarnation(&context.context, context.incarnation);
+        for store in context.stores() {
+            rows.add_row(planned_store(std::mem::take(&mut name), store));
+        }
+    }
+    rows
+}
+
+fn planned_store(context: String, store: &StorePlan) -> [String; 7] {
+    let history = store.segments.iter().map(|segment| segment.prefix).sum();
+    [
+        context,
+        store.store.to_string(),
+        tokens(store.first, store.head),
+        head(store.head),
+        count(store.segments.len() as u64),
+        bytes(history),
+        ranges(&store.missing),
+    ]
+}
+
+fn head(token: Option<u64>) -> String {
+    token.map_or_else(|| "none".to_owned(), |token| token.to_string())
+}
+
+fn ranges(missing: &[TokenRange]) -> String {
+    missing.iter().map(|range| format!("{}..{}", range.first, range.last)).collect::<Vec<_>>().join(", ")
+}
+
+fn planned_control_db(plan: &ControlDbPlan) -> String {
+    match plan {
+        ControlDbPlan::Absent { reason } => format!("the point has none ({})", one_line(reason)),
+        ControlDbPlan::LeftOut => "left out".to_owned(),
+        ControlDbPlan::File { path, length, zip_to } => {
+            let size = length.map_or_else(String::new, |length| format!(", {}", bytes(length)));
+            let zip =
+                zip_to.as_ref().map_or_else(String::new, |zip| format!("; its zip to {}", zip.display()));
+            one_line(&format!("{path}{size}{zip}"))
+        }
+        ControlDbPlan::ZipOnly { zip_to } => one_line(&format!("only its zip, to {}", zip_to.display())),
+    }
+}
+
+/// What was done, in so many milliseconds.
+pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
+    let (good, warn, plain) = (style::GOOD, style::WARNING, style::PLAIN);
+    let mut text = format!(
+        "restored point {} of {}, made {}, into {}, in {}\n",
+        done.point.number,
+        one_line(&done.source),
+        done.at,
+        one_line(&done.target.display().to_string()),
+        span(took),
+    );
+    text.push_str(&lines(&restored_stores(done)));
+    text.push_str(&format!("control database: {}\n", restored_control_db(done.control_db.as_ref())));
+    text.push_str(&format!(
+        "{}, {} long, {} written\n",
+        plural(done.files, "file"),
+        bytes(done.length),
+        bytes(done.bytes)
+    ));
+    text.push_str(&if done.verified {
+        format!("{good}read again from disk and proven whole{plain}: tokens, checksums, hashes\n")
+    } else {
+        format!("{warn}read again from disk, as archived, but not whole{plain}: see below\n")
+    });
+    text.push_str("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)\n");
+    text.push_str(&findings::list(&done.warnings));
+    text.push_str(&findings::list(&done.notes));
+    text
+}
+
+fn restored_stores(done: &Restored) -> Table {
+    let head = [
+        "CONTEXT",
+        "STORE",
+        ">TOKENS",
+        ">HEAD",
+        ">EVENTS",
+        ">SEGMENTS",
+        ">HISTORY",
+        "FROM (UTC)",
+        "TO (UTC)",
+        "MISSING",
+    ];
+    let mut rows = table(&head);
+    for context in &done.contexts {
+        let name = incarnation(&context.context, context.incarnation);
+        rows.add_row(restored_store(name, "snapshots", &context.snapshots));
+        rows.add_row(restored_store(String::new(), "events", &context.events));
+    }
+    rows
+}
+
+fn restored_store(context: String, name: &str, store: &RestoredStore) -> [String; 10] {
+    [
+        context,
+        name.to_owned(),
+        tokens(store.first, store.head),
+        head(store.head),
+        count(store.events),
+        count(store.segments),
+        bytes(store.bytes),
+        moment(store.first_time),
+        moment(store.last_time),
+        ranges(&store.missing),
+    ]
+}
+
+fn moment(at: Option<Moment>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| short_time(at.0))
+}
+
+fn restored_control_db(done: Option<&RestoredControlDb>) -> String {
+    let Some(done) = done else { return "none".to_owned() };
+    let file = done.path.as_ref().map(|path| format!("{path}, {}", bytes(done.length)));
+    let zip = done.zip.as_ref().map(|zip| {
+        let how = if done.zip_is_original { "as the server wrote it" } else { "packed anew" };
+        format!("zip {} ({how})", zip.display())
+    });
+    one_line(&file.into_iter().chain(zip).collect::<Vec<_>>().join("; "))
+}

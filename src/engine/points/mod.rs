@@ -1,0 +1,13 @@
+//! What can be restored: every point, and for each log the windows of tokens that the archive holds.
+//!
+//! One unreadable file hides nothing else: it is named, and the rest is listed.
+
+mod detail;
+mod overview;
+mod row;
+mod windows;
+
+pub use detail::{ContextDetail, LogDetail, PointDetail, SegmentRow, SegmentState, show};
+pub use overview::{Overview, Problem, overview};
+pub use row::{Changed, ContextRow, ControlDbRow, LogRow, PointRow};
+pub use windows::{Parent, TimeSpan, Window};

@@ -1,0 +1,78 @@
+//! The list of all points, and the windows of all logs.
+
+use crate::engine::error::Error;
+use crate::engine::points::row::{PointRow, row};
+use crate::engine::points::windows::{self, Window};
+use crate::repo;
+use crate::repo::format::point::Point;
+use crate::repo::store::{Journal, Repository};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// All that can be restored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// The points that are listed, by rising number.
+    pub points: Vec<PointRow>,
+    /// How many points are forgotten and not gone: they are not among `points`.
+    pub forgotten: usize,
+    /// What the archive holds, by source, context, incarnation and store.
+    pub windows: Vec<Window>,
+    /// What could not be read: points and windows may be missing above (exit 20).
+    pub problems: Vec<Problem>,
+}
+
+/// A file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What the user would call it.
+    pub path: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Lists everything. Only errors that say nothing of a single file (no access, interrupted) end it.
+pub fn overview(repository: &Repository) -> Result<Overview, Error> {
+    let journal = repository.journal()?;
+    let mut problems: Vec<_> = journal
+        .unreadable
+        .iter()
+        .map(|file| Problem { path: file.path.clone(), why: file.why.clone() })
+        .collect();
+    let mut windows = Vec::new();
+    for key in repository.logs()? {
+        match windows::of_log(repository, &key) {
+            Ok(found) => windows.extend(found),
+            Err(error) => {
+                let log = format!("{} of {} ({})", key.store, key.context, key.source);
+                problems.push(problem(log, error)?);
+            }
+        }
+    }
+    let forgotten = journal.points.iter().filter(|listed| listed.forgotten).count();
+    Ok(Overview { points: rows(&journal), forgotten, windows, problems })
+}
+
+/// Damage is a problem; anything else ends the list.
+pub fn problem(log: String, error: repo::Error) -> Result<Problem, Error> {
+    match error {
+        repo::Error::Damaged { path, source } => {
+            Ok(Problem { path, why: format!("{source}; it is needed for the {log}") })
+        }
+        repo::Error::Missing { path } => {
+            Ok(Problem { path, why: format!("it is missing; it is needed for the {log}") })
+        }
+        repo::Error::Unsupported { path, source } => Ok(Problem { path, why: source.to_string() }),
+        other => Err(other.into()),
+    }
+}
+
+fn rows(journal: &Journal) -> Vec<PointRow> {
+    let mut newest: BTreeMap<&str, &Point> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for listed in journal.listed() {
+        let previous = newest.insert(&listed.point.body.source, &listed.point);
+        rows.push(row(listed, previous));
+    }
+    rows
+}

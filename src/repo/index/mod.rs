@@ -1,0 +1,178 @@
+//! The index: a cache in SQLite of which chunk lies where. Missing, stale or damaged, it is rebuilt unasked from the packs.
+//!
+//! Whatever fails in it, while it is opened or later, costs time and nothing else: an empty one in memory takes its place and is filled
+//! from the packs' directories. Its answers are hints: who reads checks hashes, who deduplicates asks the pack itself.
+
+mod connect;
+mod refresh;
+mod rows;
+
+pub use refresh::{DirectoryError, read_directory};
+pub use rows::Place;
+
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::PackId;
+use crate::repo::format::pack::Directory;
+use refresh::Failure;
+use rows::FoundPack;
+use rusqlite::Connection;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The index of one repository. May be asked from many threads.
+pub struct Index {
+    disk: Arc<dyn Disk>,
+    owner: connect::Owner,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    connection: Connection,
+    /// None: in memory.
+    file: Option<connect::OpenFile>,
+}
+
+impl Index {
+    /// Opens the index in a file (in memory, if there is no path or no way) and brings it up to date.
+    pub fn open(disk: Arc<dyn Disk>, path: Option<&Path>, repository: &str) -> Result<Self, Error> {
+        if !connect::sqlite_is_fit() {
+            let rule = format!("SQLite {} is too old", rusqlite::version());
+            return Err(Error::Rule { path: disk.display(""), rule });
+        }
+        let identity = disk.identity().map_err(|source| Error::reading(disk.display(""), source))?;
+        let owner = connect::Owner { repository: repository.to_owned(), identity };
+        let open = match path.and_then(|path| connect::file(disk.as_ref(), path, &owner)) {
+            Some((connection, file)) => Open { connection, file: Some(file) },
+            None => Open { connection: connect::memory(&owner).map_err(unusable)?, file: None },
+        };
+        let index = Self { disk, owner, open: Mutex::new(open) };
+        index.refresh()?;
+        Ok(index)
+    }
+
+    /// Whether it lies in memory, by choice or since the file can't be used.
+    pub fn is_in_memory(&self) -> bool {
+        self.lock().file.is_none()
+    }
+
+    /// Compares it with the packs that are there, by names and lengths.
+    pub fn refresh(&self) -> Result<(), Error> {
+        let mut open = self.lock();
+        match refresh::refresh(self.disk.as_ref(), &mut open.connection) {
+            Err(Failure::Index(_)) => self.begin_anew(&mut open),
+            Err(Failure::Repository(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// All places of a chunk, by the names of the packs.
+    pub fn places(&self, chunk: ChunkId) -> Result<Vec<Place>, Error> {
+        self.ask(|connection| rows::places(connection, chunk))
+    }
+
+    /// Whether some pack is known to hold a chunk.
+    pub fn holds(&self, chunk: ChunkId) -> Result<bool, Error> {
+        self.ask(|connection| rows::holds(connection, chunk))
+    }
+
+    /// The packs whose directories can be read, with their lengths.
+    pub fn packs(&self) -> Result<Vec<(PackId, u64)>, Error> {
+        let known = self.ask(|connection| rows::packs(connection))?;
+        let readable = known.into_iter().filter(|(_, pack)| pack.trouble.is_none());
+        Ok(readable.map(|(name, pack)| (name, pack.length)).collect())
+    }
+
+    /// The packs whose directories can't be read, and why: they count as absent.
+    pub fn unreadable(&self) -> Result<Vec<(PackId, String)>, Error> {
+        let known = self.ask(|connection| rows::packs(connection))?;
+        Ok(known.into_iter().filter_map(|(name, pack)| Some((name, pack.trouble?))).collect())
+    }
+
+    /// Forgets a pack: the next refresh reads its directory again.
+    pub fn forget(&self, pack: PackId) -> Result<(), Error> {
+        self.ask(|connection| in_one(connection, |begun| rows::remove_pack(begun, pack)))
+    }
+
+    /// Learns of packs that are durable.
+    pub fn add(&self, packs: Vec<(PackId, Directory)>) -> Result<(), Error> {
+        let found = packs.into_iter().map(|(name, directory)| FoundPack {
+            name,
+            length: directory.length,
+            directory: Ok(directory),
+        });
+        let found: Vec<FoundPack> = found.collect();
+        self.ask(|connection| refresh::insert(connection, &found))
+    }
+
+    /// Learns that files of these lengths are durable: synced by this process, and their directories too.
+    pub fn mark_durable(&self, files: &[(String, u64)]) -> Result<(), Error> {
+        self.ask(|connection| in_one(connection, |begun| rows::mark_durable(begun, files)))
+    }
+
+    /// Of these files, all there are, those that are not known to be durable. Forgets files that are not among them.
+    pub fn not_durable(&self, files: &[(String, u64)]) -> Result<Vec<(String, u64)>, Error> {
+        let there: HashSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
+        self.ask(|connection| {
+            in_one(connection, |begun| {
+                rows::keep_files(begun, &there)?;
+                let mut rest = Vec::new();
+                for (path, length) in files {
+                    if !rows::is_durable(begun, path, *length)? {
+                        rest.push((path.clone(), *length));
+                    }
+                }
+                Ok(rest)
+            })
+        })
+    }
+
+    /// Whether a file of this length is known to be durable.
+    pub fn is_durable(&self, path: &str, length: u64) -> Result<bool, Error> {
+        self.ask(|connection| rows::is_durable(connection, path, length))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Whoever panicked left a connection whose transaction was rolled back.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks; if the index fails, asks the one that takes its place.
+    fn ask<T>(&self, question: impl Fn(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let mut open = self.lock();
+        if let Ok(answer) = question(&mut open.connection) {
+            return Ok(answer);
+        }
+        self.begin_anew(&mut open)?;
+        question(&mut open.connection).map_err(unusable)
+    }
+
+    /// Goes on in memory, with what the packs say. A file that failed is thrown away, unless others use it.
+    fn begin_anew(&self, open: &mut Open) -> Result<(), Error> {
+        open.connection = connect::memory(&self.owner).map_err(unusable)?;
+        if let Some(file) = open.file.take() {
+            let _ = connect::throw_away(self.disk.as_ref(), file);
+        }
+        match refresh::refresh(self.disk.as_ref(), &mut open.connection) {
+            Err(Failure::Index(error)) => Err(unusable(error)),
+            Err(Failure::Repository(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+fn in_one<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let begun = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done = work(&begun)?;
+    begun.commit()?;
+    Ok(done)
+}
+
+fn unusable(source: rusqlite::Error) -> Error {
+    Error::Index { path: "in memory".to_owned(), source }
+}

@@ -1,0 +1,108 @@
+//! Comparing the index with the packs that are there.
+
+use super::rows;
+use super::rows::FoundPack;
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::id::PackId;
+use crate::repo::format::limits;
+use crate::repo::format::pack;
+use crate::repo::format::pack::Directory;
+use crate::repo::layout;
+use rayon::prelude::*;
+use rusqlite::{Connection, TransactionBehavior};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+
+/// So many directories are read before they are written, so that a rebuild holds little in memory and others wait little.
+const GROUP: usize = 256;
+
+/// Why a refresh failed.
+pub(super) enum Failure {
+    /// The repository.
+    Repository(Error),
+    /// The index: it is made anew.
+    Index(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+/// Why a pack's directory can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The disk.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
+/// Reads the directory of a pack of `length` bytes: its footer and its directory, nothing else.
+pub fn read_directory(disk: &dyn Disk, id: PackId, length: u64) -> Result<Directory, DirectoryError> {
+    let path = layout::pack(id);
+    let Some(footer_at) = length.checked_sub(pack::FOOTER_LENGTH) else {
+        return Err(Damage::Bytes { at: length, what: "a pack that is shorter than its footer" }.into());
+    };
+    let footer = disk.read_range(&path, footer_at, pack::FOOTER_LENGTH)?;
+    let offset = pack::directory_offset(&footer, length)?;
+    let tail = length.saturating_sub(offset);
+    if tail > limits::SMALL_FILE_MAX {
+        return Err(Damage::Bytes { at: offset, what: "a directory that is too long" }.into());
+    }
+    Ok(pack::parse_directory(&disk.read_range(&path, offset, tail)?, length)?)
+}
+
+/// Brings the index up to date: by the names and the lengths in `packs/`.
+pub(super) fn refresh(disk: &dyn Disk, connection: &mut Connection) -> Result<(), Failure> {
+    let there = layout::packs(disk).map_err(Failure::Repository)?;
+    let new = forget_and_compare(connection, &there)?;
+    for group in new.chunks(GROUP) {
+        let found: Vec<FoundPack> = group.par_iter().filter_map(|pack| look(disk, *pack)).collect();
+        insert(connection, &found)?;
+    }
+    Ok(())
+}
+
+/// Drops what is gone; gives what is new. Packs whose directories could not be read are looked at again each time.
+fn forget_and_compare(
+    connection: &mut Connection,
+    there: &BTreeMap<PackId, u64>,
+) -> rusqlite::Result<Vec<(PackId, u64)>> {
+    let mut known = rows::packs(connection)?;
+    let gone: Vec<PackId> = known
+        .iter()
+        .filter(|(name, pack)| there.get(name) != Some(&pack.length))
+        .map(|(name, _)| *name)
+        .collect();
+    if !gone.is_empty() {
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        gone.iter().try_for_each(|name| rows::remove_pack(&begun, *name))?;
+        begun.commit()?;
+    }
+    known.retain(|name, pack| there.get(name) == Some(&pack.length) && pack.trouble.is_none());
+    Ok(there
+        .iter()
+        .filter(|(name, _)| !known.contains_key(name))
+        .map(|(name, length)| (*name, *length))
+        .collect())
+}
+
+/// None if it is gone meanwhile.
+fn look(disk: &dyn Disk, (name, length): (PackId, u64)) -> Option<FoundPack> {
+    match read_directory(disk, name, length) {
+        Err(DirectoryError::Io(error)) if error.kind() == ErrorKind::NotFound => None,
+        read => Some(FoundPack { name, length, directory: read.map_err(|error| error.to_string()) }),
+    }
+}
+
+pub(super) fn insert(connection: &mut Connection, found: &[FoundPack]) -> rusqlite::Result<()> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    found.iter().try_for_each(|pack| rows::insert_pack(&begun, pack))?;
+    begun.commit()
+}

@@ -1,0 +1,170 @@
+//! Reading chunks: the index says where one may lie, the pack gives the block, the name proves the bytes.
+//!
+//! What the index says is a hint. If it was wrong, or a pack is gone or damaged, the other packs that hold the chunk are tried; then the
+//! directories are read again, and `packs/` is listed again, before the chunk counts as lost.
+
+use crate::repo::codec;
+use crate::repo::codec::CodecError;
+use crate::repo::error::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::entry::Extent;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::PackId;
+use crate::repo::index::Place;
+use crate::repo::layout;
+use crate::repo::store::read::Repository;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How often one run lists `packs/` anew for a chunk that is nowhere.
+const LISTINGS: u32 = 64;
+
+/// What was looked at again already: damage that stays is not looked for in the same place with every chunk.
+#[derive(Default)]
+pub(super) struct LookedAgain {
+    state: Mutex<Looked>,
+}
+
+#[derive(Default)]
+struct Looked {
+    packs: HashSet<PackId>,
+    listings: u32,
+}
+
+impl LookedAgain {
+    /// Whether there is reason to look again, after these packs failed.
+    fn is_worth_it(&self, failed: &[PackId]) -> bool {
+        let mut looked = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = failed.iter().filter(|pack| looked.packs.insert(**pack)).count();
+        if fresh == 0 {
+            looked.listings = looked.listings.saturating_add(1);
+        }
+        fresh > 0 || looked.listings <= LISTINGS
+    }
+}
+
+/// What all known places of a chunk gave.
+enum Tried {
+    Found(Arc<Vec<u8>>),
+    Failed { packs: Vec<PackId>, last: Option<Error> },
+}
+
+pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+    let (packs, mut last) = match try_places(repository, id)? {
+        Tried::Found(bytes) => return Ok(bytes),
+        Tried::Failed { packs, last } => (packs, last),
+    };
+    if repository.looked_again.is_worth_it(&packs) {
+        packs.iter().try_for_each(|pack| repository.index.forget(*pack))?;
+        repository.index.refresh()?;
+        match try_places(repository, id)? {
+            Tried::Found(bytes) => return Ok(bytes),
+            Tried::Failed { last: again, .. } => last = again.or(last),
+        }
+    }
+    Err(last.unwrap_or(Error::ChunkMissing { chunk: id }))
+}
+
+fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
+    let (mut packs, mut last) = (Vec::new(), None);
+    for place in repository.index.places(id)? {
+        match read_place(repository, id, &place) {
+            Ok(bytes) => return Ok(Tried::Found(bytes)),
+            Err(error) => {
+                packs.push(place.pack);
+                last = Some(error);
+            }
+        }
+    }
+    Ok(Tried::Failed { packs, last })
+}
+
+fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc<Vec<u8>>, Error> {
+    let name = (place.pack, place.block);
+    let held = repository.cache.get(name).filter(|block| block.len() as u64 == u64::from(place.raw_length));
+    let is_held = held.is_some();
+    let block = match held {
+        Some(block) => block,
+        None => Arc::new(read_block(repository, id, place)?),
+    };
+    match cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) {
+        Some(bytes) => {
+            if !is_held {
+                repository.cache.put(name, &block);
+            }
+            Ok(bytes)
+        }
+        None => {
+            repository.cache.forget(name);
+            Err(Error::ChunkDamaged { chunk: id, path: repository.disk.display(&layout::pack(place.pack)) })
+        }
+    }
+}
+
+fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
+    let from = usize::try_from(place.offset).ok()?;
+    let to = from.checked_add(usize::try_from(place.length).ok()?)?;
+    if from == 0 && to == block.len() {
+        return Some(Arc::clone(block));
+    }
+    Some(Arc::new(block.get(from..to)?.to_vec()))
+}
+
+fn read_block(repository: &Repository, id: ChunkId, place: &Place) -> Result<Vec<u8>, Error> {
+    let path = layout::pack(place.pack);
+    let name = || repository.disk.display(&path);
+    if let Some(block) = place.dictionary {
+        return Err(unsupported(name(), "a dictionary", block.to_string()));
+    }
+    let read = repository.disk.read_range(&path, place.body_offset, u64::from(place.encoded_length));
+    let encoded = read.map_err(|source| Error::reading(name(), source))?;
+    codec::decode(place.codec, &encoded, place.raw_length).map_err(|error| match error {
+        CodecError::Unknown(number) => unsupported(name(), "codec", number.to_string()),
+        CodecError::Undecodable(_) | CodecError::Length => Error::ChunkDamaged { chunk: id, path: name() },
+    })
+}
+
+fn unsupported(path: String, what: &'static str, found: String) -> Error {
+    Error::Unsupported {
+        path,
+        source: Damage::Newer { what, found, supported: "none of that kind".to_owned() },
+    }
+}
+
+/// Hands the bytes `range` of what `extents` hold to `sink`.
+pub(super) fn read_extents(
+    repository: &Repository,
+    extents: &[Extent],
+    range: Range<u64>,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut begin = 0_u64;
+    for extent in extents {
+        let end = begin.saturating_add(u64::from(extent.length));
+        let (from, to) = (range.start.max(begin), range.end.min(end));
+        if from < to {
+            let bytes = chunk(repository, extent.chunk)?;
+            let part = part(&bytes, extent, from.saturating_sub(begin)..to.saturating_sub(begin));
+            sink(part.ok_or_else(|| another_length(extent))?)?;
+        }
+        begin = end;
+    }
+    if range.end > begin && range.start < range.end {
+        let rule = format!("byte {} was asked for of what has {begin}", range.end);
+        return Err(Error::Rule { path: repository.disk.display(""), rule });
+    }
+    Ok(())
+}
+
+fn part<'b>(bytes: &'b [u8], extent: &Extent, range: Range<u64>) -> Option<&'b [u8]> {
+    let whole = bytes.len() as u64 == u64::from(extent.length);
+    let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+    bytes.get(range).filter(|_| whole)
+}
+
+/// The chunk is what its name says; who names it is wrong about its length.
+fn another_length(extent: &Extent) -> Error {
+    let what = "an extent of another length than its chunk";
+    Error::Damaged { path: format!("chunk {}", extent.chunk), source: Damage::Bytes { at: 0, what } }
+}

@@ -1,0 +1,127 @@
+//! What a session publishes: records, the point, acts.
+
+use crate::repo::error::Error;
+use crate::repo::format::act;
+use crate::repo::format::act::{Act, Deed, PointRef};
+use crate::repo::format::limits;
+use crate::repo::format::moment::Moment;
+use crate::repo::format::point;
+use crate::repo::format::point::{Point, PointBody};
+use crate::repo::format::record::{LogState, PrefixProof, Record};
+use crate::repo::store::journal::Named;
+use crate::repo::store::numbered::Row;
+use crate::repo::store::rules;
+use crate::repo::store::session::{Durable, Published, RecordsDurable, Session};
+
+impl Session<'_> {
+    /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
+    /// Each is proven to hold all that the newest one holds; where a tail has grown or was sealed, with the help of its proofs.
+    /// `Overtaken` if somebody else took a number: nothing of ours counts then, begin again.
+    pub fn publish_records(
+        &mut self,
+        durable: Durable,
+        states: Vec<(LogState, Vec<PrefixProof>)>,
+    ) -> Result<(RecordsDurable, Vec<u64>), Error> {
+        self.guarded(|session| {
+            session.check_generation(durable.generation)?;
+            let mut staged = Vec::with_capacity(states.len());
+            for (state, proofs) in states {
+                rules::next_record(session, &state, &proofs)?;
+                staged.push(session.stage_record(state)?);
+            }
+            let mut numbers = Vec::with_capacity(staged.len());
+            for record in &staged {
+                record.publish(session)?;
+                numbers.push(record.number);
+            }
+            session.settle_directories()?;
+            Ok((RecordsDurable { generation: durable.generation }, numbers))
+        })
+    }
+
+    fn stage_record(&mut self, state: LogState) -> Result<StagedNumber, Error> {
+        let row = Row::records(&state.key);
+        let (number, previous) = row.next(self.repository.disk(), self.repository.naming(), 0)?;
+        let record = Record { number, previous, state };
+        let bytes = record.encode();
+        let reads_back = Record::decode(&bytes).is_ok_and(|read| read == record);
+        self.stage(row, number, &bytes, reads_back)
+    }
+
+    /// Publishes the point: the commit. Ends the session.
+    pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<Published, Error> {
+        self.guarded(|session| {
+            session.check_generation(records.generation)?;
+            rules::point(session, &body)?;
+            let repository = session.repository;
+            let named = Named::by(&repository.journal()?.acts).highest;
+            let row = Row::points();
+            let (number, previous) = row.next(repository.disk(), repository.naming(), named)?;
+            let (kind, id) = (point::TYPE.to_owned(), repository.config.id.clone());
+            let point = Point { kind, version: point::VERSION, number, previous, repository: id, body };
+            let bytes = point.encode().map_err(|damage| session.rule(damage.to_string()))?;
+            let reads_back = Point::decode(&bytes).is_ok_and(|read| read == point);
+            session.stage(row, number, &bytes, reads_back)?.publish(session)?;
+            session.settle_directories()?;
+            let point = PointRef { number, blake3: repository.naming().file(&bytes) };
+            Ok(Published { point, tally: session.tally })
+        })
+    }
+
+    /// Writes an act; gives its number.
+    pub fn publish_act(&mut self, at: Moment, deed: Deed) -> Result<u64, Error> {
+        self.guarded(|session| {
+            let repository = session.repository;
+            let row = Row::acts();
+            let (number, previous) = row.next(repository.disk(), repository.naming(), 0)?;
+            let (kind, id) = (act::TYPE.to_owned(), repository.config.id.clone());
+            let act = Act { kind, version: act::VERSION, number, previous, repository: id, at, deed };
+            let bytes = act.encode().map_err(|damage| session.rule(damage.to_string()))?;
+            let reads_back = Act::decode(&bytes).is_ok_and(|read| read == act);
+            session.stage(row, number, &bytes, reads_back)?.publish(session)?;
+            session.settle_directories()?;
+            Ok(number)
+        })
+    }
+
+    /// What a reader would refuse is not written.
+    fn stage(
+        &mut self,
+        row: Row,
+        number: u64,
+        bytes: &[u8],
+        reads_back: bool,
+    ) -> Result<StagedNumber, Error> {
+        if !reads_back || bytes.len() as u64 > limits::SMALL_FILE_MAX {
+            let path = self.repository.disk().display(&row.path(number));
+            return Err(Error::Rule { path, rule: "it would not read back".to_owned() });
+        }
+        let path = self.staging.write(bytes)?;
+        Ok(StagedNumber { row, number, path, length: bytes.len() as u64 })
+    }
+
+    fn check_generation(&self, generation: u64) -> Result<(), Error> {
+        if generation == self.generation {
+            Ok(())
+        } else {
+            Err(self.rule("something was put behind the barrier".to_owned()))
+        }
+    }
+}
+
+/// A numbered file in staging, synced.
+struct StagedNumber {
+    row: Row,
+    number: u64,
+    path: String,
+    length: u64,
+}
+
+impl StagedNumber {
+    fn publish(&self, session: &mut Session<'_>) -> Result<(), Error> {
+        let disk = session.repository.disk();
+        self.row.publish(&mut session.staging, disk, self.number, (&self.path, self.length))?;
+        session.tally.file_bytes = session.tally.file_bytes.saturating_add(self.length);
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! What a writer may deduplicate against: chunks in packs that are durable, that no act speaks against, and whose own directory, read from
+//! the disk in this session, names the chunk.
+
+use crate::repo::error::Error;
+use crate::repo::format::act::Deed;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::PackId;
+use crate::repo::format::pack::Directory;
+use crate::repo::index;
+use crate::repo::index::Index;
+use crate::repo::layout;
+use crate::repo::store::journal::Journal;
+use crate::repo::store::read::Repository;
+use std::collections::{HashMap, HashSet};
+
+/// What is known to be there.
+pub(super) struct Known {
+    /// Chunks that this session has stored or is about to store.
+    stored: HashSet<ChunkId>,
+    /// Packs that an act calls damaged or marks dead; none if there is an act that can't be read: then any pack may be one of them.
+    refused: Option<HashSet<PackId>>,
+    /// Packs that were asked in this session: their chunks, sorted; nothing for those that don't count.
+    asked: HashMap<PackId, Vec<ChunkId>>,
+}
+
+impl Known {
+    pub fn new(journal: &Journal, acts_directory: &str) -> Self {
+        let readable = !journal.unreadable.iter().any(|file| file.path.starts_with(acts_directory));
+        let refused = journal.acts.iter().flat_map(|act| match &act.deed {
+            Deed::Dead { packs } | Deed::Damaged { packs } => packs.as_slice(),
+            _ => &[],
+        });
+        let refused = readable.then(|| refused.copied().collect());
+        Self { stored: HashSet::new(), refused, asked: HashMap::new() }
+    }
+
+    /// Whether a chunk need not be stored.
+    pub fn has(&mut self, repository: &Repository, chunk: ChunkId) -> Result<bool, Error> {
+        if self.stored.contains(&chunk) {
+            return Ok(true);
+        }
+        for place in repository.index.places(chunk)? {
+            if self.is_in(repository, place.pack, chunk)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Says that this session stores a chunk.
+    pub fn store(&mut self, chunk: ChunkId) {
+        self.stored.insert(chunk);
+    }
+
+    /// Whether some pack, or this session, has a chunk at all.
+    pub fn is_somewhere(&self, index: &Index, chunk: ChunkId) -> Result<bool, Error> {
+        if self.stored.contains(&chunk) { Ok(true) } else { index.holds(chunk) }
+    }
+
+    fn is_in(&mut self, repository: &Repository, pack: PackId, chunk: ChunkId) -> Result<bool, Error> {
+        if self.refused.as_ref().is_none_or(|refused| refused.contains(&pack)) {
+            return Ok(false);
+        }
+        if !self.asked.contains_key(&pack) {
+            self.asked.insert(pack, chunks_of(repository, pack)?);
+        }
+        Ok(self.asked.get(&pack).is_some_and(|chunks| chunks.binary_search(&chunk).is_ok()))
+    }
+}
+
+/// The chunks of a pack, by its own word; nothing if it is not there, not durable, or can't be read.
+fn chunks_of(repository: &Repository, pack: PackId) -> Result<Vec<ChunkId>, Error> {
+    let path = layout::pack(pack);
+    let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
+    if !repository.index.is_durable(&path, length)? {
+        return Ok(Vec::new());
+    }
+    let directory = index::read_directory(repository.disk.as_ref(), pack, length);
+    Ok(directory.map_or_else(|_| Vec::new(), |directory| sorted(&directory)))
+}
+
+/// Chunks of blocks that this program can't read don't count.
+fn sorted(directory: &Directory) -> Vec<ChunkId> {
+    let readable = directory.blocks.iter().filter(|block| block.check_readable().is_ok());
+    let mut chunks: Vec<ChunkId> =
+        readable.flat_map(|block| &block.chunks).map(|place| place.chunk).collect();
+    chunks.sort_unstable();
+    chunks
+}

@@ -1,0 +1,56 @@
+//! Locks of the repository: advisory locks of the operating system, which die with their process.
+
+use crate::repo::disk::Disk;
+use crate::repo::disk::Guard;
+use crate::repo::disk::LockMode;
+use crate::repo::error::Error;
+use crate::repo::layout;
+use crate::repo::store::read::OpenOptions;
+use std::io::{self, ErrorKind};
+
+/// The shared lock of everything that runs; none if the repository can't be written.
+pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error> {
+    match wait(disk, layout::REPOSITORY_LOCK, LockMode::Shared, options) {
+        Ok(guard) => Ok(Some(guard)),
+        Err(Error::ReadOnly { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The lock of the one that writes, proven to keep another one out.
+pub(super) fn writer(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
+    let guard = wait(disk, layout::WRITER_LOCK, LockMode::Exclusive, options)?;
+    match try_lock(disk, layout::WRITER_LOCK, LockMode::Exclusive) {
+        Ok(None) => Ok(guard),
+        Ok(Some(_)) => Err(Error::NoLocks { path: disk.display("") }),
+        Err(source) => Err(failed(disk, layout::WRITER_LOCK, source)),
+    }
+}
+
+fn wait(disk: &dyn Disk, path: &str, mode: LockMode, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
+    loop {
+        match try_lock(disk, path, mode).map_err(|source| failed(disk, path, source))? {
+            Some(guard) => return Ok(guard),
+            None if options.keep_waiting.as_ref().is_some_and(|keep_waiting| keep_waiting()) => {}
+            None => return Err(Error::Locked { path: disk.display(path) }),
+        }
+    }
+}
+
+/// A repository that was copied by a tool that leaves out empty directories has no `locks/`.
+fn try_lock(disk: &dyn Disk, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>> {
+    match disk.try_lock(path, mode) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            disk.create_directory(layout::parent(path))?;
+            disk.try_lock(path, mode)
+        }
+        tried => tried,
+    }
+}
+
+fn failed(disk: &dyn Disk, path: &str, source: io::Error) -> Error {
+    match source.kind() {
+        ErrorKind::Unsupported => Error::NoLocks { path: disk.display("") },
+        _ => Error::writing(disk.display(path), source),
+    }
+}

@@ -1,0 +1,194 @@
+//! New chunks become blocks, blocks become packs.
+//!
+//! Blocks wait until there are enough of them to keep all workers busy, are encoded together, and go into packs in the order in which they
+//! came: the same chunks make the same packs, however many workers there are.
+
+use crate::repo::codec;
+use crate::repo::codec::{Compression, Encoded};
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::FileHash;
+use crate::repo::format::id::Hasher;
+use crate::repo::format::id::Naming;
+use crate::repo::format::id::PackId;
+use crate::repo::format::limits;
+use crate::repo::format::pack::{Directory, PackBuilder, PackKind};
+use crate::repo::layout;
+use crate::repo::store::staging::{Staged, Staging};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// A block that waits to be encoded.
+pub(super) struct Waiting {
+    pub kind: PackKind,
+    /// Its chunks and their lengths, back to back.
+    pub chunks: Vec<(ChunkId, u32)>,
+    pub raw: Vec<u8>,
+}
+
+/// A pack being written to staging.
+struct OpenPack {
+    builder: PackBuilder,
+    staged: Staged,
+    hasher: Hasher,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    /// Encoded blocks, without headers and directories.
+    pub stored_bytes: u64,
+    /// Packs, whole.
+    pub file_bytes: u64,
+}
+
+/// Makes packs of blocks.
+pub(super) struct Packer {
+    naming: Naming,
+    pub compression: Compression,
+    waiting: Vec<Waiting>,
+    waiting_bytes: usize,
+    open: BTreeMap<PackKind, OpenPack>,
+    /// Packs that are published and not yet durable.
+    finished: Vec<(PackId, Directory)>,
+    pub written: Written,
+}
+
+/// Where packs go, and who may stop it.
+pub(super) struct Outlet<'o, 'd> {
+    pub disk: &'o dyn Disk,
+    pub staging: &'o mut Staging<'d>,
+    pub interrupted: &'o dyn Fn() -> bool,
+}
+
+impl Packer {
+    pub fn new(naming: Naming) -> Self {
+        Self {
+            naming,
+            compression: Compression::Fast,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            open: BTreeMap::new(),
+            finished: Vec::new(),
+            written: Written::default(),
+        }
+    }
+
+    /// Takes a block. True if it is time to [`Packer::flush`].
+    pub fn take(&mut self, block: Waiting) -> bool {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
+        self.waiting.push(block);
+        self.waiting_bytes >= limits::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
+    }
+
+    /// Encodes what waits, and writes it to packs.
+    pub fn flush(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        let compression = self.compression;
+        let encoded: Vec<Encoded> =
+            waiting.par_iter().map(|block| codec::encode(&block.raw, compression)).collect();
+        for (block, encoded) in waiting.iter().zip(encoded) {
+            if (outlet.interrupted)() {
+                return Err(Error::Interrupted);
+            }
+            self.write(block, &encoded, outlet)?;
+        }
+        Ok(())
+    }
+
+    /// Finishes all packs: they are synced and published, and durable once the directories are synced.
+    pub fn finish_all(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
+        self.flush(outlet)?;
+        while let Some((_, pack)) = self.open.pop_first() {
+            self.finish(pack, outlet)?;
+        }
+        Ok(())
+    }
+
+    /// The packs that were finished since this was asked last.
+    pub fn take_finished(&mut self) -> Vec<(PackId, Directory)> {
+        std::mem::take(&mut self.finished)
+    }
+
+    fn write(
+        &mut self,
+        block: &Waiting,
+        encoded: &Encoded,
+        outlet: &mut Outlet<'_, '_>,
+    ) -> Result<(), Error> {
+        let mut pack = match self.open.remove(&block.kind) {
+            Some(pack) => pack,
+            None => self.begin(block.kind, outlet)?,
+        };
+        let bytes = pack.builder.block(encoded.codec, &encoded.bytes, &block.chunks);
+        let bytes = bytes.map_err(|damage| refused(outlet.disk, &pack.staged.path, &damage))?;
+        append(&mut pack, &bytes, outlet.disk)?;
+        self.written.stored_bytes = self.written.stored_bytes.saturating_add(encoded.bytes.len() as u64);
+        if pack.builder.length() >= limits::PACK_TARGET {
+            return self.finish(pack, outlet);
+        }
+        self.open.insert(block.kind, pack);
+        Ok(())
+    }
+
+    fn begin(&self, kind: PackKind, outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
+        let (builder, header) = PackBuilder::begin(kind);
+        let mut pack = OpenPack { builder, staged: outlet.staging.create()?, hasher: self.naming.hasher() };
+        append(&mut pack, &header, outlet.disk)?;
+        Ok(pack)
+    }
+
+    fn finish(&mut self, mut pack: OpenPack, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
+        let builder = std::mem::replace(&mut pack.builder, PackBuilder::begin(PackKind::Sealed).0);
+        let (tail, directory) =
+            builder.finish().map_err(|damage| refused(outlet.disk, &pack.staged.path, &damage))?;
+        append(&mut pack, &tail, outlet.disk)?;
+        let id = pack.hasher.pack();
+        let path = layout::pack(id);
+        let staged = outlet.staging.sync(pack.staged)?;
+        if outlet.staging.publish(&staged, &path, directory.length)? {
+            self.written.file_bytes = self.written.file_bytes.saturating_add(directory.length);
+        } else {
+            compare(outlet.disk, self.naming, id, directory.length)?;
+            outlet.staging.adopt(&path, directory.length)?;
+        }
+        self.finished.push((id, directory));
+        Ok(())
+    }
+}
+
+fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Error> {
+    let written = pack.staged.file.write_all(bytes);
+    written.map_err(|source| Error::writing(disk.display(&pack.staged.path), source))?;
+    pack.hasher.update(bytes);
+    Ok(())
+}
+
+/// Proves that the pack that is there under this name is the one that was just made. A damaged one is never replaced here.
+fn compare(disk: &dyn Disk, naming: Naming, id: PackId, length: u64) -> Result<(), Error> {
+    const STEP: u64 = 4 << 20;
+    let path = layout::pack(id);
+    let reading = |source| Error::reading(disk.display(&path), source);
+    let mut hasher = naming.hasher();
+    let there = disk.length(&path).map_err(reading)?;
+    let mut at = 0;
+    while at < there {
+        let step = STEP.min(there.saturating_sub(at));
+        hasher.update(&disk.read_range(&path, at, step).map_err(reading)?);
+        at = at.saturating_add(step);
+    }
+    if there == length && hasher.pack() == id {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        path: disk.display(&path),
+        source: Damage::Hash { found: FileHash(hasher.pack().0) },
+    })
+}
+
+fn refused(disk: &dyn Disk, path: &str, damage: &Damage) -> Error {
+    Error::Rule { path: disk.display(path), rule: damage.to_string() }
+}

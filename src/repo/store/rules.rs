@@ -1,0 +1,118 @@
+//! What is never published, whoever asks for it: a record that loses something, a point that can't be restored.
+
+use crate::axon::name::Store;
+use crate::repo::error::Error;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ChunkId;
+use crate::repo::format::point::{ControlDb, PointBody, PointLog};
+use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record, prove_superset};
+use crate::repo::store::session::Session;
+use std::collections::HashSet;
+
+/// A record must hold all that the newest one of its log holds; and of what is new in it every chunk must be there. (What was there
+/// before and is lost by now is for `verify` to say: it must not keep new history out.)
+pub(super) fn next_record(
+    session: &Session<'_>,
+    next: &LogState,
+    proofs: &[PrefixProof],
+) -> Result<(), Error> {
+    let repository = session.repository;
+    let sealed = repository.tree(next.root)?;
+    let Some(Record { state: newest, .. }) = repository.newest_record(&next.key)? else {
+        return chunks_are_there(session, &HashSet::new(), &sealed, next);
+    };
+    let old_sealed = if newest.root == next.root { sealed.clone() } else { repository.tree(newest.root)? };
+    prove_superset((&newest, &old_sealed), (next, &sealed), proofs)
+        .map_err(|lost| session.rule(format!("{}: {lost}", name(&next.key))))?;
+    let old: HashSet<ChunkId> = old_sealed.iter().chain(&newest.tails).flat_map(chunks).collect();
+    chunks_are_there(session, &old, &sealed, next)
+}
+
+fn chunks_are_there(
+    session: &Session<'_>,
+    old: &HashSet<ChunkId>,
+    sealed: &[SegmentEntry],
+    next: &LogState,
+) -> Result<(), Error> {
+    for entry in sealed.iter().chain(&next.tails) {
+        for chunk in chunks(entry).filter(|chunk| !old.contains(chunk)) {
+            if !session.known.is_somewhere(&session.repository.index, chunk)? {
+                let rule = format!("{}: chunk {chunk} of segment {} is nowhere", name(&next.key), entry.name);
+                return Err(session.rule(rule));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn chunks(entry: &SegmentEntry) -> impl Iterator<Item = ChunkId> {
+    entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map)
+}
+
+fn name(key: &LogKey) -> String {
+    format!("{}, {}@{} {}", key.source, key.context, key.incarnation, key.store)
+}
+
+/// A point must rest on the newest records, all of them durable, and on trees that can be read; what it claims must be in them.
+pub(super) fn point(session: &Session<'_>, body: &PointBody) -> Result<(), Error> {
+    for (context, logs) in &body.contexts {
+        for (store, log) in [(Store::Snapshots, &logs.snapshots), (Store::Events, &logs.events)] {
+            let (source, context) = (body.source.clone(), context.clone());
+            let key = LogKey { source, context, incarnation: logs.incarnation, store };
+            point_log(session, body.complete, &key, log)?;
+        }
+    }
+    let list = match &body.control_db {
+        ControlDb::Absent { .. } => return Ok(()),
+        ControlDb::Inner { inner, .. } => inner.list,
+        ControlDb::Zip { zip, .. } => zip.list,
+    };
+    if session.known.is_somewhere(&session.repository.index, list)? {
+        Ok(())
+    } else {
+        Err(session.rule(format!("the control database's list of chunks, {list}, is nowhere")))
+    }
+}
+
+fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog) -> Result<(), Error> {
+    let refuse = |why: String| Err(session.rule(format!("{}: {why}", name(key))));
+    // Under the lock of the one that writes, each record that is there was synced: when the session began, or when it was published.
+    let newest = session.repository.newest_record(key)?;
+    let Some(record) = newest.filter(|record| record.number == log.record) else {
+        return refuse(format!("record {} is not the newest one", log.record));
+    };
+    if complete && log.safepoint > log.head {
+        return refuse("its safepoint is above its head, and the point says that it is complete".to_owned());
+    }
+    let own = session.repository.tree(log.root)?;
+    if own.len() as u64 != log.segments {
+        return refuse(format!("its tree has {} segments, not {}", own.len(), log.segments));
+    }
+    claims(session, &record, log).or_else(|why| why.map_or_else(Err, refuse))
+}
+
+/// Why a claim does not hold: a sentence, or an error of the repository.
+type Why = Result<String, Error>;
+
+/// Each claim must be the whole or a prefix of what the record says, in its tails or in its pages.
+fn claims(session: &Session<'_>, record: &Record, log: &PointLog) -> Result<(), Why> {
+    if log.open.is_empty() {
+        return Ok(());
+    }
+    let sealed = session.repository.tree(record.state.root).map_err(Err)?;
+    for claim in &log.open {
+        let held = |entry: &SegmentEntry| {
+            let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
+            // The hash of a damaged copy is that of all its bytes: it says nothing of a prefix.
+            let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
+            is_it && (entry.logical_end > claim.length || ends_there || entry.flaw.is_some())
+        };
+        if claim.last.is_some() && !record.state.tails.iter().chain(&sealed).any(held) {
+            return Err(Ok(format!(
+                "record {} does not hold what is claimed of segment {}",
+                record.number, claim.number
+            )));
+        }
+    }
+    Ok(())
+}

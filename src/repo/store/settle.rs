@@ -1,0 +1,63 @@
+//! What a writer does before anything else: make durable whatever is there and not known to be. Seen is not durable.
+
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::index::Index;
+use crate::repo::layout;
+use crate::repo::store::numbered::Row;
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+/// Syncs every file of the repository's truth that is not known to be durable, then the directories. Packs and pages that can't be
+/// synced count as absent: they don't get known as durable.
+pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<(), Error> {
+    let rest = index.not_durable(&all_files(disk)?)?;
+    let mut synced = Vec::new();
+    for (path, length) in rest {
+        if sync(disk, &path)? {
+            synced.push((path, length));
+        }
+    }
+    sync_directories(disk, &synced)?;
+    index.mark_durable(&synced)
+}
+
+fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
+    let packs = layout::packs(disk)?.into_iter().map(|(id, length)| (layout::pack(id), length));
+    let pages = layout::pages(disk)?.into_iter().map(|(id, length)| (layout::page(id), length));
+    let mut files: Vec<(String, u64)> = packs.chain(pages).collect();
+    let mut rows = vec![Row::points(), Row::acts()];
+    for log in layout::list(disk, layout::LOGS)?.iter().filter(|listed| listed.is_directory) {
+        rows.push(Row::in_directory(format!("{}/{}", layout::LOGS, log.name)));
+    }
+    for row in rows {
+        files.extend(row.list(disk)?.into_iter().map(|(number, length)| (row.path(number), length)));
+    }
+    Ok(files)
+}
+
+/// Whether the file counts now. A numbered file that can't be synced stops the writer: others build on it.
+fn sync(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
+    match disk.sync_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound || is_named_by_hash(path) => Ok(false),
+        Err(source) => Err(Error::writing(disk.display(path), source)),
+    }
+}
+
+fn is_named_by_hash(path: &str) -> bool {
+    [layout::PACKS, layout::PAGES]
+        .iter()
+        .any(|top| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// The directories of these files; and always the fixed ones, in which a crash may have left new directories without files.
+fn sync_directories(disk: &dyn Disk, files: &[(String, u64)]) -> Result<(), Error> {
+    let fixed = ["", layout::PACKS, layout::PAGES, layout::LOGS, layout::POINTS, layout::ACTS];
+    let mut directories: BTreeSet<&str> = fixed.into_iter().collect();
+    directories.extend(files.iter().map(|(path, _)| layout::parent(path)));
+    for directory in directories {
+        disk.sync_directory(directory).map_err(|source| Error::writing(disk.display(directory), source))?;
+    }
+    Ok(())
+}

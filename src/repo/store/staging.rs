@@ -1,0 +1,123 @@
+//! Files on their way: written to `staging/`, synced, published under their names; then the directories are synced.
+//!
+//! What was published counts from [`Staging::sync_directories`] on, never before.
+
+use crate::repo::disk::Disk;
+use crate::repo::disk::NewFile;
+use crate::repo::error::Error;
+use crate::repo::layout;
+use std::collections::{BTreeSet, HashSet};
+use std::io::ErrorKind;
+
+/// The files of one writer. Only one is at work at a time: it holds `locks/writer`.
+pub(super) struct Staging<'d> {
+    disk: &'d dyn Disk,
+    last: u64,
+    /// Directories that were seen to be there.
+    directories: HashSet<String>,
+    /// Directories that hold new names.
+    unsynced: BTreeSet<String>,
+    /// Files, by name and length, that are durable once these directories are.
+    published: Vec<(String, u64)>,
+}
+
+/// A file in staging.
+pub(super) struct Staged {
+    pub path: String,
+    pub file: Box<dyn NewFile>,
+}
+
+impl<'d> Staging<'d> {
+    /// Removes what earlier writers left.
+    pub fn open(disk: &'d dyn Disk) -> Result<Self, Error> {
+        create_directory(disk, layout::STAGING)?;
+        for left in layout::list(disk, layout::STAGING)?.iter().filter(|left| !left.is_directory) {
+            let path = format!("{}/{}", layout::STAGING, left.name);
+            match disk.remove(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::writing(disk.display(&path), error));
+                }
+                _ => {}
+            }
+        }
+        let (unsynced, published) = (BTreeSet::new(), Vec::new());
+        Ok(Self { disk, last: 0, directories: HashSet::new(), unsynced, published })
+    }
+
+    /// A new file in staging.
+    pub fn create(&mut self) -> Result<Staged, Error> {
+        self.last = self.last.saturating_add(1);
+        let path = format!("{}/{}.new", layout::STAGING, self.last);
+        let file = self.disk.create_new(&path).map_err(|source| self.failed(&path, source))?;
+        Ok(Staged { path, file })
+    }
+
+    /// A whole new file in staging, synced.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<String, Error> {
+        let mut staged = self.create()?;
+        staged.file.write_all(bytes).map_err(|source| self.failed(&staged.path, source))?;
+        self.sync(staged)
+    }
+
+    /// Syncs a file in staging; gives its path. A sync that failed is not tried again.
+    pub fn sync(&self, mut staged: Staged) -> Result<String, Error> {
+        staged.file.sync().map_err(|source| self.failed(&staged.path, source))?;
+        Ok(staged.path)
+    }
+
+    /// Gives a synced file of this length its name. False if the name is taken; the file in staging is removed then.
+    pub fn publish(&mut self, staged: &str, path: &str, length: u64) -> Result<bool, Error> {
+        self.make_directory(layout::parent(path))?;
+        match self.disk.publish(staged, path) {
+            Ok(()) => {
+                self.count(path, length);
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // What stays in staging is debris.
+                let _ = self.disk.remove(staged);
+                Ok(false)
+            }
+            Err(source) => Err(self.failed(path, source)),
+        }
+    }
+
+    /// Makes a file count that was there already, under its name.
+    pub fn adopt(&mut self, path: &str, length: u64) -> Result<(), Error> {
+        self.disk.sync_file(path).map_err(|source| self.failed(path, source))?;
+        self.count(path, length);
+        Ok(())
+    }
+
+    fn count(&mut self, path: &str, length: u64) {
+        self.unsynced.insert(layout::parent(path).to_owned());
+        self.published.push((path.to_owned(), length));
+    }
+
+    /// Makes the names of all that was published durable; gives these files.
+    pub fn sync_directories(&mut self) -> Result<Vec<(String, u64)>, Error> {
+        for directory in std::mem::take(&mut self.unsynced) {
+            self.disk.sync_directory(&directory).map_err(|source| self.failed(&directory, source))?;
+        }
+        Ok(std::mem::take(&mut self.published))
+    }
+
+    fn make_directory(&mut self, path: &str) -> Result<(), Error> {
+        if self.directories.contains(path) {
+            return Ok(());
+        }
+        if create_directory(self.disk, path)? {
+            self.unsynced.insert(layout::parent(path).to_owned());
+        }
+        self.directories.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn failed(&self, path: &str, source: std::io::Error) -> Error {
+        Error::writing(self.disk.display(path), source)
+    }
+}
+
+fn create_directory(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
+    disk.create_directory(path).map_err(|source| Error::writing(disk.display(path), source))
+}
