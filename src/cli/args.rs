@@ -33,7 +33,6 @@ pub struct Cli {
 
 /// Flags that mean the same in every verb.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Global {
     /// The repository's directory
     #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, help_heading = "Everywhere")]
@@ -73,6 +72,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Show the whole round on real data: back up, list, restore, compare, verify
+    Demo(Demo),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page, or write one for each verb
@@ -172,6 +173,14 @@ pub struct Verify {
     /// Read all data too: every pack, every chunk, every transaction
     #[arg(long)]
     pub data: bool,
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Play it in this directory, which must be empty or not there, and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 }
 
 /// `completions`.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(super) enum Failure {
     /// A verb failed.
     #[error(transparent)]
-    Engine(#[from] engine::Error),
+    Engine(Box<engine::Error>),
     /// What was typed leaves open what is meant.
     #[error("{message}")]
     Usage {
@@ -33,9 +33,23 @@ pub(super) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// What the demo restored is not what was there.
+    #[error("{} is not what was backed up, {}", found.display(), expected.display())]
+    Differs {
+        /// What was there.
+        expected: PathBuf,
+        /// What was restored.
+        found: PathBuf,
+    },
     /// Signals can't be listened to.
     #[error("signals can't be listened to")]
     Signals(#[source] io::Error),
+}
+
+impl<E: Into<engine::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Engine(Box::new(error.into()))
+    }
 }
 
 impl Failure {
@@ -47,6 +61,9 @@ impl Failure {
             Self::Usage { hint, .. } => meaning(Exit::Usage, "usage", hint),
             Self::Output(_) => meaning(Exit::Failed, "output", ""),
             Self::File { .. } => meaning(Exit::Failed, "file", ""),
+            Self::Differs { .. } => {
+                meaning(Exit::Failed, "demo.differs", "this is a bug of segvault, please report it")
+            }
             Self::Signals(_) => meaning(Exit::Failed, "signals", ""),
         }
     }

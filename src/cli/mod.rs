@@ -1,6 +1,7 @@
 //! People and scripts: arguments, rendering, progress, exit codes. The only floor that prints, and reads clock and environment.
 
 pub mod args;
+mod demo;
 mod describe;
 mod duration;
 pub mod exit;
@@ -10,6 +11,7 @@ mod progress;
 mod render;
 mod repository;
 mod run;
+mod run_demo;
 mod signals;
 
 use crate::cli::exit::Exit;

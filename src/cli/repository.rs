@@ -3,7 +3,6 @@
 use crate::cli::args::{Global, REPOSITORY_VARIABLE};
 use crate::cli::failure::Failure;
 use crate::cli::signals::Signals;
-use crate::engine;
 use crate::repo::format::config;
 use crate::repo::format::config::Config;
 use crate::repo::format::id::Naming;
@@ -32,13 +31,17 @@ pub(super) fn path(global: &Global) -> Result<&Path, Failure> {
 
 /// Opens it; waits for its locks as long as was asked for.
 pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Failure> {
-    let path = path(global)?;
+    open_at(path(global)?, global, signals)
+}
+
+/// Opens the one in a directory.
+pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
     let options = OpenOptions {
         index: IndexPlace::File(path.join("index.sqlite")),
         keep_waiting: global.wait.map(|wait| keep_waiting(wait, signals.clone())),
     };
-    Ok(Repository::open(disk, options).map_err(engine::Error::from)?)
+    Ok(Repository::open(disk, options)?)
 }
 
 fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
@@ -62,7 +65,7 @@ pub(super) fn make(path: &Path) -> Result<Config, Failure> {
         naming: Naming::Blake3,
         features: Vec::new(),
     };
-    Repository::init(&LocalDisk::new(path.to_path_buf()), &config).map_err(engine::Error::from)?;
+    Repository::init(&LocalDisk::new(path.to_path_buf()), &config)?;
     Ok(config)
 }
 
@@ -71,7 +74,7 @@ fn random_id() -> Result<String, Failure> {
     let path = PathBuf::from("/dev/urandom");
     let mut bytes = [0; 16];
     match File::open(&path).and_then(|mut file| file.read_exact(&mut bytes)) {
-        Ok(()) => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Ok(()) => Ok(format!("{:032x}", u128::from_be_bytes(bytes))),
         Err(source) => Err(Failure::File { path, source }),
     }
 }

@@ -1,12 +1,13 @@
 //! From what was typed to what is done: one short function for each verb.
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
+use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
 use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::render::Screen;
+use crate::cli::render::backup::{BackupDocument, Taken};
 use crate::cli::repository;
 use crate::cli::signals::Signals;
 use crate::engine;
@@ -19,6 +20,8 @@ use crate::engine::points::Problem;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
+use crate::engine::verify;
+use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -28,6 +31,9 @@ use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// What manifests say of the program that made them.
+pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
 
 /// What every verb needs.
 pub(super) struct Run<'a> {
@@ -45,9 +51,10 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
-            Verb::Completions(asked) => self.completions(asked),
+            Verb::Demo(asked) => self.demo(asked),
+            Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
-            _ => Ok(Exit::Failed),
+            Verb::Verify(asked) => self.verify(asked),
         }
     }
 
@@ -80,19 +87,20 @@ impl Run<'_> {
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let mut source = DataDir::open(source_options(asked)).map_err(engine::Error::from)?;
-        self.screen.detail(1, &format!("contexts are in {}", source.directory().display()));
+        let mut source = DataDir::open(source_options(asked))?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let report = backup::run(&repository, &mut source, &self.backup_options(asked), &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
-        self.screen.report("backup", &report, || render::backup::text(&report))?;
+        let taken = Taken::from(&source)?;
+        let document = BackupDocument { taken: &taken, report: &report };
+        self.screen.report("backup", &document, || render::backup::text(&document))?;
         Ok(if report.complete { worst(report.weight()) } else { Exit::Incomplete })
     }
 
     fn backup_options(&self, asked: &Backup) -> BackupOptions {
         BackupOptions {
-            program: concat!("segvault ", env!("CARGO_PKG_VERSION")).to_owned(),
+            program: PROGRAM.to_owned(),
             source: asked.source.clone(),
             contexts: asked.contexts.clone(),
             excluded: asked.excluded.clone(),
@@ -125,7 +133,7 @@ impl Run<'_> {
         let repository = self.open()?;
         let plan = restore::plan(&repository, &restore_options(asked))?;
         if self.global.dry_run {
-            self.screen.result("restore-plan", &plan, || render::restore::plan(&plan))?;
+            self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
         }
         let progress = Progress::new(self.screen, self.signals.clone());
@@ -138,14 +146,24 @@ impl Run<'_> {
         Ok(whole(restored.verified && restored.warnings.is_empty()))
     }
 
-    fn completions(&self, asked: &Completions) -> Result<Exit, Failure> {
-        self.screen.bytes(&manual::completions(asked.shell))?;
-        Ok(Exit::Done)
+    fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        let repository = self.open()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
+        drop(progress);
+        let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
+        self.screen.unprinted(bad.map(render::verify::line));
+        self.screen.report("verify", &report, || render::verify::text(&report))?;
+        Ok(match report.worst() {
+            None | Some(Class::Note) => Exit::Done,
+            Some(Class::History) => Exit::GapOrOverlap,
+            Some(Class::Damage) => Exit::Damaged,
+        })
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {
         match &asked.directory {
-            None => self.screen.bytes(&manual::page()?)?,
+            None => render::print_bytes(&manual::page()?)?,
             Some(directory) => self.write_pages(directory)?,
         }
         Ok(Exit::Done)
@@ -153,9 +171,14 @@ impl Run<'_> {
 
     fn write_pages(&self, directory: &Path) -> Result<(), Failure> {
         let written = manual::write_pages(directory)?;
-        let lines = written.iter().map(|path| format!("{}\n", path.display())).collect::<String>();
-        self.screen.report("man", &serde_json::json!({ "files": written }), || lines)
+        let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
+        self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }
+}
+
+fn completions(asked: &Completions) -> Result<Exit, Failure> {
+    render::print_bytes(&manual::completions(asked.shell))?;
+    Ok(Exit::Done)
 }
 
 fn source_options(asked: &Backup) -> DataDirOptions {

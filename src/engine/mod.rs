@@ -4,6 +4,7 @@ pub mod backup;
 pub mod content;
 pub mod draft;
 pub mod error;
+pub mod logs;
 pub mod observe;
 pub mod pieces;
 pub mod points;
@@ -11,6 +12,7 @@ pub mod proof;
 pub mod restore;
 pub mod select;
 pub mod span;
+pub mod verify;
 pub mod window;
 
 pub use error::Error;

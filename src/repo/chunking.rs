@@ -208,6 +208,16 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_of_the_largest_size_is_one() {
+        let quarters = [(MIB / 4, u32::MAX); 17];
+        assert_eq!(chunks(Profile::Tail, &quarters), [2 * MIB, 2 * MIB, MIB / 4]);
+        let mut cutter = Cutter::new(Profile::Tail);
+        let ends: Vec<bool> =
+            quarters.iter().map(|(length, crc)| cutter.transaction(*length, *crc).after).collect();
+        assert_eq!(ends.iter().position(|after| *after), Some(7));
+    }
+
+    #[test]
     fn a_huge_transaction_is_cut_inside_and_off_from_its_neighbours() {
         for profile in [Profile::Sealed, Profile::Tail] {
             let huge = 16 * MIB + 1;

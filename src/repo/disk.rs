@@ -1,7 +1,7 @@
 //! The seam to the disk: verbs as low as system calls, so that a twin in the tests can lose exactly what a disk loses.
 //!
 //! Paths are relative to the repository, with `/` between their parts; `InvalidInput` for any that could lead out of it. What may be seen after a crash is said by each verb;
-//! tests/it/disk_contract.rs holds every implementation to these promises.
+//! `tests/it/disk_contract.rs` holds every implementation to these promises.
 
 use std::io;
 

@@ -9,8 +9,8 @@ pub mod disk;
 pub mod error;
 pub mod format;
 pub mod index;
-pub mod layout;
 pub mod local_disk;
+pub mod paths;
 pub mod store;
 
 pub use error::Error;

@@ -41,6 +41,8 @@ pub(super) struct Chosen {
     pub(super) candidate: Candidate,
     /// True if it is newer than all data, and the user insisted.
     pub(super) is_too_new: bool,
+    /// Those that are newer than it, and than all data.
+    pub(super) passed_over: Vec<PathBuf>,
 }
 
 /// Chooses a zip: `given`, or of the zips in the directory `given` the newest that is not too new for the data.
@@ -49,15 +51,18 @@ pub(super) fn choose(given: &Path, data: &Path, listing: &Listing, accept: bool)
     let mut candidates = candidates(given)?;
     candidates.sort_by_key(|zip| (zip.at_ms(), zip.path.clone()));
     let horizon = horizon(listing, &candidates)?;
-    let in_order = candidates.iter().rev().find(|zip| !zip.is_newer_than(horizon));
-    if let Some(zip) = in_order {
-        return Ok(Chosen { candidate: zip.clone(), is_too_new: false });
-    }
-    // All are too new: the oldest runs ahead of the data least.
-    match candidates.into_iter().next() {
+    let too_new = candidates.iter().rev().take_while(|zip| zip.is_newer_than(horizon)).count();
+    let in_order = candidates.len() - too_new;
+    // If all are too new, the oldest runs ahead of the data least.
+    let passed_over =
+        candidates.drain(in_order.max(1).min(candidates.len())..).rev().map(|zip| zip.path).collect();
+    let is_too_new = in_order == 0;
+    match candidates.pop() {
         None => Err(Error::NoControlDb { path: given.to_path_buf() }),
-        Some(zip) if accept => Ok(Chosen { candidate: zip, is_too_new: true }),
-        Some(zip) => Err(Error::ControlDbTooNew { zip: zip.path, directory: data.to_path_buf() }),
+        Some(zip) if is_too_new && !accept => {
+            Err(Error::ControlDbTooNew { zip: zip.path, directory: data.to_path_buf() })
+        }
+        Some(candidate) => Ok(Chosen { candidate, is_too_new, passed_over }),
     }
 }
 

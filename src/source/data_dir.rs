@@ -49,6 +49,7 @@ pub struct DataDir {
     directory: PathBuf,
     taken: Taken,
     host: String,
+    passed_over: Vec<PathBuf>,
 }
 
 impl DataDir {
@@ -57,13 +58,18 @@ impl DataDir {
     pub fn open(options: DataDirOptions) -> Result<Self, Error> {
         let (directory, taken) = contexts_directory(&options.path)?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Self { options, directory, taken, host })
+        Ok(Self { options, directory, taken, host, passed_over: Vec::new() })
     }
 
     /// The same directory as if this machine were called `host`.
     #[must_use]
     pub fn with_host_name(self, host: &str) -> Self {
         Self { host: host.to_owned(), ..self }
+    }
+
+    /// The control-db zips, newest first, that the last capture passed over: newer than all data, and than the one it took.
+    pub fn passed_over(&self) -> &[PathBuf] {
+        &self.passed_over
     }
 
     /// The directory that holds the contexts.
@@ -129,6 +135,7 @@ impl Source for DataDir {
         let listing = self.listing()?;
         let chosen = control_zip::choose(&given, &self.directory, &listing, self.options.accept_unordered)?;
         let zip = chosen.candidate.read()?;
+        self.passed_over = chosen.passed_over;
         Ok(ControlDbCapture::Claimed { name: chosen.candidate.name(), zip, is_too_new: chosen.is_too_new })
     }
 

@@ -15,7 +15,8 @@ use segvault::engine::observe::Unobserved;
 use segvault::engine::pieces;
 use segvault::repo::codec::Compression;
 use segvault::repo::format::act::PointRef;
-use segvault::repo::format::config::Config;
+use segvault::repo::format::config::{self, Config};
+use segvault::repo::format::id::Naming;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::point::{PointLog, Weight};
 use segvault::repo::format::record::LogKey;
@@ -62,6 +63,17 @@ fn options() -> BackupOptions {
     }
 }
 
+fn config() -> Config {
+    Config {
+        kind: config::TYPE.to_owned(),
+        version: config::VERSION,
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        at: Moment(0),
+        naming: Naming::Blake3,
+        features: Vec::new(),
+    }
+}
+
 fn open(disk: &CrashDisk) -> Repository {
     Repository::open(Arc::new(disk.clone()), OpenOptions::default())
         .expect("a repository opens after any crash")
@@ -70,8 +82,7 @@ fn open(disk: &CrashDisk) -> Repository {
 impl World {
     fn new(seed: u64) -> Self {
         let disk = CrashDisk::default();
-        Repository::init(&disk, &Config::new("0123456789abcdef0123456789abcdef".to_owned(), Moment(0)))
-            .unwrap();
+        Repository::init(&disk, &config()).unwrap();
         let server = Server::new("node", &["default", "other"], seed);
         let random = fastrand::Rng::with_seed(seed);
         Self { seed, random, server, older: Vec::new(), disk, acknowledged: Vec::new(), log: Vec::new() }
@@ -96,7 +107,8 @@ impl World {
             39..=40 => self.context().compact(),
             41..=42 => self.context().purge(),
             43..=45 => self.older.push(self.server.clone()),
-            46..=47 => self.lose_unsynced(store),
+            46 => self.lose_unsynced(store, false),
+            47 => self.lose_unsynced(store, true),
             48 => self.restore_server(),
             49..=52 => self.rot(store, which),
             53..=55 => self.context().damaged.clear(),
@@ -106,11 +118,18 @@ impl World {
         }
     }
 
-    /// A power loss: the open segment goes back, and may be written differently.
-    fn lose_unsynced(&mut self, store: Store) {
+    /// A power loss: the open segment goes back, and may be written differently. It may take the newest file as a whole, and with it
+    /// what was not synced of the one before, which is then open again.
+    fn lose_unsynced(&mut self, store: Store, with_newest: bool) {
         let keep = self.random.usize(0..4);
         let seed = self.random.u64(..);
         let context = self.context();
+        if context.store(store).segments.keys().any(|name| name.version > 0) {
+            return;
+        }
+        if with_newest && context.store(store).segments.len() > 1 {
+            context.store_mut(store).segments.pop_last();
+        }
         let open = context.store(store).open().clone();
         let blocks: Vec<Vec<Vec<u8>>> = blocks_of(&open);
         let kept = blocks.len().saturating_sub(keep);
@@ -118,10 +137,8 @@ impl World {
         for block in &blocks[..kept] {
             shorter.append_raw(block);
         }
-        if open.name().version == 0 {
-            context.store_mut(store).insert(shorter);
-            context.history.reseed(seed);
-        }
+        context.store_mut(store).insert(shorter);
+        context.history.reseed(seed);
     }
 
     /// The operator restores the server to an older state, and it goes on from there.
@@ -130,7 +147,8 @@ impl World {
             return;
         }
         let at = self.random.usize(0..self.older.len());
-        self.server = self.older[at].clone();
+        let restored = self.server.restored + 1;
+        self.server = Server { restored, ..self.older[at].clone() };
         let seed = self.random.u64(..);
         for context in self.server.contexts.values_mut() {
             context.history.reseed(seed);
@@ -155,11 +173,10 @@ impl World {
             for store in Store::ALL {
                 let mut shown = Shown::new();
                 for image in context.store(store).segments.values() {
-                    if !context.damaged.contains_key(&(store, image.name())) {
-                        shown.retain(|other, _| other.number != image.name().number);
-                        shown.insert(image.name(), image.prefix().to_vec());
-                    }
+                    shown.retain(|other, _| other.number != image.name().number);
+                    shown.insert(image.name(), image.prefix().to_vec());
                 }
+                shown.retain(|name, _| !context.damaged.contains_key(&(store, *name)));
                 all.insert((name.clone(), store), shown);
             }
         }
@@ -197,7 +214,7 @@ impl World {
             Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {
                 self.log.push("  refused: another history".to_owned());
             }
-            Err(error) => panic!("a backup failed: {error:?}\n{}", self.story()),
+            Err(error) => panic!("a backup failed: {error:?}\n{}\n{}", self.server.describe(), self.story()),
         }
     }
 
@@ -234,8 +251,7 @@ impl World {
         let repository = open(&self.disk);
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
-        let mut incarnations: BTreeMap<(String, u32, Store), BTreeMap<SegmentName, Vec<u8>>> =
-            BTreeMap::new();
+        let mut incarnations: BTreeMap<(String, Store, u32), Shown> = BTreeMap::new();
         for acknowledged in &self.acknowledged {
             let listed =
                 journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
@@ -248,9 +264,26 @@ impl World {
                     let shown = &acknowledged.shown[&(name.clone(), store)];
                     self.compare(acknowledged.point.number, (name, store), shown, &read);
                     let together =
-                        incarnations.entry((name.clone(), context.incarnation, store)).or_default();
+                        incarnations.entry((name.clone(), store, context.incarnation)).or_default();
                     self.merge(together, read);
                 }
+            }
+        }
+        self.check_forks(&incarnations);
+    }
+
+    /// No incarnation without a reason: each contradicts every one before it, in one of its stores.
+    fn check_forks(&self, incarnations: &BTreeMap<(String, Store, u32), Shown>) {
+        for ((context, store, number), shown) in incarnations {
+            for earlier in 1..*number {
+                let twin = |store| incarnations.get(&(context.clone(), store, earlier));
+                let others = Store::ALL.into_iter().filter(|other| other != store);
+                let contradicts = twin(*store).is_none_or(|other| contradict(shown, other))
+                    || others.into_iter().any(|other| {
+                        let mine = &incarnations[&(context.clone(), other, *number)];
+                        twin(other).is_some_and(|theirs| contradict(mine, theirs))
+                    });
+                assert!(contradicts, "{context}@{number} does not contradict @{earlier}\n{}", self.story());
             }
         }
     }
@@ -310,6 +343,28 @@ impl World {
             }
         }
     }
+}
+
+/// Whether two histories can't be one: other bytes in a segment, other events at a token, or a segment that goes on where it was sealed.
+fn contradict(one: &Shown, other: &Shown) -> bool {
+    let differs = |(name, bytes): (&SegmentName, &Vec<u8>)| {
+        other.get(name).is_some_and(|theirs| {
+            let common = bytes.len().min(theirs.len());
+            bytes[..common] != theirs[..common]
+        })
+    };
+    one.iter().any(differs) || overlap(one, other) || overlap(other, one)
+}
+
+/// Whether a segment of one begins inside a segment of the other.
+fn overlap(one: &Shown, other: &Shown) -> bool {
+    one.keys().any(|name| {
+        other.iter().any(|(theirs, bytes)| {
+            let events: u64 =
+                segvault::axon::segment::walk(bytes, theirs.number).map(|t| u64::from(t.events)).sum();
+            theirs.number < name.number && theirs.number.get() + events > name.number.get()
+        })
+    })
 }
 
 /// The events of each block of an image.

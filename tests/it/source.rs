@@ -383,6 +383,13 @@ mod the_control_db_is {
             put(&backups, name);
         }
         assert_eq!(captured_name(root.path(), &backups), "controldb1000000000.zip");
+        let mut source = DataDir::open(with_zip(root.path(), &backups)).unwrap();
+        source.control_db().unwrap();
+        assert_eq!(
+            source.passed_over(),
+            [backups.join("controldb1000000001.zip")],
+            "and what was passed over is known"
+        );
     }
 
     #[test]

@@ -1,4 +1,446 @@
 //! The store: what was put is there, and stays there.
 
 mod crash;
+mod index;
+mod journal;
 mod model;
+mod odd_disk;
+mod rules;
+
+use crate::support::crash_disk::{CrashDisk, Trouble};
+use model::{back_up, back_up_on, check, config, entry, noise, open};
+use odd_disk::OddDisk;
+use segvault::repo::Error;
+use segvault::repo::disk::{Disk, LockMode};
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::config::Config;
+use segvault::repo::format::entry::{End, Extent};
+use segvault::repo::format::id::{ChunkId, PackId};
+use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{OpenOptions, Repository, Session};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// A new repository in memory.
+fn new() -> CrashDisk {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    disk
+}
+
+/// Stores chunks and makes them durable.
+fn store(disk: &CrashDisk, kind: PackKind, chunks: &[Vec<u8>]) -> Vec<ChunkId> {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let ids = chunks.iter().map(|bytes| session.put(kind, bytes.clone()).unwrap()).collect();
+    let _ = session.barrier().unwrap();
+    ids
+}
+
+fn packs(disk: &CrashDisk) -> Vec<String> {
+    disk.files().into_iter().filter(|path| path.starts_with("packs/")).collect()
+}
+
+fn id_of(pack: &str) -> PackId {
+    pack.rsplit('/').next().unwrap().parse().unwrap()
+}
+
+fn is_new(session: &mut Session<'_>, bytes: &[u8]) -> bool {
+    let before = session.tally().new_chunks;
+    session.put(PackKind::Tail, bytes.to_vec()).unwrap();
+    session.tally().new_chunks > before
+}
+
+#[test]
+fn backups_come_back_from_a_real_disk() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("new/repository");
+    Repository::init(&LocalDisk::new(root.clone()), &config()).unwrap();
+    let open = || Repository::open(Arc::new(LocalDisk::new(root.clone())), OpenOptions::default()).unwrap();
+    let points: Vec<_> = (1..=3).map(|backup| back_up(&open(), backup).unwrap()).collect();
+    assert_eq!(points.iter().map(|point| point.number).collect::<Vec<_>>(), [1, 2, 3]);
+    check(&open(), &points).unwrap();
+    assert_eq!(std::fs::read_dir(root.join("staging")).unwrap().count(), 0);
+}
+
+#[test]
+fn backups_come_back_from_memory() {
+    let disk = new();
+    let points: Vec<_> = (1..=3).map(|backup| back_up_on(&disk, backup).unwrap()).collect();
+    let repository = open(&disk).unwrap();
+    check(&repository, &points).unwrap();
+    let logs = repository.logs().unwrap();
+    assert_eq!(logs.len(), 2);
+    for log in &logs {
+        assert_eq!(repository.record_numbers(log).unwrap(), [1, 2, 3]);
+        assert_eq!(repository.record(log, 2).unwrap().number, 2);
+        assert_eq!(repository.newest_record(log).unwrap().unwrap().number, 3);
+    }
+    assert!(!repository.is_unlocked());
+}
+
+#[test]
+fn what_is_known_is_stored_once() {
+    let disk = new();
+    store(&disk, PackKind::Sealed, &[noise(1, 5000), noise(1, 5000)]);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    session.put(PackKind::Tail, noise(1, 5000)).unwrap();
+    session.put_together(PackKind::Tail, vec![noise(2, 50), noise(1, 5000), noise(2, 50)]).unwrap();
+    let _ = session.barrier().unwrap();
+    let tally = session.tally();
+    assert_eq!((tally.new_chunks, tally.new_raw_bytes), (1, 50));
+    assert_eq!((tally.known_chunks, tally.known_raw_bytes), (3, 10_050));
+    assert_eq!(tally.new_stored_bytes, 50);
+    let written: u64 = packs(&disk)[..].iter().map(|pack| disk.length(pack).unwrap()).min().unwrap();
+    assert_eq!(tally.file_bytes, written);
+}
+
+#[test]
+fn chunks_that_are_put_together_share_blocks() {
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let small: Vec<Vec<u8>> = (0..1200).map(|seed| noise(seed, 16 << 10)).collect();
+    let ids = session.put_together(PackKind::ControlDb, small.clone()).unwrap();
+    let _ = session.barrier().unwrap();
+    let blocks: std::collections::BTreeSet<u32> =
+        ids.iter().map(|id| repository.index().places(*id).unwrap()[0].block).collect();
+    assert_eq!(blocks.len(), 3, "1200 chunks of 16 KiB are 19 MiB: 8 and 8 and 3");
+    for (id, bytes) in ids.iter().zip(&small) {
+        assert_eq!(*repository.chunk(*id).unwrap(), *bytes);
+    }
+}
+
+#[test]
+fn packs_end_at_their_size_and_are_the_same_whatever_the_number_of_workers() {
+    let chunks: Vec<Vec<u8>> = (0..10).map(|seed| noise(seed, 9 << 20)).collect();
+    let stored: Vec<Vec<String>> = [1, 3]
+        .into_iter()
+        .map(|workers| {
+            let disk = new();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().unwrap();
+            let ids = pool.install(|| store(&disk, PackKind::Sealed, &chunks));
+            let repository = open(&disk).unwrap();
+            for (id, bytes) in ids.iter().zip(&chunks) {
+                assert!(*repository.chunk(*id).unwrap() == *bytes);
+            }
+            packs(&disk)
+        })
+        .collect();
+    assert_eq!(stored[0].len(), 2, "90 MiB");
+    assert_eq!(stored[0], stored[1]);
+}
+
+#[test]
+fn extents_are_read_in_any_range_and_never_beyond() {
+    let disk = new();
+    let bytes = noise(1, 2500);
+    let parts: Vec<Vec<u8>> = bytes.chunks(1000).map(<[u8]>::to_vec).collect();
+    let ids = store(&disk, PackKind::Tail, &parts);
+    let extents: Vec<Extent> = ids
+        .iter()
+        .zip(&parts)
+        .map(|(chunk, part)| Extent { chunk: *chunk, length: part.len() as u32 })
+        .collect();
+    let repository = open(&disk).unwrap();
+    for (from, to) in [(0, 2500), (0, 0), (999, 1001), (1000, 2000), (2499, 2500), (300, 301), (2500, 2500)] {
+        let mut read = Vec::new();
+        let mut sink = |part: &[u8]| {
+            read.extend_from_slice(part);
+            Ok(())
+        };
+        repository.read_extents(&extents, from..to, &mut sink).unwrap();
+        assert_eq!(read, bytes[from as usize..to as usize], "{from}..{to}");
+    }
+    let beyond = repository.read_extents(&extents, 2400..2501, &mut |_| Ok(()));
+    assert!(matches!(beyond, Err(Error::Rule { .. })));
+    let longer = [Extent { chunk: ids[0], length: 1001 }];
+    let lied = repository.read_extents(&longer, 0..10, &mut |_| Ok(()));
+    assert!(matches!(lied, Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn a_place_that_is_not_empty_is_left_alone() {
+    let disk = CrashDisk::default();
+    disk.create_directory("lost+found").unwrap();
+    Repository::init(&disk, &config()).unwrap();
+    assert!(matches!(Repository::init(&disk, &config()), Err(Error::NotEmpty { .. })));
+    for other in ["photos", "packs/ab", "staging/mine", "locks/key"] {
+        let disk = CrashDisk::default();
+        let (above, name) = other.split_once('/').unwrap_or(("", other));
+        disk.create_directory(above).unwrap();
+        disk.create_new(&format!("{above}{}{name}", if above.is_empty() { "" } else { "/" })).unwrap();
+        let before = disk.files();
+        assert!(matches!(Repository::init(&disk, &config()), Err(Error::NotEmpty { .. })), "{other}");
+        assert_eq!(disk.files(), before);
+    }
+}
+
+#[test]
+fn what_is_no_repository_or_a_newer_one_is_said_so() {
+    assert!(matches!(open(&CrashDisk::default()), Err(Error::NotARepository { .. })));
+    let missing = LocalDisk::new("/nowhere/at/all".into());
+    let missing = Repository::open(Arc::new(missing), OpenOptions::default());
+    assert!(matches!(missing, Err(Error::NotARepository { .. })));
+    let disk = new();
+    let newer = Config { version: 2, ..config() }.encode();
+    disk.damage("segvault.json", |bytes| *bytes = newer);
+    assert!(matches!(open(&disk), Err(Error::Unsupported { .. })));
+    disk.damage("segvault.json", |bytes| bytes.truncate(20));
+    assert!(matches!(open(&disk), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn only_one_writes_and_who_deletes_is_alone() {
+    let disk = new();
+    let (one, two) = (open(&disk).unwrap(), open(&disk).unwrap());
+    let session = one.session().unwrap();
+    assert!(matches!(two.session(), Err(Error::Locked { .. })));
+    assert!(disk.try_lock("locks/repository", LockMode::Exclusive).unwrap().is_none());
+    drop(session);
+    drop(two.session().unwrap());
+    drop((one, two));
+    let deleting = disk.try_lock("locks/repository", LockMode::Exclusive).unwrap();
+    assert!(deleting.is_some());
+    assert!(matches!(open(&disk), Err(Error::Locked { .. })));
+}
+
+#[test]
+fn who_waits_is_asked_as_long_as_it_takes() {
+    let disk = new();
+    let holder = open(&disk).unwrap();
+    let session = holder.session().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    // Gives up at the third time of asking.
+    let keep_waiting = Arc::new(move || count.fetch_add(1, Ordering::Relaxed) < 2);
+    let options = OpenOptions { keep_waiting: Some(keep_waiting), ..OpenOptions::default() };
+    let waiter = Repository::open(Arc::new(disk.clone()), options).unwrap();
+    assert!(matches!(waiter.session(), Err(Error::Locked { .. })));
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    drop(session);
+    drop(waiter.session().unwrap());
+}
+
+#[test]
+fn a_repository_that_cannot_be_written_is_read_without_locks() {
+    let disk = new();
+    let point = back_up_on(&disk, 1).unwrap();
+    disk.plan(Trouble { read_only: true, ..Trouble::default() });
+    let repository = open(&disk).unwrap();
+    assert!(repository.is_unlocked());
+    check(&repository, &[point]).unwrap();
+    assert!(matches!(repository.session(), Err(Error::ReadOnly { .. })));
+}
+
+#[test]
+fn where_locks_keep_nobody_out_nothing_is_written() {
+    let disk = new();
+    let before = disk.files();
+    let odd = OddDisk { disk: disk.clone(), locks_work: false, overtaken_at: None };
+    assert!(matches!(open(&odd).unwrap().session(), Err(Error::NoLocks { .. })));
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn who_is_overtaken_replaces_nothing_and_says_so() {
+    for path in ["points/1.json", "logs/"] {
+        let disk = new();
+        let odd = OddDisk { disk: disk.clone(), locks_work: true, overtaken_at: Some(path) };
+        assert!(matches!(back_up_on(&odd, 1), Err(Error::Overtaken { .. })));
+        let taken = disk.files().into_iter().find(|file| file.starts_with(path)).unwrap();
+        assert_eq!(disk.read(&taken, 99).unwrap(), b"theirs");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_between_blocks_and_leaves_nothing_that_counts() {
+    let disk = new();
+    let first = back_up_on(&disk, 1).unwrap();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    session.set_interrupt(Arc::clone(&stop));
+    session.put(PackKind::Tail, noise(77, 100)).unwrap();
+    stop.store(true, Ordering::Relaxed);
+    assert!(matches!(session.barrier(), Err(Error::Interrupted)));
+    drop(session);
+    check(&repository, &[first]).unwrap();
+    back_up(&repository, 2).unwrap();
+}
+
+#[test]
+fn leftovers_in_staging_go_with_the_next_writer() {
+    let disk = new();
+    disk.create_new("staging/1.new").unwrap().write_all(b"half").unwrap();
+    disk.create_new("staging/other").unwrap();
+    drop(open(&disk).unwrap());
+    assert_eq!(disk.list("staging").unwrap().len(), 2, "a reader removes nothing");
+    drop(open(&disk).unwrap().session().unwrap());
+    assert_eq!(disk.list("staging").unwrap(), []);
+}
+
+#[test]
+fn a_chunk_in_two_packs_survives_damage_in_one() {
+    let disk = new();
+    let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
+    let first = packs(&disk).remove(0);
+    // An act calls the pack damaged: the chunk is written again, beside another one, so that the packs differ.
+    act(&disk, Deed::Damaged { packs: vec![id_of(&first)] });
+    store(&disk, PackKind::Tail, &[noise(2, 1000), noise(1, 1000)]);
+    assert_eq!(packs(&disk).len(), 2);
+    for damaged in packs(&disk) {
+        let disk = disk.reboot(crate::support::crash_disk::Image::ProcessKilled);
+        disk.damage(&damaged, |bytes| bytes[600] ^= 1);
+        assert_eq!(*open(&disk).unwrap().chunk(id).unwrap(), noise(1, 1000));
+        disk.remove(&damaged).unwrap();
+        assert_eq!(*open(&disk).unwrap().chunk(id).unwrap(), noise(1, 1000));
+    }
+}
+
+fn act(disk: &CrashDisk, deed: Deed) {
+    let repository = open(disk).unwrap();
+    repository.session().unwrap().publish_act(Moment(1), deed).unwrap();
+}
+
+#[test]
+fn damaged_and_missing_chunks_are_told_apart() {
+    let disk = new();
+    let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
+    let pack = packs(&disk).remove(0);
+    let repository = open(&disk).unwrap();
+    disk.damage(&pack, |bytes| bytes[600] ^= 1);
+    assert!(matches!(repository.chunk(id), Err(Error::ChunkDamaged { chunk, .. }) if chunk == id));
+    disk.remove(&pack).unwrap();
+    assert!(matches!(repository.chunk(id), Err(Error::Missing { .. })));
+    assert!(matches!(open(&disk).unwrap().chunk(id), Err(Error::ChunkMissing { chunk }) if chunk == id));
+}
+
+#[test]
+fn a_reader_finds_what_was_moved_while_it_runs() {
+    let disk = new();
+    let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
+    let pack = packs(&disk).remove(0);
+    let reader = open(&disk).unwrap();
+    // What a prune does, in short: the chunk is written to another pack, the first one goes.
+    act(&disk, Deed::Dead { packs: vec![id_of(&pack)] });
+    store(&disk, PackKind::Tail, &[noise(1, 1000), noise(2, 1000)]);
+    disk.remove(&pack).unwrap();
+    assert_eq!(*reader.chunk(id).unwrap(), noise(1, 1000));
+}
+
+#[test]
+fn packs_that_an_act_speaks_against_are_not_built_upon() {
+    for deed in
+        [|packs| Deed::Dead { packs }, |packs| Deed::Damaged { packs }] as [fn(Vec<PackId>) -> Deed; 2]
+    {
+        let disk = new();
+        store(&disk, PackKind::Tail, &[noise(1, 1000)]);
+        let pack = id_of(&packs(&disk)[0]);
+        assert!(!is_new(&mut open(&disk).unwrap().session().unwrap(), &noise(1, 1000)));
+        act(&disk, deed(vec![pack]));
+        assert!(is_new(&mut open(&disk).unwrap().session().unwrap(), &noise(1, 1000)));
+    }
+}
+
+#[test]
+fn with_an_act_that_cannot_be_read_no_pack_is_built_upon() {
+    let disk = new();
+    store(&disk, PackKind::Tail, &[noise(1, 1000)]);
+    act(&disk, Deed::Verified { packs: Vec::new() });
+    disk.damage("acts/1.json", |bytes| bytes.truncate(9));
+    assert!(is_new(&mut open(&disk).unwrap().session().unwrap(), &noise(1, 1000)));
+}
+
+#[test]
+fn a_pack_is_asked_itself_before_it_is_built_upon() {
+    let disk = new();
+    store(&disk, PackKind::Tail, &[noise(1, 1000)]);
+    let pack = packs(&disk).remove(0);
+    for harm in [
+        |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1,
+        |bytes: &mut Vec<u8>| bytes.truncate(500),
+        |bytes: &mut Vec<u8>| bytes.fill(0),
+    ] {
+        let disk = disk.reboot(crate::support::crash_disk::Image::ProcessKilled);
+        let repository = open(&disk).unwrap();
+        let mut session = repository.session().unwrap();
+        // Behind the index's back.
+        disk.damage(&pack, harm);
+        assert!(is_new(&mut session, &noise(1, 1000)));
+    }
+}
+
+#[test]
+fn a_pack_that_is_there_already_is_read_before_it_is_used() {
+    let disk = new();
+    let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
+    let pack = packs(&disk).remove(0);
+    act(&disk, Deed::Damaged { packs: vec![id_of(&pack)] });
+    // It was good after all: the same pack again.
+    assert_eq!(store(&disk, PackKind::Tail, &[noise(1, 1000)]), [id]);
+    assert_eq!(packs(&disk).len(), 1);
+    assert_eq!(disk.list("staging").unwrap(), []);
+    disk.damage(&pack, |bytes| bytes[600] ^= 1);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    session.put(PackKind::Tail, noise(1, 1000)).unwrap();
+    assert!(matches!(session.barrier(), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn a_damaged_page_is_said_and_never_replaced() {
+    let disk = new();
+    back_up_on(&disk, 1).unwrap();
+    let page = disk.files().into_iter().find(|path| path.starts_with("pages/")).unwrap();
+    disk.damage(&page, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let damaged = disk.read(&page, 1 << 20).unwrap();
+    let error = back_up_on(&disk, 2).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert_eq!(disk.read(&page, 1 << 20).unwrap(), damaged);
+}
+
+#[test]
+fn a_damaged_record_is_named() {
+    let disk = new();
+    back_up_on(&disk, 1).unwrap();
+    let record = disk.files().into_iter().find(|path| path.starts_with("logs/")).unwrap();
+    disk.damage(&record, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    match open(&disk).unwrap().logs() {
+        Err(Error::Damaged { path, .. }) => assert!(path.ends_with(&record), "{path}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn chunks_are_neither_empty_nor_too_long() {
+    let disk = new();
+    for length in [0, (24 << 20) + 1] {
+        let repository = open(&disk).unwrap();
+        let refused = repository.session().unwrap().put(PackKind::Tail, vec![0; length]);
+        assert!(matches!(refused, Err(Error::Rule { .. })));
+    }
+}
+
+#[test]
+fn a_tree_of_many_entries_comes_back_and_shares_its_pages() {
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let extent = Extent { chunk: session.put(PackKind::Sealed, noise(1, 10)).unwrap(), length: 10 };
+    let entries: Vec<_> =
+        (0..2000).map(|number| entry(number * 5, &noise(1, 10), vec![extent], End::Rolled, 5)).collect();
+    let root = session.put_tree(&entries).unwrap();
+    let pages = disk.files().iter().filter(|path| path.starts_with("pages/")).count();
+    assert!(pages > 16, "{pages}");
+    session.put_tree(&entries[..1999]).unwrap();
+    let more = disk.files().iter().filter(|path| path.starts_with("pages/")).count();
+    assert!(more <= pages + 3, "{more} {pages}");
+    assert_eq!(repository.tree(root).unwrap(), entries);
+    let backwards: Vec<_> = entries.iter().rev().cloned().collect();
+    assert!(matches!(session.put_tree(&backwards), Err(Error::Rule { .. })));
+}

@@ -26,7 +26,8 @@ impl Equal {
 
 /// Compares two files.
 pub(super) fn equal_file(expected: &Path, found: &Path) -> Result<Equal, Failure> {
-    let read = |path: &Path| fs::read(path).map_err(|source| Failure::File { path: path.to_path_buf(), source });
+    let read =
+        |path: &Path| fs::read(path).map_err(|source| Failure::File { path: path.to_path_buf(), source });
     let (expected_bytes, found_bytes) = (read(expected)?, read(found)?);
     if expected_bytes != found_bytes {
         return Err(Failure::Differs { expected: expected.to_path_buf(), found: found.to_path_buf() });
@@ -36,9 +37,8 @@ pub(super) fn equal_file(expected: &Path, found: &Path) -> Result<Equal, Failure
 
 /// Compares the data files below two server roots: the same names, the same bytes.
 pub(super) fn equal_data(expected: &Path, found: &Path) -> Result<Equal, Failure> {
-    let list = |root: &Path| {
-        data_files(root).map_err(|source| Failure::File { path: root.to_path_buf(), source })
-    };
+    let list =
+        |root: &Path| data_files(root).map_err(|source| Failure::File { path: root.to_path_buf(), source });
     let (expected_files, found_files) = (list(expected)?, list(found)?);
     if expected_files.keys().ne(found_files.keys()) {
         return Err(Failure::Differs { expected: expected.to_path_buf(), found: found.to_path_buf() });

@@ -75,7 +75,8 @@ fn time_of(directory: &Path, token: Token) -> io::Result<Timestamp> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let FileKind::Data { store: Store::Events, name, .. } = classify(&name) {
             let bytes = fs::read(&path)?;
-            let holder = walk(&bytes, name.number).find(|t| t.first_token <= token && t.last_token() >= token);
+            let holder =
+                walk(&bytes, name.number).find(|t| t.first_token <= token && t.last_token() >= token);
             if let Some(time) = holder.and_then(|transaction| last_time(&transaction)) {
                 return Ok(time);
             }

@@ -107,7 +107,8 @@ impl Stage<'_> {
             directory: self.directory.clone(),
             copies_bytes: copies(|moment| moment.file_bytes),
             history_bytes: copies(|moment| moment.history_bytes),
-            repository_bytes: compare::size_of_tree(&self.repository_path).map_err(at(&self.repository_path))?,
+            repository_bytes: compare::size_of_tree(&self.repository_path)
+                .map_err(at(&self.repository_path))?,
             moments,
             proofs,
             verified,

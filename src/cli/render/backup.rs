@@ -3,27 +3,69 @@
 use crate::axon::name::Store;
 use crate::cli::describe::one_line;
 use crate::cli::render::findings;
-use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, span};
 use crate::engine::backup::BackupReport;
 use crate::engine::backup::report::{ControlDbReport, StoreReport};
+use crate::source;
+use crate::source::Source;
+use crate::source::data_dir::DataDir;
 use comfy_table::Table;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 const HEAD: [&str; 9] =
     ["CONTEXT", "STORE", ">NEW", ">GROWN", ">KNOWN", ">DAMAGED", ">NEW EVENTS", ">TOKENS", ">HISTORY"];
 
-/// The report as people read it.
-pub(in crate::cli) fn text(report: &BackupReport) -> String {
-    let mut text = format!("{}\n", headline(report));
-    text.push_str(&format!("control database: {}\n", control_db(report)));
-    text.push_str(&lines(&stores(report)));
-    if !report.left_out.is_empty() {
-        text.push_str(&format!("left out: {}\n", one_line(&report.left_out.join(", "))));
+/// What the backup was made from.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Taken {
+    /// What is known of the source: the directory that was taken, and why.
+    facts: BTreeMap<String, String>,
+    /// Control-db zips that are newer than all data: an older one was taken.
+    passed_over: Vec<String>,
+}
+
+/// A backup's document.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct BackupDocument<'a> {
+    #[serde(flatten)]
+    pub(in crate::cli) taken: &'a Taken,
+    #[serde(flatten)]
+    pub(in crate::cli) report: &'a BackupReport,
+}
+
+impl Taken {
+    pub(in crate::cli) fn from(source: &DataDir) -> Result<Self, source::Error> {
+        let passed_over = source.passed_over().iter().map(|zip| zip.display().to_string()).collect();
+        Ok(Self { facts: source.identity()?.facts, passed_over })
     }
-    text.push_str(&format!("{}\n", sums(report)));
-    text.push_str(&findings::list(&report.findings));
-    text
+
+    fn text(&self) -> String {
+        let fact = |key: &str| one_line(self.facts.get(key).map_or("-", String::as_str));
+        let data = format!("data: {} ({})", fact("directory"), fact("taken"));
+        let note = |zip: &String| {
+            format!("  note: {} is newer than all data: an older zip was taken", one_line(zip))
+        };
+        std::iter::once(data).chain(self.passed_over.iter().map(note)).collect::<Text>().finish()
+    }
+}
+
+/// The report as people read it.
+pub(in crate::cli) fn text(document: &BackupDocument<'_>) -> String {
+    let report = document.report;
+    let mut text = Text::default();
+    text.line(&headline(report));
+    text.lines(&document.taken.text());
+    text.line(&format!("control database: {}", control_db(report)));
+    text.lines(&lines(&stores(report)));
+    if !report.left_out.is_empty() {
+        text.line(&format!("left out: {}", one_line(&report.left_out.join(", "))));
+    }
+    text.line(&sums(report));
+    text.lines(&findings::list(&report.findings));
+    text.finish()
 }
 
 fn headline(report: &BackupReport) -> String {

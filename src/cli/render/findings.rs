@@ -1,7 +1,7 @@
 //! Findings: what a reader of a point must know.
 
 use crate::cli::describe::one_line;
-use crate::cli::render::style;
+use crate::cli::render::style::{self, Text};
 use crate::repo::format::point::{Finding, Weight};
 
 /// One line: `default events 00000000000000000406.events at 1024: text`.
@@ -20,7 +20,8 @@ pub(in crate::cli) fn line(finding: &Finding) -> String {
 pub(in crate::cli) fn list(findings: &[Finding]) -> String {
     let mut sorted: Vec<_> = findings.iter().collect();
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    sorted.into_iter().map(|finding| format!("  {} {}\n", weight(finding.weight), line(finding))).collect()
+    let line = |finding: &Finding| format!("  {} {}", weight(finding.weight), line(finding));
+    sorted.into_iter().map(line).collect::<Text>().finish()
 }
 
 fn weight(weight: Weight) -> String {

@@ -4,6 +4,7 @@
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
 pub(super) mod backup;
+pub(super) mod demo;
 mod findings;
 pub(super) mod points;
 pub(super) mod restore;
@@ -11,6 +12,7 @@ pub(super) mod show;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
+pub(super) mod verify;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};
@@ -53,6 +55,11 @@ impl Screen {
         !self.json && self.quiet == 0
     }
 
+    /// A step of what is being done, where people read.
+    pub(super) fn step(self, text: &str) -> Result<(), Failure> {
+        if self.json || self.quiet > 0 { Ok(()) } else { print(text) }
+    }
+
     /// What was asked for: a document, or the text that people read.
     pub(super) fn result<T: Serialize>(
         self,
@@ -60,7 +67,7 @@ impl Screen {
         value: &T,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.json { self.document(kind, value) } else { self.text(&text()) }
+        if self.json { document(kind, value) } else { print(&text()) }
     }
 
     /// What was done: as [`Screen::result`], but not printed as text with `--quiet`.
@@ -73,23 +80,6 @@ impl Screen {
         if self.quiet > 0 && !self.json { Ok(()) } else { self.result(kind, value, text) }
     }
 
-    fn document<T: Serialize>(self, kind: &str, value: &T) -> Result<(), Failure> {
-        let document = Document { schema: format!("segvault.{kind}/1"), r#type: kind, value };
-        let mut line = serde_json::to_vec(&document).map_err(|error| Failure::Output(error.into()))?;
-        line.push(b'\n');
-        self.bytes(&line)
-    }
-
-    /// Text on stdout, as it is (it may hold colours; they are left out where no terminal wants them).
-    pub(super) fn text(self, text: &str) -> Result<(), Failure> {
-        forgive(anstream::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
-    }
-
-    /// Bytes on stdout.
-    pub(super) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
-        forgive(io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()))
-    }
-
     /// Something that the user should see now.
     pub(super) fn warning(self, text: &str) {
         if self.quiet > 1 {
@@ -97,25 +87,30 @@ impl Screen {
         }
         let text = one_line(text);
         if self.json {
-            self.stderr_json(&json!({ "schema": "segvault.warning/1", "type": "warning", "message": text }));
+            tell_json(&json!({ "schema": "segvault.warning/1", "type": "warning", "message": text }));
         } else {
             let (warn, plain) = (style::WARNING, style::PLAIN);
-            self.stderr(&format!("segvault: {warn}warning{plain}: {text}"));
+            tell(&format!("segvault: {warn}warning{plain}: {text}"));
         }
     }
 
     /// Warnings of a report that `--quiet` keeps from being printed.
     pub(super) fn findings(self, findings: &[Finding]) {
         let weighty = findings.iter().filter(|finding| finding.weight >= Weight::Warning);
+        self.unprinted(weighty.map(findings::line));
+    }
+
+    /// Lines of a report that `--quiet` keeps from being printed, and that must be seen all the same.
+    pub(super) fn unprinted(self, lines: impl Iterator<Item = String>) {
         if self.quiet > 0 && !self.json {
-            weighty.for_each(|finding| self.warning(&findings::line(finding)));
+            lines.for_each(|line| self.warning(&line));
         }
     }
 
     /// What is done right now, for `--verbose`: level 1 tells the steps, level 2 the files.
     pub(super) fn detail(self, level: u8, text: &str) {
         if self.verbose >= level && !self.json {
-            self.stderr(&one_line(text));
+            tell(&one_line(text));
         }
     }
 
@@ -123,7 +118,7 @@ impl Screen {
     pub(super) fn failure(self, failure: &Failure, exit: Exit) {
         let (message, meaning) = (chain(failure), failure.meaning());
         if self.json {
-            self.stderr_json(&json!({
+            tell_json(&json!({
                 "schema": "segvault.error/1", "type": "error", "id": meaning.id,
                 "message": message, "hint": meaning.hint, "exit": exit.code(),
             }));
@@ -131,7 +126,7 @@ impl Screen {
         }
         let (bad, plain) = (style::BAD, style::PLAIN);
         let hint = if meaning.hint.is_empty() { String::new() } else { format!(": {}", meaning.hint) };
-        self.stderr(&format!("segvault: {bad}{message}{plain}{hint}"));
+        tell(&format!("segvault: {bad}{message}{plain}{hint}"));
     }
 
     /// A usage error as the parser words it, or the help or version that was asked for.
@@ -140,7 +135,7 @@ impl Screen {
         if self.json && exit == Exit::Usage {
             let text = error.render().to_string();
             let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            self.stderr_json(&json!({
+            tell_json(&json!({
                 "schema": "segvault.error/1", "type": "error", "id": "usage",
                 "message": one_line(message), "hint": "see segvault --help", "exit": exit.code(),
             }));
@@ -150,15 +145,33 @@ impl Screen {
         }
         exit
     }
+}
 
-    fn stderr(self, line: &str) {
-        // There is nobody left to tell if this fails.
-        let _ = writeln!(anstream::stderr().lock(), "{line}");
-    }
+fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {
+    let document = Document { schema: format!("segvault.{kind}/1"), r#type: kind, value };
+    let mut line = serde_json::to_vec(&document).map_err(|error| Failure::Output(error.into()))?;
+    line.push(b'\n');
+    print_bytes(&line)
+}
 
-    fn stderr_json(self, value: &serde_json::Value) {
-        let _ = writeln!(io::stderr().lock(), "{value}");
-    }
+/// Text on stdout. It may hold colours; they are left out where no terminal wants them.
+fn print(text: &str) -> Result<(), Failure> {
+    forgive(anstream::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
+}
+
+/// Bytes on stdout, as they are.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    forgive(io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()))
+}
+
+/// A line on stderr. If this fails there is nobody left to tell.
+fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// An object on a line of stderr.
+fn tell_json(value: &serde_json::Value) {
+    let _ = writeln!(io::stderr().lock(), "{value}");
 }
 
 /// Whoever reads stdout has closed it: what was asked for has been done all the same.

@@ -1,7 +1,7 @@
 //! The list of points, and below it what can be restored.
 
 use crate::cli::describe::one_line;
-use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time};
 use crate::engine::points::{Changed, ContextRow, LogRow, Overview, PointRow, Problem, TimeSpan, Window};
@@ -23,19 +23,20 @@ const HEAD: [&str; 11] = [
 
 /// All points, then all windows, then what could not be read.
 pub(in crate::cli) fn text(overview: &Overview) -> String {
-    let mut text = match overview.points.as_slice() {
-        [] => "no points yet: make one with 'segvault backup'\n".to_owned(),
-        points => lines(&points_table(points)),
-    };
+    let mut text = Text::default();
+    match overview.points.as_slice() {
+        [] => text.line("no points yet: make one with 'segvault backup'"),
+        points => text.lines(&lines(&points_table(points))),
+    }
     if overview.forgotten > 0 {
-        text.push_str(&format!("({} not listed)\n", plural(overview.forgotten as u64, "forgotten point")));
+        text.line(&format!("({} not listed)", plural(overview.forgotten as u64, "forgotten point")));
     }
     if !overview.windows.is_empty() {
-        text.push_str("\nwhat the archive holds, without a gap:\n");
-        text.push_str(&lines(&windows_table(&overview.windows)));
+        text.line("\nwhat the archive holds, without a gap:");
+        text.lines(&lines(&windows_table(&overview.windows)));
     }
-    text.push_str(&problems(&overview.problems));
-    text
+    text.lines(&problems(&overview.problems));
+    text.finish()
 }
 
 fn points_table(points: &[PointRow]) -> Table {
@@ -157,9 +158,9 @@ fn remark(window: &Window) -> String {
 pub(in crate::cli) fn problems(problems: &[Problem]) -> String {
     let (bad, plain) = (style::BAD, style::PLAIN);
     let line = |problem: &Problem| {
-        format!("{bad}unreadable{plain}: {}: {}\n", one_line(&problem.path), one_line(&problem.why))
+        format!("{bad}unreadable{plain}: {}: {}", one_line(&problem.path), one_line(&problem.why))
     };
-    problems.iter().map(line).collect()
+    problems.iter().map(line).collect::<Text>().finish()
 }
 
 #[cfg(test)]
@@ -226,7 +227,7 @@ mod tests {
             context("b", 2, log(Some(19), Some(5)), log(Some(3), Some(0))),
         ];
         let expected = "\
-POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED    HISTORY   CONTROL DB  ORDER  STATE
+POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED     HISTORY  CONTROL DB  ORDER  STATE
     7  2026-11-22 21:10:49  node-1  a                9          none  all        2.00 KiB        none  none   complete
                                     b@2             19             3  +5 events  2.00 KiB
 ";

@@ -2,7 +2,7 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::findings;
-use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time, span};
 use crate::engine::restore::{
@@ -12,29 +12,23 @@ use crate::repo::format::moment::Moment;
 use comfy_table::Table;
 
 /// What is going to be done.
-pub(in crate::cli) fn plan(plan: &Plan) -> String {
-    let head = style::HEAD;
-    let plain = style::PLAIN;
-    let mut text = format!(
-        "{head}would restore point {} of {}{plain}, made {} (order {}), into {}\n",
-        plan.point.number,
-        one_line(&plan.source),
-        plan.at,
-        order(plan.order, false),
-        one_line(&plan.target.display().to_string()),
-    );
-    text.push_str(&lines(&planned_stores(plan)));
-    text.push_str(&format!("control database: {}\n", planned_control_db(&plan.control_db)));
+pub(in crate::cli) fn planned(plan: &Plan) -> String {
+    let mut text = Text::default();
+    text.line(&plan_headline(plan));
+    text.lines(&lines(&planned_stores(plan)));
+    text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
     let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
-    let files = plural(plan.files, "file");
-    text.push_str(&format!(
-        "{files}, {} long, {} on disk; {free} free there\n",
-        bytes(plan.length),
-        bytes(plan.bytes)
-    ));
-    text.push_str(&findings::list(&plan.warnings));
-    text.push_str(&findings::list(&plan.notes));
-    text
+    let (files, length) = (plural(plan.files, "file"), bytes(plan.length));
+    text.line(&format!("{files}, {length} long, {} on disk; {free} free there", bytes(plan.bytes)));
+    text.lines(&findings::list(&plan.warnings));
+    text.lines(&findings::list(&plan.notes));
+    text.finish()
+}
+
+fn plan_headline(plan: &Plan) -> String {
+    let (number, source, at) = (plan.point.number, one_line(&plan.source), plan.at);
+    let (order, target) = (order(plan.order, false), one_line(&plan.target.display().to_string()));
+    format!("would restore point {number} of {source}, made {at} (order {order}), into {target}")
 }
 
 fn planned_stores(plan: &Plan) -> Table {
@@ -85,32 +79,32 @@ fn planned_control_db(plan: &ControlDbPlan) -> String {
 
 /// What was done, in so many milliseconds.
 pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
-    let (good, warn, plain) = (style::GOOD, style::WARNING, style::PLAIN);
-    let mut text = format!(
-        "restored point {} of {}, made {}, into {}, in {}\n",
-        done.point.number,
-        one_line(&done.source),
-        done.at,
-        one_line(&done.target.display().to_string()),
-        span(took),
-    );
-    text.push_str(&lines(&restored_stores(done)));
-    text.push_str(&format!("control database: {}\n", restored_control_db(done.control_db.as_ref())));
-    text.push_str(&format!(
-        "{}, {} long, {} written\n",
-        plural(done.files, "file"),
-        bytes(done.length),
-        bytes(done.bytes)
-    ));
-    text.push_str(&if done.verified {
-        format!("{good}read again from disk and proven whole{plain}: tokens, checksums, hashes\n")
+    let mut text = Text::default();
+    text.line(&headline(done, took));
+    text.lines(&lines(&restored_stores(done)));
+    text.line(&format!("control database: {}", restored_control_db(done.control_db.as_ref())));
+    let (files, length) = (plural(done.files, "file"), bytes(done.length));
+    text.line(&format!("{files}, {length} long, {} written", bytes(done.bytes)));
+    text.line(&proof(done));
+    text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
+    text.lines(&findings::list(&done.warnings));
+    text.lines(&findings::list(&done.notes));
+    text.finish()
+}
+
+fn headline(done: &Restored, took: i64) -> String {
+    let (number, source, at) = (done.point.number, one_line(&done.source), done.at);
+    let (target, took) = (one_line(&done.target.display().to_string()), span(took));
+    format!("restored point {number} of {source}, made {at}, into {target}, in {took}")
+}
+
+fn proof(done: &Restored) -> String {
+    let (good, warn, end) = (style::GOOD, style::WARNING, style::PLAIN);
+    if done.verified {
+        format!("{good}read again from disk and proven whole{end}: tokens, checksums, hashes")
     } else {
-        format!("{warn}read again from disk, as archived, but not whole{plain}: see below\n")
-    });
-    text.push_str("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)\n");
-    text.push_str(&findings::list(&done.warnings));
-    text.push_str(&findings::list(&done.notes));
-    text
+        format!("{warn}read again from disk, as archived, but not whole{end}: see below")
+    }
 }
 
 fn restored_stores(done: &Restored) -> Table {

@@ -3,7 +3,7 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::findings;
 use crate::cli::render::points::problems;
-use crate::cli::render::style::{self, lines, table};
+use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, short_time};
 use crate::engine::points::{ContextDetail, LogDetail, PointDetail, PointRow, SegmentRow, SegmentState};
@@ -46,7 +46,8 @@ fn head(point: &PointDetail) -> String {
     facts.extend((!row.left_out.is_empty()).then(|| ("left out", row.left_out.join(", "))));
     facts.extend(row.tags.iter().map(|(key, value)| ("tag", format!("{key}={value}"))));
     facts.extend(point.facts.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    facts.iter().map(|(key, value)| format!("{:<17} {}\n", one_line(key), one_line(value))).collect()
+    let line = |(key, value): &(&str, String)| format!("{:<17} {}", one_line(key), one_line(value));
+    facts.iter().map(line).collect::<Text>().finish()
 }
 
 fn state(row: &PointRow) -> String {
@@ -127,40 +128,34 @@ fn segment(segment: &SegmentRow) -> [String; 10] {
 }
 
 fn segment_state(segment: &SegmentRow) -> String {
-    let mut words = match segment.state {
-        SegmentState::Sealed => "sealed".to_owned(),
-        SegmentState::Open => "open".to_owned(),
-        SegmentState::Damaged => "damaged".to_owned(),
+    let state = match segment.state {
+        SegmentState::Sealed => "sealed",
+        SegmentState::Open => "open",
+        SegmentState::Damaged => "damaged",
     };
-    if let Some(flaw) = &segment.flaw {
-        words.push_str(&format!(" ({})", one_line(flaw)));
-    }
-    if !segment.current {
-        words.push_str(", replaced by a higher version");
-    }
-    if !segment.found {
-        words.push_str(", LOST");
-    }
-    words
+    let flaw = segment.flaw.as_ref().map(|flaw| format!("({})", one_line(flaw)));
+    let replaced = (!segment.current).then(|| "(replaced by a higher version)".to_owned());
+    let lost = (!segment.found).then(|| "(LOST)".to_owned());
+    let words = [Some(state.to_owned()), flaw, replaced, lost];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn steps(steps: &[StepAt]) -> Table {
     let mut rows = table(&["TIME", "STEP"]);
     for step in steps {
-        let of =
-            step.context.as_ref().map_or_else(String::new, |context| format!(" of {}", one_line(context)));
-        rows.add_row([step.at.to_string(), format!("{}{of}", words(step.step))]);
+        rows.add_row([step.at.to_string(), words(step)]);
     }
     rows
 }
 
-fn words(step: StepKind) -> &'static str {
-    match step {
-        StepKind::Versions => "the versions present were listed",
-        StepKind::ControlDb => "the control database was captured",
-        StepKind::Safepoints => "the safepoints were read",
-        StepKind::Snapshots => "the snapshots were archived",
-        StepKind::Events => "the events were archived",
-        StepKind::Recheck => "versions and heads were looked at again",
+fn words(step: &StepAt) -> String {
+    let context = step.context.as_deref().map(one_line).unwrap_or_default();
+    match step.step {
+        StepKind::Versions => "the versions present were listed".to_owned(),
+        StepKind::ControlDb => "the control database was captured".to_owned(),
+        StepKind::Safepoints => "the safepoints were read".to_owned(),
+        StepKind::Snapshots => format!("the snapshots of {context} were archived"),
+        StepKind::Events => format!("the events of {context} were archived"),
+        StepKind::Recheck => "versions and heads were looked at again".to_owned(),
     }
 }

@@ -14,6 +14,37 @@ pub(in crate::cli) const HEAD: Style = Style::new().bold();
 /// Back to plain text.
 pub(in crate::cli) const PLAIN: Reset = Reset;
 
+/// Text that is written line by line.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct Text(String);
+
+impl Text {
+    /// One more line.
+    pub(in crate::cli) fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Lines that are lines already.
+    pub(in crate::cli) fn lines(&mut self, lines: &str) {
+        self.0.push_str(lines);
+    }
+
+    /// All of it.
+    pub(in crate::cli) fn finish(self) -> String {
+        self.0
+    }
+}
+
+/// Each on a line of its own.
+impl FromIterator<String> for Text {
+    fn from_iter<I: IntoIterator<Item = String>>(lines: I) -> Self {
+        let mut text = Self::default();
+        lines.into_iter().for_each(|line| text.line(&line));
+        text
+    }
+}
+
 /// A table without lines, as wide as its content. Columns whose head begins with `>` are aligned to the right.
 pub(in crate::cli) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
@@ -35,13 +66,11 @@ pub(in crate::cli) fn table(head: &[&str]) -> Table {
 
 /// A table's lines, its head in bold.
 pub(in crate::cli) fn lines(table: &Table) -> String {
-    let mut text = String::new();
-    for (at, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        let line = if at == 0 { format!("{HEAD}{line}{PLAIN}\n") } else { format!("{line}\n") };
-        text.push_str(&line);
-    }
-    text
+    let styled = |(at, line): (usize, String)| match (at, line.trim_end()) {
+        (0, head) => format!("{HEAD}{head}{PLAIN}"),
+        (_, line) => line.to_owned(),
+    };
+    table.lines().enumerate().map(styled).collect::<Text>().finish()
 }
 
 #[cfg(test)]

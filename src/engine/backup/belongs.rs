@@ -18,6 +18,7 @@ use crate::engine::backup::sources::prove_same_source;
 use crate::engine::backup::sources::refuse_other_cut;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
+use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -54,7 +55,13 @@ impl Belonging<'_> {
         };
         let which = (newest.incarnation, store);
         let twice = self.known.twice_read(self.repository, self.name, context, which)?;
-        reader.store(files, &Proven { log: Some(newest.log(store)), twice }, &archived.existing)
+        let proven = Proven { log: Some(newest.log(store)), twice };
+        let seen = reader.store(files, &proven, &archived.existing)?;
+        if is_one_chain(&seen) || !has_skipped(&seen) {
+            return Ok(seen);
+        }
+        // Tokens that do not fit together are proof enough that sizes and times have lied.
+        reader.store(files, &Proven::nothing(), &archived.existing)
     }
 
     /// Decides for all contexts; refuses what is the history of another source.
@@ -115,7 +122,7 @@ impl Belonging<'_> {
         if let Some(listing) = self.everything.contexts.get(&seen.name) {
             for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)]
             {
-                if place.segments.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..))) {
+                if has_skipped(&place.segments) {
                     let files = &listing.store(store).segments;
                     place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
                 }
@@ -147,6 +154,18 @@ impl Belonging<'_> {
         }
         findings
     }
+}
+
+fn has_skipped(seen: &[SeenSegment]) -> bool {
+    seen.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..)))
+}
+
+/// Whether each segment begins where the one before ends (or is another version of it).
+fn is_one_chain(seen: &[SeenSegment]) -> bool {
+    seen.iter().zip(seen.iter().skip(1)).all(|(one, other)| {
+        let next = one.entry().and_then(SegmentEntry::next_token);
+        one.name().number == other.name().number || next == Some(other.name().number)
+    })
 }
 
 fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {

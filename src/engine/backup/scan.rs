@@ -133,7 +133,16 @@ impl Scanner<'_, '_> {
     fn header(&mut self, head: &[u8]) -> Result<(), Error> {
         let header = head.get(..5).unwrap_or(head);
         self.cutter.header(header.len() as u64);
-        self.append(header)
+        self.append(header)?;
+        self.checkpoint(header.len() as u64);
+        Ok(())
+    }
+
+    /// Remembers the hash of the prefix of this length, if it is wanted.
+    fn checkpoint(&mut self, length: u64) {
+        if self.wanted.binary_search(&length).is_ok() {
+            self.checkpoints.insert(length, self.hasher.content());
+        }
     }
 
     /// Takes the bytes of the prefix: hashed, and into the chunk under construction.
@@ -186,9 +195,7 @@ impl Scanner<'_, '_> {
         if let (Some(times), Some(next)) = (times, transaction.last_token().plus(1)) {
             self.map.push(transaction.end(), next, times.least, times.greatest);
         }
-        if self.wanted.binary_search(&transaction.end()).is_ok() {
-            self.checkpoints.insert(transaction.end(), self.hasher.content());
-        }
+        self.checkpoint(transaction.end());
     }
 
     /// Ends the chunk under construction.

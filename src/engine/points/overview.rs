@@ -1,6 +1,7 @@
 //! The list of all points, and the windows of all logs.
 
 use crate::engine::error::Error;
+use crate::engine::logs::directories;
 use crate::engine::points::row::{PointRow, row};
 use crate::engine::points::windows::{self, Window};
 use crate::repo;
@@ -40,7 +41,12 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
         .map(|file| Problem { path: file.path.clone(), why: file.why.clone() })
         .collect();
     let mut windows = Vec::new();
-    for key in repository.logs()? {
+    for directory in directories(repository)? {
+        let Some(key) = directory.key else {
+            let path = repository.disk().display(&directory.path);
+            problems.push(Problem { path, why: "none of its records can be read".to_owned() });
+            continue;
+        };
         match windows::of_log(repository, &key) {
             Ok(found) => windows.extend(found),
             Err(error) => {

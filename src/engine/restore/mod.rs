@@ -11,7 +11,7 @@ pub mod error;
 mod names;
 mod plan;
 mod planning;
-mod remarks;
+pub(super) mod remarks;
 mod report;
 mod staging;
 mod target;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod entry;
 pub mod id;
 pub mod json;
+pub mod layout;
 pub mod limits;
 pub mod moment;
 pub mod pack;

@@ -20,7 +20,12 @@ pub const VERSION: u16 = 1;
 /// Bytes of the header, at the head of a pack.
 pub const HEADER_LENGTH: u64 = 16;
 /// Bytes of the footer, at the very end of a pack.
-pub const FOOTER_LENGTH: u64 = 64;
+pub const FOOTER_LENGTH: u64 = FOOTER_BYTES as u64;
+
+const FOOTER_BYTES: usize = 64;
+/// Bytes of the footer in front of its hash.
+const FOOTER_FIELDS: usize = 24;
+
 /// What a pack holds: packs are of one kind, so that what is superseded lies together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PackKind {
@@ -92,16 +97,6 @@ struct Footer {
 }
 
 impl Footer {
-    /// The part that the hash covers, together with the directory in front of it.
-    fn write(&self, writer: &mut Writer) {
-        writer.u64("directory offset", self.directory_offset);
-        writer.u64("directory length", self.directory_length);
-        writer.u32("blocks", self.blocks);
-        writer.u16("version", VERSION);
-        writer.u8("kind", self.kind.number());
-        writer.reserved::<1>();
-    }
-
     /// Reads the footer of a pack of `length` bytes: the directory lies between the header and the footer, and ends where the footer begins.
     fn read(footer: &[u8], length: u64) -> Result<Self, Damage> {
         check_magic_behind(footer)?;
@@ -144,7 +139,7 @@ pub fn directory_offset(footer: &[u8], length: u64) -> Result<u64, Damage> {
 /// Reads the directory: `tail` is the pack's bytes from [`directory_offset`] to the end, footer included.
 pub fn parse_directory(tail: &[u8], length: u64) -> Result<Directory, Damage> {
     let short = Damage::Bytes { at: tail.len() as u64, what: "a pack without a footer" };
-    let cut = tail.len().checked_sub(64).ok_or_else(|| short.clone())?;
+    let cut = tail.len().checked_sub(FOOTER_BYTES).ok_or_else(|| short.clone())?;
     let (directory, footer_bytes) = tail.split_at_checked(cut).ok_or(short)?;
     let footer = Footer::read(footer_bytes, length)?;
     let mut reader = Reader::new(directory);
@@ -159,7 +154,7 @@ pub fn parse_directory(tail: &[u8], length: u64) -> Result<Directory, Damage> {
 fn tail_hash(directory: &[u8], footer: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(directory);
-    hasher.update(footer.get(..24).unwrap_or_default());
+    hasher.update(footer.get(..FOOTER_FIELDS).unwrap_or_default());
     *hasher.finalize().as_bytes()
 }
 
@@ -196,7 +191,7 @@ fn check_block(
 /// at: the pack's name proves them, and the names of its chunks what they decode to.
 pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     let length = bytes.len() as u64;
-    let footer = bytes.get(bytes.len().saturating_sub(64)..).unwrap_or_default();
+    let footer = bytes.get(bytes.len().saturating_sub(FOOTER_BYTES)..).unwrap_or_default();
     let offset = directory_offset(footer, length)?;
     let directory = parse_directory(bytes_from(bytes, offset), length)?;
     let header = bytes.get(..16).unwrap_or_default();
@@ -213,21 +208,28 @@ pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     Ok(directory)
 }
 
-/// A directory with the footer behind it.
-pub(super) fn with_footer(directory: &[u8], kind: PackKind, offset: u64, blocks: usize) -> Vec<u8> {
-    let footer = Footer {
-        directory_offset: offset,
-        directory_length: directory.len() as u64,
-        blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
-        kind,
-        hash: [0; 32],
-    };
-    let mut writer = Writer::new();
-    footer.write(&mut writer);
-    let hash = tail_hash(directory, writer.so_far());
-    writer.array("hash", &hash);
+/// The directory of these blocks, and the footer behind it.
+pub(super) fn write_tail(writer: &mut Writer, offset: u64, kind: PackKind, blocks: &[Block]) {
+    let begin = writer.so_far().len();
+    for block in blocks {
+        writer.u64("offset", block.offset);
+        block.write_description(writer);
+    }
+    write_footer(writer, begin, offset, kind, blocks.len());
+}
+
+/// The footer of a directory that stands at `offset` of the pack, and from `begin` on in the writer.
+fn write_footer(writer: &mut Writer, begin: usize, offset: u64, kind: PackKind, blocks: usize) {
+    let length = writer.so_far().len().saturating_sub(begin);
+    writer.u64("directory offset", offset);
+    writer.u64("directory length", length as u64);
+    writer.count("blocks", blocks);
+    writer.u16("version", VERSION);
+    writer.u8("kind", kind.number());
+    writer.reserved::<1>();
+    let hash = blake3::hash(writer.so_far().get(begin..).unwrap_or_default());
+    writer.array("hash", hash.as_bytes());
     writer.array("magic", &MAGIC);
-    [directory, &writer.finish()].concat()
 }
 
 #[cfg(test)]
@@ -267,7 +269,10 @@ mod tests {
         let (at, blocks) = (usize::try_from(end).unwrap(), directory.blocks.len());
         let mut listed = bytes[at..bytes.len() - 64].to_vec();
         change(&mut listed);
-        read(&[&bytes[..at], &with_footer(&listed, PackKind::Tail, end, blocks)].concat())
+        let mut writer = Writer::new();
+        writer.body("directory", &listed);
+        write_footer(&mut writer, 0, end, PackKind::Tail, blocks);
+        read(&[&bytes[..at], &writer.finish()].concat())
     }
 
     #[test]
@@ -335,12 +340,13 @@ mod tests {
         let dictionary = |listed: &mut Vec<u8>| listed[12..16].copy_from_slice(&[0; 4]);
         let encoded = |listed: &mut Vec<u8>| listed[16] -= 1;
         let raw = |listed: &mut Vec<u8>| listed[20] += 1;
+        let not_filled = |listed: &mut Vec<u8>| (listed[8], listed[20]) = (1, listed[20] + 1);
         let huge = |listed: &mut Vec<u8>| listed[24..28].fill(0xff);
         let length = |listed: &mut Vec<u8>| listed[28 + 32] += 1;
         let twice = |listed: &mut Vec<u8>| listed.copy_within(28..60, 64 + 28);
         let reserved = |listed: &mut Vec<u8>| listed[10] = 1;
         let behind = |listed: &mut Vec<u8>| listed.push(0);
-        for change in [offset, dictionary, encoded, raw, huge, length, twice, reserved, behind] {
+        for change in [offset, dictionary, encoded, raw, not_filled, huge, length, twice, reserved, behind] {
             assert!(matches!(tampered(change), Err(Damage::Bytes { .. })));
         }
     }

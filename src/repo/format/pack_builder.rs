@@ -4,7 +4,7 @@ use crate::repo::format::Damage;
 use crate::repo::format::block::{Block, CodecId};
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::pack::{
-    Directory, HEADER_LENGTH, PackKind, parse_directory, with_footer, write_header,
+    Directory, HEADER_LENGTH, PackKind, parse_directory, write_header, write_tail,
 };
 use crate::repo::format::wire::Writer;
 use std::collections::HashSet;
@@ -75,12 +75,8 @@ impl PackBuilder {
     /// Ends the pack: gives the bytes of the directory and the footer, read back, and what they say.
     pub fn finish(self) -> Result<(Vec<u8>, Directory), Damage> {
         let mut writer = Writer::new();
-        for block in &self.blocks {
-            writer.u64("offset", block.offset);
-            block.write_description(&mut writer);
-        }
-        let directory = writer.finish();
-        let tail = with_footer(&directory, self.kind, self.length, self.blocks.len());
+        write_tail(&mut writer, self.length, self.kind, &self.blocks);
+        let tail = writer.finish();
         let length = self.length.saturating_add(tail.len() as u64);
         let read = parse_directory(&tail, length)?;
         if read != (Directory { kind: self.kind, length, blocks: self.blocks }) {

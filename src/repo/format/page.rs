@@ -118,7 +118,7 @@ impl Page {
 }
 
 impl Child {
-    fn write(&self, writer: &mut Writer) {
+    pub(crate) fn write(&self, writer: &mut Writer) {
         writer.array("page", &self.page.0);
         writer.u64("entries", self.entries);
         self.first.write(writer);
@@ -503,6 +503,32 @@ mod tests {
         let mut looped = pages.clone();
         looped.insert(children[0].page, pages[&root].clone());
         assert!(matches!(all(root, &looped), Err(LoadError::Page { .. })));
+    }
+
+    #[test]
+    fn what_a_node_says_of_a_page_is_held_against_it() {
+        let leaf = Page::Leaf(vec![full(1), full(2)]);
+        let name = |page: &Page| Naming::Blake3.page(&page.encode());
+        let over = |level, page, entries| {
+            let child = Child { page, first: full(1).key(), entries };
+            Page::Node { level, children: vec![child] }
+        };
+        let good = over(1, name(&leaf), 2);
+        let read = |root: &Page| {
+            let known = [&leaf, &good, root].map(|page| (name(page), page.encode()));
+            all(name(root), &Pages::from(known))
+        };
+        assert_eq!(read(&good), Ok(vec![full(1), full(2)]));
+        assert_eq!(read(&over(2, name(&good), 2)), Ok(vec![full(1), full(2)]));
+        for bad in [
+            over(1, name(&leaf), 1),
+            over(1, name(&leaf), 3),
+            over(2, name(&leaf), 2),
+            over(1, name(&good), 2),
+            over(3, name(&good), 2),
+        ] {
+            assert!(matches!(read(&bad), Err(LoadError::Page { .. })), "{bad:?}");
+        }
     }
 
     #[test]

@@ -78,11 +78,11 @@ impl TimeMap {
 }
 
 impl Mark {
-    const ORIGIN: Self =
+    pub(crate) const ORIGIN: Self =
         Self { end_offset: 0, next_token: Token::ZERO, least: Timestamp(0), greatest: Timestamp(0) };
 
     /// As differences to the mark before; those of times go round at 64 bits, so that any time can be said.
-    fn write(&self, writer: &mut Writer, before: &Self) {
+    pub(crate) fn write(&self, writer: &mut Writer, before: &Self) {
         writer.varint("end offset", self.end_offset.wrapping_sub(before.end_offset));
         writer.varint("next token", self.next_token.get().wrapping_sub(before.next_token.get()));
         writer.zigzag("least", self.least.0.wrapping_sub(before.least.0));

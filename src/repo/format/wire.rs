@@ -182,6 +182,10 @@ pub struct Field {
     pub name: &'static str,
     /// How many bytes it takes.
     pub width: Width,
+    /// Where it begins.
+    pub offset: usize,
+    /// How many bytes it took this time.
+    pub length: usize,
 }
 
 /// Writes a structure front to back.
@@ -208,8 +212,8 @@ impl Writer {
     }
 
     /// What was noted.
-    pub fn fields(self) -> Vec<Field> {
-        self.fields.unwrap_or_default()
+    pub fn fields(&self) -> &[Field] {
+        self.fields.as_deref().unwrap_or_default()
     }
 
     /// What was written so far.
@@ -218,10 +222,10 @@ impl Writer {
     }
 
     fn put(&mut self, name: &'static str, width: Width, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
         if let Some(fields) = &mut self.fields {
-            fields.push(Field { name, width });
+            fields.push(Field { name, width, offset: self.bytes.len(), length: bytes.len() });
         }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Bytes of a length that is fixed by the format.

@@ -1,13 +1,14 @@
 //! Opening the file of the index, and throwing away what can't be used.
 //!
-//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of SQLite's belongs to a
+//! A file is thrown away under an exclusive `locks/index` only: who uses one holds that lock shared. (A journal of `SQLite` belongs to a
 //! name; with two files under one name it would be played into the wrong one.)
 
 use super::rows;
 use crate::repo::disk::Disk;
 use crate::repo::disk::Guard;
 use crate::repo::disk::LockMode;
-use crate::repo::layout;
+use crate::repo::paths;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,14 +35,16 @@ pub(super) struct Owner {
     pub identity: String,
 }
 
-/// Whether this program was built with an SQLite that will do.
+/// Whether this program was built with an `SQLite` that will do.
 pub(super) fn sqlite_is_fit() -> bool {
     rusqlite::version_number() >= SQLITE_AT_LEAST
 }
 
 /// An empty index in memory.
 pub(super) fn memory(owner: &Owner) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_in_memory()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_in_memory_with_flags(flags)?;
+    settle_plans(&connection)?;
     create(&connection, owner)?;
     Ok(connection)
 }
@@ -49,7 +52,7 @@ pub(super) fn memory(owner: &Owner) -> rusqlite::Result<Connection> {
 /// The index in a file, made anew if it can't be used; none if it can't be made either.
 pub(super) fn file(disk: &dyn Disk, path: &Path, owner: &Owner) -> Option<(Connection, OpenFile)> {
     for _ in 0..2 {
-        let lock = match disk.try_lock(layout::INDEX_LOCK, LockMode::Shared) {
+        let lock = match disk.try_lock(paths::INDEX_LOCK, LockMode::Shared) {
             Ok(None) => return None,
             Ok(lock) => lock,
             Err(_) => None,
@@ -73,7 +76,7 @@ pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
     let alone = match file.lock {
         Some(shared) => {
             drop(shared);
-            Some(disk.try_lock(layout::INDEX_LOCK, LockMode::Exclusive).ok()??)
+            Some(disk.try_lock(paths::INDEX_LOCK, LockMode::Exclusive).ok()??)
         }
         None => None,
     };
@@ -96,6 +99,7 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags)?;
+    settle_plans(&connection)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -107,6 +111,12 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
     check(&begun, owner)?;
     begun.commit()?;
     Ok(connection)
+}
+
+/// Otherwise a cached statement is planned anew for each value that is bound to it.
+fn settle_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 fn create(connection: &Connection, owner: &Owner) -> rusqlite::Result<()> {

@@ -1,4 +1,4 @@
-//! The index: a cache in SQLite of which chunk lies where. Missing, stale or damaged, it is rebuilt unasked from the packs.
+//! The index: a cache in `SQLite` of which chunk lies where. Missing, stale or damaged, it is rebuilt unasked from the packs.
 //!
 //! Whatever fails in it, while it is opened or later, costs time and nothing else: an empty one in memory takes its place and is filled
 //! from the packs' directories. Its answers are hints: who reads checks hashes, who deduplicates asks the pack itself.

@@ -9,7 +9,7 @@ use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
 use crate::repo::format::pack;
 use crate::repo::format::pack::Directory;
-use crate::repo::layout;
+use crate::repo::paths;
 use rayon::prelude::*;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub enum DirectoryError {
 
 /// Reads the directory of a pack of `length` bytes: its footer and its directory, nothing else.
 pub fn read_directory(disk: &dyn Disk, id: PackId, length: u64) -> Result<Directory, DirectoryError> {
-    let path = layout::pack(id);
+    let path = paths::pack(id);
     let Some(footer_at) = length.checked_sub(pack::FOOTER_LENGTH) else {
         return Err(Damage::Bytes { at: length, what: "a pack that is shorter than its footer" }.into());
     };
@@ -60,7 +60,7 @@ pub fn read_directory(disk: &dyn Disk, id: PackId, length: u64) -> Result<Direct
 
 /// Brings the index up to date: by the names and the lengths in `packs/`.
 pub(super) fn refresh(disk: &dyn Disk, connection: &mut Connection) -> Result<(), Failure> {
-    let there = layout::packs(disk).map_err(Failure::Repository)?;
+    let there = paths::packs(disk).map_err(Failure::Repository)?;
     let new = forget_and_compare(connection, &there)?;
     for group in new.chunks(GROUP) {
         let found: Vec<FoundPack> = group.par_iter().filter_map(|pack| look(disk, *pack)).collect();

@@ -166,7 +166,7 @@ pub(super) fn forget_durability(connection: &Connection) -> rusqlite::Result<()>
     connection.execute("DELETE FROM files", []).map(|_| ())
 }
 
-/// SQLite's integers are signed; no length of ours comes near.
+/// Integers are signed there; no length of ours comes near.
 fn signed(number: u64) -> rusqlite::Result<i64> {
     i64::try_from(number).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

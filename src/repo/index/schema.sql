@@ -5,7 +5,7 @@ CREATE TABLE files (path TEXT PRIMARY KEY, length INTEGER NOT NULL, durable INTE
 -- trouble: why the directory can't be read; such a pack has no blocks.
 CREATE TABLE packs (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, length INTEGER NOT NULL, trouble TEXT);
 CREATE TABLE blocks (
-  pack INTEGER NOT NULL REFERENCES packs ON DELETE CASCADE,
+  pack INTEGER NOT NULL,
   number INTEGER NOT NULL,
   body_offset INTEGER NOT NULL,
   encoded_length INTEGER NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE blocks (
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
   chunk BLOB NOT NULL,
-  pack INTEGER NOT NULL REFERENCES packs ON DELETE CASCADE,
+  pack INTEGER NOT NULL,
   block INTEGER NOT NULL,
   offset INTEGER NOT NULL,
   length INTEGER NOT NULL,

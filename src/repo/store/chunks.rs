@@ -11,7 +11,7 @@ use crate::repo::format::entry::Extent;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
 use crate::repo::index::Place;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -88,18 +88,17 @@ fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc
         Some(block) => block,
         None => Arc::new(read_block(repository, id, place)?),
     };
-    match cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) {
-        Some(bytes) => {
-            if !is_held {
-                repository.cache.put(name, &block);
-            }
-            Ok(bytes)
-        }
-        None => {
-            repository.cache.forget(name);
-            Err(Error::ChunkDamaged { chunk: id, path: repository.disk.display(&layout::pack(place.pack)) })
-        }
+    let Some(bytes) = cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
+        repository.cache.forget(name);
+        return Err(Error::ChunkDamaged {
+            chunk: id,
+            path: repository.disk.display(&paths::pack(place.pack)),
+        });
+    };
+    if !is_held {
+        repository.cache.put(name, &block);
     }
+    Ok(bytes)
 }
 
 fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
@@ -112,7 +111,7 @@ fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
 }
 
 fn read_block(repository: &Repository, id: ChunkId, place: &Place) -> Result<Vec<u8>, Error> {
-    let path = layout::pack(place.pack);
+    let path = paths::pack(place.pack);
     let name = || repository.disk.display(&path);
     if let Some(block) = place.dictionary {
         return Err(unsupported(name(), "a dictionary", block.to_string()));

@@ -17,6 +17,7 @@ impl Session<'_> {
     /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
     /// Each is proven to hold all that the newest one holds; where a tail has grown or was sealed, with the help of its proofs.
     /// `Overtaken` if somebody else took a number: nothing of ours counts then, begin again.
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
     pub fn publish_records(
         &mut self,
         durable: Durable,
@@ -49,6 +50,7 @@ impl Session<'_> {
     }
 
     /// Publishes the point: the commit. Ends the session.
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
     pub fn publish_point(mut self, records: RecordsDurable, body: PointBody) -> Result<Published, Error> {
         self.guarded(|session| {
             session.check_generation(records.generation)?;

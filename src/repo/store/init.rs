@@ -5,7 +5,7 @@ use crate::repo::disk::Guard;
 use crate::repo::disk::Listed;
 use crate::repo::error::Error;
 use crate::repo::format::config::Config;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::locks;
 use crate::repo::store::read::OpenOptions;
 use crate::repo::store::staging::Staging;
@@ -19,7 +19,7 @@ pub(super) fn init(disk: &dyn Disk, config: &Config) -> Result<(), Error> {
     let staged = staging.write(&bytes)?;
     // Durable before the name: whoever sees the file finds the directories.
     sync(disk, "")?;
-    if !staging.publish(&staged, layout::CONFIG, bytes.len() as u64)? {
+    if !staging.publish(&staged, paths::CONFIG, bytes.len() as u64)? {
         return Err(Error::NotEmpty { path: disk.display("") });
     }
     staging.sync_directories().map(|_| ())
@@ -27,9 +27,9 @@ pub(super) fn init(disk: &dyn Disk, config: &Config) -> Result<(), Error> {
 
 fn make_directories(disk: &dyn Disk) -> Result<Box<dyn Guard>, Error> {
     create(disk, "")?;
-    create(disk, layout::LOCKS)?;
+    create(disk, paths::LOCKS)?;
     let writer = locks::writer(disk, &OpenOptions::default())?;
-    for directory in layout::DIRECTORIES {
+    for directory in paths::DIRECTORIES {
         create(disk, directory)?;
     }
     Ok(writer)
@@ -44,7 +44,7 @@ fn sync(disk: &dyn Disk, path: &str) -> Result<(), Error> {
 }
 
 fn refuse_what_is_there(disk: &dyn Disk) -> Result<(), Error> {
-    for listed in layout::list(disk, "")? {
+    for listed in paths::list(disk, "")? {
         if !is_left_over(disk, &listed)? {
             return Err(Error::NotEmpty { path: disk.display("") });
         }
@@ -59,10 +59,10 @@ fn is_left_over(disk: &dyn Disk, listed: &Listed) -> Result<bool, Error> {
     }
     let ours: fn(&str) -> bool = match listed.name.as_str() {
         "lost+found" => return Ok(true),
-        layout::LOCKS => |name| name == "writer",
-        layout::STAGING => |name| name == "1.new",
-        name if layout::DIRECTORIES.contains(&name) => |_| false,
+        paths::LOCKS => |name| name == "writer",
+        paths::STAGING => |name| name == "1.new",
+        name if paths::DIRECTORIES.contains(&name) => |_| false,
         _ => return Ok(false),
     };
-    Ok(layout::list(disk, &listed.name)?.iter().all(|inner| !inner.is_directory && ours(&inner.name)))
+    Ok(paths::list(disk, &listed.name)?.iter().all(|inner| !inner.is_directory && ours(&inner.name)))
 }

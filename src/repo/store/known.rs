@@ -8,9 +8,10 @@ use crate::repo::format::id::PackId;
 use crate::repo::format::pack::Directory;
 use crate::repo::index;
 use crate::repo::index::Index;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::journal::Journal;
 use crate::repo::store::read::Repository;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// What is known to be there.
@@ -61,16 +62,17 @@ impl Known {
         if self.refused.as_ref().is_none_or(|refused| refused.contains(&pack)) {
             return Ok(false);
         }
-        if !self.asked.contains_key(&pack) {
-            self.asked.insert(pack, chunks_of(repository, pack)?);
-        }
-        Ok(self.asked.get(&pack).is_some_and(|chunks| chunks.binary_search(&chunk).is_ok()))
+        let chunks = match self.asked.entry(pack) {
+            Entry::Occupied(asked) => asked.into_mut(),
+            Entry::Vacant(place) => place.insert(chunks_of(repository, pack)?),
+        };
+        Ok(chunks.binary_search(&chunk).is_ok())
     }
 }
 
 /// The chunks of a pack, by its own word; nothing if it is not there, not durable, or can't be read.
 fn chunks_of(repository: &Repository, pack: PackId) -> Result<Vec<ChunkId>, Error> {
-    let path = layout::pack(pack);
+    let path = paths::pack(pack);
     let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
     if !repository.index.is_durable(&path, length)? {
         return Ok(Vec::new());

@@ -4,13 +4,13 @@ use crate::repo::disk::Disk;
 use crate::repo::disk::Guard;
 use crate::repo::disk::LockMode;
 use crate::repo::error::Error;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::read::OpenOptions;
 use std::io::{self, ErrorKind};
 
 /// The shared lock of everything that runs; none if the repository can't be written.
 pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error> {
-    match wait(disk, layout::REPOSITORY_LOCK, LockMode::Shared, options) {
+    match wait(disk, paths::REPOSITORY_LOCK, LockMode::Shared, options) {
         Ok(guard) => Ok(Some(guard)),
         Err(Error::ReadOnly { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -19,11 +19,11 @@ pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Bo
 
 /// The lock of the one that writes, proven to keep another one out.
 pub(super) fn writer(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
-    let guard = wait(disk, layout::WRITER_LOCK, LockMode::Exclusive, options)?;
-    match try_lock(disk, layout::WRITER_LOCK, LockMode::Exclusive) {
+    let guard = wait(disk, paths::WRITER_LOCK, LockMode::Exclusive, options)?;
+    match try_lock(disk, paths::WRITER_LOCK, LockMode::Exclusive) {
         Ok(None) => Ok(guard),
         Ok(Some(_)) => Err(Error::NoLocks { path: disk.display("") }),
-        Err(source) => Err(failed(disk, layout::WRITER_LOCK, source)),
+        Err(source) => Err(failed(disk, paths::WRITER_LOCK, source)),
     }
 }
 
@@ -41,7 +41,7 @@ fn wait(disk: &dyn Disk, path: &str, mode: LockMode, options: &OpenOptions) -> R
 fn try_lock(disk: &dyn Disk, path: &str, mode: LockMode) -> io::Result<Option<Box<dyn Guard>>> {
     match disk.try_lock(path, mode) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            disk.create_directory(layout::parent(path))?;
+            disk.create_directory(paths::parent(path))?;
             disk.try_lock(path, mode)
         }
         tried => tried,

@@ -6,7 +6,7 @@ use crate::repo::format::id::FileHash;
 use crate::repo::format::id::Naming;
 use crate::repo::format::limits;
 use crate::repo::format::record::LogKey;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::staging::Staging;
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ pub(super) struct Row {
 
 impl Row {
     pub fn points() -> Self {
-        Self { directory: layout::POINTS.to_owned(), suffix: ".json" }
+        Self { directory: paths::POINTS.to_owned(), suffix: ".json" }
     }
 
     pub fn acts() -> Self {
-        Self { directory: layout::ACTS.to_owned(), suffix: ".json" }
+        Self { directory: paths::ACTS.to_owned(), suffix: ".json" }
     }
 
     pub fn records(key: &LogKey) -> Self {
-        Self::in_directory(layout::log(key))
+        Self::in_directory(paths::log(key))
     }
 
     /// The records in a directory of `logs/`.
@@ -41,7 +41,7 @@ impl Row {
 
     /// The numbers that are there, with the lengths of their files.
     pub fn list(&self, disk: &dyn Disk) -> Result<BTreeMap<u64, u64>, Error> {
-        layout::numbered(disk, &self.directory, self.suffix)
+        paths::numbered(disk, &self.directory, self.suffix)
     }
 
     pub fn read(&self, disk: &dyn Disk, number: u64) -> Result<Vec<u8>, Error> {

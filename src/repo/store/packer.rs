@@ -15,7 +15,7 @@ use crate::repo::format::id::Naming;
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackBuilder, PackKind};
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::staging::{Staged, Staging};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -147,7 +147,7 @@ impl Packer {
             builder.finish().map_err(|damage| refused(outlet.disk, &pack.staged.path, &damage))?;
         append(&mut pack, &tail, outlet.disk)?;
         let id = pack.hasher.pack();
-        let path = layout::pack(id);
+        let path = paths::pack(id);
         let staged = outlet.staging.sync(pack.staged)?;
         if outlet.staging.publish(&staged, &path, directory.length)? {
             self.written.file_bytes = self.written.file_bytes.saturating_add(directory.length);
@@ -170,7 +170,7 @@ fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Erro
 /// Proves that the pack that is there under this name is the one that was just made. A damaged one is never replaced here.
 fn compare(disk: &dyn Disk, naming: Naming, id: PackId, length: u64) -> Result<(), Error> {
     const STEP: u64 = 4 << 20;
-    let path = layout::pack(id);
+    let path = paths::pack(id);
     let reading = |source| Error::reading(disk.display(&path), source);
     let mut hasher = naming.hasher();
     let there = disk.length(&path).map_err(reading)?;

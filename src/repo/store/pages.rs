@@ -7,11 +7,11 @@ use crate::repo::format::id::FileHash;
 use crate::repo::format::id::Naming;
 use crate::repo::format::id::PageId;
 use crate::repo::format::limits;
-use crate::repo::layout;
+use crate::repo::paths;
 
 /// The bytes of a page, its hash checked.
 pub(super) fn read(disk: &dyn Disk, naming: Naming, id: PageId) -> Result<Vec<u8>, Error> {
-    let path = layout::page(id);
+    let path = paths::page(id);
     let name = || disk.display(&path);
     let bytes = disk.read(&path, limits::SMALL_FILE_MAX).map_err(|source| Error::reading(name(), source))?;
     if naming.page(&bytes) == id {

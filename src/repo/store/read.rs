@@ -12,7 +12,7 @@ use crate::repo::format::page;
 use crate::repo::format::page::LoadError;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::index::Index;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::cache::BlockCache;
 use crate::repo::store::chunks;
 use crate::repo::store::chunks::LookedAgain;
@@ -108,9 +108,8 @@ impl Repository {
     /// The logs that have a record, in order. A log none of whose records can be read is an error.
     pub fn logs(&self) -> Result<Vec<LogKey>, Error> {
         let mut logs = Vec::new();
-        for directory in layout::list(self.disk(), layout::LOGS)?.iter().filter(|listed| listed.is_directory)
-        {
-            logs.extend(self.key_of(&format!("{}/{}", layout::LOGS, directory.name))?);
+        for directory in paths::list(self.disk(), paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
+            logs.extend(self.key_of(&format!("{}/{}", paths::LOGS, directory.name))?);
         }
         logs.sort();
         Ok(logs)
@@ -122,10 +121,10 @@ impl Repository {
         let mut failed = None;
         for number in row.list(self.disk())?.into_keys().rev() {
             match self.read_record(&row, number) {
-                Ok(record) if layout::log(&record.state.key) == directory => {
+                Ok(record) if paths::log(&record.state.key) == directory => {
                     return Ok(Some(record.state.key));
                 }
-                Ok(_) => failed = failed.or(Some(self.damaged(row.path(number), "a record of another log"))),
+                Ok(_) => failed = failed.or(Some(self.damaged(&row.path(number), "a record of another log"))),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -144,7 +143,7 @@ impl Repository {
         if record.state.key == *key {
             Ok(record)
         } else {
-            Err(self.damaged(row.path(number), "a record of another log"))
+            Err(self.damaged(&row.path(number), "a record of another log"))
         }
     }
 
@@ -155,12 +154,12 @@ impl Repository {
         if record.number == number {
             Ok(record)
         } else {
-            Err(self.damaged(row.path(number), "a record of another number"))
+            Err(self.damaged(&row.path(number), "a record of another number"))
         }
     }
 
-    fn damaged(&self, path: String, what: &'static str) -> Error {
-        Error::Damaged { path: self.disk.display(&path), source: Damage::Bytes { at: 0, what } }
+    fn damaged(&self, path: &str, what: &'static str) -> Error {
+        Error::Damaged { path: self.disk.display(path), source: Damage::Bytes { at: 0, what } }
     }
 
     /// The newest record of a log; none if the log has none.
@@ -175,9 +174,7 @@ impl Repository {
     pub fn tree(&self, root: PageId) -> Result<Vec<SegmentEntry>, Error> {
         page::load(root, &mut |id| pages::read(self.disk(), self.naming(), id)).map_err(|error| match error {
             LoadError::Get(error) => error,
-            LoadError::Page { page, damage } => {
-                Error::damaged(self.disk.display(&layout::page(page)), damage)
-            }
+            LoadError::Page { page, damage } => Error::damaged(self.disk.display(&paths::page(page)), damage),
         })
     }
 
@@ -208,8 +205,8 @@ impl Repository {
 }
 
 fn read_config(disk: &dyn Disk) -> Result<Config, Error> {
-    let name = || disk.display(layout::CONFIG);
-    match disk.read(layout::CONFIG, limits::SMALL_FILE_MAX) {
+    let name = || disk.display(paths::CONFIG);
+    match disk.read(paths::CONFIG, limits::SMALL_FILE_MAX) {
         Ok(bytes) => Config::decode(&bytes).map_err(|damage| Error::damaged(name(), damage)),
         Err(source) => match Error::reading(name(), source) {
             Error::Missing { .. } => Err(Error::NotARepository { path: disk.display("") }),

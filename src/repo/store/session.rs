@@ -11,7 +11,7 @@ use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
 use crate::repo::store::packer::{Outlet, Packer, Waiting};
@@ -88,7 +88,7 @@ impl<'r> Session<'r> {
         let writer = locks::writer(disk, &repository.options)?;
         settle::settle(disk, &repository.index)?;
         repository.index.refresh()?;
-        let known = Known::new(&repository.journal()?, &disk.display(layout::ACTS));
+        let known = Known::new(&repository.journal()?, &disk.display(paths::ACTS));
         Ok(Self {
             repository,
             staging: Staging::open(disk)?,
@@ -221,7 +221,7 @@ impl<'r> Session<'r> {
         if bytes.len() as u64 > limits::SMALL_FILE_MAX {
             return Err(self.rule("a page that is too long".to_owned()));
         }
-        let path = layout::page(id);
+        let path = paths::page(id);
         if !self.is_there(&path, bytes)? {
             let staged = self.staging.write(bytes)?;
             if self.staging.publish(&staged, &path, bytes.len() as u64)? {

@@ -3,7 +3,7 @@
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::index::Index;
-use crate::repo::layout;
+use crate::repo::paths;
 use crate::repo::store::numbered::Row;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -23,12 +23,12 @@ pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<(), Error> {
 }
 
 fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
-    let packs = layout::packs(disk)?.into_iter().map(|(id, length)| (layout::pack(id), length));
-    let pages = layout::pages(disk)?.into_iter().map(|(id, length)| (layout::page(id), length));
+    let packs = paths::packs(disk)?.into_iter().map(|(id, length)| (paths::pack(id), length));
+    let pages = paths::pages(disk)?.into_iter().map(|(id, length)| (paths::page(id), length));
     let mut files: Vec<(String, u64)> = packs.chain(pages).collect();
     let mut rows = vec![Row::points(), Row::acts()];
-    for log in layout::list(disk, layout::LOGS)?.iter().filter(|listed| listed.is_directory) {
-        rows.push(Row::in_directory(format!("{}/{}", layout::LOGS, log.name)));
+    for log in paths::list(disk, paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
+        rows.push(Row::in_directory(format!("{}/{}", paths::LOGS, log.name)));
     }
     for row in rows {
         files.extend(row.list(disk)?.into_iter().map(|(number, length)| (row.path(number), length)));
@@ -46,16 +46,16 @@ fn sync(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
 }
 
 fn is_named_by_hash(path: &str) -> bool {
-    [layout::PACKS, layout::PAGES]
+    [paths::PACKS, paths::PAGES]
         .iter()
         .any(|top| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// The directories of these files; and always the fixed ones, in which a crash may have left new directories without files.
 fn sync_directories(disk: &dyn Disk, files: &[(String, u64)]) -> Result<(), Error> {
-    let fixed = ["", layout::PACKS, layout::PAGES, layout::LOGS, layout::POINTS, layout::ACTS];
+    let fixed = ["", paths::PACKS, paths::PAGES, paths::LOGS, paths::POINTS, paths::ACTS];
     let mut directories: BTreeSet<&str> = fixed.into_iter().collect();
-    directories.extend(files.iter().map(|(path, _)| layout::parent(path)));
+    directories.extend(files.iter().map(|(path, _)| paths::parent(path)));
     for directory in directories {
         disk.sync_directory(directory).map_err(|source| Error::writing(disk.display(directory), source))?;
     }

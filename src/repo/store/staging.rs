@@ -5,7 +5,7 @@
 use crate::repo::disk::Disk;
 use crate::repo::disk::NewFile;
 use crate::repo::error::Error;
-use crate::repo::layout;
+use crate::repo::paths;
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 
@@ -30,9 +30,9 @@ pub(super) struct Staged {
 impl<'d> Staging<'d> {
     /// Removes what earlier writers left.
     pub fn open(disk: &'d dyn Disk) -> Result<Self, Error> {
-        create_directory(disk, layout::STAGING)?;
-        for left in layout::list(disk, layout::STAGING)?.iter().filter(|left| !left.is_directory) {
-            let path = format!("{}/{}", layout::STAGING, left.name);
+        create_directory(disk, paths::STAGING)?;
+        for left in paths::list(disk, paths::STAGING)?.iter().filter(|left| !left.is_directory) {
+            let path = format!("{}/{}", paths::STAGING, left.name);
             match disk.remove(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(Error::writing(disk.display(&path), error));
@@ -47,7 +47,7 @@ impl<'d> Staging<'d> {
     /// A new file in staging.
     pub fn create(&mut self) -> Result<Staged, Error> {
         self.last = self.last.saturating_add(1);
-        let path = format!("{}/{}.new", layout::STAGING, self.last);
+        let path = format!("{}/{}.new", paths::STAGING, self.last);
         let file = self.disk.create_new(&path).map_err(|source| self.failed(&path, source))?;
         Ok(Staged { path, file })
     }
@@ -67,7 +67,7 @@ impl<'d> Staging<'d> {
 
     /// Gives a synced file of this length its name. False if the name is taken; the file in staging is removed then.
     pub fn publish(&mut self, staged: &str, path: &str, length: u64) -> Result<bool, Error> {
-        self.make_directory(layout::parent(path))?;
+        self.make_directory(paths::parent(path))?;
         match self.disk.publish(staged, path) {
             Ok(()) => {
                 self.count(path, length);
@@ -90,7 +90,7 @@ impl<'d> Staging<'d> {
     }
 
     fn count(&mut self, path: &str, length: u64) {
-        self.unsynced.insert(layout::parent(path).to_owned());
+        self.unsynced.insert(paths::parent(path).to_owned());
         self.published.push((path.to_owned(), length));
     }
 
@@ -107,7 +107,7 @@ impl<'d> Staging<'d> {
             return Ok(());
         }
         if create_directory(self.disk, path)? {
-            self.unsynced.insert(layout::parent(path).to_owned());
+            self.unsynced.insert(paths::parent(path).to_owned());
         }
         self.directories.insert(path.to_owned());
         Ok(())

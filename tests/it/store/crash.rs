@@ -44,7 +44,7 @@ fn go_on(disk: &CrashDisk, acknowledged: &[PointRef], backup: u64, wrong: Troubl
 
 /// A crash at each mutation, in each image; and where `second` says so, another one in the run after.
 fn matrix(wrong: Trouble, second: impl Fn(u64, u64) -> bool) -> Result<u64, String> {
-    let (start, first) = one_backup(wrong);
+    let (start, first) = one_backup(Trouble::default());
     check_disk(&start.reboot(Image::OnlySynced), &[first])?;
     let mut crashes = 0;
     for at in 1..=mutations(&start, 2) + 1 {
@@ -86,7 +86,7 @@ fn matrix_of_the_run_after(
 
 #[test]
 fn a_crash_anywhere_and_another_one_after_it_lose_nothing_that_was_acknowledged() {
-    let crashes = matrix(Trouble::default(), |first, after| (first * 5 + after) % 17 == 0).unwrap();
+    let crashes = matrix(Trouble::default(), |first, after| (first * 5 + after) % 31 == 0).unwrap();
     println!("{crashes} crashes");
     assert!(crashes > 1000, "{crashes}");
 }

@@ -194,7 +194,7 @@ pub fn prepare(
 pub fn back_up(repository: &Repository, backup: u64) -> Result<PointRef, Error> {
     let mut session = repository.session()?;
     let (records, body) = prepare(&mut session, backup)?;
-    session.publish_point(records, body)
+    session.publish_point(records, body).map(|published| published.point)
 }
 
 /// Opens, backs up.

@@ -107,6 +107,8 @@ fn rewritten(bytes: &[u8]) -> Event {
 pub struct Server {
     pub name: String,
     pub contexts: BTreeMap<String, Context>,
+    /// Counts restores of the server: restored files have a time of their own.
+    pub restored: i64,
 }
 
 impl Server {
@@ -116,7 +118,24 @@ impl Server {
             .enumerate()
             .map(|(at, context)| ((*context).to_owned(), Context::seeded(seed * 31 + at as u64)))
             .collect();
-        Self { name: name.to_owned(), contexts }
+        Self { name: name.to_owned(), contexts, restored: 0 }
+    }
+
+    /// What it holds, for messages.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for (name, context) in &self.contexts {
+            for store in Store::ALL {
+                for image in context.store(store).segments.values() {
+                    let (segment, events, rolled) = (image.name(), image.events(), image.is_rolled());
+                    let damaged = context.damaged.contains_key(&(store, segment));
+                    text += &format!(
+                        "{name} {store} {segment}: {events} events, rolled {rolled}, damaged {damaged}\n"
+                    );
+                }
+            }
+        }
+        text
     }
 
     fn path(context: &str, store: Store, name: SegmentName) -> PathBuf {
@@ -140,8 +159,8 @@ impl Server {
                 name: *name,
                 path: Self::path(context_name, store, *name),
                 length: self.bytes(context_name, store, *name).unwrap().len() as u64,
-                // A mapped file's time stands still: nothing may rest on it.
-                modified_ns: 1,
+                // A mapped file's time stands still while it is written, and through a power loss: nothing may rest on it.
+                modified_ns: self.restored,
                 is_volatile: Some(*name) == last,
             })
             .collect();

@@ -1,0 +1,185 @@
+//! What a verification found.
+
+use crate::cli::describe::one_line;
+use crate::cli::render::style::{self, Text};
+use crate::cli::render::tables::incarnation;
+use crate::cli::render::units::{bytes, count, plural};
+use crate::engine::verify::{Class, Counts, Finding, Report, Tokens};
+
+/// So many points or runs of tokens are named for one finding; the JSON document names all.
+const NAMED: usize = 8;
+
+/// The report as people read it.
+pub(in crate::cli) fn text(report: &Report) -> String {
+    let mut text = Text::default();
+    for finding in &report.findings {
+        text.lines(&self::finding(finding));
+    }
+    text.line(&structure(&report.counts));
+    if report.data {
+        text.line(&data(&report.counts));
+    }
+    if report.counts.debris_files > 0 {
+        text.line(&debris(&report.counts));
+    }
+    if let Some(act) = report.act {
+        text.line(&format!(
+            "act {act} names the damaged packs: the next backup stores again what it sees of them"
+        ));
+    }
+    text.line(&verdict(report));
+    text.finish()
+}
+
+/// One line, as a warning.
+pub(in crate::cli) fn line(finding: &Finding) -> String {
+    let place = finding.path.as_ref().map_or_else(String::new, |path| format!("{path}: "));
+    one_line(&format!("{place}{}", finding.text))
+}
+
+fn finding(finding: &Finding) -> String {
+    let plain = style::PLAIN;
+    let class = match finding.class {
+        Class::Note => "note:".to_owned(),
+        Class::History => format!("{}history:{plain}", style::BAD),
+        Class::Damage => format!("{}damage:{plain}", style::BAD),
+    };
+    let mut text = Text::default();
+    text.line(&format!("{class} {}", line(finding)));
+    if !finding.points.is_empty() {
+        text.line(&format!("  not whole any more: {}", points(&finding.points)));
+    }
+    if !finding.tokens.is_empty() {
+        text.line(&format!("  tokens: {}", some(&finding.tokens, tokens)));
+    }
+    if !finding.advice.is_empty() {
+        text.line(&format!("  what to do: {}", one_line(&finding.advice)));
+    }
+    text.finish()
+}
+
+fn points(numbers: &[u64]) -> String {
+    let noun = if numbers.len() == 1 { "point" } else { "points" };
+    format!("{noun} {}", some(numbers, u64::to_string))
+}
+
+fn tokens(tokens: &Tokens) -> String {
+    let log = incarnation(&tokens.context, tokens.incarnation);
+    format!("{}..{} of {log} {} ({})", tokens.first, tokens.last, tokens.store, one_line(&tokens.source))
+}
+
+/// The first of many, and how many there are more.
+fn some<T>(all: &[T], text: impl Fn(&T) -> String) -> String {
+    let mut words: Vec<_> = all.iter().take(NAMED).map(text).collect();
+    if all.len() > NAMED {
+        words.push(format!("and {} more", count((all.len() - NAMED) as u64)));
+    }
+    words.join(", ")
+}
+
+fn structure(counts: &Counts) -> String {
+    let nouns = [
+        (counts.points, "point"),
+        (counts.acts, "act"),
+        (counts.logs, "log"),
+        (counts.records, "record"),
+        (counts.pages, "page"),
+        (counts.segments, "segment"),
+        (counts.control_dbs, "control database"),
+    ];
+    let words = nouns.map(|(number, noun)| plural(number, noun)).join(", ");
+    format!(
+        "structure: {words}, {} with {} of {}",
+        plural(counts.packs, "pack"),
+        plural(counts.chunks, "chunk"),
+        bytes(counts.pack_bytes)
+    )
+}
+
+fn data(counts: &Counts) -> String {
+    format!(
+        "data: {} read, {} proven: {}, {}",
+        bytes(counts.bytes_read),
+        plural(counts.proven_segments, "segment"),
+        plural(counts.proven_transactions, "transaction"),
+        plural(counts.proven_events, "event"),
+    )
+}
+
+fn debris(counts: &Counts) -> String {
+    let files = plural(counts.debris_files, "file");
+    format!(
+        "{files} of {} belong to nothing published: left by a run that was cut short, no damage",
+        bytes(counts.debris_bytes)
+    )
+}
+
+fn verdict(report: &Report) -> String {
+    let (good, bad, plain) = (style::GOOD, style::BAD, style::PLAIN);
+    match (report.worst(), report.data) {
+        (None, true) => format!("{good}everything is there and whole{plain}"),
+        (None, false) => {
+            format!("{good}everything is there{plain}; prove each byte and the history too with --data")
+        }
+        (Some(_), _) => format!("{bad}not everything is whole{plain}: see above"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damage(points: Vec<u64>) -> Finding {
+        Finding {
+            class: Class::Damage,
+            what: "pack",
+            path: Some("packs/ab/abcd".to_owned()),
+            text: "its hash is another one".to_owned(),
+            points,
+            tokens: vec![Tokens {
+                source: "node-1".to_owned(),
+                context: "default".to_owned(),
+                incarnation: 2,
+                store: "events",
+                first: 5,
+                last: 9,
+            }],
+            advice: "run a backup".to_owned(),
+        }
+    }
+
+    fn report(findings: Vec<Finding>, data: bool) -> Report {
+        Report { data, findings, counts: Counts::default(), damaged_packs: Vec::new(), act: None }
+    }
+
+    fn printed(report: &Report) -> String {
+        anstream::adapter::strip_str(&text(report)).to_string()
+    }
+
+    #[test]
+    fn damage_says_what_it_means_and_what_to_do() {
+        let text = printed(&report(vec![damage(vec![3, 4])], true));
+        let expected = "\
+damage: packs/ab/abcd: its hash is another one
+  not whole any more: points 3, 4
+  tokens: 5..9 of default@2 events (node-1)
+  what to do: run a backup
+";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.ends_with("not everything is whole: see above\n"), "{text}");
+    }
+
+    #[test]
+    fn many_points_are_counted() {
+        assert!(
+            printed(&report(vec![damage((1..=20).collect())], true))
+                .contains("points 1, 2, 3, 4, 5, 6, 7, 8, and 12 more\n")
+        );
+    }
+
+    #[test]
+    fn without_data_nothing_is_promised_of_bytes() {
+        assert!(printed(&report(Vec::new(), false)).contains("--data"));
+        assert!(printed(&report(Vec::new(), true)).ends_with("everything is there and whole\n"));
+    }
+}

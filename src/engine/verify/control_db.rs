@@ -1,0 +1,141 @@
+//! The control databases of all points, equal ones once.
+
+use crate::axon::control_db::{rebuild, take_apart};
+use crate::engine::content;
+use crate::engine::error::Error;
+use crate::engine::observe::Observer;
+use crate::engine::restore::recipe;
+use crate::engine::verify::book::{Book, Part};
+use crate::engine::verify::history::Lost;
+use crate::engine::verify::packs::{Packs, stop_if_interrupted};
+use crate::engine::verify::report::Class;
+use crate::repo;
+use crate::repo::format::entry::Extent;
+use crate::repo::format::id::{ChunkId, ContentHash};
+use crate::repo::format::limits::CONTROL_DB_MAX;
+use crate::repo::format::point::{Content, ControlDb, RebuiltZip};
+use crate::repo::store::{Journal, Repository};
+use std::collections::BTreeMap;
+
+const ADVICE: &str =
+    "restore another point, or this one with --no-control-db: events and snapshots are not hurt";
+
+/// A control database, as one or more points have it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// The database; the zip itself, if only that was archived.
+    pub content: Content,
+    /// The name inside the zip, and what rebuilds the zip; the zip itself, if there is nothing.
+    zips: BTreeMap<ContentHash, (String, RebuiltZip)>,
+    is_zip: bool,
+    /// The points.
+    pub points: Vec<u64>,
+}
+
+/// All control databases, by the chunks with their lists and their hashes.
+pub type Databases = BTreeMap<(ChunkId, ContentHash), Database>;
+
+/// Collects them from all points.
+pub fn collect(journal: &Journal) -> Databases {
+    let mut found = BTreeMap::new();
+    for listed in &journal.points {
+        let (content, zip, is_zip) = match &listed.point.body.control_db {
+            ControlDb::Absent { .. } => continue,
+            ControlDb::Inner { entry, inner, zip } => {
+                (inner, zip.as_ref().map(|zip| (entry.clone(), zip.clone())), false)
+            }
+            ControlDb::Zip { zip, .. } => (zip, None, true),
+        };
+        let database = found.entry((content.list, content.blake3)).or_insert_with(|| Database {
+            content: content.clone(),
+            zips: BTreeMap::new(),
+            is_zip,
+            points: Vec::new(),
+        });
+        database.points.push(listed.point.number);
+        database.zips.extend(zip.map(|(entry, zip)| (zip.blake3, (entry, zip))));
+    }
+    found
+}
+
+/// Checks control databases.
+pub struct Checker<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// Watches.
+    pub observer: &'a dyn Observer,
+}
+
+impl Checker<'_> {
+    /// Marks the chunks that a database needs, and looks for them. The list itself has to be read for that.
+    pub fn structure(
+        &self,
+        database: &Database,
+        packs: &mut Packs,
+        lost: &mut Lost,
+        book: &mut Book,
+    ) -> Result<(), Error> {
+        stop_if_interrupted(self.observer)?;
+        let part = Part::ControlDb(database.content.list);
+        packs.mark_used(database.content.list);
+        lost.look_for(packs, part, database.content.list, None);
+        if lost.parts.contains_key(&database.content.list) {
+            return Ok(());
+        }
+        match content::extents(self.repository, &database.content) {
+            Ok(extents) => {
+                for Extent { chunk, length } in extents {
+                    packs.mark_used(chunk);
+                    lost.look_for(packs, part, chunk, Some(length));
+                }
+            }
+            Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => enter(database, format!("its chunk list can't be read: {error}"), book),
+        }
+        Ok(())
+    }
+
+    /// Reads a database whole: its hash, and each zip rebuilt and compared.
+    pub fn data(&self, database: &Database, book: &mut Book) -> Result<(), Error> {
+        stop_if_interrupted(self.observer)?;
+        let mut bytes = Vec::new();
+        let read = content::stream(self.repository, &database.content, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+        });
+        match read {
+            Ok(()) => {}
+            Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                enter(database, format!("it can't be read: {error}"), book);
+                return Ok(());
+            }
+        }
+        self.zips(database, &bytes, book);
+        Ok(())
+    }
+
+    fn zips(&self, database: &Database, bytes: &[u8], book: &mut Book) {
+        if database.is_zip
+            && let Err(error) = take_apart(bytes, CONTROL_DB_MAX)
+        {
+            enter(database, format!("the zip can't be taken apart: {error}"), book);
+        }
+        for (entry, zip) in database.zips.values() {
+            let rebuilt = rebuild(&recipe(entry, zip), bytes);
+            if self.repository.naming().content(&rebuilt) != zip.blake3 {
+                let text = format!(
+                    "{} can't be rebuilt as the server wrote it; the database inside is whole",
+                    zip.name
+                );
+                let number = book.add(Class::Damage, "control-db", text, ADVICE);
+                book.hits(number, Part::ControlDb(database.content.list));
+            }
+        }
+    }
+}
+
+fn enter(database: &Database, why: String, book: &mut Book) {
+    let number = book.add(Class::Damage, "control-db", format!("a control database: {why}"), ADVICE);
+    book.hits(number, Part::ControlDb(database.content.list));
+}

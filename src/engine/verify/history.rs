@@ -1,0 +1,183 @@
+//! With `data`: the history itself. Every segment that points and newest records reach is parsed from its stored chunks: CRC-32, tokens, counts,
+//! times, hashes, and the prefixes that points claim.
+
+use crate::axon::segment::Ending;
+use crate::axon::token::Token;
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::engine::proof::{Proven, Prover};
+use crate::engine::verify::book::{Book, EntryId, Part};
+use crate::engine::verify::packs::{Packs, stop_if_interrupted};
+use crate::engine::verify::pages::{Pages, chunks_of};
+use crate::engine::verify::point_logs::Asked;
+use crate::engine::verify::report::{Class, Counts};
+use crate::repo;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::{ChunkId, ContentHash, PageId};
+use crate::repo::format::time_map::TimeMap;
+use crate::repo::store::Repository;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+const ADVICE: &str = "the stored bytes are those that were archived, but not the history they are said to be: keep the repository as it is \
+                      and compare with the source";
+const ADVICE_TIME_MAP: &str =
+    "restoring by tokens is not hurt; the next backup that seals the segment anew writes a new one";
+
+/// Proves segments.
+pub struct History<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// Watches.
+    pub observer: &'a dyn Observer,
+    /// Pages and segments.
+    pub pages: &'a Pages<'a>,
+    /// Which chunks can be read.
+    pub packs: &'a Packs,
+    /// What claims ask, and of which points.
+    pub asked: &'a BTreeMap<Asked, Vec<u64>>,
+    /// Segments that were proven, or can't be.
+    pub done: HashSet<EntryId>,
+}
+
+impl History<'_> {
+    /// Proves all segments of these leaves, and these tails.
+    pub fn prove_all(
+        &mut self,
+        leaves: &[PageId],
+        tails: &[SegmentEntry],
+        counts: &mut Counts,
+        book: &mut Book,
+    ) -> Result<(), Error> {
+        let total = leaves.iter().flat_map(|leaf| self.pages.entries_of(*leaf)).collect::<HashSet<_>>();
+        let bytes = total.iter().filter_map(|id| self.pages.known(**id)).map(|known| known.logical_end).sum();
+        self.observer.event(&Event::Phase { name: "history", total: Some(bytes) });
+        for leaf in leaves {
+            for entry in self.pages.load_leaf(*leaf) {
+                self.prove(&entry, counts, book)?;
+            }
+        }
+        tails.iter().try_for_each(|tail| self.prove(tail, counts, book))
+    }
+
+    fn prove(&mut self, entry: &SegmentEntry, counts: &mut Counts, book: &mut Book) -> Result<(), Error> {
+        let Some(id) = self.pages.id_of(entry).filter(|id| self.done.insert(*id)) else { return Ok(()) };
+        // What is lost has its finding already.
+        if chunks_of(entry).any(|(chunk, length)| !self.packs.has(chunk, length)) {
+            return Ok(());
+        }
+        stop_if_interrupted(self.observer)?;
+        let proven = match self.read(id, entry) {
+            Ok(proven) => proven,
+            Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                enter(id, entry, format!("it can't be read: {error}"), book);
+                return Ok(());
+            }
+        };
+        counts.proven_segments += 1;
+        counts.proven_transactions += proven.transactions;
+        counts.proven_events += proven.events;
+        for fault in faults(entry, &proven) {
+            enter(id, entry, fault, book);
+        }
+        self.enter_missed(id, entry, &proven, book);
+        self.check_time_map(id, entry, book);
+        Ok(())
+    }
+
+    fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<Proven, repo::Error> {
+        let marks = self.asked_of(id).map(|(asked, _)| asked.mark()).collect();
+        let naming = self.repository.naming();
+        let mut prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
+        self.repository.read_extents(&entry.extents, 0..entry.stored_length, &mut |bytes| {
+            prover.feed(bytes);
+            self.observer.event(&Event::Bytes(bytes.len() as u64));
+            if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+        })?;
+        Ok(prover.finish())
+    }
+
+    fn asked_of(&self, id: EntryId) -> impl Iterator<Item = (&Asked, &Vec<u64>)> {
+        let least = Asked { entry: id, length: 0, content: ContentHash([0; 32]), next: Token::ZERO };
+        self.asked.range(least..).take_while(move |(asked, _)| asked.entry == id)
+    }
+
+    /// Claims that the segment does not hold: the points are hit, the segment is not.
+    fn enter_missed(&self, id: EntryId, entry: &SegmentEntry, proven: &Proven, book: &mut Book) {
+        for (asked, points) in self.asked_of(id).filter(|(asked, _)| proven.missed.contains(&asked.mark())) {
+            let text = format!(
+                "segment {}: its first {} bytes, before token {}, are not those that points claim",
+                entry.name, asked.length, asked.next
+            );
+            let number = book.add(Class::Damage, "claim", text, ADVICE);
+            points.iter().for_each(|point| book.hits_point(number, *point));
+        }
+    }
+
+    fn check_time_map(&self, id: EntryId, entry: &SegmentEntry, book: &mut Book) {
+        let Some(chunk) = entry.time_map else { return };
+        let why = match self.repository.chunk(chunk) {
+            Ok(bytes) => TimeMap::decode(&bytes).err().map(|damage| damage.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            let text = format!("the time map of segment {} can't be used: {why}", entry.name);
+            let number = book.add(Class::Damage, "time-map", text, ADVICE_TIME_MAP);
+            book.hits(number, Part::Entry(id));
+        }
+    }
+}
+
+fn enter(id: EntryId, entry: &SegmentEntry, why: String, book: &mut Book) {
+    let number = book.add(Class::Damage, "segment", format!("segment {}: {why}", entry.name), ADVICE);
+    book.hits(number, Part::Entry(id));
+}
+
+/// Where a segment is not what its entry says.
+fn faults(entry: &SegmentEntry, proven: &Proven) -> Vec<String> {
+    let mut faults = Vec::new();
+    let content = if entry.flaw.is_some() { proven.whole } else { proven.content };
+    if content != entry.content {
+        faults.push("the hash of its bytes is another".to_owned());
+    }
+    if proven.logical_end != entry.logical_end {
+        faults
+            .push(format!("its transactions end at byte {}, not {}", proven.logical_end, entry.logical_end));
+    }
+    if (proven.events, proven.transactions) != (entry.events, entry.transactions) {
+        faults.push(format!(
+            "it holds {} events in {} transactions, not {} in {}",
+            proven.events, proven.transactions, entry.events, entry.transactions
+        ));
+    }
+    if entry.times.is_some() && proven.times != entry.times {
+        faults.push("the times of its events are others".to_owned());
+    }
+    if let (None, Ending::Stopped(reason)) = (entry.flaw, proven.ending) {
+        faults.push(format!("damaged at byte {}: {reason}", proven.logical_end));
+    }
+    faults
+}
+
+/// What needs a chunk that is in no pack any more.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// For each such chunk, what needs it.
+    pub parts: BTreeMap<ChunkId, BTreeSet<Part>>,
+}
+
+impl Lost {
+    /// Looks for the chunks of a segment.
+    pub fn look(&mut self, packs: &Packs, id: EntryId, entry: &SegmentEntry) {
+        for (chunk, length) in chunks_of(entry) {
+            self.look_for(packs, Part::Entry(id), chunk, length);
+        }
+    }
+
+    /// Looks for one chunk.
+    pub fn look_for(&mut self, packs: &Packs, part: Part, chunk: ChunkId, length: Option<u32>) {
+        if !packs.has(chunk, length) {
+            self.parts.entry(chunk).or_default().insert(part);
+        }
+    }
+}

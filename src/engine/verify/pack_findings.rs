@@ -1,0 +1,95 @@
+//! What is wrong with packs, and what is lost with them.
+
+use crate::engine::verify::book::{Book, Number, Part};
+use crate::engine::verify::debris::Debris;
+use crate::engine::verify::history::Lost;
+use crate::engine::verify::packs::{PackFacts, Packs};
+use crate::engine::verify::report::Class;
+use crate::repo::format::id::PackId;
+use crate::repo::paths;
+use crate::repo::store::Repository;
+use std::collections::BTreeMap;
+
+const ADVICE_PACK: &str = "keep the file; after 'verify --data' the next backup stores again what the source still has; what it no longer \
+                           has needs a copy of this pack";
+const ADVICE_UNUSED: &str = "nothing that is published needs it: an interrupted backup left it";
+const ADVICE_LOST: &str =
+    "restore a point that does not need it, or bring the missing pack back from a copy of the repository";
+/// So many troubles of one pack are told.
+const TOLD: usize = 3;
+
+/// Enters all findings about packs and lost chunks; gives packs that nothing needs.
+pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Book) -> Debris {
+    let nowhere = lost.parts.keys().any(|chunk| packs.of(*chunk).is_empty());
+    let mut debris = Debris::default();
+    let mut numbers = BTreeMap::new();
+    for (at, (pack, (needed, all))) in packs.all.iter().zip(packs.used()).enumerate() {
+        let is_needed = if pack.unreadable.is_some() { nowhere } else { needed > 0 };
+        if !is_needed {
+            debris.add(pack.length);
+        }
+        if let Some(text) = trouble(pack, all) {
+            numbers.insert(at, enter_pack(repository, pack, text, is_needed, book));
+        }
+    }
+    enter_lost(packs, lost, &numbers, book);
+    debris
+}
+
+fn trouble(pack: &PackFacts, chunks: u64) -> Option<String> {
+    if let Some(why) = &pack.unreadable {
+        return Some(format!("its directory can't be read: {why}"));
+    }
+    let told = pack.trouble.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
+    match pack.trouble.len() {
+        0 => None,
+        more if more > TOLD => Some(format!("{told}; and {} more ({chunks} chunks in all)", more - TOLD)),
+        _ => Some(format!("{told} ({chunks} chunks in all)")),
+    }
+}
+
+fn enter_pack(
+    repository: &Repository,
+    pack: &PackFacts,
+    text: String,
+    is_needed: bool,
+    book: &mut Book,
+) -> Number {
+    let path = repository.disk().display(&paths::pack(pack.id));
+    let what = if pack.unreadable.is_some() { "pack-directory" } else { "pack" };
+    let number = book.add_file(what, path, text, if is_needed { ADVICE_PACK } else { ADVICE_UNUSED });
+    if !is_needed {
+        book.set_class(number, Class::Note);
+    }
+    number
+}
+
+/// A lost chunk belongs to the packs that should hold it; without one it is a finding of what needs it.
+fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, book: &mut Book) {
+    let mut nowhere: BTreeMap<Part, u64> = BTreeMap::new();
+    for (chunk, parts) in &lost.parts {
+        let at = packs.of(*chunk).iter().filter_map(|place| usize::try_from(place.pack).ok());
+        let told: Vec<Number> = at.filter_map(|at| numbers.get(&at).copied()).collect();
+        for part in parts {
+            told.iter().for_each(|number| book.hits(*number, *part));
+            if told.is_empty() {
+                *nowhere.entry(*part).or_default() += 1;
+            }
+        }
+    }
+    for (part, chunks) in nowhere {
+        let what = match part {
+            Part::ControlDb(_) => "a control database",
+            Part::Entry(_) | Part::Page(_) => "a segment",
+        };
+        let text = format!("{chunks} chunks of {what} are in no pack");
+        let number = book.add(Class::Damage, "chunk-lost", text, ADVICE_LOST);
+        book.hits(number, part);
+    }
+}
+
+/// The packs that are damaged, whether anything needs them or not: none of them may be relied on.
+pub fn damaged(packs: &Packs) -> Vec<PackId> {
+    let is_damaged = |pack: &&PackFacts| pack.unreadable.is_some() || !pack.trouble.is_empty();
+    packs.all.iter().filter(is_damaged).map(|pack| pack.id).collect()
+}

@@ -1,0 +1,287 @@
+//! The packs: which chunk lies where, as the packs' own directories say; and with `data`, whether it really does.
+
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::repo::codec;
+use crate::repo::format::Damage;
+use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::format::pack::{Block, Directory};
+use crate::repo::index::{DirectoryError, read_directory};
+use crate::repo::paths;
+use crate::repo::store::Repository;
+use rayon::prelude::*;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of a pack's directory that are read at once.
+const PIECE: u64 = 4 << 20;
+
+/// A pack.
+#[derive(Clone, Debug)]
+pub struct PackFacts {
+    /// Its name.
+    pub id: PackId,
+    /// Its length.
+    pub length: u64,
+    /// Why its directory can't be read.
+    pub unreadable: Option<String>,
+    /// What a whole read found.
+    pub trouble: Vec<String>,
+}
+
+/// A chunk in a pack.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// Its length.
+    pub length: u32,
+    /// The pack, by its place in [`Packs::all`].
+    pub pack: u32,
+    /// True once a read found it damaged.
+    pub is_bad: bool,
+    /// True once something that is published was found to need it.
+    pub is_used: bool,
+}
+
+/// All packs and their chunks.
+#[derive(Clone, Debug, Default)]
+pub struct Packs {
+    /// The packs, by name.
+    pub all: Vec<PackFacts>,
+    /// The chunks in packs whose directories can be read, by name.
+    places: Vec<Place>,
+    /// Bytes that a whole read has read.
+    pub bytes_read: u64,
+}
+
+impl Packs {
+    /// Reads the directories of all packs.
+    pub fn list(repository: &Repository, observer: &dyn Observer) -> Result<Self, Error> {
+        let mut packs = Self::default();
+        for (id, length) in paths::packs(repository.disk())? {
+            stop_if_interrupted(observer)?;
+            packs.add(id, length, read_directory(repository.disk(), id, length));
+        }
+        packs.places.sort_unstable_by_key(|place| (place.chunk, place.pack));
+        Ok(packs)
+    }
+
+    fn add(&mut self, id: PackId, length: u64, directory: Result<Directory, DirectoryError>) {
+        let pack = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let unreadable = match directory {
+            Ok(directory) => {
+                let chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
+                self.places.extend(chunks.map(|found| Place {
+                    chunk: found.chunk,
+                    length: found.length,
+                    pack,
+                    is_bad: false,
+                    is_used: false,
+                }));
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        self.all.push(PackFacts { id, length, unreadable, trouble: Vec::new() });
+    }
+
+    /// How many chunks the packs hold; one that lies in several counts for each.
+    pub fn chunks(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    /// All places of all chunks, by name.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The places of a chunk.
+    pub fn of(&self, chunk: ChunkId) -> &[Place] {
+        let from = self.places.partition_point(|place| place.chunk < chunk);
+        let rest = self.places.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|place| place.chunk == chunk)).unwrap_or_default()
+    }
+
+    /// Whether some pack has the chunk, undamaged as far as is known, with that length.
+    pub fn has(&self, chunk: ChunkId, length: Option<u32>) -> bool {
+        self.of(chunk).iter().any(|place| !place.is_bad && length.is_none_or(|length| place.length == length))
+    }
+
+    /// Something that is published needs the chunk.
+    pub fn mark_used(&mut self, chunk: ChunkId) {
+        let from = self.places.partition_point(|place| place.chunk < chunk);
+        let rest = self.places.get_mut(from..).unwrap_or_default();
+        rest.iter_mut().take_while(|place| place.chunk == chunk).for_each(|place| place.is_used = true);
+    }
+
+    /// The name of a pack, by its place in [`Packs::all`].
+    pub fn name(&self, pack: u32) -> Option<PackId> {
+        self.all.get(usize::try_from(pack).ok()?).map(|pack| pack.id)
+    }
+
+    /// Whether a read found a chunk damaged.
+    pub fn has_bad(&self) -> bool {
+        self.places.iter().any(|place| place.is_bad)
+    }
+
+    /// For each pack, how many of its chunks are needed, and how many chunks it has.
+    pub fn used(&self) -> Vec<(u64, u64)> {
+        let mut used = vec![(0, 0); self.all.len()];
+        for place in &self.places {
+            if let Some((needed, all)) = usize::try_from(place.pack).ok().and_then(|pack| used.get_mut(pack))
+            {
+                *needed += u64::from(place.is_used);
+                *all += 1;
+            }
+        }
+        used
+    }
+
+    /// Reads every pack whole: its hash, its blocks, its chunks.
+    pub fn read_all(&mut self, repository: &Repository, observer: &dyn Observer) -> Result<(), Error> {
+        let total = self.all.iter().map(|pack| pack.length).sum();
+        observer.event(&Event::Phase { name: "packs", total: Some(total) });
+        let read = AtomicU64::new(0);
+        let verdicts = self
+            .all
+            .par_iter()
+            .map(|pack| Reader { repository, observer, read: &read }.pack(pack))
+            .collect::<Result<Vec<_>, Error>>()?;
+        for (at, verdict) in verdicts.into_iter().enumerate() {
+            self.take(at, verdict);
+        }
+        self.bytes_read = read.into_inner();
+        Ok(())
+    }
+
+    fn take(&mut self, at: usize, verdict: Verdict) {
+        let pack = u32::try_from(at).unwrap_or(u32::MAX);
+        for chunk in verdict.bad {
+            let from = self.places.partition_point(|place| (place.chunk, place.pack) < (chunk, pack));
+            if let Some(place) = self.places.get_mut(from)
+                && (place.chunk, place.pack) == (chunk, pack)
+            {
+                place.is_bad = true;
+            }
+        }
+        if let Some(facts) = self.all.get_mut(at) {
+            facts.trouble = verdict.trouble;
+        }
+    }
+}
+
+pub fn stop_if_interrupted(observer: &dyn Observer) -> Result<(), Error> {
+    if observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// What reading a pack found.
+#[derive(Default)]
+struct Verdict {
+    trouble: Vec<String>,
+    /// Chunks that can't be read from it.
+    bad: Vec<ChunkId>,
+}
+
+struct Reader<'a> {
+    repository: &'a Repository,
+    observer: &'a dyn Observer,
+    read: &'a AtomicU64,
+}
+
+impl Reader<'_> {
+    /// A pack that can't be read is a verdict, not an error.
+    fn pack(&self, pack: &PackFacts) -> Result<Verdict, Error> {
+        let mut verdict = Verdict::default();
+        let directory = read_directory(self.repository.disk(), pack.id, pack.length);
+        let blocks = directory.map(|directory| directory.blocks).unwrap_or_default();
+        let mut hasher = self.repository.naming().hasher();
+        let mut at = 0;
+        for (number, block) in blocks.iter().enumerate() {
+            stop_if_interrupted(self.observer)?;
+            let read = self.range(pack, at, block.body_offset).and_then(|head| {
+                hasher.update(&head);
+                self.range(pack, block.body_offset, block.end())
+            });
+            match read {
+                Ok(body) => {
+                    hasher.update(&body);
+                    self.block(number, block, &body, &mut verdict);
+                }
+                Err(error) => verdict.lose(number, block, &error.to_string()),
+            }
+            at = block.end();
+        }
+        self.rest(pack, at, &mut hasher, &mut verdict)?;
+        if hasher.pack() != pack.id {
+            verdict.trouble.insert(0, "its hash is not its name".to_owned());
+        }
+        Ok(verdict)
+    }
+
+    /// What is behind the blocks; all of it, if the directory can't be read.
+    fn rest(
+        &self,
+        pack: &PackFacts,
+        mut at: u64,
+        hasher: &mut crate::repo::format::id::Hasher,
+        verdict: &mut Verdict,
+    ) -> Result<(), Error> {
+        while at < pack.length {
+            stop_if_interrupted(self.observer)?;
+            let to = at.saturating_add(PIECE).min(pack.length);
+            match self.range(pack, at, to) {
+                Ok(bytes) => hasher.update(&bytes),
+                Err(error) => {
+                    verdict.trouble.push(format!("it can't be read from byte {at} on: {error}"));
+                    break;
+                }
+            }
+            at = to;
+        }
+        Ok(())
+    }
+
+    fn range(&self, pack: &PackFacts, from: u64, to: u64) -> io::Result<Vec<u8>> {
+        let length = to.saturating_sub(from);
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        let bytes = self.repository.disk().read_range(&paths::pack(pack.id), from, length)?;
+        self.read.fetch_add(length, Ordering::Relaxed);
+        self.observer.event(&Event::Bytes(length));
+        Ok(bytes)
+    }
+
+    fn block(&self, number: usize, block: &Block, body: &[u8], verdict: &mut Verdict) {
+        if let Err(newer @ Damage::Newer { .. }) = block.check_readable() {
+            verdict.lose(number, block, &newer.to_string());
+            return;
+        }
+        let raw = match codec::decode(block.codec, body, block.raw_length) {
+            Ok(raw) => raw,
+            Err(error) => {
+                verdict.lose(number, block, &error.to_string());
+                return;
+            }
+        };
+        for place in &block.chunks {
+            let from = usize::try_from(place.offset).unwrap_or(usize::MAX);
+            let to = from.saturating_add(usize::try_from(place.length).unwrap_or(usize::MAX));
+            let bytes = raw.get(from..to);
+            if bytes.is_none_or(|bytes| self.repository.naming().chunk(bytes) != place.chunk) {
+                verdict
+                    .trouble
+                    .push(format!("chunk {} in block {number} is not what its name says", place.chunk));
+                verdict.bad.push(place.chunk);
+            }
+        }
+    }
+}
+
+impl Verdict {
+    fn lose(&mut self, number: usize, block: &Block, why: &str) {
+        self.trouble.push(format!("block {number} at byte {}: {why}", block.offset));
+        self.bad.extend(block.chunks.iter().map(|place| place.chunk));
+    }
+}

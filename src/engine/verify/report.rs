@@ -1,0 +1,112 @@
+//! What `verify` found, as data.
+
+use crate::repo::format::id::PackId;
+use serde::Serialize;
+
+/// What kind of trouble a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Nothing is lost and nothing is wrong: worth knowing.
+    Note,
+    /// Tokens are missing, or there twice, and the point does not say so (exit 21).
+    History,
+    /// A file of the repository is missing, damaged, or contradicts others (exit 20).
+    Damage,
+}
+
+/// Tokens of a log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Tokens {
+    /// The source.
+    pub source: String,
+    /// The context.
+    pub context: String,
+    /// The incarnation.
+    pub incarnation: u32,
+    /// `events` or `snapshots`.
+    pub store: &'static str,
+    /// The first token.
+    pub first: u64,
+    /// The last token.
+    pub last: u64,
+}
+
+/// One thing that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What kind of trouble it is.
+    pub class: Class,
+    /// A stable word: `point`, `act`, `steps`, `safepoint`, `record`, `record-chain`, `record-lost`, `not-a-superset`, `page`, `tree`, `claim`,
+    /// `chunk-lost`, `pack`, `pack-directory`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `not-recorded`.
+    pub what: &'static str,
+    /// The file, as the user would call it, if it is one.
+    pub path: Option<String>,
+    /// What is wrong.
+    pub text: String,
+    /// The points that are hit: they can't be restored whole. Rising.
+    pub points: Vec<u64>,
+    /// The tokens that are hit. Rising.
+    pub tokens: Vec<Tokens>,
+    /// What to do.
+    pub advice: String,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Points that can be read and are not gone.
+    pub points: u64,
+    /// Acts.
+    pub acts: u64,
+    /// Logs.
+    pub logs: u64,
+    /// Records.
+    pub records: u64,
+    /// Pages that points and newest records reach.
+    pub pages: u64,
+    /// Segments, each version and each damaged copy for itself.
+    pub segments: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Bytes of packs.
+    pub pack_bytes: u64,
+    /// Chunks in packs; one that lies in several counts for each.
+    pub chunks: u64,
+    /// Control databases, equal ones once.
+    pub control_dbs: u64,
+    /// With `data`: bytes of packs that were read.
+    pub bytes_read: u64,
+    /// With `data`: segments whose history was proven.
+    pub proven_segments: u64,
+    /// With `data`: transactions in them.
+    pub proven_transactions: u64,
+    /// With `data`: events in them.
+    pub proven_events: u64,
+    /// Files that belong to nothing that is published: no damage, a later backup or prune uses or removes them.
+    pub debris_files: u64,
+    /// Their bytes.
+    pub debris_bytes: u64,
+}
+
+/// What `verify` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether all packs and all history were read.
+    pub data: bool,
+    /// What is wrong or worth knowing, the worst first.
+    pub findings: Vec<Finding>,
+    /// What was looked at.
+    pub counts: Counts,
+    /// Packs that are damaged.
+    pub damaged_packs: Vec<PackId>,
+    /// The act that says so, if one was written: the next backup stores again what is in these packs.
+    pub act: Option<u64>,
+}
+
+impl Report {
+    /// The worst class that was found; none if all is well.
+    pub fn worst(&self) -> Option<Class> {
+        self.findings.iter().map(|finding| finding.class).filter(|class| *class > Class::Note).max()
+    }
+}

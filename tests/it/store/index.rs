@@ -1,0 +1,238 @@
+//! The index is a cache: whatever is wrong with it, the answers are the same.
+
+use super::model::{back_up, back_up_on, check, config, noise};
+use crate::support::crash_disk::{CrashDisk, Image, Trouble};
+use segvault::repo::disk::Disk;
+use segvault::repo::format::act::PointRef;
+use segvault::repo::format::config::Config;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{IndexPlace, OpenOptions, Repository};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A repository on a real disk with three backups, and its index.
+struct Place {
+    root: tempfile::TempDir,
+    points: Vec<PointRef>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let mut place = Self { root, points: Vec::new() };
+        Repository::init(&place.disk(), &config()).unwrap();
+        for backup in 1..=3 {
+            let point = back_up(&place.open(), backup).unwrap();
+            place.points.push(point);
+        }
+        place
+    }
+
+    fn disk(&self) -> LocalDisk {
+        LocalDisk::new(self.root.path().to_owned())
+    }
+
+    fn index(&self) -> PathBuf {
+        self.root.path().join("index.sqlite")
+    }
+
+    fn open(&self) -> Repository {
+        open_with(self.disk(), &self.index())
+    }
+
+    /// The same answers as ever; and the next backup stores only what is new.
+    fn check(mut self) {
+        check(&self.open(), &self.points).unwrap();
+        let repository = self.open();
+        let mut session = repository.session().unwrap();
+        let _ = super::model::prepare(&mut session, 3).unwrap();
+        assert_eq!(session.tally().new_chunks, 0, "nothing is new, but was stored again");
+        drop(session);
+        self.points.push(back_up(&repository, 4).unwrap());
+        check(&repository, &self.points).unwrap();
+        check(&self.open(), &self.points).unwrap();
+    }
+}
+
+fn open_with(disk: impl Disk + 'static, index: &Path) -> Repository {
+    let options = OpenOptions { index: IndexPlace::File(index.to_owned()), ..OpenOptions::default() };
+    Repository::open(Arc::new(disk), options).unwrap()
+}
+
+#[test]
+fn an_index_that_fits_is_used() {
+    let place = Place::new();
+    let repository = place.open();
+    assert!(!repository.index().is_in_memory());
+    assert!(!repository.index().packs().unwrap().is_empty());
+    place.check();
+}
+
+#[test]
+fn a_missing_index_is_made() {
+    let place = Place::new();
+    std::fs::remove_file(place.index()).unwrap();
+    assert!(!place.open().index().is_in_memory());
+    place.check();
+}
+
+#[test]
+fn an_older_copy_of_the_index_catches_up() {
+    let mut place = Place::new();
+    let older = std::fs::read(place.index()).unwrap();
+    place.points.push(back_up(&place.open(), 4).unwrap());
+    std::fs::write(place.index(), older).unwrap();
+    check(&place.open(), &place.points).unwrap();
+}
+
+#[test]
+fn an_index_of_what_was_there_once_lets_go_of_it() {
+    let place = Place::new();
+    let repository = place.open();
+    let (gone, _) = repository.index().packs().unwrap()[0];
+    drop(repository);
+    let name = gone.to_string();
+    std::fs::remove_file(place.root.path().join("packs").join(&name[..2]).join(&name)).unwrap();
+    assert!(place.open().index().packs().unwrap().iter().all(|(pack, _)| *pack != gone));
+}
+
+#[test]
+fn garbage_is_thrown_away() {
+    for garbage in [&b""[..], b"x", b"not a database, but long enough to be one: ".repeat(1000).as_slice()] {
+        let place = Place::new();
+        std::fs::write(place.index(), garbage).unwrap();
+        assert!(!place.open().index().is_in_memory());
+        place.check();
+    }
+}
+
+#[test]
+fn an_index_with_any_page_overwritten_gives_no_other_answers() {
+    let place = Place::new();
+    let good = std::fs::read(place.index()).unwrap();
+    for page in 0..good.len() / 4096 {
+        for fill in [0_u8, 0xff] {
+            let mut bad = good.clone();
+            bad[page * 4096..(page + 1) * 4096].fill(fill);
+            std::fs::write(place.index(), bad).unwrap();
+            check(&place.open(), &place.points).unwrap();
+            back_up(&place.open(), 3).unwrap();
+            check(&place.open(), &place.points).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_index_of_another_repository_is_thrown_away() {
+    let other = tempfile::tempdir().unwrap();
+    let disk = LocalDisk::new(other.path().to_owned());
+    Repository::init(&disk, &Config { id: "ff".repeat(16), ..config() }).unwrap();
+    let index = other.path().join("index.sqlite");
+    back_up(&open_with(disk, &index), 2).unwrap();
+    let place = Place::new();
+    std::fs::copy(index, place.index()).unwrap();
+    place.check();
+}
+
+#[test]
+fn an_index_of_another_schema_is_thrown_away() {
+    let place = Place::new();
+    let connection = rusqlite::Connection::open(place.index()).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    drop(connection);
+    place.check();
+}
+
+#[test]
+fn where_the_index_cannot_be_written_memory_serves() {
+    let place = Place::new();
+    std::fs::remove_file(place.index()).unwrap();
+    std::fs::create_dir(place.index()).unwrap();
+    assert!(place.open().index().is_in_memory());
+    place.check();
+}
+
+#[test]
+fn an_index_that_another_process_writes_to_for_good_is_not_waited_for_forever() {
+    let place = Place::new();
+    // Somebody holds locks/index alone: throws the index away just now.
+    let throwing = place.disk().try_lock("locks/index", segvault::repo::disk::LockMode::Exclusive).unwrap();
+    assert!(place.open().index().is_in_memory());
+    drop(throwing);
+    assert!(!place.open().index().is_in_memory());
+}
+
+#[test]
+fn in_a_copy_of_a_repository_nothing_counts_as_synced() {
+    let place = Place::new();
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(place.root.path(), copy.path());
+    let repository = open_with(LocalDisk::new(copy.path().to_owned()), &copy.path().join("index.sqlite"));
+    let points = |n: u64| format!("points/{n}.json");
+    let length = std::fs::metadata(copy.path().join(points(1))).unwrap().len();
+    assert!(place.open().index().is_durable(&points(1), length).unwrap());
+    assert!(!repository.index().is_durable(&points(1), length).unwrap());
+    drop(repository.session().unwrap());
+    assert!(repository.index().is_durable(&points(1), length).unwrap());
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let (index, kept) = (home.path().join("index.sqlite"), home.path().join("kept"));
+    let start = CrashDisk::default();
+    Repository::init(&start, &config()).unwrap();
+    let first = back_up(&open_with(start.clone(), &index), 1).unwrap();
+    std::fs::copy(&index, &kept).unwrap();
+    let measured = start.reboot(Image::ProcessKilled);
+    back_up_on(&measured, 2).unwrap();
+    for at in (1..=measured.mutations() + 1).step_by(3) {
+        for image in [Image::ALL[at as usize % 4], Image::DataWithoutNames] {
+            std::fs::copy(&kept, &index).unwrap();
+            let disk = start.reboot(Image::ProcessKilled);
+            let repository = open_with(disk.clone(), &index);
+            disk.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
+            let mut acknowledged = vec![first];
+            acknowledged.extend(back_up(&repository, 2));
+            drop(repository);
+            let disk = disk.reboot(image);
+            let repository = open_with(disk.clone(), &index);
+            acknowledged.push(back_up(&repository, 3).unwrap());
+            drop(repository);
+            let disk = disk.reboot(Image::OnlySynced);
+            check(&open_with(disk, &index), &acknowledged)
+                .unwrap_or_else(|why| panic!("{at} {image:?}: {why}"));
+        }
+    }
+}
+
+#[test]
+fn a_pack_that_lost_its_directory_counts_as_absent_and_is_remembered() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    back_up_on(&disk, 1).unwrap();
+    let pack = disk.files().into_iter().find(|path| path.starts_with("packs/")).unwrap();
+    disk.damage(&pack, |bytes| bytes.truncate(bytes.len() - 1));
+    let repository = super::model::open(&disk).unwrap();
+    let unreadable = repository.index().unreadable().unwrap();
+    assert_eq!(unreadable.len(), 1);
+    assert!(pack.ends_with(&unreadable[0].0.to_string()));
+    // What it held is stored again, elsewhere.
+    let mut session = repository.session().unwrap();
+    session.put(PackKind::Tail, noise(3000, 500)).unwrap();
+    session.put(PackKind::Sealed, noise(5, 500)).unwrap();
+    assert!(session.tally().new_chunks > 0);
+}

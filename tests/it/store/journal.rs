@@ -1,0 +1,174 @@
+//! Points seen through acts.
+
+use super::model::{back_up_on, check_point, config, open};
+use crate::support::crash_disk::CrashDisk;
+use segvault::repo::disk::Disk;
+use segvault::repo::format::act::{Deed, PointRef};
+use segvault::repo::format::id::FileHash;
+use segvault::repo::format::moment::Moment;
+use segvault::repo::store::{Journal, Repository};
+
+/// A repository with three points.
+fn three() -> (CrashDisk, Vec<PointRef>) {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let points = (1..=3).map(|backup| back_up_on(&disk, backup).unwrap()).collect();
+    (disk, points)
+}
+
+fn act(disk: &CrashDisk, deed: Deed) -> u64 {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    session.publish_act(Moment(1), deed).unwrap()
+}
+
+fn journal(disk: &CrashDisk) -> Journal {
+    open(disk).unwrap().journal().unwrap()
+}
+
+fn numbers(journal: &Journal) -> Vec<u64> {
+    journal.points.iter().map(|point| point.point.number).collect()
+}
+
+fn listed(journal: &Journal) -> Vec<u64> {
+    journal.listed().map(|point| point.point.number).collect()
+}
+
+fn complaints(journal: &Journal) -> Vec<String> {
+    journal.unreadable.iter().map(|file| format!("{}: {}", file.path, file.why)).collect()
+}
+
+#[test]
+fn forgetting_hides_remembering_shows_and_gone_is_for_good() {
+    let (disk, points) = three();
+    assert_eq!(act(&disk, Deed::Forgotten { points: points[..2].to_vec(), reason: "old".to_owned() }), 1);
+    let seen = journal(&disk);
+    assert_eq!((numbers(&seen), listed(&seen)), (vec![1, 2, 3], vec![3]));
+    act(&disk, Deed::Remembered { points: vec![points[1]] });
+    assert_eq!(listed(&journal(&disk)), [2, 3]);
+    act(&disk, Deed::Gone { points: vec![points[0]] });
+    act(&disk, Deed::Remembered { points: vec![points[0]] });
+    assert_eq!(numbers(&journal(&disk)), [2, 3]);
+    assert_eq!(complaints(&journal(&disk)), Vec::<String>::new());
+}
+
+#[test]
+fn points_are_held_released_and_found_incomplete() {
+    let (disk, points) = three();
+    let until = Some(Moment(9));
+    act(&disk, Deed::Held { point: points[0], reason: "audit".to_owned(), until });
+    act(&disk, Deed::Held { point: points[1], reason: "audit".to_owned(), until: None });
+    act(&disk, Deed::Released { point: points[1] });
+    act(&disk, Deed::Incomplete { point: points[2], reason: "a lost page".to_owned() });
+    let journal = journal(&disk);
+    assert_eq!(journal.points[0].held, Some(("audit".to_owned(), until)));
+    assert_eq!(journal.points[1].held, None);
+    assert!(journal.points[1].is_complete());
+    assert_eq!(journal.points[2].marked_incomplete.as_deref(), Some("a lost page"));
+    assert!(!journal.points[2].is_complete());
+    assert_eq!(journal.acts.iter().map(|act| act.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn an_act_that_fits_no_file_has_no_effect() {
+    let (disk, points) = three();
+    let other = PointRef { blake3: FileHash([7; 32]), ..points[0] };
+    act(&disk, Deed::Forgotten { points: vec![other], reason: "?".to_owned() });
+    act(&disk, Deed::Held { point: other, reason: "?".to_owned(), until: None });
+    let journal = journal(&disk);
+    assert_eq!(listed(&journal), [1, 2, 3]);
+    assert_eq!(journal.points[0].held, None);
+}
+
+#[test]
+fn a_point_that_is_not_there_is_missing_unless_an_act_names_it_gone() {
+    let (disk, points) = three();
+    disk.remove("points/2.json").unwrap();
+    assert_eq!(complaints(&journal(&disk)), ["memory:points/2.json: missing"]);
+    assert_eq!(listed(&journal(&disk)), [1, 3]);
+    act(&disk, Deed::Gone { points: vec![points[1]] });
+    assert_eq!(complaints(&journal(&disk)), Vec::<String>::new());
+}
+
+#[test]
+fn an_act_that_is_not_there_is_missing() {
+    let (disk, points) = three();
+    for _ in 0..4 {
+        act(&disk, Deed::Released { point: points[0] });
+    }
+    disk.remove("acts/2.json").unwrap();
+    disk.remove("acts/3.json").unwrap();
+    assert_eq!(complaints(&journal(&disk)), ["memory:acts/2.json: missing, and all up to 3"]);
+}
+
+#[test]
+fn a_bad_file_does_not_hide_the_others() {
+    let (disk, points) = three();
+    act(&disk, Deed::Forgotten { points: vec![points[0]], reason: "old".to_owned() });
+    act(&disk, Deed::Released { point: points[0] });
+    disk.damage("points/2.json", |bytes| bytes[40] ^= 1);
+    disk.damage("acts/2.json", |bytes| bytes.clear());
+    let repository = open(&disk).unwrap();
+    let journal = repository.journal().unwrap();
+    assert_eq!(listed(&journal), [3]);
+    assert_eq!(journal.acts.len(), 1);
+    let bad: Vec<&str> = journal.unreadable.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(bad, ["memory:acts/2.json", "memory:points/2.json"]);
+    check_point(&repository, &journal.points[1]).unwrap();
+}
+
+#[test]
+fn a_file_that_was_changed_after_it_was_written_counts_no_more() {
+    let (disk, _) = three();
+    // Point 1 of another repository of the same name: it reads well, but point 2 vouches for another one.
+    let other = CrashDisk::default();
+    Repository::init(&other, &config()).unwrap();
+    back_up_on(&other, 2).unwrap();
+    let forged = other.read("points/1.json", 1 << 20).unwrap();
+    disk.damage("points/1.json", |bytes| *bytes = forged);
+    assert_eq!(listed(&journal(&disk)), [2, 3]);
+    assert_eq!(
+        complaints(&journal(&disk)),
+        ["memory:points/1.json: the file behind it holds another hash of it"]
+    );
+}
+
+#[test]
+fn a_file_under_another_number_or_of_another_repository_is_not_believed() {
+    let (disk, _) = three();
+    let first = disk.read("points/1.json", 1 << 20).unwrap();
+    disk.damage("points/3.json", |bytes| *bytes = first);
+    assert_eq!(complaints(&journal(&disk)), ["memory:points/3.json: it says that it is number 1"]);
+    let other = CrashDisk::default();
+    let id = "ee".repeat(16);
+    let config = segvault::repo::format::config::Config { id: id.clone(), ..config() };
+    Repository::init(&other, &config).unwrap();
+    for backup in 1..=3 {
+        back_up_on(&other, backup).unwrap();
+    }
+    let foreign = other.read("points/3.json", 1 << 20).unwrap();
+    disk.damage("points/3.json", |bytes| *bytes = foreign);
+    let expected = format!("memory:points/3.json: it belongs to the repository {id}");
+    assert_eq!(complaints(&journal(&disk)), [expected]);
+}
+
+#[test]
+fn numbers_are_never_used_twice() {
+    let (disk, points) = three();
+    act(&disk, Deed::Forgotten { points: vec![points[2]], reason: "wrong".to_owned() });
+    // The newest point is lost, against all rules: its number is not given away again.
+    disk.remove("points/3.json").unwrap();
+    assert_eq!(back_up_on(&disk, 4).unwrap().number, 4);
+    let journal = journal(&disk);
+    assert_eq!(listed(&journal), [1, 2, 4]);
+    assert_eq!(complaints(&journal), ["memory:points/3.json: missing"]);
+}
+
+#[test]
+fn each_file_holds_the_hash_of_the_one_before() {
+    let (disk, points) = three();
+    let journal = journal(&disk);
+    assert_eq!(journal.points[0].point.previous, None);
+    assert_eq!(journal.points[2].point.previous, Some(points[1].blake3));
+    assert_eq!(journal.points[2].reference(), points[2]);
+}

@@ -1,0 +1,211 @@
+//! What is never published, whoever asks for it.
+
+use super::model::{back_up_on, body, config, entry, key, noise, open, point_log, prepare, put_all};
+use crate::support::crash_disk::CrashDisk;
+use segvault::axon::name::Store;
+use segvault::repo::Error;
+use segvault::repo::disk::Disk;
+use segvault::repo::format::entry::{End, Extent, SegmentEntry};
+use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::point::{ControlDb, PointBody, PointLog};
+use segvault::repo::format::record::{LogState, PrefixProof, Record};
+use segvault::repo::store::{Repository, Session};
+
+fn two_backups() -> CrashDisk {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    back_up_on(&disk, 1).unwrap();
+    back_up_on(&disk, 2).unwrap();
+    disk
+}
+
+/// What the newest record of the events says, and its entries.
+fn newest(repository: &Repository) -> (Record, Vec<SegmentEntry>) {
+    let record = repository.newest_record(&key(Store::Events)).unwrap().unwrap();
+    let sealed = repository.tree(record.state.root).unwrap();
+    (record, sealed)
+}
+
+/// Tries to publish a record of the events; gives the rule it breaks.
+fn refused(
+    disk: &CrashDisk,
+    change: impl FnOnce(&mut Session<'_>, &mut LogState, &mut Vec<SegmentEntry>),
+) -> String {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let (record, mut sealed) = newest(&repository);
+    let mut state = record.state;
+    change(&mut session, &mut state, &mut sealed);
+    if state.root != PageId([0; 32]) {
+        state.root = session.put_tree(&sealed).unwrap();
+    }
+    let durable = session.barrier().unwrap();
+    let before = disk.files().len();
+    let error = session.publish_records(durable, vec![(state, Vec::new())]).unwrap_err();
+    assert_eq!(disk.files().len(), before);
+    error.to_string()
+}
+
+#[test]
+fn a_record_that_loses_something_is_refused() {
+    let disk = two_backups();
+    let why = refused(&disk, |_, _, sealed| drop(sealed.pop()));
+    assert!(why.contains("sealed segment 10 is missing"), "{why}");
+    let why = refused(&disk, |_, state, _| state.tails.clear());
+    assert!(why.contains("the tail of segment 10000 is missing"), "{why}");
+    let why = refused(&disk, |session, state, _| {
+        let bytes = noise(9, 1000);
+        let extents = put_all(session, PackKind::Tail, &bytes).unwrap();
+        state.tails = vec![entry(10_000, &bytes, extents, End::Open, 2)];
+    });
+    assert!(why.contains("another content"), "{why}");
+}
+
+#[test]
+fn a_tail_that_grew_needs_a_proof_of_its_prefix() {
+    let disk = two_backups();
+    let grow = |session: &mut Session<'_>| {
+        let (record, _) = newest(session.repository());
+        let mut state = record.state;
+        let old = state.tails[0].clone();
+        let bytes = noise(3000, 1600);
+        let extents = put_all(session, PackKind::Tail, &bytes).unwrap();
+        state.tails = vec![entry(10_000, &bytes, extents, End::Open, 3)];
+        (state, PrefixProof { name: old.name, length: old.logical_end, content: old.content })
+    };
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let (state, proof) = grow(&mut session);
+    let durable = session.barrier().unwrap();
+    let wrong = PrefixProof { content: ContentHash([0; 32]), ..proof };
+    let error = session.publish_records(durable, vec![(state, vec![wrong])]).unwrap_err();
+    assert!(matches!(error, Error::Rule { .. }));
+    drop(session);
+    let mut session = repository.session().unwrap();
+    let (state, proof) = grow(&mut session);
+    let durable = session.barrier().unwrap();
+    let (_records, numbers) = session.publish_records(durable, vec![(state, vec![proof])]).unwrap();
+    assert_eq!(numbers, [3]);
+}
+
+#[test]
+fn a_record_whose_chunks_or_pages_are_nowhere_is_refused() {
+    let disk = two_backups();
+    let lost = vec![Extent { chunk: ChunkId([1; 32]), length: 10 }];
+    let sealed_of = |extents| entry(20, &noise(1, 10), extents, End::Rolled, 5);
+    let why = refused(&disk, |_, _, sealed| sealed.push(sealed_of(lost.clone())));
+    assert!(why.contains("of segment 20 is nowhere"), "{why}");
+    let why = refused(&disk, |_, state, _| {
+        state.tails.push(entry(20_000, &noise(1, 10), lost.clone(), End::Open, 5))
+    });
+    assert!(why.contains("of segment 20000 is nowhere"), "{why}");
+    let why = refused(&disk, |session, _, sealed| {
+        let extents = put_all(session, PackKind::Sealed, &noise(1, 10)).unwrap();
+        let time_map = Some(ChunkId([2; 32]));
+        sealed.push(SegmentEntry { time_map, ..sealed_of(extents) });
+    });
+    assert!(why.contains("is nowhere"), "{why}");
+    let why = refused(&disk, |_, state, _| state.root = PageId([0; 32]));
+    assert!(why.contains("is missing"), "{why}");
+}
+
+#[test]
+fn what_was_lost_before_does_not_keep_new_history_out() {
+    let disk = two_backups();
+    let packs: Vec<String> = disk.files().into_iter().filter(|path| path.starts_with("packs/")).collect();
+    packs.iter().for_each(|pack| disk.remove(pack).unwrap());
+    assert_eq!(back_up_on(&disk, 3).unwrap().number, 3);
+}
+
+#[test]
+fn what_is_put_behind_a_barrier_is_not_behind_it() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let durable = session.barrier().unwrap();
+    session.put(PackKind::Tail, noise(5, 10)).unwrap();
+    assert!(matches!(session.publish_records(durable, Vec::new()), Err(Error::Rule { .. })));
+    drop(session);
+    let mut session = repository.session().unwrap();
+    let (records, body) = prepare(&mut session, 2).unwrap();
+    session.put(PackKind::Tail, noise(5, 10)).unwrap();
+    assert!(matches!(session.publish_point(records, body), Err(Error::Rule { .. })));
+}
+
+/// Tries to publish the point of a third backup, changed; gives the rule it breaks, if it breaks one.
+fn point(disk: &CrashDisk, change: impl FnOnce(&mut PointBody)) -> Result<u64, String> {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let (records, mut body) = prepare(&mut session, 3).unwrap();
+    change(&mut body);
+    let published = session.publish_point(records, body);
+    assert_eq!(disk.length("points/3.json").is_ok(), published.is_ok());
+    published.map(|point| point.point.number).map_err(|error| error.to_string())
+}
+
+fn events(body: &mut PointBody) -> &mut PointLog {
+    &mut body.contexts.get_mut("default").unwrap().events
+}
+
+#[test]
+fn a_point_rests_on_the_newest_records_and_on_trees_that_are_there() {
+    for (change, why) in [
+        ((|body| events(body).record = 2) as fn(&mut PointBody), "record 2 is not the newest one"),
+        (|body| events(body).record = 4, "record 4 is not the newest one"),
+        (|body| body.contexts.get_mut("default").unwrap().incarnation = 2, "is not the newest one"),
+        (|body| body.source = "other".to_owned(), "is not the newest one"),
+        (|body| events(body).root = PageId([0; 32]), "is missing"),
+        (|body| events(body).segments = 9, "its tree has 3 segments, not 9"),
+        (|body| events(body).safepoint = Some(99_999), "its safepoint is above its head"),
+        (|body| events(body).head = None, "its safepoint is above its head"),
+        (|body| events(body).open[0].length += 1, "does not hold what is claimed of segment 10000"),
+        (|body| events(body).open[0].blake3 = ContentHash([0; 32]), "does not hold what is claimed"),
+        (|body| events(body).open[0].version = 1, "does not hold what is claimed"),
+        (|body| lose_control_db(body), "is nowhere"),
+    ] {
+        let refused = point(&two_backups(), change).unwrap_err();
+        assert!(refused.contains(why), "{refused} is not {why}");
+    }
+}
+
+fn lose_control_db(body: &mut PointBody) {
+    if let ControlDb::Inner { inner, .. } = &mut body.control_db {
+        inner.list = ChunkId([0; 32]);
+    }
+}
+
+#[test]
+fn an_incomplete_point_may_say_that_its_safepoint_is_above_its_head() {
+    let number = point(&two_backups(), |body| {
+        body.complete = false;
+        events(body).safepoint = Some(99_999);
+    });
+    assert_eq!(number, Ok(3));
+}
+
+#[test]
+fn a_point_may_claim_less_than_the_record_holds() {
+    let claimed = point(&two_backups(), |body| {
+        let claim = &mut events(body).open[0];
+        (claim.length, claim.blake3) = (500, super::model::NAMING.content(&noise(3000, 500)));
+    });
+    assert_eq!(claimed, Ok(3));
+}
+
+#[test]
+fn a_context_may_be_there_without_any_history() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let root = session.put_tree(&[]).unwrap();
+    let durable = session.barrier().unwrap();
+    let state = |store| LogState { key: key(store), branch: None, root, tails: Vec::new() };
+    let states = [Store::Snapshots, Store::Events].map(|store| (state(store), Vec::new()));
+    let (records, numbers) = session.publish_records(durable, states.to_vec()).unwrap();
+    let empty = entry(0, &[], Vec::new(), End::Open, 0);
+    let log = |record| point_log(record, root, &[], &empty);
+    let control_db = ControlDb::Absent { reason: "none".to_owned() };
+    session.publish_point(records, body(control_db, log(numbers[0]), log(numbers[1]))).unwrap();
+}
