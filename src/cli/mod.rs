@@ -3,6 +3,7 @@
 pub mod args;
 mod demo;
 mod describe;
+mod describe_server;
 mod duration;
 pub mod exit;
 mod failure;

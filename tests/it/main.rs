@@ -20,6 +20,7 @@ mod disk_contract;
 mod format_document;
 mod model;
 mod round_trip;
+mod server;
 mod source;
 mod store;
 mod support;

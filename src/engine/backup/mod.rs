@@ -13,6 +13,7 @@ pub mod context;
 pub mod control_db;
 pub mod error;
 pub mod judge;
+pub mod live;
 pub mod place;
 pub mod proven;
 pub mod read;

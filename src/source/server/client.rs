@@ -9,7 +9,6 @@ use crate::source::server::secret::Credentials;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Certificate, Method, Url};
-use std::error::Error as _;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;

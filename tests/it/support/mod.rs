@@ -2,5 +2,7 @@
 
 pub mod crash_disk;
 pub mod fixtures;
+pub mod node;
+pub mod rest;
 pub mod segments;
 pub mod server;
