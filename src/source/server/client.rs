@@ -343,10 +343,16 @@ fn chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item
     })
 }
 
-/// An I/O error whose own error is one of TLS does not name it as its source.
+/// Whether an I/O error holds one of TLS: it does not name it as its source. It may hold another I/O error that does.
 fn wraps_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<rustls::Error>() || inner.source().is_some_and(|s| s.is::<rustls::Error>()))
+    let mut outer = error.downcast_ref::<io::Error>();
+    while let Some(inner) = outer.and_then(io::Error::get_ref) {
+        if inner.is::<rustls::Error>() {
+            return true;
+        }
+        outer = inner.downcast_ref::<io::Error>();
+    }
+    false
 }
 
 fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::support::node::{Node, index_suffixes};
 use segvault::axon::name::{SegmentName, Store};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -54,8 +54,6 @@ pub enum Body {
     Text(String),
     /// This letter, so many times (`usize::MAX`: without end), so many milliseconds apart.
     Repeated(u8, usize, u64),
-    /// The connection ends without an answer.
-    Nothing,
 }
 
 /// An answer.
@@ -365,18 +363,26 @@ fn closed_2023(closed: &[SegmentName], context: &str, store: Store) -> Vec<Strin
 struct Repeated {
     letter: u8,
     left: usize,
-    apart: u64,
 }
 
 impl Read for Repeated {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = if self.apart > 0 { 1 } else { buffer.len() }.min(self.left).min(buffer.len());
-        std::thread::sleep(std::time::Duration::from_millis(self.apart));
+        let count = buffer.len().min(self.left);
         buffer[..count].fill(self.letter);
         if self.left < usize::MAX {
             self.left -= count;
         }
         Ok(count)
+    }
+}
+
+/// A letter now and then, until nobody listens any more.
+fn drip(mut writer: Box<dyn Write + Send>, letter: u8, apart: u64) -> std::io::Result<()> {
+    writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
+    loop {
+        writer.write_all(&[letter])?;
+        writer.flush()?;
+        std::thread::sleep(std::time::Duration::from_millis(apart));
     }
 }
 
@@ -393,13 +399,10 @@ fn send(request: tiny_http::Request, reply: Reply) {
             let length = Some(text.len());
             request.respond(tiny_http::Response::new(status, headers, std::io::Cursor::new(text.into_bytes()), length, None))
         }
-        Body::Repeated(letter, left, apart) => {
-            let body = Repeated { letter, left, apart };
+        Body::Repeated(letter, _, apart) if apart > 0 => drip(request.into_writer(), letter, apart),
+        Body::Repeated(letter, left, _) => {
+            let body = Repeated { letter, left };
             request.respond(tiny_http::Response::new(status, headers, body, None, None))
-        }
-        Body::Nothing => {
-            drop(request.into_writer());
-            Ok(())
         }
     };
 }
