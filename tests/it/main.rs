@@ -18,6 +18,7 @@ mod axon_fixtures;
 mod control_db;
 mod disk_contract;
 mod format_document;
+mod live;
 mod model;
 mod round_trip;
 mod server;

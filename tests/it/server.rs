@@ -1,120 +1,20 @@
 //! A live server as a source: servers that answer as the recorded ones do, a node that writes while it is read, and servers that lie.
-//!
-//! `SEGVAULT_LIVE_ROUNDS=10000` runs more of the random rounds than the few hundred of an ordinary test run.
 
-use crate::support::crash_disk::CrashDisk;
 use crate::support::fixtures;
 use crate::support::node::Node;
-use crate::support::rest::{Asked, Body, ROOT, Reply, Rest, Version};
-use segvault::axon::name::{SegmentName, Store};
-use segvault::engine;
-use segvault::engine::backup::{self, BackupOptions, BackupReport};
-use segvault::engine::observe::Unobserved;
-use segvault::engine::pieces;
-use segvault::engine::restore::{self, RestoreOptions};
-use segvault::repo::codec::Compression;
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
-use segvault::repo::format::point::{Order, PointBody, PointLog, Weight};
-use segvault::repo::format::record::LogKey;
-use segvault::repo::store::{OpenOptions, Repository};
+use crate::support::rest::{Body, ROOT, Reply, Version};
+use crate::support::world::{TOKEN, VERSIONS, World, now_ms};
+use segvault::axon::name::Store;
 use segvault::source;
 use segvault::source::Source;
-use segvault::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
+use segvault::source::listing::{ControlDbCapture, Listing};
 use segvault::source::live::{LiveOptions, LiveSource};
-use segvault::source::segment_bytes::SegmentBytes;
-use segvault::source::server::answers::ClaimedHeads;
 use segvault::source::server::path_map::PathMap;
 use segvault::source::server::secret::{Credentials, Secret};
-use segvault::source::server::{Error, ServerOptions, Surroundings};
-use std::collections::BTreeMap;
+use segvault::source::server::{Error, Surroundings};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-
-const TOKEN: &str = "app-token-0123456789abcdef";
-const VERSIONS: [Version; 2] = [Version::Se46, Version::Core2023];
-
-/// A node with its REST interface.
-struct World {
-    node: Arc<Mutex<Node>>,
-    rest: Rest,
-}
-
-impl World {
-    fn of(version: Version, node: Node, token: Option<&str>, stir: usize) -> Self {
-        let node = Arc::new(Mutex::new(node));
-        let rest = Rest::start(version, Arc::clone(&node), token, stir);
-        Self { node, rest }
-    }
-
-    /// A node with one context that wrote a little and stands still.
-    fn quiet(version: Version) -> Self {
-        let mut node = Node::new(&["default"], 7);
-        node.transforms = version == Version::Core2023;
-        node.steps(300);
-        node.settle();
-        Self::of(version, node, None, 0)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.node.lock().unwrap().root.path().to_path_buf()
-    }
-
-    fn options(&self) -> LiveOptions {
-        LiveOptions {
-            server: ServerOptions {
-                address: self.rest.address.clone(),
-                credentials: Credentials::None,
-                ca_cert: None,
-                insecure: false,
-                timeout: Duration::from_secs(20),
-            },
-            data_dir: Some(self.root()),
-            path_map: PathMap::parse(&[format!("{ROOT}={}", self.root().display())]).unwrap(),
-            contexts: Vec::new(),
-            excluded: Vec::new(),
-            no_control_db: None,
-            remove_control_db_zip: false,
-            no_mmap: false,
-        }
-    }
-
-    /// The world goes on while somebody waits.
-    fn surroundings(&self) -> Surroundings {
-        let node = Arc::clone(&self.node);
-        Surroundings {
-            now_ms: Arc::new(now_ms),
-            pause: Arc::new(move |_| {
-                let mut node = node.lock().unwrap();
-                if node.random.bool() && !node.captures.is_empty() {
-                    node.steps(3);
-                }
-            }),
-        }
-    }
-
-    fn source(&self) -> LiveSource {
-        LiveSource::open(self.options(), still()).unwrap()
-    }
-
-    fn with(&self, change: impl FnOnce(&mut LiveOptions)) -> Result<LiveSource, source::Error> {
-        let mut options = self.options();
-        change(&mut options);
-        LiveSource::open(options, still())
-    }
-}
-
-fn now_ms() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
-/// Nobody waits, nothing happens.
-fn still() -> Surroundings {
-    Surroundings { now_ms: Arc::new(now_ms), pause: Arc::new(|_| {}) }
-}
 
 fn server_error(error: source::Error) -> Error {
     match error {

@@ -6,3 +6,4 @@ pub mod node;
 pub mod rest;
 pub mod segments;
 pub mod server;
+pub mod world;

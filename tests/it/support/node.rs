@@ -298,6 +298,11 @@ impl Node {
         Self { root, stores, random, history, transforms: false, captures: Vec::new(), zips: 0 }
     }
 
+    /// The server lists this segment no longer.
+    pub fn forget(&mut self, context: &str, store: Store, name: SegmentName) {
+        self.stores.get_mut(&(context.to_owned(), store)).unwrap().closed.retain(|other| *other != name);
+    }
+
     pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }
