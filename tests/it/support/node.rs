@@ -273,7 +273,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(contexts: &[&str], seed: u64) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::create_dir(root.path().join("backups")).unwrap();
         let mut stores = BTreeMap::new();
         for context in contexts {
@@ -333,8 +333,8 @@ impl Node {
         }
         match dice {
             0..=11 => store.hand_over(),
-            12..=13 if self.transforms && is_events => store.transform(choice),
-            14 if self.transforms && is_events => store.compact(),
+            12 if self.transforms && is_events && choice < 16 => store.transform(choice),
+            13 if self.transforms && is_events && choice < 1 => store.compact(),
             15..=16 => store.append(self.history.transaction_of(40)),
             _ => store.append(self.history.transaction()),
         }
