@@ -103,6 +103,12 @@ pub enum Reason {
     /// Tokens above `i64::MAX`.
     #[error("its tokens run past the largest one there is")]
     Tokens,
+    /// The header is not the one that the same segment had before. No walk says so: only a comparison can.
+    #[error("the header is not what it was")]
+    HeaderChanged,
+    /// What looks like an end stands before the next segment's first token. No walk says so: only the next segment's name can.
+    #[error("it ends before the next segment begins")]
+    EarlyEnd,
 }
 
 /// Where the valid prefix of a segment ends, and how.

@@ -296,4 +296,22 @@ mod tests {
         assert_eq!(of_source(io_error(13)), Exit::Failed);
         assert_eq!(Exit::from(&engine::Error::Interrupted), Exit::Interrupted);
     }
+
+    #[test]
+    fn refusals_of_backup_and_restore_have_the_codes_of_the_design() {
+        let of = |error: engine::Error| Exit::from(&error);
+        let text = String::new;
+        let gap = backup::Error::Gap { context: text(), store: text(), first: 1, last: 2 };
+        let fork = backup::Error::Fork { context: text(), store: text(), segment: text(), why: text() };
+        let other = backup::Error::OtherHistory { found: text(), archived: text() };
+        let cut = backup::Error::CutElsewhere { context: text(), store: text(), archived: text() };
+        assert_eq!([of(gap.into()), of(fork.into())], [Exit::GapOrOverlap, Exit::Conflict]);
+        assert_eq!([of(other.into()), of(cut.into())], [Exit::WrongSource; 2]);
+        assert_eq!(of(select::Error::NoPoints.into()), Exit::Usage);
+        let path = PathBuf::new;
+        assert_eq!(of(restore::Error::NotEmpty { path: path(), found: text() }.into()), Exit::TargetNotEmpty);
+        assert_eq!(of(restore::Error::NoParent { path: path() }.into()), Exit::NotReachable);
+        assert_eq!(of(restore::Error::NoSpace { path: path(), needed: 1, free: None }.into()), Exit::NoSpace);
+        assert_eq!(of(restore::Error::Unresolved { file: text(), last: None }.into()), Exit::Damaged);
+    }
 }

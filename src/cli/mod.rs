@@ -13,6 +13,8 @@ mod render;
 mod repository;
 mod run;
 mod run_demo;
+mod server;
+mod server_args;
 mod signals;
 
 use crate::cli::exit::Exit;
@@ -20,7 +22,6 @@ use crate::cli::failure::Failure;
 use crate::cli::render::Screen;
 use crate::cli::run::Run;
 use crate::cli::signals::Signals;
-use crate::engine;
 use std::ffi::OsString;
 
 /// Does what was typed (the first argument is the program's name), prints what there is to say, and says how it ended.
@@ -44,14 +45,12 @@ fn begin(cli: &args::Cli) -> Exit {
 }
 
 fn end(screen: Screen, signals: &Signals, failure: &Failure) -> Exit {
-    let exit = match failure {
-        Failure::Engine(error) if is_interruption(error) => signals.exit(),
-        other => other.meaning().exit,
+    let exit = match failure.meaning().exit {
+        Exit::Interrupted => signals.exit(),
+        // Waiting for a lock ends with the signal, and is an error of the lock only by the way.
+        Exit::Locked if signals.came() => signals.exit(),
+        exit => exit,
     };
     screen.failure(failure, exit);
     exit
-}
-
-fn is_interruption(error: &engine::Error) -> bool {
-    Exit::from(error) == Exit::Interrupted
 }

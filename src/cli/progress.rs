@@ -4,10 +4,14 @@ use crate::cli::render::Screen;
 use crate::cli::signals::Signals;
 use crate::engine::observe::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::Path;
 use std::time::Duration;
 
-const BYTES: &str = "{msg:12} {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}  {prefix:.dim}";
-const UNKNOWN: &str = "{msg:12} {spinner} {bytes}  {prefix:.dim}";
+/// How often the bar moves by itself.
+const TICK: Duration = Duration::from_millis(200);
+
+const BYTES: &str = "{prefix:12} {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}  {wide_msg:.dim}";
+const UNKNOWN: &str = "{prefix:12} {spinner} {bytes}  {wide_msg:.dim}";
 
 /// The observer of the command line.
 pub(super) struct Progress {
@@ -22,23 +26,40 @@ impl Progress {
         let target =
             if screen.wants_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { bar, screen, signals }
+        let progress = Self { bar, screen, signals };
+        progress.draw_as(UNKNOWN);
+        progress
     }
 
-    fn phase(&self, name: &str, total: Option<u64>) {
-        self.bar.suspend(|| self.screen.detail(1, name));
-        let template = if total.is_some() { BYTES } else { UNKNOWN };
+    fn draw_as(&self, template: &str) {
+        // The templates are ours, and right; should one not be, the bar looks as it did.
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars("=> "));
         }
+    }
+
+    fn phase(&self, name: &str, total: Option<u64>) {
+        self.around_the_bar(|| self.screen.detail(1, name));
+        self.draw_as(if total.is_some() { BYTES } else { UNKNOWN });
         match total {
             Some(total) => self.bar.set_length(total),
             None => self.bar.unset_length(),
         }
+        self.bar.set_message("");
+        self.bar.set_prefix(name.to_owned());
         self.bar.reset();
-        self.bar.set_prefix("");
-        self.bar.set_message(name.to_owned());
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.bar.enable_steady_tick(TICK);
+    }
+
+    fn file(&self, name: &str) {
+        self.around_the_bar(|| self.screen.detail(2, name));
+        let short = Path::new(name).file_name().map_or(name.into(), |name| name.to_string_lossy());
+        self.bar.set_message(short.into_owned());
+    }
+
+    /// Prints without a bar in the way.
+    fn around_the_bar(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 }
 
@@ -46,12 +67,9 @@ impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Phase { name, total } => self.phase(name, *total),
-            Event::File { name } => {
-                self.bar.suspend(|| self.screen.detail(2, name));
-                self.bar.set_prefix((*name).to_owned());
-            }
+            Event::File { name } => self.file(name),
             Event::Bytes(count) => self.bar.inc(*count),
-            Event::Warning(text) => self.bar.suspend(|| self.screen.warning(text)),
+            Event::Warning(text) => self.around_the_bar(|| self.screen.warning(text)),
         }
     }
 

@@ -85,11 +85,11 @@ mod tests {
 
     #[test]
     fn waiting_ends_with_its_time_or_with_a_signal() {
-        assert!(keep_waiting(Duration::from_secs(60), Signals::default())());
+        assert!(keep_waiting(Duration::from_mins(1), Signals::default())());
         assert!(!keep_waiting(Duration::ZERO, Signals::default())());
         let interrupted = Signals::default();
         interrupted.set(signal_hook::consts::SIGINT);
-        assert!(!keep_waiting(Duration::from_secs(60), interrupted)());
+        assert!(!keep_waiting(Duration::from_mins(1), interrupted)());
     }
 
     #[test]

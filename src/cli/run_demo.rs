@@ -8,7 +8,6 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
-use crate::engine;
 use crate::engine::backup::BackupOptions;
 use crate::engine::restore;
 use crate::repo::codec::Compression;
@@ -20,15 +19,12 @@ use std::path::PathBuf;
 impl Run<'_> {
     /// Plays the demo in a temporary directory, or in the one that was given.
     pub(super) fn demo(&self, asked: &args::Demo) -> Result<Exit, Failure> {
-        match &asked.keep {
-            Some(directory) => self.demo_in(&empty_directory(directory)?, true),
-            None => {
-                let temporary = tempfile::Builder::new().prefix("segvault-demo-").tempdir();
-                let temporary =
-                    temporary.map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
-                self.demo_in(temporary.path(), false)
-            }
+        if let Some(directory) = &asked.keep {
+            return self.demo_in(&empty_directory(directory)?, true);
         }
+        let temporary = tempfile::Builder::new().prefix("segvault-demo-").tempdir();
+        let temporary = temporary.map_err(|source| Failure::File { path: std::env::temp_dir(), source })?;
+        self.demo_in(temporary.path(), false)
     }
 
     fn demo_in(&self, directory: &Path, is_kept: bool) -> Result<Exit, Failure> {
@@ -54,19 +50,10 @@ impl Run<'_> {
         })?;
         drop(progress);
         let exit = if demo.verified.findings.is_empty() { Exit::Done } else { Exit::Damaged };
-        self.screen.result("demo", &demo, || closing(&demo, is_kept.then_some(&repository_path)))?;
+        self.screen
+            .result("demo", &demo, || render::demo::closing(&demo, is_kept.then_some(&repository_path)))?;
         Ok(exit)
     }
-}
-
-fn closing(demo: &crate::cli::demo::Demo, kept: Option<&PathBuf>) -> String {
-    let mut text = render::demo::sums(demo);
-    if let Some(repository) = kept {
-        text.push_str(&render::demo::heading("look around"));
-        text.push_str(&format!("  segvault points -r {}\n", repository.display()));
-        text.push_str(&format!("  segvault show latest -r {}\n", repository.display()));
-    }
-    text
 }
 
 fn demo_options() -> BackupOptions {
@@ -92,7 +79,7 @@ fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {
         let found = found.map_err(failure)?.file_name().to_string_lossy().into_owned();
         let refused = restore::Error::NotEmpty { path: path.to_path_buf(), found };
-        return Err(engine::Error::Restore(refused).into());
+        return Err(refused.into());
     }
     Ok(path.to_path_buf())
 }

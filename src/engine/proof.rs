@@ -308,7 +308,7 @@ mod tests {
         let other_hash = Mark { content: NAMING.content(b"other"), ..mark(&bytes[..ends[1]], 9) };
         let other_header = Mark { content: NAMING.content(b"other"), ..mark(&bytes[..5], 7) };
         let other_token = mark(&bytes[..ends[1]], 8);
-        let inside = mark(&bytes[..ends[1] + 1], 9);
+        let inside = mark(&bytes[..=ends[1]], 9);
         let beyond = Mark { length: bytes.len() as u64 + 1, ..mark(&bytes, 10) };
         for missed in [other_hash, other_header, other_token, inside, beyond] {
             assert_eq!(prove(&bytes, 3, vec![missed]).missed, vec![missed]);
@@ -326,9 +326,9 @@ mod tests {
         let (ends, bytes) = segment();
         let mut prover = Prover::new(NAMING, token(0), bytes.len() as u64);
         prover.feed(&bytes[..ends[1] + 3]);
-        let proven = prover.finish();
-        assert_eq!(proven.ending, Ending::Stopped(Reason::Truncated));
-        assert_eq!((proven.logical_end, proven.events), (ends[1] as u64, 2));
+        let found = prover.finish();
+        assert_eq!(found.ending, Ending::Stopped(Reason::Truncated));
+        assert_eq!((found.logical_end, found.events), (ends[1] as u64, 2));
     }
 
     #[test]

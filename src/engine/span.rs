@@ -113,9 +113,10 @@ pub fn first(spans: &[Span]) -> Option<Token> {
     spans.iter().find(|span| span.events > 0).map(|span| span.name.number)
 }
 
-/// The last token of a store; none if it has no events.
+/// The head of a store: the token before the next one that would be written. None only if that would be the first there is; a store whose
+/// events were all removed still has a head.
 pub fn head(spans: &[Span]) -> Option<Token> {
-    spans.iter().rev().find_map(Span::last)
+    spans.last().and_then(Span::next).and_then(Token::before)
 }
 
 #[cfg(test)]
@@ -202,9 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn a_store_without_events_has_no_tokens() {
+    fn a_store_without_events_has_no_first_token() {
         assert_eq!((first(&[]), head(&[])), (None, None));
         assert_eq!((first(&[sealed(0, 0)]), head(&[sealed(0, 0)])), (None, None));
+        assert_eq!(
+            (first(&[sealed(7, 0)]), head(&[sealed(7, 0)])),
+            (None, Some(t(6))),
+            "all events were removed"
+        );
     }
 
     fn t(position: u64) -> Token {

@@ -1,6 +1,6 @@
 //! Walking a segment front to back in bounded memory, wherever its bytes lie: in a map, in a file, in the archive.
 //!
-//! A window is as long as the longest transaction so far, and at least [`WINDOW`] bytes. The bytes of a transaction are read once: what was
+//! A window is as long as the longest transaction so far, and at least 1 MiB. The bytes of a transaction are read once: what was
 //! checked is what is archived.
 
 use crate::axon::segment::Ending;

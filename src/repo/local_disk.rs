@@ -174,11 +174,14 @@ impl NewFile for LocalFile {
     }
 }
 
+/// What file systems say that have no rename without replacing.
+const NOT_KNOWN: [Errno; 4] = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP];
+
 fn publish(from: &Path, to: &Path) -> io::Result<()> {
     let renamed =
         rustix::io::retry_on_intr(|| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE));
     match renamed {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_remove(from, to),
+        Err(error) if NOT_KNOWN.contains(&error) => link_and_remove(from, to),
         other => Ok(other?),
     }
 }

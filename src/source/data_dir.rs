@@ -136,7 +136,13 @@ impl Source for DataDir {
         let chosen = control_zip::choose(&given, &self.directory, &listing, self.options.accept_unordered)?;
         let zip = chosen.candidate.read()?;
         self.passed_over = chosen.passed_over;
-        Ok(ControlDbCapture::Claimed { name: chosen.candidate.name(), zip, is_too_new: chosen.is_too_new })
+        let name_of = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(ControlDbCapture::Claimed {
+            name: chosen.candidate.name(),
+            zip,
+            is_too_new: chosen.is_too_new,
+            passed_over: self.passed_over.iter().map(name_of).collect(),
+        })
     }
 
     fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, Error> {

@@ -83,6 +83,8 @@ pub enum ControlDbCapture {
         zip: Vec<u8>,
         /// True if it is newer than all data, and the user insisted.
         is_too_new: bool,
+        /// Names of zips that lay beside it and were not taken, since they are newer than all data.
+        passed_over: Vec<String>,
     },
     /// None, and why.
     Absent {

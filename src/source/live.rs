@@ -79,7 +79,8 @@ impl LiveSource {
     pub fn open(options: LiveOptions, surroundings: Surroundings) -> Result<Self, Error> {
         let mut client = Client::new(options.server.clone(), surroundings.clone())?;
         let discovered = facts::discover(&mut client)?;
-        let directory = options.data_dir.as_deref().map(|path| data_dir(path, options.no_mmap)).transpose()?;
+        let directory =
+            options.data_dir.as_deref().map(|path| data_dir(path, options.no_mmap)).transpose()?;
         Ok(Self {
             client,
             options,
@@ -116,7 +117,8 @@ impl LiveSource {
     }
 
     fn is_wanted(&self, name: &str) -> bool {
-        let is_asked_for = self.options.contexts.is_empty() || self.options.contexts.iter().any(|asked| asked == name);
+        let is_asked_for =
+            self.options.contexts.is_empty() || self.options.contexts.iter().any(|asked| asked == name);
         is_asked_for && self.options.excluded.iter().all(|excluded| excluded != name)
     }
 
@@ -188,7 +190,9 @@ impl LiveSource {
         let (count, bytes) = captured.older();
         if count > 0 {
             let place = captured.path.parent().unwrap_or(&captured.path).display();
-            let text = format!("{count} older control-db zips lie in {place}, {bytes} bytes; the server removes none");
+            let text = format!(
+                "{count} older control-db zips lie in {place}, {bytes} bytes; the server removes none"
+            );
             self.remark("old-zips", false, None, text);
         }
     }
@@ -198,12 +202,15 @@ impl LiveSource {
         let answer = self.client.ask(&Ask::get("/v1/transformations").of_context(context))?;
         let Some(found) = answers::transformations(&answer) else { return Ok(()) };
         if let Some((id, _)) = found.iter().find(|(_, status)| status == "APPLYING") {
-            let text = format!("transformation {id} is being applied: some segments may be transformed and others not yet");
+            let text = format!(
+                "transformation {id} is being applied: some segments may be transformed and others not yet"
+            );
             self.remark("transforming", true, Some(context), text);
         }
         let said: Vec<String> = found.iter().map(|(id, status)| format!("{id} {status}")).collect();
         let said = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
-        let known = self.transformations.entry(context.to_owned()).or_insert_with(|| (said.clone(), String::new()));
+        let known =
+            self.transformations.entry(context.to_owned()).or_insert_with(|| (said.clone(), String::new()));
         known.1 = said;
         Ok(())
     }
@@ -256,7 +263,8 @@ impl Source for LiveSource {
         for name in &names {
             listing.contexts.entry(name.clone()).or_default();
         }
-        let wanted: Vec<String> = listing.contexts.keys().filter(|name| self.is_wanted(name)).cloned().collect();
+        let wanted: Vec<String> =
+            listing.contexts.keys().filter(|name| self.is_wanted(name)).cloned().collect();
         for name in wanted {
             self.look_at_transformations(&name)?;
             let context = self.context(&name)?;
@@ -279,7 +287,11 @@ impl Source for LiveSource {
     }
 
     fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, Error> {
-        if file.is_volatile || self.options.no_mmap { open_plain(&file.path) } else { open_mapped(&file.path) }
+        if file.is_volatile || self.options.no_mmap {
+            open_plain(&file.path)
+        } else {
+            open_mapped(&file.path)
+        }
     }
 
     fn is_live(&self) -> bool {
@@ -302,7 +314,9 @@ impl Source for LiveSource {
         if let Some(captured) = self.captured.take().filter(|_| self.options.remove_control_db_zip) {
             let path = captured.path.display();
             match captured.remove() {
-                Ok(()) => self.remark("zip-removed", false, None, format!("{path} is archived, and was removed")),
+                Ok(()) => {
+                    self.remark("zip-removed", false, None, format!("{path} is archived, and was removed"))
+                }
                 Err(error) => self.remark("zip-left", true, None, format!("{path} was not removed: {error}")),
             }
         }

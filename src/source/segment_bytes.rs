@@ -1,6 +1,6 @@
 //! The bytes of a segment: through a map where it is sealed, by plain reads where it may still be written.
 //!
-//! The one file with `unsafe` in it. A map is made in one place, [`open_mapped`]: whoever turns a SIGBUS (a file that shrinks, a disk
+//! The one file with `unsafe` in it. A map is made in one place, `open_mapped`: whoever turns a SIGBUS (a file that shrinks, a disk
 //! that fails under the map) into a message has to know of that place only. Plain reads return such a failure as an error.
 
 #![expect(

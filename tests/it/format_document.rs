@@ -176,6 +176,8 @@ fn the_codes_are_those_that_are_written() {
         (flaw(Reason::Framing), "framing"),
         (flaw(Reason::Checksum), "checksum"),
         (flaw(Reason::Tokens), "tokens"),
+        (flaw(Reason::HeaderChanged), "header changed"),
+        (flaw(Reason::EarlyEnd), "early end"),
     ];
     assert_eq!(codes("Flaws"), flaws);
 }

@@ -143,17 +143,32 @@ fn read(repository: &Repository, key: &LogKey, log: &PointLog) -> Vec<(SegmentNa
 }
 
 /// Checks one log of a point against what the node wrote.
-fn check_log(node: &Node, repository: &Repository, key: &LogKey, log: &PointLog, captured: Option<u64>, story: &str) {
+fn check_log(
+    node: &Node,
+    repository: &Repository,
+    key: &LogKey,
+    log: &PointLog,
+    captured: Option<u64>,
+    story: &str,
+) {
     let store = node.store(&key.context, key.store);
     let mut next = 0;
     for (name, events, bytes) in read(repository, key, log) {
         assert_eq!(name.number.get(), next, "{story}: {key:?}: contiguous");
         let written = &store.written[&name].content;
-        assert!(written.starts_with(&bytes), "{story}: {key:?} {name}: {} bytes are not those written", bytes.len());
+        assert!(
+            written.starts_with(&bytes),
+            "{story}: {key:?} {name}: {} bytes are not those written",
+            bytes.len()
+        );
         next += events;
     }
     assert_eq!(log.head, next.checked_sub(1), "{story}: {key:?}");
-    assert!(log.head >= captured, "{story}: {key:?}: {:?} is below {captured:?}, when the zip was made", log.head);
+    assert!(
+        log.head >= captured,
+        "{story}: {key:?}: {:?} is below {captured:?}, when the zip was made",
+        log.head
+    );
     assert!(log.head >= log.safepoint && log.safepoint >= captured, "{story}: {key:?}");
 }
 
@@ -201,7 +216,11 @@ fn check_restored(world: &World, repository: &Repository, story: &str) {
                 let same = bytes.iter().zip(&written.content).take_while(|(one, other)| one == other).count();
                 let rest = &bytes[same..];
                 let end = rest.starts_with(&[0xff; 4]) as usize * 4;
-                assert!(rest[end..].iter().all(|byte| *byte == 0), "{story}: {}: nothing else behind it", path.display());
+                assert!(
+                    rest[end..].iter().all(|byte| *byte == 0),
+                    "{story}: {}: nothing else behind it",
+                    path.display()
+                );
             }
         }
     }
@@ -254,7 +273,11 @@ fn honest_round(seed: u64, tally: &mut Tally) {
             Ok(report) => {
                 tally.incomplete += 1;
                 let said = report.findings.iter().filter(|finding| finding.weight == Weight::Incomplete);
-                assert!(said.into_iter().all(|finding| finding.what == "unsettled"), "{story}: {:?}", report.findings);
+                assert!(
+                    said.into_iter().all(|finding| finding.what == "unsettled"),
+                    "{story}: {:?}",
+                    report.findings
+                );
             }
             Err(error) => tally.refuse(&error),
         }
@@ -268,7 +291,10 @@ fn a_node_that_never_stands_still_is_backed_up_whole() {
     (0..rounds).for_each(|seed| honest_round(seed, &mut tally));
     println!("{rounds} rounds: {tally:?}");
     assert!(tally.whole * 10 >= rounds * 3 * 8, "eight of ten succeed: {tally:?}");
-    assert!(tally.refused.keys().all(|word| word.starts_with("Unsettled") || word.starts_with("Source(Vanished")), "{tally:?}");
+    assert!(
+        tally.refused.keys().all(|word| word.starts_with("Unsettled") || word.starts_with("Source(Vanished")),
+        "{tally:?}"
+    );
 }
 
 #[test]
@@ -310,25 +336,46 @@ fn the_manifest_tells_what_was_asked_of_whom() {
     let body = check(&world, &repository, &report, "quiet");
     assert_eq!(body.source, "localhost");
     let fact = |key: &str| body.facts[key].as_str();
-    assert_eq!([fact("server.version"), fact("server.edition"), fact("server.node")], ["2023.2.1", "Standard Edition", "localhost"]);
+    assert_eq!(
+        [fact("server.version"), fact("server.edition"), fact("server.node")],
+        ["2023.2.1", "Standard Edition", "localhost"]
+    );
     assert_eq!([fact("server.contexts"), fact("server")], ["default", world.rest.address.as_str()]);
     let head = world.node.lock().unwrap().store("default", Store::Events).head().unwrap();
     assert_eq!(fact("server.head.default.events"), head.to_string());
-    let requests: Vec<&String> = body.facts.iter().filter(|(key, _)| key.starts_with("server.request.")).map(|(_, text)| text).collect();
+    let requests: Vec<&String> = body
+        .facts
+        .iter()
+        .filter(|(key, _)| key.starts_with("server.request."))
+        .map(|(_, text)| text)
+        .collect();
     assert_eq!(requests.len(), world.rest.asked().len());
-    assert!(requests.iter().any(|text| text.contains("Z POST /createControlDbBackup 200 ") && text.ends_with(" ms")), "{requests:?}");
+    assert!(
+        requests
+            .iter()
+            .any(|text| text.contains("Z POST /createControlDbBackup 200 ") && text.ends_with(" ms")),
+        "{requests:?}"
+    );
 }
 
 #[test]
 fn an_archived_head_below_the_server_s_claim_is_an_error() {
     let world = World::quiet(Version::Core2023);
     world.rest.lie(|asked, reply| {
-        if asked.path == "/actuator/health" { Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":9")) } else { reply }
+        if asked.path == "/actuator/health" {
+            Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":9"))
+        } else {
+            reply
+        }
     });
     let repository = repository();
     let error = back_up(&world, &repository, 0).unwrap_err();
     assert!(matches!(error, engine::Error::Backup(backup::Error::BehindServer { .. })), "{error:?}");
-    assert_eq!(world.node.lock().unwrap().captures.len(), 3, "begun again, each time with a new control database");
+    assert_eq!(
+        world.node.lock().unwrap().captures.len(),
+        3,
+        "begun again, each time with a new control database"
+    );
     assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
 }
 
@@ -350,7 +397,12 @@ fn a_hole_in_the_history_is_an_error_that_names_the_tokens() {
 }
 
 /// What a server may answer instead of the truth.
-fn lie_of(random: &mut fastrand::Rng, asked: &Asked, truth: Reply, kept: &mut BTreeMap<String, Reply>) -> Reply {
+fn lie_of(
+    random: &mut fastrand::Rng,
+    asked: &Asked,
+    truth: Reply,
+    kept: &mut BTreeMap<String, Reply>,
+) -> Reply {
     let key = format!("{} {}", asked.path, asked.parameter("type").unwrap_or_default());
     let earlier = kept.insert(key, truth.clone());
     let others: Vec<Reply> = kept.values().cloned().collect();

@@ -15,13 +15,21 @@
 
 mod architecture;
 mod axon_fixtures;
+mod bad_input;
+mod cli;
 mod control_db;
 mod disk_contract;
 mod format_document;
+mod fuzz_corpus;
+mod kill;
 mod live;
 mod model;
+mod points;
+mod readme;
+mod restore;
 mod round_trip;
 mod server;
 mod source;
 mod store;
 mod support;
+mod verify;

@@ -51,7 +51,11 @@ mod the_test_s_server {
                 for kind in ["EVENT", "SNAPSHOT"] {
                     let answer = world.rest.answer("GET", &format!("/v1/backup/{path}?type={kind}"));
                     let recorded = fixtures::dir(server).join(recorded).join(format!("{file}-{kind}.json"));
-                    assert_eq!(answer.text().trim(), fs::read_to_string(recorded).unwrap().trim(), "{server} {path} {kind}");
+                    assert_eq!(
+                        answer.text().trim(),
+                        fs::read_to_string(recorded).unwrap().trim(),
+                        "{server} {path} {kind}"
+                    );
                 }
             }
         }
@@ -72,9 +76,19 @@ mod the_test_s_server {
                     let found = answer.headers.iter().find(|(key, _)| key == name);
                     found.map(|(_, value)| value.clone()).unwrap_or_default()
                 };
-                assert_eq!(u64::from(answer.status), recorded["status"].as_u64().unwrap(), "{server} {}", text("path"));
+                assert_eq!(
+                    u64::from(answer.status),
+                    recorded["status"].as_u64().unwrap(),
+                    "{server} {}",
+                    text("path")
+                );
                 assert_eq!(header("Content-Type"), text("content_type"), "{server} {}", text("path"));
-                assert_eq!(header("AxonIQ-ErrorCode"), text("axoniq_error_code"), "{server} {}", text("path"));
+                assert_eq!(
+                    header("AxonIQ-ErrorCode"),
+                    text("axoniq_error_code"),
+                    "{server} {}",
+                    text("path")
+                );
             }
         }
     }
@@ -96,7 +110,10 @@ mod a_listing {
             for mut source in [world.source(), world.with(by_map).unwrap()] {
                 let listing = source.listing().unwrap();
                 let files = fixtures::files(&world.root().join("data/default"));
-                let data = files.iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "events")).count();
+                let data = files
+                    .iter()
+                    .filter(|path| path.extension().is_some_and(|suffix| suffix == "events"))
+                    .count();
                 let events = &listing.contexts["default"].events.segments;
                 assert_eq!(events.len(), data, "{server}: every version");
                 assert!(events.iter().all(|file| file.is_volatile == (file.name.number.get() > last_closed)));
@@ -125,7 +142,10 @@ mod a_listing {
             let world = World::of(version, one, None, 0);
             let listing = world.source().listing().unwrap();
             let volatile = names(&listing, Store::Events).iter().filter(|(_, volatile)| *volatile).count();
-            assert_eq!((listing.contexts["default"].events.segments.len() - volatile, volatile), (closed, active));
+            assert_eq!(
+                (listing.contexts["default"].events.segments.len() - volatile, volatile),
+                (closed, active)
+            );
         }
     }
 
@@ -133,9 +153,11 @@ mod a_listing {
     fn is_asked_for_the_older_way_where_the_newer_is_unknown() {
         let world = World::quiet(Version::Se46);
         let newer = names(&world.source().listing().unwrap(), Store::Events);
-        world.rest.lie(|asked, reply| {
-            if asked.path == "/v1/backup/eventstore" { Reply::bare(404, "") } else { reply }
-        });
+        world.rest.lie(
+            |asked, reply| {
+                if asked.path == "/v1/backup/eventstore" { Reply::bare(404, "") } else { reply }
+            },
+        );
         let older = names(&world.source().listing().unwrap(), Store::Events);
         assert_eq!(older, newer);
         let asked = world.rest.asked();
@@ -187,7 +209,11 @@ mod a_listing {
         let world = World::quiet(Version::Core2023);
         let stray = world.root().join("data/stray");
         fs::create_dir(&stray).unwrap();
-        fs::copy(world.root().join("data/default/00000000000000000000.snapshots"), stray.join("00000000000000000000.events")).unwrap();
+        fs::copy(
+            world.root().join("data/default/00000000000000000000.snapshots"),
+            stray.join("00000000000000000000.events"),
+        )
+        .unwrap();
         let error = server_error(world.source().listing().unwrap_err());
         assert!(matches!(&error, Error::OneSided { context, .. } if context == "stray"), "{error}");
     }
@@ -202,7 +228,10 @@ mod a_listing {
                 options.path_map = PathMap::parse(&map).unwrap();
             });
             let error = server_error(error.unwrap().listing().unwrap_err());
-            assert!(matches!(&error, Error::NotHere { named, .. } if named == "/axonserver/data/default"), "{error}");
+            assert!(
+                matches!(&error, Error::NotHere { named, .. } if named == "/axonserver/data/default"),
+                "{error}"
+            );
             is_proper(&error);
         }
         let other = World::of(Version::Se46, Node::of_fixture("se-4.6.11-json"), None, 0);
@@ -233,9 +262,17 @@ mod a_control_db_zip {
             let (name, zip) = captured(&mut source);
             let node = world.node.lock().unwrap();
             assert_eq!(node.captures.len(), 1);
-            assert_eq!((node.captures[0].0.clone(), zip), (name.clone(), fs::read(node.zip_path(&name)).unwrap()));
-            let posts: Vec<String> =
-                world.rest.asked().iter().filter(|asked| asked.method == "POST").map(|asked| asked.path.clone()).collect();
+            assert_eq!(
+                (node.captures[0].0.clone(), zip),
+                (name.clone(), fs::read(node.zip_path(&name)).unwrap())
+            );
+            let posts: Vec<String> = world
+                .rest
+                .asked()
+                .iter()
+                .filter(|asked| asked.method == "POST")
+                .map(|asked| asked.path.clone())
+                .collect();
             assert_eq!(posts, ["/v1/backup/createControlDbBackup", "/createControlDbBackup"]);
         }
     }
@@ -263,7 +300,9 @@ mod a_control_db_zip {
             let mut source = world.with(|options| options.remove_control_db_zip = remove).unwrap();
             let (name, _) = captured(&mut source);
             let remarks = source.remarks();
-            assert!(remarks.iter().any(|remark| remark.what == "old-zips" && remark.text.starts_with("1 older")));
+            assert!(
+                remarks.iter().any(|remark| remark.what == "old-zips" && remark.text.starts_with("1 older"))
+            );
             let path = world.node.lock().unwrap().zip_path(&name);
             assert!(path.exists(), "not before the point is durable");
             if change {
@@ -271,7 +310,10 @@ mod a_control_db_zip {
             }
             let told = source.published();
             assert_eq!(path.exists(), !remove || change);
-            assert_eq!(told.iter().map(|remark| remark.is_warning).collect::<Vec<_>>(), if remove { vec![change] } else { vec![] });
+            assert_eq!(
+                told.iter().map(|remark| remark.is_warning).collect::<Vec<_>>(),
+                if remove { vec![change] } else { vec![] }
+            );
             assert!(world.node.lock().unwrap().zip_path(&old).exists());
         }
     }
@@ -347,13 +389,22 @@ mod a_control_db_zip {
             pause: Arc::new(move |_| fs::write(&torn, &bytes).unwrap()),
         };
         let mut source = LiveSource::open(world.options(), surroundings).unwrap();
-        assert!(matches!(source.control_db(), Ok(ControlDbCapture::Observed { .. })), "whole at the second look");
+        assert!(
+            matches!(source.control_db(), Ok(ControlDbCapture::Observed { .. })),
+            "whole at the second look"
+        );
     }
 
     #[test]
     fn is_no_page_and_no_document() {
         let world = World::quiet(Version::Core2023);
-        for body in ["", "<html><body>Login</body></html>", "{\"path\":\"/axonserver/controldb1.zip\"}", "controldb1.zip", "/axonserver\n/x.zip"] {
+        for body in [
+            "",
+            "<html><body>Login</body></html>",
+            "{\"path\":\"/axonserver/controldb1.zip\"}",
+            "controldb1.zip",
+            "/axonserver\n/x.zip",
+        ] {
             assert!(matches!(refused(&world, body), Error::Unexpected { .. }), "{body}");
         }
     }
@@ -363,7 +414,8 @@ mod access {
     use super::*;
 
     fn with_token(world: &World, token: Option<&str>) -> Result<LiveSource, source::Error> {
-        let credentials = token.map_or(Credentials::None, |token| Credentials::Token(Secret::new(token).unwrap()));
+        let credentials =
+            token.map_or(Credentials::None, |token| Credentials::Token(Secret::new(token).unwrap()));
         world.with(|options| options.server.credentials = credentials)
     }
 
@@ -429,9 +481,17 @@ mod access {
 
     #[test]
     fn is_not_written_into_the_address() {
-        for address in ["http://admin:swordfish@node:8024", "ftp://node", "node:8024", "http://", "http://node?token=swordfish", ""] {
+        for address in [
+            "http://admin:swordfish@node:8024",
+            "ftp://node",
+            "node:8024",
+            "http://",
+            "http://node?token=swordfish",
+            "",
+        ] {
             let world = World::quiet(Version::Core2023);
-            let error = server_error(world.with(|options| options.server.address = address.to_owned()).unwrap_err());
+            let error =
+                server_error(world.with(|options| options.server.address = address.to_owned()).unwrap_err());
             assert!(matches!(error, Error::Address { .. }), "{address}: {error}");
             assert!(!error.to_string().contains("swordfish"));
         }
@@ -444,7 +504,8 @@ mod the_network {
 
     fn reach(address: String, timeout: Duration) -> Error {
         let world = World::quiet(Version::Core2023);
-        let error = world.with(|options| (options.server.address, options.server.timeout) = (address, timeout));
+        let error =
+            world.with(|options| (options.server.address, options.server.timeout) = (address, timeout));
         let error = server_error(error.unwrap_err());
         is_proper(&error);
         error
@@ -453,7 +514,10 @@ mod the_network {
     #[test]
     fn refuses() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        assert!(matches!(reach(format!("http://127.0.0.1:{port}"), Duration::from_secs(5)), Error::Refused { .. }));
+        assert!(matches!(
+            reach(format!("http://127.0.0.1:{port}"), Duration::from_secs(5)),
+            Error::Refused { .. }
+        ));
     }
 
     #[test]
@@ -519,7 +583,9 @@ mod the_network {
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-        std::thread::spawn(move || listener.incoming().for_each(|stream| answer_tls(stream.unwrap(), &config)));
+        std::thread::spawn(move || {
+            listener.incoming().for_each(|stream| answer_tls(stream.unwrap(), &config))
+        });
         (address, made.cert.pem())
     }
 
@@ -529,7 +595,8 @@ mod the_network {
         let mut stream = rustls::Stream::new(&mut tls, &mut stream);
         let mut buffer = [0; 4096];
         let body = r#"{"name":"n","storageContextNames":["default"]}"#;
-        let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let reply =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
         if stream.read(&mut buffer).is_ok() {
             let _ = stream.write_all(reply.as_bytes());
             stream.conn.send_close_notify();
@@ -553,7 +620,10 @@ mod the_network {
                 change(options);
             })
         };
-        assert_eq!(reach(&|options| options.server.ca_cert = Some(file.clone())).unwrap().discovered().me.name, "n");
+        assert_eq!(
+            reach(&|options| options.server.ca_cert = Some(file.clone())).unwrap().discovered().me.name,
+            "n"
+        );
         assert_eq!(reach(&|options| options.server.insecure = true).unwrap().discovered().me.name, "n");
         let other = directory.path().join("other.pem");
         fs::write(&other, tls_server().1).unwrap();
@@ -569,7 +639,11 @@ mod a_liar {
     use super::*;
 
     /// The error of a listing whose answers to `path` are changed.
-    fn caught(version: Version, path: &'static str, mut lie: impl FnMut(Reply) -> Reply + Send + 'static) -> Error {
+    fn caught(
+        version: Version,
+        path: &'static str,
+        mut lie: impl FnMut(Reply) -> Reply + Send + 'static,
+    ) -> Error {
         let world = World::quiet(version);
         let mut source = world.with(|options| options.server.timeout = Duration::from_millis(700)).unwrap();
         world.rest.lie(move |asked, reply| if asked.path == path { lie(reply) } else { reply });
@@ -584,16 +658,26 @@ mod a_liar {
     fn is_told_by_its_status() {
         for version in VERSIONS {
             let unavailable = |_| {
-                Reply::new(503, "text/plain;charset=UTF-8", "[AXONIQ-7000] Not ready for backup").with("AxonIQ-ErrorCode", "AXONIQ-7000")
+                Reply::new(503, "text/plain;charset=UTF-8", "[AXONIQ-7000] Not ready for backup")
+                    .with("AxonIQ-ErrorCode", "AXONIQ-7000")
             };
             let error = caught(version, LISTING, unavailable);
-            assert!(matches!(&error, Error::Status { status: 503, why, .. } if why == "[AXONIQ-7000] Not ready for backup"), "{error}");
-            assert!(matches!(caught(version, LISTING, |_| Reply::bare(500, "")), Error::Status { status: 500, .. }));
+            assert!(
+                matches!(&error, Error::Status { status: 503, why, .. } if why == "[AXONIQ-7000] Not ready for backup"),
+                "{error}"
+            );
+            assert!(matches!(
+                caught(version, LISTING, |_| Reply::bare(500, "")),
+                Error::Status { status: 500, .. }
+            ));
             assert!(matches!(caught(version, LISTING, |_| Reply::bare(401, "")), Error::Unauthorized { .. }));
             assert!(matches!(caught(version, LISTING, |_| Reply::bare(403, "no")), Error::Forbidden { .. }));
             let login = |_| Reply::bare(302, "").with("Location", "/login");
             assert!(matches!(caught(version, LISTING, login), Error::Redirect { .. }));
-            assert!(matches!(caught(version, LISTING, |_| Reply::bare(204, "")), Error::Status { status: 204, .. }));
+            assert!(matches!(
+                caught(version, LISTING, |_| Reply::bare(204, "")),
+                Error::Status { status: 204, .. }
+            ));
         }
     }
 
@@ -612,7 +696,10 @@ mod a_liar {
     #[test]
     fn is_not_waited_for_for_ever_nor_read_without_end() {
         let endless = |apart: u64| move |reply: Reply| reply.body(Body::Repeated(b' ', usize::MAX, apart));
-        assert!(matches!(caught(Version::Core2023, LISTING, endless(0)), Error::TooLarge { .. } | Error::Timeout { .. }));
+        assert!(matches!(
+            caught(Version::Core2023, LISTING, endless(0)),
+            Error::TooLarge { .. } | Error::Timeout { .. }
+        ));
         assert!(matches!(caught(Version::Core2023, LISTING, endless(20)), Error::Timeout { .. }));
         let large = |reply: Reply| reply.body(Body::Repeated(b' ', 100 << 20, 0));
         let error = caught(Version::Core2023, "/v1/public/me", large);
@@ -628,9 +715,11 @@ mod a_liar {
 
     fn numbers(reply: &Reply) -> Vec<String> {
         let value: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
-        let names = value["filenames"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+        let names =
+            value["filenames"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
         let data = names.filter(|name| name.ends_with(".events") && !name.contains('_'));
-        let mut numbers: Vec<String> = data.map(|name| name.rsplit('/').next().unwrap()[..20].to_owned()).collect();
+        let mut numbers: Vec<String> =
+            data.map(|name| name.rsplit('/').next().unwrap()[..20].to_owned()).collect();
         numbers.sort();
         numbers.dedup();
         numbers
@@ -653,7 +742,11 @@ mod a_liar {
                 named(&reply, move |name| !name.contains(&left_out))
             });
             let Error::Missing { tokens, place, attempts, .. } = &error else { panic!("{error}") };
-            let listed = tokens.trim_start_matches("tokens ").split(" to ").map(|n| n.parse::<u64>().unwrap()).collect::<Vec<_>>();
+            let listed = tokens
+                .trim_start_matches("tokens ")
+                .split(" to ")
+                .map(|n| n.parse::<u64>().unwrap())
+                .collect::<Vec<_>>();
             assert!(listed[0] < listed[1] && place.contains("listing") && *attempts == 5, "{error}");
         }
     }
@@ -715,7 +808,8 @@ mod a_liar {
                 source.listing().unwrap();
                 let other = world.rest.answer("GET", "/v1/backup/eventstore?type=EVENT&targetContext=other");
                 world.rest.lie(move |asked, reply| {
-                    let is_it = asked.parameter("targetContext") == Some("default") && asked.parameter("type") == Some("EVENT");
+                    let is_it = asked.parameter("targetContext") == Some("default")
+                        && asked.parameter("type") == Some("EVENT");
                     if is_it { other.clone() } else { reply }
                 });
                 let error = server_error(source.listing().unwrap_err());
@@ -728,7 +822,11 @@ mod a_liar {
     fn whose_heads_are_none_is_not_believed() {
         let world = World::quiet(Version::Core2023);
         world.rest.lie(|asked, reply| {
-            if asked.path == "/actuator/health" { Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":-7")) } else { reply }
+            if asked.path == "/actuator/health" {
+                Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":-7"))
+            } else {
+                reply
+            }
         });
         let error = server_error(world.source().control_db().unwrap_err());
         assert!(matches!(error, Error::Unexpected { .. }), "{error}");

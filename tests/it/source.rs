@@ -343,7 +343,7 @@ mod the_control_db_is {
     fn capture(root: &Path, zip: &Path, accept_unordered: bool) -> Result<(String, Vec<u8>, bool), Error> {
         let options = DataDirOptions { accept_unordered, ..with_zip(root, zip) };
         match DataDir::open(options)?.control_db()? {
-            ControlDbCapture::Claimed { name, zip, is_too_new } => Ok((name, zip, is_too_new)),
+            ControlDbCapture::Claimed { name, zip, is_too_new, .. } => Ok((name, zip, is_too_new)),
             other => panic!("{other:?}"),
         }
     }
@@ -578,7 +578,9 @@ mod real_data {
             let root = fixtures::dir(server);
             let captured =
                 DataDir::open(with_zip(root, &root.join("backups"))).unwrap().control_db().unwrap();
-            let ControlDbCapture::Claimed { name, zip, is_too_new } = captured else { panic!("not claimed") };
+            let ControlDbCapture::Claimed { name, zip, is_too_new, .. } = captured else {
+                panic!("not claimed")
+            };
             assert_eq!((name.as_str(), is_too_new), (newest_in_order, false), "{server}");
             assert_eq!(zip, fs::read(root.join("backups").join(newest_in_order)).unwrap());
         }

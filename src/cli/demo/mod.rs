@@ -119,7 +119,7 @@ impl Stage<'_> {
     fn back_up(&self, real: &Path, step: usize, last: Option<u64>) -> Result<Moment, Failure> {
         let node = self.directory.join("node");
         growth::write_moment(real, last, &node).map_err(at(&node))?;
-        let zip = self.zip(real, step)?;
+        let zip = zip(real, step)?;
         let options = DataDirOptions {
             path: node.clone(),
             control_db: ControlDbFrom::Zip(zip.clone()),
@@ -133,10 +133,6 @@ impl Stage<'_> {
         let history: u64 =
             backup.contexts.iter().map(|context| context.snapshots.bytes + context.events.bytes).sum();
         Ok(Moment { backup, file_bytes: files + zip_bytes, history_bytes: history + zip_bytes })
-    }
-
-    fn zip(&self, real: &Path, step: usize) -> Result<PathBuf, Failure> {
-        growth::control_db(real, step + 1 == growth::MOMENTS.len()).map_err(at(real))
     }
 
     /// Restores the point of a moment, and compares it with what was there.
@@ -156,9 +152,14 @@ impl Stage<'_> {
         let plan = restore::plan(self.repository, &options)?;
         let restored = restore::apply(self.repository, plan, self.observer)?;
         let mut equal = compare::equal_data(&expected, &target)?;
-        equal.add(compare::equal_file(&self.zip(real, step)?, &zip_to)?);
+        equal.add(compare::equal_file(&zip(real, step)?, &zip_to)?);
         Ok(Proof { restored, equal_files: equal.files, equal_bytes: equal.bytes })
     }
+}
+
+/// The control-db zip of a moment.
+fn zip(real: &Path, step: usize) -> Result<PathBuf, Failure> {
+    growth::control_db(real, step + 1 == growth::MOMENTS.len()).map_err(at(real))
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> Failure + use<> {

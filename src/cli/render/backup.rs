@@ -10,7 +10,6 @@ use crate::engine::backup::BackupReport;
 use crate::engine::backup::report::{ControlDbReport, StoreReport};
 use crate::source;
 use crate::source::Source;
-use crate::source::data_dir::DataDir;
 use comfy_table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,8 +22,6 @@ const HEAD: [&str; 9] =
 pub(in crate::cli) struct Taken {
     /// What is known of the source: the directory that was taken, and why.
     facts: BTreeMap<String, String>,
-    /// Control-db zips that are newer than all data: an older one was taken.
-    passed_over: Vec<String>,
 }
 
 /// A backup's document.
@@ -37,18 +34,13 @@ pub(in crate::cli) struct BackupDocument<'a> {
 }
 
 impl Taken {
-    pub(in crate::cli) fn from(source: &DataDir) -> Result<Self, source::Error> {
-        let passed_over = source.passed_over().iter().map(|zip| zip.display().to_string()).collect();
-        Ok(Self { facts: source.identity()?.facts, passed_over })
+    pub(in crate::cli) fn from(source: &dyn Source) -> Result<Self, source::Error> {
+        Ok(Self { facts: source.identity()?.facts })
     }
 
     fn text(&self) -> String {
         let fact = |key: &str| one_line(self.facts.get(key).map_or("-", String::as_str));
-        let data = format!("data: {} ({})", fact("directory"), fact("taken"));
-        let note = |zip: &String| {
-            format!("  note: {} is newer than all data: an older zip was taken", one_line(zip))
-        };
-        std::iter::once(data).chain(self.passed_over.iter().map(note)).collect::<Text>().finish()
+        format!("data: {} ({})\n", fact("directory"), fact("taken"))
     }
 }
 

@@ -10,6 +10,9 @@ use crate::engine::points::{ContextDetail, LogDetail, PointDetail, PointRow, Seg
 use crate::repo::format::point::{ControlDb, StepAt, StepKind};
 use comfy_table::Table;
 
+/// So many digits of a segment's hash are shown; the JSON document has them all.
+const HASH_DIGITS: usize = 16;
+
 /// Everything of a point.
 pub(in crate::cli) fn text(point: &PointDetail) -> String {
     let mut text = head(point);
@@ -123,7 +126,7 @@ fn segment(segment: &SegmentRow) -> [String; 10] {
         time(segment.times.map(|times| times.first.0)),
         time(segment.times.map(|times| times.last.0)),
         segment.chunks.map_or_else(unknown, |chunks| count(chunks as u64)),
-        segment.blake3.map_or_else(unknown, |hash| hash.to_string()),
+        segment.blake3.map_or_else(unknown, |hash| hash.to_string().chars().take(HASH_DIGITS).collect()),
     ]
 }
 

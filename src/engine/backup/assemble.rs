@@ -2,6 +2,7 @@
 
 use crate::axon::name::Store;
 use crate::axon::segment::Ending;
+use crate::axon::segment::Reason;
 use crate::axon::token::Token;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::context::SeenStore;
@@ -89,8 +90,8 @@ impl Assembler<'_, '_> {
             SeenSegment::Unreadable(file, why) => self.unreadable(out, file, why),
             SeenSegment::Scanned(scan) => {
                 out.report.read_bytes += scan.entry.logical_end;
-                if *verdict == Verdict::Damaged {
-                    self.damaged(out, scan)?;
+                if let Verdict::Damaged { reason, .. } = verdict {
+                    self.damaged(out, scan, *reason)?;
                 } else if scan.file.is_volatile {
                     self.open(out, scan, verdict);
                 } else {
@@ -158,19 +159,21 @@ impl Assembler<'_, '_> {
     }
 
     /// A damaged segment: its bytes are kept as they are; the point names the good copy, if there is one that reaches further.
-    fn damaged(&mut self, out: &mut Assembled, scan: &Scan) -> Result<(), Error> {
+    fn damaged(&mut self, out: &mut Assembled, scan: &Scan, reason: Reason) -> Result<(), Error> {
         out.report.damaged_segments += 1;
-        let reason = scan.reason().unwrap_or(crate::axon::segment::Reason::Truncated);
         let bytes = self.source.open(&scan.file)?;
         let flawed = keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason)?;
         out.sealed.insert(flawed.key(), flawed.clone());
         self.keep_prefix(out, scan);
-        let good =
-            self.log.best(scan.file.name).filter(|good| good.logical_end > scan.entry.logical_end).cloned();
+        let in_header = reason == Reason::HeaderChanged;
+        let reaches = |good: &&SegmentEntry| in_header || good.logical_end > scan.entry.logical_end;
+        let good = self.log.best(scan.file.name).filter(reaches).cloned();
         let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
-        let text = format!("is damaged at byte {}: {reason}; {instead}", scan.entry.logical_end);
+        let at = if in_header { 0 } else { scan.entry.logical_end };
+        let token = scan.entry.next_token().map_or(0, Token::get);
+        let text = format!("is damaged at byte {at}, from token {token} on: {reason}; {instead}");
         let mut finding = self.finding(Weight::Incomplete, "damage", &scan.file, good.as_ref(), &text);
-        finding.offset = Some(scan.entry.logical_end);
+        finding.offset = Some(at);
         finding.first = scan.entry.next_token().map(Token::get);
         out.findings.push(finding);
         match good {
@@ -185,8 +188,12 @@ impl Assembler<'_, '_> {
 
     /// The valid prefix of a damaged segment is the longest one seen, unless more is archived.
     fn keep_prefix(&self, out: &mut Assembled, scan: &Scan) {
-        let archived = self.log.best(scan.file.name).map_or(0, |entry| entry.logical_end);
-        if scan.entry.logical_end > archived {
+        let archived = self.log.best(scan.file.name);
+        let goes_on = archived.is_none_or(|archived| {
+            scan.entry.logical_end > archived.logical_end
+                && scan.begins_with(archived.logical_end, archived.content)
+        });
+        if goes_on {
             if let Some(tail) = self.log.tail(scan.file.name) {
                 out.proofs.push(PrefixProof {
                     name: tail.name,
@@ -218,7 +225,7 @@ impl Assembler<'_, '_> {
 
     /// What stands behind a valid prefix without being damage: said, and not archived.
     fn look_behind(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
-        if *verdict == Verdict::Damaged {
+        if verdict.is_damaged() {
             return;
         }
         let at = scan.entry.logical_end;

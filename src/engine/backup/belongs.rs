@@ -80,8 +80,11 @@ impl Belonging<'_> {
             prove_same_source(self.name, &found(seen), &decisions, others)?;
         }
         for (context, decision) in seen.iter().zip(&mut decisions) {
-            decision.is_another_history = decision.is_forked()
-                || (decision.had_events && !decision.judged.shares() && has_events(context));
+            // Beside contexts that fit, one of which no transaction is the archived one was made anew. Damage proves nothing.
+            let judged = &decision.judged;
+            let is_made_anew =
+                decision.had_events && has_events(context) && !judged.shares() && !judged.has_damage();
+            decision.is_another_history = decision.is_forked() || is_made_anew;
             if let Some((store, fork)) = decision.judged.fork().filter(|_| self.options.no_fork) {
                 return Err(Comparer::refuse(context, store, fork));
             }
@@ -111,25 +114,47 @@ impl Belonging<'_> {
         Ok(answer)
     }
 
-    /// Begins a new incarnation for a context: every segment of both stores is read again, none is believed.
-    pub fn branch_off(
+    /// Reads again, whole, each context that is not simply the newest incarnation's: what was not read was believed to be that one's. True if any
+    /// was.
+    pub fn read_doubtful(
         &self,
         reader: &mut Reader<'_, '_>,
-        seen: &mut SeenContext,
+        seen: &mut [SeenContext],
+        decisions: &[Decision],
+    ) -> Result<bool, Error> {
+        let mut any = false;
+        for (seen, decision) in seen.iter_mut().zip(decisions) {
+            if decision.is_another_history || decision.is_older {
+                any |= self.read_whole(reader, seen)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Reads both stores of a context again, if any of their segments was not read. True if so.
+    fn read_whole(&self, reader: &mut Reader<'_, '_>, seen: &mut SeenContext) -> Result<bool, Error> {
+        let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(false) };
+        let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
+        let mut any = false;
+        for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)] {
+            if has_skipped(&place.segments) {
+                let files = &listing.store(store).segments;
+                place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Begins a new incarnation for a context.
+    pub fn branch_off(
+        &self,
+        source: &dyn Source,
+        seen: &SeenContext,
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
-        if let Some(listing) = self.everything.contexts.get(&seen.name) {
-            for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)]
-            {
-                if has_skipped(&place.segments) {
-                    let files = &listing.store(store).segments;
-                    place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
-                }
-            }
-        }
-        let comparer = Comparer { repository: self.repository, source: reader.source };
-        decision.judged = comparer.judge(seen, &decision.archived)?;
+        let comparer = Comparer { repository: self.repository, source };
         let left = branches(&comparer, seen, decision)?;
         let number = archived.highest.saturating_add(1);
         decision.fork_text = Some(fork_text(decision, left[1].and_then(|branch| branch.token)));

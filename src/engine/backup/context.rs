@@ -1,6 +1,7 @@
 //! One context, compared with the incarnations that the archive has of it.
 
 use crate::axon::name::Store;
+use crate::axon::segment::Reason;
 use crate::axon::token::Token;
 use crate::engine::backup;
 use crate::engine::backup::archived::ArchivedContext;
@@ -99,6 +100,11 @@ impl JudgedContext {
     pub fn shares(&self) -> bool {
         self.snapshots.shares || self.events.shares
     }
+
+    /// Whether a segment of either store is damaged: behind damage nothing is proven.
+    pub fn has_damage(&self) -> bool {
+        self.snapshots.verdicts.iter().chain(&self.events.verdicts).any(Verdict::is_damaged)
+    }
 }
 
 /// What compares.
@@ -123,8 +129,8 @@ impl Comparer<'_> {
         let judge = Judge { repository: self.repository, log };
         let mut judged = Judged { verdicts: Vec::with_capacity(seen.segments.len()), shares: false };
         for (at, segment) in seen.segments.iter().enumerate() {
-            let is_last = at + 1 == seen.segments.len();
-            let verdict = self.judge_segment(&judge, seen, segment, is_last)?;
+            let behind = seen.segments.get(at + 1..).unwrap_or_default();
+            let verdict = self.judge_segment(&judge, seen, segment, behind)?;
             judged.shares |= self.shares(&judge, segment, &verdict)?;
             judged.verdicts.push(verdict);
         }
@@ -136,15 +142,22 @@ impl Comparer<'_> {
         judge: &Judge<'_>,
         seen: &SeenStore,
         segment: &SeenSegment,
-        is_last: bool,
+        behind: &[SeenSegment],
     ) -> Result<Verdict, Error> {
         match segment {
             SeenSegment::Skipped(..) => Ok(Verdict::Known),
-            SeenSegment::Unreadable(..) => Ok(Verdict::Damaged),
+            SeenSegment::Unreadable(..) => {
+                Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
+            }
             SeenSegment::Scanned(scan) => {
                 let bytes = self.source.open(&scan.file)?;
                 let bytes = Bytes::Source(bytes.as_ref());
-                judge.judge(&Seen { scan, bytes, is_last, must_reach: seen.safepoint })
+                let next_number = behind
+                    .iter()
+                    .map(|other| other.name().number)
+                    .find(|number| *number > segment.name().number);
+                let (is_last, safepoint) = (behind.is_empty(), seen.safepoint);
+                judge.judge(&Seen { scan, bytes, is_last, safepoint, next_number })
             }
         }
     }
@@ -155,7 +168,8 @@ impl Comparer<'_> {
         let events = segment.entry().map_or(0, |entry| entry.events);
         let archived = log.best(segment.name()).map_or(0, |entry| entry.events);
         Ok(match verdict {
-            Verdict::Known | Verdict::Extends { .. } | Verdict::Lags { .. } | Verdict::Damaged => {
+            Verdict::Damaged { equal_behind: true, .. } => true,
+            Verdict::Known | Verdict::Extends { .. } | Verdict::Lags { .. } | Verdict::Damaged { .. } => {
                 events > 0 && archived > 0
             }
             Verdict::New => {
@@ -184,7 +198,7 @@ impl Comparer<'_> {
             let seen_last = segment.entry().and_then(crate::repo::format::entry::SegmentEntry::last_token);
             match verdict {
                 Verdict::Forks(_) => return Ok(self.last_shared(segment, log)?.or(last)),
-                Verdict::Damaged => return Ok(seen_last.min(archived.last_token()).or(last)),
+                Verdict::Damaged { .. } => return Ok(seen_last.min(archived.last_token()).or(last)),
                 _ => last = seen_last.min(archived.last_token()).or(last),
             }
         }

@@ -12,8 +12,10 @@ use crate::repo::format::limits::CONTROL_DB_MAX;
 use crate::repo::format::pack::PackKind;
 use crate::repo::format::point::Content;
 use crate::repo::format::point::ControlDb;
+use crate::repo::format::point::Finding;
 use crate::repo::format::point::Order;
 use crate::repo::format::point::RebuiltZip;
+use crate::repo::format::point::Weight;
 use crate::source;
 use crate::source::listing::ControlDbCapture;
 
@@ -23,6 +25,8 @@ pub struct ArchivedControlDb {
     pub manifest: (ControlDb, Order, bool),
     /// For the report.
     pub report: ControlDbReport,
+    /// What must be said.
+    pub findings: Vec<Finding>,
 }
 
 /// Archives what was captured.
@@ -31,10 +35,13 @@ pub fn archive(sink: &mut Sink<'_>, captured: ControlDbCapture) -> Result<Archiv
         ControlDbCapture::Absent { reason } => Ok(ArchivedControlDb {
             manifest: (ControlDb::Absent { reason: reason.clone() }, Order::None, false),
             report: ControlDbReport::Absent { reason },
+            findings: Vec::new(),
         }),
         ControlDbCapture::Observed { name, zip } => store(sink, name, &zip, (Order::Observed, false)),
-        ControlDbCapture::Claimed { name, zip, is_too_new } => {
-            store(sink, name, &zip, (Order::Claimed, is_too_new))
+        ControlDbCapture::Claimed { name, zip, is_too_new, passed_over } => {
+            let remark = passed_over_finding(&name, &passed_over);
+            let stored = store(sink, name, &zip, (Order::Claimed, is_too_new))?;
+            Ok(ArchivedControlDb { findings: remark.into_iter().collect(), ..stored })
         }
     }
 }
@@ -53,7 +60,22 @@ fn store(
         rebuilt: apart.recipe.is_some(),
     };
     let manifest = describe(sink, name, zip, apart)?;
-    Ok(ArchivedControlDb { manifest: (manifest, order, unordered), report })
+    Ok(ArchivedControlDb { manifest: (manifest, order, unordered), report, findings: Vec::new() })
+}
+
+/// The newest zip is not always the one that goes with the data.
+fn passed_over_finding(taken: &str, passed_over: &[String]) -> Option<Finding> {
+    (!passed_over.is_empty()).then(|| Finding {
+        weight: Weight::Note,
+        what: "control-db-passed-over".to_owned(),
+        context: None,
+        store: None,
+        file: passed_over.first().cloned(),
+        offset: None,
+        first: None,
+        last: None,
+        text: format!("{taken} was archived; newer than all data, and not taken: {}", passed_over.join(", ")),
+    })
 }
 
 fn describe(sink: &mut Sink<'_>, name: String, zip: &[u8], apart: TakenApart) -> Result<ControlDb, Error> {

@@ -5,6 +5,8 @@
 use crate::axon::event::Event;
 use crate::axon::name::SegmentName;
 use crate::axon::segment::Ending;
+use crate::axon::segment::HEADER_LENGTH;
+use crate::axon::segment::Reason;
 use crate::axon::segment::Step;
 use crate::axon::segment::Transaction;
 use crate::axon::segment::Walker;
@@ -19,6 +21,9 @@ use crate::engine::window::Window;
 use crate::engine::window::walk;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::store::Repository;
+
+/// Bytes that are compared at once.
+const COMPARED_AT_ONCE: u64 = 1 << 20;
 
 /// What a segment is, beside the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +43,21 @@ pub enum Verdict {
         archived: u64,
     },
     /// A bad CRC or an incomplete transaction where there must be none.
-    Damaged,
+    Damaged {
+        /// What is wrong.
+        reason: Reason,
+        /// Whether a good transaction behind it is the archived one.
+        equal_behind: bool,
+    },
     /// Another history.
     Forks(Fork),
+}
+
+impl Verdict {
+    /// Whether it is damaged.
+    pub const fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
 }
 
 /// Where and why a history is another one.
@@ -70,8 +87,10 @@ pub struct Seen<'a> {
     pub bytes: Bytes<'a>,
     /// Whether it is the last segment of its store.
     pub is_last: bool,
-    /// The server's or the safepoint's head lies within it or behind: that much must be there.
-    pub must_reach: Option<Token>,
+    /// The head when the control database had been captured: that much must be there.
+    pub safepoint: Option<Token>,
+    /// The number of the segment behind it; none for the last one.
+    pub next_number: Option<Token>,
 }
 
 impl Seen<'_> {
@@ -79,17 +98,31 @@ impl Seen<'_> {
         Verdict::Forks(Fork { name: self.scan.file.name, why, cut_at })
     }
 
-    /// Whether what stands behind the prefix is damage by itself, whatever is archived.
-    fn is_damaged_alone(&self) -> bool {
-        let short = self.must_reach.is_some_and(|head| {
-            self.is_last && self.scan.entry.next_token().is_some_and(|next| next <= head)
-        });
-        !self.scan.is_clean() && (!self.scan.file.is_volatile || !self.is_last || short)
+    /// Damaged: the walk says why, or the next segment does.
+    fn damaged(&self, equal_behind: bool) -> Verdict {
+        Verdict::Damaged { reason: self.scan.reason().unwrap_or(Reason::EarlyEnd), equal_behind }
     }
 
-    /// Whether the prefix ends in something torn: not a clean end, or a zero size with bytes behind it.
+    /// Whether what stands behind the prefix is damage by itself, whatever is archived.
+    fn is_damaged_alone(&self) -> bool {
+        let next = self.scan.entry.next_token();
+        if self.is_last && self.scan.file.is_volatile {
+            let reaches = self.safepoint.is_none_or(|head| next.is_some_and(|next| next > head));
+            return !self.scan.is_clean() && !reaches;
+        }
+        !self.scan.is_clean() || self.ends_early()
+    }
+
+    /// Whether a segment that others follow seems to end before them: a flipped bit can look like an end, but then bytes stand behind it, or the
+    /// end is not that of a rolled segment.
+    fn ends_early(&self) -> bool {
+        let is_short = self.next_number.is_some_and(|number| self.scan.entry.next_token() < Some(number));
+        is_short && (self.scan.ending != Ending::Rolled || self.scan.noise)
+    }
+
+    /// Whether the prefix ends in something torn: not a clean end, or what looks like one with bytes behind it.
     fn is_torn(&self) -> bool {
-        !self.scan.is_clean() || (self.scan.ending == Ending::Open && self.scan.noise)
+        !self.scan.is_clean() || self.scan.noise
     }
 }
 
@@ -108,7 +141,7 @@ impl Judge<'_> {
             let cut_at = name.number.max(other.name.number);
             return Ok(seen.fork("its tokens overlap those of another segment in the archive", Some(cut_at)));
         }
-        Ok(if is_damaged(seen)? { Verdict::Damaged } else { Verdict::New })
+        Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
     }
 
     /// The same number and version is archived.
@@ -117,11 +150,11 @@ impl Judge<'_> {
         if scan.begins_with(archived.logical_end, archived.content) {
             return self.beside_its_prefix(seen, archived);
         }
-        if scan.entry.logical_end >= archived.logical_end {
-            return Ok(seen.fork("it holds another transaction than archived", None));
-        }
-        if prefix_hash(self.repository, archived, scan.entry.logical_end)? != scan.entry.content {
-            return Ok(seen.fork("it holds another transaction than archived", None));
+        let is_shorter = scan.entry.logical_end < archived.logical_end;
+        if !is_shorter
+            || prefix_hash(self.repository, archived, scan.entry.logical_end)? != scan.entry.content
+        {
+            return self.beside_other_bytes(seen, archived);
         }
         if seen.is_torn() {
             return self.behind_damage(seen, archived);
@@ -132,6 +165,22 @@ impl Judge<'_> {
         Ok(seen.fork("it ends before what is archived of it", scan.entry.next_token()))
     }
 
+    /// Its bytes are not the archived ones. If that is true of the header alone (no CRC covers it), a sealed segment is damaged; that of an
+    /// open one may have been written anew by the server, which nobody can tell from another history.
+    fn beside_other_bytes(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
+        let end = seen.scan.entry.logical_end.min(archived.logical_end);
+        let theirs = Bytes::Archived(self.repository, archived);
+        let other_header = end >= HEADER_LENGTH
+            && read_exactly(theirs, 0, HEADER_LENGTH)? != read_exactly(seen.bytes, 0, HEADER_LENGTH)?;
+        if !other_header || !is_equal(theirs, seen.bytes, HEADER_LENGTH..end)? {
+            return Ok(seen.fork("it holds another transaction than archived", None));
+        }
+        if seen.scan.file.is_volatile || self.log.good(archived.name).is_none() {
+            return Ok(seen.fork("its header is not the archived one", None));
+        }
+        Ok(Verdict::Damaged { reason: Reason::HeaderChanged, equal_behind: end > HEADER_LENGTH })
+    }
+
     /// All that is archived of it stands in it, unchanged.
     fn beside_its_prefix(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
         let is_sealed = self.log.good(archived.name).is_some();
@@ -140,7 +189,7 @@ impl Judge<'_> {
             return Ok(seen.fork("it goes on where it was sealed", archived.next_token()));
         }
         if !is_sealed && is_damaged(seen)? {
-            return Ok(Verdict::Damaged);
+            return Ok(seen.damaged(false));
         }
         if is_sealed || (!is_longer && seen.scan.file.is_volatile) {
             return Ok(Verdict::Known);
@@ -158,6 +207,7 @@ impl Judge<'_> {
         );
         let mut window = Window::new(seen.bytes);
         let archived_bytes = Bytes::Archived(self.repository, archived);
+        let mut equal_behind = false;
         while let Some((offset, block)) = next_behind(&mut walker, &mut window)? {
             let end = offset + block.len() as u64;
             if end > archived.logical_end {
@@ -166,8 +216,9 @@ impl Judge<'_> {
             if read_exactly(archived_bytes, offset, block.len() as u64)? != block {
                 return Ok(seen.fork("behind damage it holds another transaction than archived", None));
             }
+            equal_behind = true;
         }
-        Ok(Verdict::Damaged)
+        Ok(seen.damaged(equal_behind))
     }
 
     /// Another version of it is archived: the same tokens, cut into the same transactions, each event of the same aggregate and sequence.
@@ -185,13 +236,26 @@ impl Judge<'_> {
         if !fits {
             return Ok(seen.fork("it is no transformed version of the segment in the archive", None));
         }
-        Ok(if is_damaged(seen)? { Verdict::Damaged } else { Verdict::New })
+        Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
     }
+}
+
+/// Whether two segments hold the same bytes there.
+fn is_equal(one: Bytes<'_>, other: Bytes<'_>, range: std::ops::Range<u64>) -> Result<bool, Error> {
+    let mut at = range.start;
+    while at < range.end {
+        let length = (range.end - at).min(COMPARED_AT_ONCE);
+        if read_exactly(one, at, length)? != read_exactly(other, at, length)? {
+            return Ok(false);
+        }
+        at += length;
+    }
+    Ok(true)
 }
 
 /// Whether a segment is damaged, not only torn at its end: a good block behind what can't be read proves that something is lost.
 fn is_damaged(seen: &Seen<'_>) -> Result<bool, Error> {
-    if seen.scan.is_clean() || seen.is_damaged_alone() {
+    if seen.is_damaged_alone() || seen.scan.is_clean() {
         return Ok(seen.is_damaged_alone());
     }
     let entry = &seen.scan.entry;

@@ -23,7 +23,12 @@ pub fn refuse_behind(source: &dyn Source, placed: &[Placed]) -> Result<(), Error
             let claimed = claimed.get(&key).copied().flatten().map(Token::get);
             if let Some(claimed) = claimed.filter(|claimed| log.head.is_none_or(|head| head < *claimed)) {
                 let (context, store) = (key.0, store.to_string());
-                return Err(Error::Backup(backup::Error::BehindServer { context, store, head: log.head, claimed }));
+                return Err(Error::Backup(backup::Error::BehindServer {
+                    context,
+                    store,
+                    head: log.head,
+                    claimed,
+                }));
             }
         }
     }

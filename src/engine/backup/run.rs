@@ -69,13 +69,14 @@ pub fn run(
 fn is_unsettled(error: &Error, is_live: bool) -> bool {
     let may_pass =
         matches!(error, Error::Backup(backup::Error::Gap { .. } | backup::Error::BehindServer { .. }));
-    (is_live && may_pass) || matches!(
-        error,
-        Error::Unsettled { .. }
-            | Error::Shrank { .. }
-            | Error::Repo(repo::Error::Overtaken { .. })
-            | Error::Source(source::Error::Vanished { .. })
-    )
+    (is_live && may_pass)
+        || matches!(
+            error,
+            Error::Unsettled { .. }
+                | Error::Shrank { .. }
+                | Error::Repo(repo::Error::Overtaken { .. })
+                | Error::Source(source::Error::Vanished { .. })
+        )
 }
 
 struct Attempt<'a, 'o> {
@@ -198,14 +199,17 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<Placed>, Error> {
         let source = &*self.source;
         let mut decisions = belonging.decide_all(source, &seen)?;
+        let mut reader = Reader { sink, source, observer: self.observer };
+        if belonging.read_doubtful(&mut reader, &mut seen, &decisions)? {
+            decisions = belonging.decide_all(source, &seen)?;
+        }
         let mut placed = Vec::new();
-        for (seen, decision) in seen.iter_mut().zip(&mut decisions) {
+        for (seen, decision) in seen.iter().zip(&mut decisions) {
             if decision.is_another_history {
-                let mut reader = Reader { sink, source, observer: self.observer };
-                belonging.branch_off(&mut reader, seen, decision)?;
+                belonging.branch_off(source, seen, decision)?;
             }
-            let mut placer = Placer { sink, source, options: self.options };
-            let mut one = placer.place(seen, &decision.archived, &decision.judged)?;
+            let mut room = Placer { sink, source, options: self.options };
+            let mut one = room.place(seen, &decision.archived, &decision.judged)?;
             one.findings.extend(belonging.findings(&seen.name, decision));
             one.findings.extend(selection::in_progress(belonging.everything, &seen.name));
             placed.push(one);
@@ -243,6 +247,7 @@ impl<'a> Attempt<'a, '_> {
     ) -> Finished {
         let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         findings.extend(live::findings(self.source.remarks()));
+        findings.extend(control_db.findings.iter().cloned());
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {
             draft.place(proof, placed.point);

@@ -156,7 +156,7 @@ impl Reader<'_> {
         let mut one = |store, log| {
             let source = self.listed.point.body.source.clone();
             self.log(
-                LogKey { source, context: name.to_owned(), incarnation: context.incarnation, store },
+                &LogKey { source, context: name.to_owned(), incarnation: context.incarnation, store },
                 log,
             )
         };
@@ -168,12 +168,12 @@ impl Reader<'_> {
         })
     }
 
-    fn log(&mut self, key: LogKey, found: &PointLog) -> Result<LogDetail, Error> {
+    fn log(&mut self, key: &LogKey, found: &PointLog) -> Result<LogDetail, Error> {
         let file = format!("point {}", self.listed.point.number);
-        let segments = match self.segments(&key, found, &file) {
+        let segments = match self.segments(key, found, &file) {
             Ok(segments) => segments,
             Err(error) => {
-                self.problems.push(problem(format!("{} of {}", key.store, key.context), error)?);
+                self.problems.push(problem(&format!("{} of {}", key.store, key.context), error)?);
                 Vec::new()
             }
         };

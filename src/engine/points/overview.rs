@@ -51,7 +51,7 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
             Ok(found) => windows.extend(found),
             Err(error) => {
                 let log = format!("{} of {} ({})", key.store, key.context, key.source);
-                problems.push(problem(log, error)?);
+                problems.push(problem(&log, error)?);
             }
         }
     }
@@ -60,7 +60,7 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
 }
 
 /// Damage is a problem; anything else ends the list.
-pub fn problem(log: String, error: repo::Error) -> Result<Problem, Error> {
+pub fn problem(log: &str, error: repo::Error) -> Result<Problem, Error> {
     match error {
         repo::Error::Damaged { path, source } => {
             Ok(Problem { path, why: format!("{source}; it is needed for the {log}") })

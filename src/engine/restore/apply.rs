@@ -22,6 +22,7 @@ use std::path::PathBuf;
 const ROLLED: [u8; 4] = [0xff; 4];
 
 /// Restores. Fails before the first byte if the target has not enough space or is not empty any more.
+#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
 pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Result<Restored, Error> {
     let proven = target::prove(&plan.target, Some(&PathBuf::from(repository.disk().display(""))))?;
     if !plan.fits() {
@@ -193,8 +194,13 @@ fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
     match error {
         Interrupted => Error::Interrupted,
         source @ (ChunkDamaged { .. } | ChunkMissing { .. } | Damaged { .. } | Missing { .. }) => {
-            Refused::Lost { file: plan.path.clone(), first: plan.number, last: plan.last_or_number(), source }
-                .into()
+            Refused::Lost {
+                file: plan.path.clone(),
+                first: plan.number,
+                last: plan.last_or_number(),
+                source: Box::new(source),
+            }
+            .into()
         }
         other => other.into(),
     }

@@ -93,14 +93,14 @@ impl Written<'_> {
             prover.feed(&behind);
         }
         self.check_zeros(plan)?;
-        let proven = prover.finish();
-        let content = if plan.end == PlannedEnd::AsFound { whole.content() } else { proven.content };
+        let found = prover.finish();
+        let content = if plan.end == PlannedEnd::AsFound { whole.content() } else { found.content };
         if content != plan.blake3 {
             return Err(self.differs("the hash of its bytes is another"));
         }
-        match contradiction(plan, &proven) {
+        match contradiction(plan, &found) {
             Some(what) => Err(Refused::Contradiction { file: plan.path.clone(), what }.into()),
-            None => Ok(proven),
+            None => Ok(found),
         }
     }
 
@@ -115,7 +115,7 @@ impl Written<'_> {
     /// Behind the end there is nothing but zeros. Holes are skipped, where the file system tells them.
     fn check_zeros(&mut self, plan: &SegmentPlan) -> Result<(), Error> {
         let mut from = plan.stored + if plan.end == PlannedEnd::Rolled { 4 } else { 0 };
-        while let Some((begin, length)) = self.next_data(from, plan.length)? {
+        while let Some((begin, length)) = self.next_data(from, plan.length) {
             self.file.seek(SeekFrom::Start(begin)).map_err(at(self.path))?;
             let mut is_zero = true;
             self.hand_on(length, &mut |bytes| is_zero &= bytes.iter().all(|byte| *byte == 0))?;
@@ -128,19 +128,19 @@ impl Written<'_> {
     }
 
     /// The next run of the file, from `from` on, that is no hole: where it begins and how long it is.
-    fn next_data(&self, from: u64, length: u64) -> Result<Option<(u64, u64)>, Error> {
+    fn next_data(&self, from: u64, length: u64) -> Option<(u64, u64)> {
         use rustix::fs::{SeekFrom, seek};
         use rustix::io::Errno;
         if from >= length {
-            return Ok(None);
+            return None;
         }
         let begin = match seek(&self.file, SeekFrom::Data(from)) {
             Ok(begin) => begin,
-            Err(Errno::NXIO) => return Ok(None),
-            Err(_) => return Ok(Some((from, length - from))),
+            Err(Errno::NXIO) => return None,
+            Err(_) => return Some((from, length - from)),
         };
         let end = seek(&self.file, SeekFrom::Hole(begin)).unwrap_or(length).min(length);
-        Ok((begin < end).then(|| (begin, end - begin)))
+        (begin < end).then(|| (begin, end - begin))
     }
 }
 
@@ -156,8 +156,9 @@ fn contradiction(plan: &SegmentPlan, proven: &Proven) -> Option<String> {
         return Some(format!("it holds {} events, not {}", proven.events, plan.events));
     }
     match (plan.end, proven.ending) {
-        (PlannedEnd::Rolled, Ending::Rolled) | (PlannedEnd::Open, Ending::Open) => None,
-        (PlannedEnd::EndOfFile, Ending::EndOfFile | Ending::Open) => None,
+        (PlannedEnd::Rolled, Ending::Rolled)
+        | (PlannedEnd::Open | PlannedEnd::EndOfFile, Ending::Open)
+        | (PlannedEnd::EndOfFile, Ending::EndOfFile) => None,
         (_, Ending::Stopped(reason)) => Some(format!("behind its last transaction: {reason}")),
         _ => Some("it has another end than it had".to_owned()),
     }

@@ -5,17 +5,15 @@ use crate::engine::content;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::restore::check::Written;
-use crate::engine::restore::error::{Error as Refused, at};
-use crate::engine::restore::staging::{NewFile, Staging, rename_new, sync_directory};
+use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::staging::{NewFile, StagedFile, Staging};
 use crate::repo;
 use crate::repo::format::Damage;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::limits::CONTROL_DB_MAX;
 use crate::repo::format::point::{Content, ControlDb, RebuiltZip};
 use crate::repo::store::Repository;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// What is needed to hand it out.
 pub struct Handout<'a> {
@@ -27,8 +25,7 @@ pub struct Handout<'a> {
 
 /// A zip that waits for its name.
 pub struct StagedZip {
-    file: NamedTempFile,
-    to: PathBuf,
+    file: StagedFile,
     /// False if it is not, byte for byte, the one that the server wrote.
     pub is_original: bool,
 }
@@ -36,17 +33,8 @@ pub struct StagedZip {
 impl StagedZip {
     /// Gives it its name, durably.
     pub fn publish(self) -> Result<PathBuf, Refused> {
-        let path = self.file.into_temp_path();
-        rename_new(&path, &self.to)?;
-        // It has another name now: there is nothing left to remove.
-        let _ = path.keep();
-        sync_directory(parent(&self.to))?;
-        Ok(self.to)
+        self.file.publish()
     }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Handout<'_> {
@@ -116,11 +104,7 @@ impl Handout<'_> {
                 rebuilt(self.repository, &self.read(inner, &zip.name)?, entry, zip)?
             }
         };
-        let parent = parent(to);
-        let mut file = NamedTempFile::new_in(parent).map_err(at(parent))?;
-        file.write_all(&bytes).map_err(at(to))?;
-        file.as_file().sync_all().map_err(at(to))?;
-        Ok(Some(StagedZip { file, to: to.to_owned(), is_original }))
+        Ok(Some(StagedZip { file: StagedFile::create(to, &bytes)?, is_original }))
     }
 }
 

@@ -100,7 +100,7 @@ pub enum Error {
         last: u64,
         /// What is damaged.
         #[source]
-        source: repo::Error,
+        source: Box<repo::Error>,
     },
     /// What the repository holds is whole by itself, but not what the point says (exit 20).
     #[error("{file}: {what}")]

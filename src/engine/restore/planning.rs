@@ -147,7 +147,7 @@ impl Planner<'_> {
         self.check_head(store, &spans, log)?;
         let newest = pieces.len();
         let segments = pieces
-            .into_iter()
+            .iter()
             .enumerate()
             .map(|(at, piece)| self.segment(store, piece, at + 1 == newest))
             .collect::<Result<_, _>>()?;
@@ -207,14 +207,14 @@ impl Planner<'_> {
         Err(Refused::Contradiction { file: format!("{} of {}", store.as_str(), self.context), what })
     }
 
-    fn segment(&mut self, store: Store, piece: Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
+    fn segment(&mut self, store: Store, piece: &Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
         let path = path(self.context, store, name);
         let unresolved =
             || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
         let (Some(entry), Some(blake3)) = (&piece.entry, piece.content()) else { return Err(unresolved()) };
         let prefix = piece.prefix();
-        let end = end_of(&piece, entry, is_newest);
+        let end = end_of(piece, entry, is_newest);
         if end == PlannedEnd::AsFound {
             self.remarks.damaged(Place { context: self.context, store }, entry);
         }

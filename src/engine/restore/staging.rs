@@ -5,11 +5,11 @@
 
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::target::{Place, Target};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The one directory at the top of what is restored.
 pub const DATA: &str = "data";
@@ -33,7 +33,11 @@ impl Staging {
         }
         prefix.push(".segvault-restore-");
         let parent = target.staging_parent();
-        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(at(parent))?;
+        let directory = tempfile::Builder::new()
+            .prefix(&prefix)
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent)
+            .map_err(at(parent))?;
         let mut staging = Self { directory, target, made: Vec::new() };
         staging.make_directory(DATA)?;
         Ok(staging)
@@ -88,6 +92,36 @@ impl Staging {
         sync_directory(&parent)?;
         sync_directory(target)
     }
+}
+
+/// A single file that waits beside the place where it belongs, and is removed again unless it is published.
+pub struct StagedFile {
+    file: NamedTempFile,
+    to: PathBuf,
+}
+
+impl StagedFile {
+    /// Writes it, durably.
+    pub fn create(to: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let parent = directory_of(to);
+        let mut file = NamedTempFile::new_in(parent).map_err(at(parent))?;
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(at(to))?;
+        Ok(Self { file, to: to.to_owned() })
+    }
+
+    /// Gives it its name, durably.
+    pub fn publish(self) -> Result<PathBuf, Error> {
+        let path = self.file.into_temp_path();
+        rename_new(&path, &self.to)?;
+        // It has another name now: there is nothing left to remove.
+        let _ = path.keep();
+        sync_directory(directory_of(&self.to))?;
+        Ok(self.to)
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Renames, never replacing anything.

@@ -90,7 +90,7 @@ impl Checker<'_> {
                 }
             }
             Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
-            Err(error) => enter(database, format!("its chunk list can't be read: {error}"), book),
+            Err(error) => enter(database, &format!("its chunk list can't be read: {error}"), book),
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Checker<'_> {
             Ok(()) => {}
             Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {
-                enter(database, format!("it can't be read: {error}"), book);
+                enter(database, &format!("it can't be read: {error}"), book);
                 return Ok(());
             }
         }
@@ -119,7 +119,7 @@ impl Checker<'_> {
         if database.is_zip
             && let Err(error) = take_apart(bytes, CONTROL_DB_MAX)
         {
-            enter(database, format!("the zip can't be taken apart: {error}"), book);
+            enter(database, &format!("the zip can't be taken apart: {error}"), book);
         }
         for (entry, zip) in database.zips.values() {
             let rebuilt = rebuild(&recipe(entry, zip), bytes);
@@ -135,7 +135,7 @@ impl Checker<'_> {
     }
 }
 
-fn enter(database: &Database, why: String, book: &mut Book) {
+fn enter(database: &Database, why: &str, book: &mut Book) {
     let number = book.add(Class::Damage, "control-db", format!("a control database: {why}"), ADVICE);
     book.hits(number, Part::ControlDb(database.content.list));
 }

@@ -1,4 +1,4 @@
-//! Files that belong to nothing that is published: what interrupted runs left. They are counted, they are no damage.
+//! Files that nothing needs: left by interrupted runs, or superseded. They are counted, they are no damage.
 
 use crate::repo::Error;
 use crate::repo::disk::Listed;

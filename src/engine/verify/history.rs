@@ -70,7 +70,7 @@ impl History<'_> {
             Ok(proven) => proven,
             Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {
-                enter(id, entry, format!("it can't be read: {error}"), book);
+                enter(id, entry, &format!("it can't be read: {error}"), book);
                 return Ok(());
             }
         };
@@ -78,7 +78,7 @@ impl History<'_> {
         counts.proven_transactions += proven.transactions;
         counts.proven_events += proven.events;
         for fault in faults(entry, &proven) {
-            enter(id, entry, fault, book);
+            enter(id, entry, &fault, book);
         }
         self.enter_missed(id, entry, &proven, book);
         self.check_time_map(id, entry, book);
@@ -110,7 +110,9 @@ impl History<'_> {
                 entry.name, asked.length, asked.next
             );
             let number = book.add(Class::Damage, "claim", text, ADVICE);
-            points.iter().for_each(|point| book.hits_point(number, *point));
+            for point in points {
+                book.hits_point(number, *point);
+            }
         }
     }
 
@@ -128,7 +130,7 @@ impl History<'_> {
     }
 }
 
-fn enter(id: EntryId, entry: &SegmentEntry, why: String, book: &mut Book) {
+fn enter(id: EntryId, entry: &SegmentEntry, why: &str, book: &mut Book) {
     let number = book.add(Class::Damage, "segment", format!("segment {}: {why}", entry.name), ADVICE);
     book.hits(number, Part::Entry(id));
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 const ADVICE_PACK: &str = "keep the file; after 'verify --data' the next backup stores again what the source still has; what it no longer \
                            has needs a copy of this pack";
-const ADVICE_UNUSED: &str = "nothing that is published needs it: an interrupted backup left it";
+const ADVICE_UNUSED: &str =
+    "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
 const ADVICE_LOST: &str =
     "restore a point that does not need it, or bring the missing pack back from a copy of the repository";
 /// So many troubles of one pack are told.
@@ -71,7 +72,9 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
         let at = packs.of(*chunk).iter().filter_map(|place| usize::try_from(place.pack).ok());
         let told: Vec<Number> = at.filter_map(|at| numbers.get(&at).copied()).collect();
         for part in parts {
-            told.iter().for_each(|number| book.hits(*number, *part));
+            for number in &told {
+                book.hits(*number, *part);
+            }
             if told.is_empty() {
                 *nowhere.entry(*part).or_default() += 1;
             }

@@ -28,8 +28,6 @@ pub struct Known {
 /// A page that was read.
 #[derive(Clone, Debug)]
 pub struct PageFacts {
-    /// 0 for a leaf.
-    level: u8,
     first: Option<EntryKey>,
     last: Option<EntryKey>,
     /// How many entries lie under it.
@@ -151,7 +149,7 @@ impl<'a> Pages<'a> {
     }
 
     fn facts(&mut self, page: Page, on_entry: OnEntry<'_>) -> Result<PageFacts, String> {
-        let (level, first, entries) = (page.level(), page.first(), page.entries());
+        let (first, entries) = (page.first(), page.entries());
         let (content, last) = match page {
             Page::Leaf(entries) => {
                 let last = entries.last().map(SegmentEntry::key);
@@ -176,7 +174,7 @@ impl<'a> Pages<'a> {
                 (PageContent::Node(ids), last)
             }
         };
-        Ok(PageFacts { level, first, last, entries, content })
+        Ok(PageFacts { first, last, entries, content })
     }
 
     /// The leaves of a tree, in order; those under pages that can't be read are left out.

@@ -90,18 +90,17 @@ impl<'a> PointLogs<'a> {
     fn resolve(&mut self, of: PointLogOf<'_>, claim: &Claim, book: &mut Book) -> Option<EntryId> {
         let asked = self.find(of.key, claim);
         let point = of.listed.point.number;
-        match asked {
-            Some(asked) => self.asked.entry(asked).or_default().push(point),
-            None => {
-                let text = format!(
-                    "no record holds the first {} bytes of segment {} of {} of {}, which point {point} claims",
-                    claim.length, claim.number, of.key.store, of.key.context
-                );
-                let number = book.add(Class::Damage, "claim", text, ADVICE_CLAIM);
-                book.hits_point(number, point);
-                if let Some(last) = claim.last {
-                    book.hits_tokens(number, tokens(of.key, claim.number, last));
-                }
+        if let Some(asked) = asked {
+            self.asked.entry(asked).or_default().push(point);
+        } else {
+            let text = format!(
+                "no record holds the first {} bytes of segment {} of {} of {}, which point {point} claims",
+                claim.length, claim.number, of.key.store, of.key.context
+            );
+            let number = book.add(Class::Damage, "claim", text, ADVICE_CLAIM);
+            book.hits_point(number, point);
+            if let Some(last) = claim.last {
+                book.hits_tokens(number, tokens(of.key, claim.number, last));
             }
         }
         asked.map(|asked| asked.entry)

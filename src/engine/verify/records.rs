@@ -67,13 +67,12 @@ pub fn read_all(
     for directory in directories(repository)? {
         stop_if_interrupted(observer)?;
         let records = read_log(repository, &directory, book);
-        match &directory.key {
-            Some(key) => logs.push(LogFacts { key: key.clone(), records, numbers: directory.numbers }),
-            None => {
-                let path = repository.disk().display(&directory.path);
-                let text = "none of its records can be read: whose log it was is not known".to_owned();
-                book.add_file("record", path, text, ADVICE);
-            }
+        if let Some(key) = directory.key {
+            logs.push(LogFacts { key, records, numbers: directory.numbers });
+        } else {
+            let path = repository.disk().display(&directory.path);
+            let text = "none of its records can be read: whose log it was is not known".to_owned();
+            book.add_file("record", path, text, ADVICE);
         }
     }
     Ok(logs)
@@ -254,21 +253,21 @@ impl<'a> Comparison<'a> {
 
     fn keeps(&self, id: EntryId, pruned: bool) -> bool {
         let Some(old) = self.pages.known(id) else { return true };
-        let is_same = |now: &&Known| {
+        let is_same = |now: &Known| {
             now.content == old.content
                 && now.logical_end == old.logical_end
                 && now.span.events == old.span.events
         };
         // A prune may take a version for which there is a higher one with all its tokens.
-        let is_replaced = |now: &&Known| {
+        let is_replaced = |now: &Known| {
             pruned
                 && now.key.flawed.is_none()
                 && now.span.name.number == old.span.name.number
                 && now.span.name.version > old.span.name.version
                 && now.span.events >= old.span.events
         };
-        self.now.get(&old.key).is_some_and(|now| is_same(&now))
-            || self.now.values().any(|now| is_replaced(&now))
+        self.now.get(&old.key).is_some_and(|now| is_same(now))
+            || self.now.values().any(|now| is_replaced(now))
     }
 
     fn keeps_tail(&self, tail: &Tail) -> bool {

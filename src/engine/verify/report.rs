@@ -83,7 +83,7 @@ pub struct Counts {
     pub proven_transactions: u64,
     /// With `data`: events in them.
     pub proven_events: u64,
-    /// Files that belong to nothing that is published: no damage, a later backup or prune uses or removes them.
+    /// Files that nothing needs: left by interrupted runs, or superseded, as packs of tails that have grown since are. No damage.
     pub debris_files: u64,
     /// Their bytes.
     pub debris_bytes: u64,

@@ -4,7 +4,7 @@
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::verify::VerifyOptions;
-use crate::engine::verify::book::{Book, Part, Uses};
+use crate::engine::verify::book::{Book, Part};
 use crate::engine::verify::control_db::Checker;
 use crate::engine::verify::debris;
 use crate::engine::verify::history::History;
@@ -131,7 +131,7 @@ impl Run<'_> {
         self.packs.read_all(self.repository, self.observer)?;
         self.counts.bytes_read = self.packs.bytes_read;
         if self.packs.has_bad() {
-            structure.look_again(&self.packs, self.repository)?;
+            structure.look_again(&self.packs, self.repository, self.observer)?;
         }
         let mut history = History {
             repository: self.repository,
@@ -164,13 +164,10 @@ impl Run<'_> {
         let mut uses = Finder::new(&structure.pages, self.book.parts()).find(&structure.roots);
         for ((list, _), database) in &structure.databases {
             let points = database.points.iter().copied();
-            uses.entry(Part::ControlDb(*list)).or_insert_with(Uses::default).points.extend(points);
+            uses.entry(Part::ControlDb(*list)).or_default().points.extend(points);
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
-        let act = match options.data {
-            true => self.record(&damaged_packs)?,
-            false => None,
-        };
+        let act = if options.data { self.record(&damaged_packs)? } else { None };
         let findings: Vec<Finding> = self.book.close(&uses);
         Ok(Report { data: options.data, findings, counts: self.counts, damaged_packs, act })
     }

@@ -46,14 +46,21 @@ pub struct Structure<'a> {
 
 impl Structure<'_> {
     /// Looks for all chunks again, now that a read has found some of them damaged.
-    pub fn look_again(&mut self, packs: &Packs, repository: &Repository) -> Result<(), Error> {
+    pub fn look_again(
+        &mut self,
+        packs: &Packs,
+        repository: &Repository,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
         for entry in self.leaves.iter().flat_map(|leaf| self.pages.load_leaf(*leaf)).chain(self.tails.clone())
         {
+            stop_if_interrupted(observer)?;
             if let Some(id) = self.pages.id_of(&entry) {
                 self.lost.look(packs, id, &entry);
             }
         }
         for database in self.databases.values() {
+            stop_if_interrupted(observer)?;
             let part = Part::ControlDb(database.content.list);
             self.lost.look_for(packs, part, database.content.list, None);
             if self.lost.parts.contains_key(&database.content.list) {

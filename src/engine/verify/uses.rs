@@ -47,7 +47,9 @@ impl<'a> Finder<'a> {
             let beside =
                 root.beside.iter().map(|id| Part::Entry(*id)).filter(|part| self.wanted.contains(part));
             let parts: Vec<_> = under.iter().copied().chain(beside).collect();
-            parts.into_iter().for_each(|part| self.enter(root, part));
+            for part in parts {
+                self.enter(root, part);
+            }
         }
         self.uses
     }

@@ -272,6 +272,8 @@ const fn reason_code(reason: Reason) -> (u8, u8) {
         Reason::Framing => (4, 0),
         Reason::Checksum => (5, 0),
         Reason::Tokens => (6, 0),
+        Reason::HeaderChanged => (7, 0),
+        Reason::EarlyEnd => (8, 0),
     }
 }
 
@@ -284,6 +286,8 @@ fn read_flaw(reader: &mut Reader<'_>) -> Result<Option<Flaw>, Damage> {
         (4, 0) => Reason::Framing,
         (5, 0) => Reason::Checksum,
         (6, 0) => Reason::Tokens,
+        (7, 0) => Reason::HeaderChanged,
+        (8, 0) => Reason::EarlyEnd,
         _ => return Err(reader.damage("a flaw that is not known")),
     };
     Ok(Some(Flaw { reason }))
@@ -424,6 +428,8 @@ pub(crate) mod tests {
             Reason::Framing,
             Reason::Checksum,
             Reason::Tokens,
+            Reason::HeaderChanged,
+            Reason::EarlyEnd,
         ] {
             let entry = SegmentEntry { flaw: Some(Flaw { reason }), logical_end: 250, ..full(3) };
             assert_eq!(round(&entry), Ok(entry));

@@ -42,12 +42,6 @@ pub const PAGE_TARGET_MAX: usize = 1 << 20;
 pub const PAGE_LEVEL_MAX: u8 = 15;
 /// A page, record, point or act above this is not read.
 pub const SMALL_FILE_MAX: u64 = 64 << 20;
-/// Decoded blocks that were read last are held up to so many bytes.
-pub const BLOCK_CACHE: usize = 64 << 20;
-/// Small new chunks that belong together share blocks of about this size.
-pub const SHARED_BLOCK: usize = 8 << 20;
-/// New blocks wait until there are so many bytes of them for each worker, then all are encoded.
-pub const ENCODING_BATCH: usize = 16 << 20;
 /// Names of sources and contexts are at most this long, in bytes of UTF-8.
 pub const NAME_MAX: usize = 1024;
 /// One mark of a time map about every so many bytes of transactions.
@@ -63,3 +57,13 @@ const _: () = {
     assert!(CONTROL_DB_MAX / CONTROL_DB_CHUNK as u64 * 36 + 16 <= CHUNK_MAX as u64);
     assert!(PAGE_ENTRIES_MIN >= 2 && PAGE_ENTRIES_MIN < PAGE_ENTRIES_MAX);
 };
+
+/// Bounds of this program's memory: no part of the format.
+pub mod memory {
+    /// Decoded blocks that were read last are held up to so many bytes.
+    pub const BLOCK_CACHE: usize = 64 << 20;
+    /// Small new chunks that belong together share blocks of about this size.
+    pub const SHARED_BLOCK: usize = 8 << 20;
+    /// New blocks wait until there are so many bytes of them for each worker, then all are encoded.
+    pub const ENCODING_BATCH: usize = 16 << 20;
+}

@@ -284,7 +284,7 @@ pub struct Finding {
     /// The last token concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<u64>,
-    /// One sentence.
+    /// One sentence that says what, and where: it stands for itself.
     pub text: String,
 }
 

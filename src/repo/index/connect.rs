@@ -9,7 +9,7 @@ use crate::repo::disk::Guard;
 use crate::repo::disk::LockMode;
 use crate::repo::paths;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,15 +60,30 @@ pub(super) fn file(disk: &dyn Disk, path: &Path, owner: &Owner) -> Option<(Conne
         let file = OpenFile { path: path.to_owned(), lock };
         match open(path, owner) {
             Ok(connection) => return Some((connection, file)),
-            Err(rusqlite::Error::SqliteFailure(error, _))
-                if error.code == rusqlite::ErrorCode::DatabaseBusy =>
-            {
-                return None;
-            }
-            Err(_) => throw_away(disk, file)?,
+            Err(error) if is_hopeless(&error) => throw_away(disk, file)?,
+            Err(_) => return None,
         }
     }
     None
+}
+
+/// Whether a file will never be of use; one that can't be reached, or not just now, may be.
+fn is_hopeless(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    !code.is_some_and(|code| {
+        matches!(
+            code,
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::AuthorizationForStatementDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+        )
+    })
 }
 
 /// Removes the file and its journals; none if somebody else uses it.

@@ -15,7 +15,7 @@ use crate::repo::error::Error;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
 use crate::repo::format::pack::Directory;
-use refresh::Failure;
+use crate::repo::paths;
 use rows::FoundPack;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -60,12 +60,23 @@ impl Index {
 
     /// Compares it with the packs that are there, by names and lengths.
     pub fn refresh(&self) -> Result<(), Error> {
-        let mut open = self.lock();
-        match refresh::refresh(self.disk.as_ref(), &mut open.connection) {
-            Err(Failure::Index(_)) => self.begin_anew(&mut open),
+        match self.try_refresh() {
+            Err(Failure::Index(_)) => self.begin_anew(),
             Err(Failure::Repository(error)) => Err(error),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// The lock is not held while directories are read: the workers that read them may be asked for chunks in between.
+    fn try_refresh(&self) -> Result<(), Failure> {
+        let disk = self.disk.as_ref();
+        let there = paths::packs(disk).map_err(Failure::Repository)?;
+        let new = refresh::forget_and_compare(&mut self.lock().connection, &there)?;
+        for group in new.chunks(refresh::GROUP) {
+            let found = refresh::read_directories(disk, group);
+            refresh::insert(&mut self.lock().connection, &found)?;
+        }
+        Ok(())
     }
 
     /// All places of a chunk, by the names of the packs.
@@ -141,25 +152,42 @@ impl Index {
 
     /// Asks; if the index fails, asks the one that takes its place.
     fn ask<T>(&self, question: impl Fn(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        let mut open = self.lock();
-        if let Ok(answer) = question(&mut open.connection) {
+        if let Ok(answer) = question(&mut self.lock().connection) {
             return Ok(answer);
         }
-        self.begin_anew(&mut open)?;
-        question(&mut open.connection).map_err(unusable)
+        self.begin_anew()?;
+        question(&mut self.lock().connection).map_err(unusable)
     }
 
     /// Goes on in memory, with what the packs say. A file that failed is thrown away, unless others use it.
-    fn begin_anew(&self, open: &mut Open) -> Result<(), Error> {
-        open.connection = connect::memory(&self.owner).map_err(unusable)?;
-        if let Some(file) = open.file.take() {
+    pub fn begin_anew(&self) -> Result<(), Error> {
+        let connection = connect::memory(&self.owner).map_err(unusable)?;
+        let mut open = self.lock();
+        open.connection = connection;
+        let file = open.file.take();
+        drop(open);
+        if let Some(file) = file {
             let _ = connect::throw_away(self.disk.as_ref(), file);
         }
-        match refresh::refresh(self.disk.as_ref(), &mut open.connection) {
+        match self.try_refresh() {
             Err(Failure::Index(error)) => Err(unusable(error)),
             Err(Failure::Repository(error)) => Err(error),
             Ok(()) => Ok(()),
         }
+    }
+}
+
+/// Why a refresh failed.
+enum Failure {
+    /// The repository.
+    Repository(Error),
+    /// The index: it is made anew.
+    Index(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::rows;
 use super::rows::FoundPack;
 use crate::repo::disk::Disk;
-use crate::repo::error::Error;
 use crate::repo::format::Damage;
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
@@ -15,22 +14,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 
-/// So many directories are read before they are written, so that a rebuild holds little in memory and others wait little.
-const GROUP: usize = 256;
-
-/// Why a refresh failed.
-pub(super) enum Failure {
-    /// The repository.
-    Repository(Error),
-    /// The index: it is made anew.
-    Index(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Index(error)
-    }
-}
+/// So many directories are read before they are written: a rebuild holds little in memory, and others wait little.
+pub(super) const GROUP: usize = 256;
 
 /// Why a pack's directory can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -58,19 +43,13 @@ pub fn read_directory(disk: &dyn Disk, id: PackId, length: u64) -> Result<Direct
     Ok(pack::parse_directory(&disk.read_range(&path, offset, tail)?, length)?)
 }
 
-/// Brings the index up to date: by the names and the lengths in `packs/`.
-pub(super) fn refresh(disk: &dyn Disk, connection: &mut Connection) -> Result<(), Failure> {
-    let there = paths::packs(disk).map_err(Failure::Repository)?;
-    let new = forget_and_compare(connection, &there)?;
-    for group in new.chunks(GROUP) {
-        let found: Vec<FoundPack> = group.par_iter().filter_map(|pack| look(disk, *pack)).collect();
-        insert(connection, &found)?;
-    }
-    Ok(())
+/// Reads the directories of packs, side by side. Nobody may hold a lock meanwhile that these workers might ask for.
+pub(super) fn read_directories(disk: &dyn Disk, packs: &[(PackId, u64)]) -> Vec<FoundPack> {
+    packs.par_iter().filter_map(|pack| look(disk, *pack)).collect()
 }
 
 /// Drops what is gone; gives what is new. Packs whose directories could not be read are looked at again each time.
-fn forget_and_compare(
+pub(super) fn forget_and_compare(
     connection: &mut Connection,
     there: &BTreeMap<PackId, u64>,
 ) -> rusqlite::Result<Vec<(PackId, u64)>> {

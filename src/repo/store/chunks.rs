@@ -30,6 +30,7 @@ pub(super) struct LookedAgain {
 struct Looked {
     packs: HashSet<PackId>,
     listings: u32,
+    doubted: bool,
 }
 
 impl LookedAgain {
@@ -41,6 +42,12 @@ impl LookedAgain {
             looked.listings = looked.listings.saturating_add(1);
         }
         fresh > 0 || looked.listings <= LISTINGS
+    }
+
+    /// Whether the index was never in doubt before.
+    fn is_first_doubt(&self) -> bool {
+        let mut looked = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut looked.doubted, true)
     }
 }
 
@@ -63,7 +70,21 @@ pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>
             Tried::Failed { last: again, .. } => last = again.or(last),
         }
     }
-    Err(last.unwrap_or(Error::ChunkMissing { chunk: id }))
+    match last {
+        Some(error) => Err(error),
+        None => try_without_the_index(repository, id),
+    }
+}
+
+/// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
+fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+    if repository.looked_again.is_first_doubt() {
+        repository.index.begin_anew()?;
+        if let Tried::Found(bytes) = try_places(repository, id)? {
+            return Ok(bytes);
+        }
+    }
+    Err(Error::ChunkMissing { chunk: id })
 }
 
 fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {

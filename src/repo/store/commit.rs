@@ -7,11 +7,13 @@ use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point;
 use crate::repo::format::point::{Point, PointBody};
-use crate::repo::format::record::{LogState, PrefixProof, Record};
+use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record};
+use crate::repo::store::journal;
 use crate::repo::store::journal::Named;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::rules;
 use crate::repo::store::session::{Durable, Published, RecordsDurable, Session};
+use std::collections::BTreeSet;
 
 impl Session<'_> {
     /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
@@ -25,6 +27,10 @@ impl Session<'_> {
     ) -> Result<(RecordsDurable, Vec<u64>), Error> {
         self.guarded(|session| {
             session.check_generation(durable.generation)?;
+            let keys: BTreeSet<&LogKey> = states.iter().map(|(state, _)| &state.key).collect();
+            if keys.len() < states.len() {
+                return Err(session.rule("two records of one log at once".to_owned()));
+            }
             let mut staged = Vec::with_capacity(states.len());
             for (state, proofs) in states {
                 rules::next_record(session, &state, &proofs)?;
@@ -56,7 +62,8 @@ impl Session<'_> {
             session.check_generation(records.generation)?;
             rules::point(session, &body)?;
             let repository = session.repository;
-            let named = Named::by(&repository.journal()?.acts).highest;
+            let acts = journal::acts(repository.disk(), &repository.config)?;
+            let named = Named::by(&acts.acts).highest;
             let row = Row::points();
             let (number, previous) = row.next(repository.disk(), repository.naming(), named)?;
             let (kind, id) = (point::TYPE.to_owned(), repository.config.id.clone());

@@ -100,15 +100,26 @@ pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 /// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
 fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let points = read_row(disk, config, &Row::points(), point)?;
-    let acts = read_row(disk, config, &Row::acts(), act)?;
-    let mut unreadable = complaints(disk, &Row::acts(), &acts.bad, &gaps(&acts, &BTreeSet::new(), 0));
-    let acts: Vec<Act> = acts.good.into_values().map(|entry| entry.value).collect();
+    let Acts { acts, mut unreadable } = acts(disk, config)?;
     let named = Named::by(&acts);
     let gaps = gaps(&points, &named.gone, named.highest);
     let mut bad = points.bad;
     bad.retain(|number, _| !named.gone.contains(number));
     unreadable.extend(complaints(disk, &Row::points(), &bad, &gaps));
     Ok(Journal { points: seen_through(points.good, &acts), acts, unreadable })
+}
+
+/// The acts by rising number, and what of them can't be read.
+pub(super) struct Acts {
+    pub acts: Vec<Act>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Reads the acts alone.
+pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
+    let read = read_row(disk, config, &Row::acts(), act)?;
+    let unreadable = complaints(disk, &Row::acts(), &read.bad, &gaps(&read, &BTreeSet::new(), 0));
+    Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable })
 }
 
 type Facts<T> = (T, u64, Option<FileHash>, String);
@@ -182,12 +193,11 @@ fn distrust_the_changed<T>(reading: &mut Reading<T>) {
 
 /// Runs of numbers, first and last, that are neither there nor gone, up to the highest that is there or named.
 fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, u64)> {
-    let mut there: BTreeSet<u64> =
-        reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
-    there.insert(named.saturating_add(1));
+    let there: BTreeSet<u64> = reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
     let mut next = 1;
     let mut gaps = Vec::new();
-    for number in there {
+    // The number behind the highest that is named is no file: it only ends the last run.
+    for number in there.into_iter().chain([named.saturating_add(1)]) {
         if number > next {
             gaps.push((next, number.saturating_sub(1)));
         }

@@ -1,5 +1,5 @@
 //! What a writer may deduplicate against: chunks in packs that are durable, that no act speaks against, and whose own directory, read from
-//! the disk in this session, names the chunk.
+//! the disk in this session, names the chunk. A pack that was found, not known to be durable, is read through first: once.
 
 use crate::repo::error::Error;
 use crate::repo::format::act::Deed;
@@ -9,7 +9,8 @@ use crate::repo::format::pack::Directory;
 use crate::repo::index;
 use crate::repo::index::Index;
 use crate::repo::paths;
-use crate::repo::store::journal::Journal;
+use crate::repo::store::journal::Acts;
+use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,8 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Known {
     /// Chunks that this session has stored or is about to store.
     stored: HashSet<ChunkId>,
+    /// Packs, by their files, that count once they were read through.
+    found: HashSet<String>,
     /// Packs that an act calls damaged or marks dead; none if there is an act that can't be read: then any pack may be one of them.
     refused: Option<HashSet<PackId>>,
     /// Packs that were asked in this session: their chunks, sorted; nothing for those that don't count.
@@ -25,14 +28,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub fn new(journal: &Journal, acts_directory: &str) -> Self {
-        let readable = !journal.unreadable.iter().any(|file| file.path.starts_with(acts_directory));
-        let refused = journal.acts.iter().flat_map(|act| match &act.deed {
+    /// `found` are the packs that were there, not known to be durable, and are synced now.
+    pub fn new(acts: &Acts, found: HashSet<String>) -> Self {
+        let refused = acts.acts.iter().flat_map(|act| match &act.deed {
             Deed::Dead { packs } | Deed::Damaged { packs } => packs.as_slice(),
             _ => &[],
         });
-        let refused = readable.then(|| refused.copied().collect());
-        Self { stored: HashSet::new(), refused, asked: HashMap::new() }
+        let refused = acts.unreadable.is_empty().then(|| refused.copied().collect());
+        Self { stored: HashSet::new(), found, refused, asked: HashMap::new() }
     }
 
     /// Whether a chunk need not be stored.
@@ -64,21 +67,29 @@ impl Known {
         }
         let chunks = match self.asked.entry(pack) {
             Entry::Occupied(asked) => asked.into_mut(),
-            Entry::Vacant(place) => place.insert(chunks_of(repository, pack)?),
+            Entry::Vacant(place) => place.insert(chunks_of(repository, &self.found, pack)?),
         };
         Ok(chunks.binary_search(&chunk).is_ok())
     }
 }
 
 /// The chunks of a pack, by its own word; nothing if it is not there, not durable, or can't be read.
-fn chunks_of(repository: &Repository, pack: PackId) -> Result<Vec<ChunkId>, Error> {
+fn chunks_of(repository: &Repository, found: &HashSet<String>, pack: PackId) -> Result<Vec<ChunkId>, Error> {
     let path = paths::pack(pack);
     let Ok(length) = repository.disk.length(&path) else { return Ok(Vec::new()) };
     if !repository.index.is_durable(&path, length)? {
-        return Ok(Vec::new());
+        if !found.contains(&path) || !is_whole(repository, pack, length) {
+            return Ok(Vec::new());
+        }
+        repository.index.mark_durable(&[(path, length)])?;
     }
     let directory = index::read_directory(repository.disk.as_ref(), pack, length);
     Ok(directory.map_or_else(|_| Vec::new(), |directory| sorted(&directory)))
+}
+
+/// Whatever keeps a pack from being read, its chunks are stored again: that is the answer to it.
+fn is_whole(repository: &Repository, pack: PackId, length: u64) -> bool {
+    packs::prove(repository.disk.as_ref(), repository.naming(), pack, length).is_ok()
 }
 
 /// Chunks of blocks that this program can't read don't count.

@@ -8,11 +8,11 @@ use crate::repo::paths;
 use crate::repo::store::read::OpenOptions;
 use std::io::{self, ErrorKind};
 
-/// The shared lock of everything that runs; none if the repository can't be written.
+/// The shared lock of everything that runs; none if the repository can't be written, or knows no locks: it is read without.
 pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error> {
     match wait(disk, paths::REPOSITORY_LOCK, LockMode::Shared, options) {
         Ok(guard) => Ok(Some(guard)),
-        Err(Error::ReadOnly { .. }) => Ok(None),
+        Err(Error::ReadOnly { .. } | Error::NoLocks { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

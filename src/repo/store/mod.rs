@@ -12,6 +12,7 @@ mod known;
 mod locks;
 mod numbered;
 mod packer;
+mod packs;
 mod pages;
 mod read;
 mod rules;

@@ -9,13 +9,13 @@ use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
 use crate::repo::format::id::ChunkId;
-use crate::repo::format::id::FileHash;
 use crate::repo::format::id::Hasher;
 use crate::repo::format::id::Naming;
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackBuilder, PackKind};
 use crate::repo::paths;
+use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl Packer {
     pub fn take(&mut self, block: Waiting) -> bool {
         self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
         self.waiting.push(block);
-        self.waiting_bytes >= limits::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
+        self.waiting_bytes >= limits::memory::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
     }
 
     /// Encodes what waits, and writes it to packs.
@@ -152,7 +152,7 @@ impl Packer {
         if outlet.staging.publish(&staged, &path, directory.length)? {
             self.written.file_bytes = self.written.file_bytes.saturating_add(directory.length);
         } else {
-            compare(outlet.disk, self.naming, id, directory.length)?;
+            packs::prove(outlet.disk, self.naming, id, directory.length)?;
             outlet.staging.adopt(&path, directory.length)?;
         }
         self.finished.push((id, directory));
@@ -165,28 +165,6 @@ fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Erro
     written.map_err(|source| Error::writing(disk.display(&pack.staged.path), source))?;
     pack.hasher.update(bytes);
     Ok(())
-}
-
-/// Proves that the pack that is there under this name is the one that was just made. A damaged one is never replaced here.
-fn compare(disk: &dyn Disk, naming: Naming, id: PackId, length: u64) -> Result<(), Error> {
-    const STEP: u64 = 4 << 20;
-    let path = paths::pack(id);
-    let reading = |source| Error::reading(disk.display(&path), source);
-    let mut hasher = naming.hasher();
-    let there = disk.length(&path).map_err(reading)?;
-    let mut at = 0;
-    while at < there {
-        let step = STEP.min(there.saturating_sub(at));
-        hasher.update(&disk.read_range(&path, at, step).map_err(reading)?);
-        at = at.saturating_add(step);
-    }
-    if there == length && hasher.pack() == id {
-        return Ok(());
-    }
-    Err(Error::Damaged {
-        path: disk.display(&path),
-        source: Damage::Hash { found: FileHash(hasher.pack().0) },
-    })
 }
 
 fn refused(disk: &dyn Disk, path: &str, damage: &Damage) -> Error {

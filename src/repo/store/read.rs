@@ -71,7 +71,7 @@ impl Repository {
             IndexPlace::File(path) => Some(path.as_path()),
         };
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
-        let cache = BlockCache::new(limits::BLOCK_CACHE);
+        let cache = BlockCache::new(limits::memory::BLOCK_CACHE);
         Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), lock })
     }
 

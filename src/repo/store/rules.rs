@@ -4,7 +4,7 @@ use crate::axon::name::Store;
 use crate::repo::error::Error;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ChunkId;
-use crate::repo::format::point::{ControlDb, PointBody, PointLog};
+use crate::repo::format::point::{Claim, ControlDb, PointBody, PointLog};
 use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record, prove_superset};
 use crate::repo::store::session::Session;
 use std::collections::HashSet;
@@ -88,31 +88,32 @@ fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog
     if own.len() as u64 != log.segments {
         return refuse(format!("its tree has {} segments, not {}", own.len(), log.segments));
     }
-    claims(session, &record, log).or_else(|why| why.map_or_else(Err, refuse))
+    let sealed = session.repository.tree(record.state.root)?;
+    if let Some(entry) = own.iter().find(|entry| !holds(&sealed, entry)) {
+        return refuse(format!("record {} does not hold segment {}", record.number, entry.name));
+    }
+    match log.open.iter().find(|claim| claim.last.is_some() && !is_held(&record, &sealed, claim)) {
+        Some(claim) => refuse(format!(
+            "record {} does not hold what is claimed of segment {}",
+            record.number, claim.number
+        )),
+        None => Ok(()),
+    }
 }
 
-/// Why a claim does not hold: a sentence, or an error of the repository.
-type Why = Result<String, Error>;
+/// The record's tree is the superset of every point's own.
+fn holds(sealed: &[SegmentEntry], entry: &SegmentEntry) -> bool {
+    let found =
+        sealed.binary_search_by_key(&entry.key(), SegmentEntry::key).ok().and_then(|at| sealed.get(at));
+    found.is_some_and(|found| found.content == entry.content && found.logical_end == entry.logical_end)
+}
 
-/// Each claim must be the whole or a prefix of what the record says, in its tails or in its pages.
-fn claims(session: &Session<'_>, record: &Record, log: &PointLog) -> Result<(), Why> {
-    if log.open.is_empty() {
-        return Ok(());
-    }
-    let sealed = session.repository.tree(record.state.root).map_err(Err)?;
-    for claim in &log.open {
-        let held = |entry: &SegmentEntry| {
-            let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
-            // The hash of a damaged copy is that of all its bytes: it says nothing of a prefix.
-            let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
-            is_it && (entry.logical_end > claim.length || ends_there || entry.flaw.is_some())
-        };
-        if claim.last.is_some() && !record.state.tails.iter().chain(&sealed).any(held) {
-            return Err(Ok(format!(
-                "record {} does not hold what is claimed of segment {}",
-                record.number, claim.number
-            )));
-        }
-    }
-    Ok(())
+/// A claim must be the whole or a prefix of what the record says, in its tails or in its pages.
+fn is_held(record: &Record, sealed: &[SegmentEntry], claim: &Claim) -> bool {
+    record.state.tails.iter().chain(sealed).any(|entry| {
+        let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
+        // The hash of a damaged copy is that of all its bytes: it says nothing of a prefix.
+        let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
+        is_it && (entry.logical_end > claim.length || ends_there || entry.flaw.is_some())
+    })
 }

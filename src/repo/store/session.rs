@@ -12,6 +12,7 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
 use crate::repo::paths;
+use crate::repo::store::journal;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
 use crate::repo::store::packer::{Outlet, Packer, Waiting};
@@ -86,9 +87,13 @@ impl<'r> Session<'r> {
     pub(super) fn begin(repository: &'r Repository) -> Result<Self, Error> {
         let disk = repository.disk();
         let writer = locks::writer(disk, &repository.options)?;
-        settle::settle(disk, &repository.index)?;
+        if repository.is_unlocked() {
+            // Whoever deletes would not know of us.
+            return Err(Error::NoLocks { path: disk.display("") });
+        }
+        let found = settle::settle(disk, &repository.index)?;
         repository.index.refresh()?;
-        let known = Known::new(&repository.journal()?, &disk.display(paths::ACTS));
+        let known = Known::new(&journal::acts(disk, &repository.config)?, found);
         Ok(Self {
             repository,
             staging: Staging::open(disk)?,
@@ -144,7 +149,8 @@ impl<'r> Session<'r> {
                 let (id, is_new) = session.look_up(&bytes)?;
                 ids.push(id);
                 let Some(length) = is_new else { continue };
-                if block.raw.len().saturating_add(bytes.len()) > limits::SHARED_BLOCK && !block.raw.is_empty()
+                if block.raw.len().saturating_add(bytes.len()) > limits::memory::SHARED_BLOCK
+                    && !block.raw.is_empty()
                 {
                     let full = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
                     session.queue(std::mem::replace(&mut block, full))?;

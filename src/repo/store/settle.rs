@@ -5,12 +5,13 @@ use crate::repo::error::Error;
 use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::numbered::Row;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 
 /// Syncs every file of the repository's truth that is not known to be durable, then the directories. Packs and pages that can't be
-/// synced count as absent: they don't get known as durable.
-pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<(), Error> {
+/// synced count as absent. Gives the packs that were synced here: whoever wrote them may not have finished, so they don't count before
+/// they were read through; all else is read whole wherever it counts.
+pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<HashSet<String>, Error> {
     let rest = index.not_durable(&all_files(disk)?)?;
     let mut synced = Vec::new();
     for (path, length) in rest {
@@ -19,7 +20,10 @@ pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<(), Error> {
         }
     }
     sync_directories(disk, &synced)?;
-    index.mark_durable(&synced)
+    let (packs, others): (Vec<_>, Vec<_>) =
+        synced.into_iter().partition(|(path, _)| is_in(path, paths::PACKS));
+    index.mark_durable(&others)?;
+    Ok(packs.into_iter().map(|(path, _)| path).collect())
 }
 
 fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
@@ -46,9 +50,11 @@ fn sync(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
 }
 
 fn is_named_by_hash(path: &str) -> bool {
-    [paths::PACKS, paths::PAGES]
-        .iter()
-        .any(|top| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+    is_in(path, paths::PACKS) || is_in(path, paths::PAGES)
+}
+
+fn is_in(path: &str, top: &str) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The directories of these files; and always the fixed ones, in which a crash may have left new directories without files.

@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 pub(super) struct Staging<'d> {
     disk: &'d dyn Disk,
     last: u64,
-    /// Directories that were seen to be there.
+    /// Directories that are there, their names synced or among the unsynced.
     directories: HashSet<String>,
     /// Directories that hold new names.
     unsynced: BTreeSet<String>,
@@ -89,8 +89,13 @@ impl<'d> Staging<'d> {
         Ok(())
     }
 
+    /// The name of the directory itself, too: whoever made it, nobody may have synced it.
     fn count(&mut self, path: &str, length: u64) {
-        self.unsynced.insert(paths::parent(path).to_owned());
+        let directory = paths::parent(path);
+        if self.directories.insert(directory.to_owned()) {
+            self.unsynced.insert(paths::parent(directory).to_owned());
+        }
+        self.unsynced.insert(directory.to_owned());
         self.published.push((path.to_owned(), length));
     }
 
@@ -102,15 +107,11 @@ impl<'d> Staging<'d> {
         Ok(std::mem::take(&mut self.published))
     }
 
-    fn make_directory(&mut self, path: &str) -> Result<(), Error> {
-        if self.directories.contains(path) {
+    fn make_directory(&self, path: &str) -> Result<(), Error> {
+        if path.is_empty() || self.directories.contains(path) {
             return Ok(());
         }
-        if create_directory(self.disk, path)? {
-            self.unsynced.insert(paths::parent(path).to_owned());
-        }
-        self.directories.insert(path.to_owned());
-        Ok(())
+        create_directory(self.disk, path).map(|_| ())
     }
 
     fn failed(&self, path: &str, source: std::io::Error) -> Error {

@@ -39,12 +39,19 @@ fn asked(client: &mut Client, path: &str, way: &[&str]) -> Result<Option<String>
 /// Who leads which context; empty where the server does not tell.
 fn leaders(answer: &Answer) -> BTreeMap<String, String> {
     let value: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let text = |item: &serde_json::Value, key: &str| item.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let text = |item: &serde_json::Value, key: &str| {
+        item.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
+    };
     let contexts = value.as_array().filter(|_| answer.status == 200).into_iter().flatten();
     contexts.filter_map(|item| Some((text(item, "context")?, text(item, "leader")?))).collect()
 }
 
 impl Discovered {
+    fn directory(&self, source: &LiveSource) -> String {
+        let given = source.directory().map(|path| path.display().to_string());
+        given.unwrap_or_else(|| format!("the paths that {} names", self.me.name))
+    }
+
     /// As the manifest tells it.
     pub(super) fn facts(&self, source: &LiveSource) -> BTreeMap<String, String> {
         let names: Vec<&str> = self.me.contexts.iter().map(String::as_str).collect();
@@ -55,11 +62,14 @@ impl Discovered {
             ("server.edition", self.edition.clone()),
             ("server.contexts", Some(names.join(", "))),
             ("server.clustered", Some(self.me.clustered.to_string())),
-            ("directory", source.directory().map(|path| path.display().to_string())),
+            ("directory", Some(self.directory(source))),
+            ("taken", Some(format!("as {} lists it", source.client.address()))),
         ];
         let mut facts: BTreeMap<String, String> =
             known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-        facts.extend(self.leaders.iter().map(|(context, leader)| (format!("server.leader.{context}"), leader.clone())));
+        facts.extend(
+            self.leaders.iter().map(|(context, leader)| (format!("server.leader.{context}"), leader.clone())),
+        );
         facts
     }
 }
@@ -82,6 +92,7 @@ pub(super) fn later(source: &LiveSource) -> BTreeMap<String, String> {
 
 /// `2026-11-23T15:04:05.123Z GET /v1/public/me 200 12 ms`.
 fn line(made: &Made) -> String {
-    let at = jiff::Timestamp::from_millisecond(made.at_ms).map_or_else(|_| "?".to_owned(), |at| format!("{at:.3}"));
+    let at = jiff::Timestamp::from_millisecond(made.at_ms)
+        .map_or_else(|_| "?".to_owned(), |at| format!("{at:.3}"));
     format!("{at} {} {} {} ms", made.what, made.result, made.took_ms)
 }

@@ -5,7 +5,9 @@ use crate::axon::name::Store;
 use crate::source::error::Error;
 use crate::source::listing::{ContextListing, StoreListing};
 use crate::source::live::LiveSource;
-use crate::source::live::together::{Doubt, compare, mark_volatile, numbers, tokens, unlisted, unlisted_versions};
+use crate::source::live::together::{
+    Doubt, compare, mark_volatile, numbers, tokens, unlisted, unlisted_versions,
+};
 use crate::source::scan;
 use crate::source::server;
 use crate::source::server::answers::Listed;
@@ -70,7 +72,10 @@ impl LiveSource {
     }
 
     fn answers(&mut self, context: &str) -> Result<Answers, Error> {
-        Ok(Answers { snapshots: self.ask(context, Store::Snapshots)?, events: self.ask(context, Store::Events)? })
+        Ok(Answers {
+            snapshots: self.ask(context, Store::Snapshots)?,
+            events: self.ask(context, Store::Events)?,
+        })
     }
 
     /// Asks for one listing. Never with a `last…` parameter: the difference is made here.
@@ -137,7 +142,12 @@ impl LiveSource {
         places
     }
 
-    fn put_together(&mut self, name: &str, answers: &Answers, seen: &mut ContextListing) -> Result<(), Trouble> {
+    fn put_together(
+        &mut self,
+        name: &str,
+        answers: &Answers,
+        seen: &mut ContextListing,
+    ) -> Result<(), Trouble> {
         for store in Store::ALL {
             let listed = answers.store(store);
             let doubted = |doubt| Trouble::Doubt((store, doubt));
@@ -151,7 +161,12 @@ impl LiveSource {
     }
 
     /// What is there and not listed has to be in the next answer: then it was made in between.
-    fn nothing_unlisted(&mut self, (name, store): (&str, Store), listed: &Listed, seen: &StoreListing) -> Result<(), Trouble> {
+    fn nothing_unlisted(
+        &mut self,
+        (name, store): (&str, Store),
+        listed: &Listed,
+        seen: &StoreListing,
+    ) -> Result<(), Trouble> {
         let versions = unlisted_versions(listed, seen);
         if unlisted(&[listed], seen).is_empty() && versions.is_empty() {
             return Ok(());
@@ -161,15 +176,27 @@ impl LiveSource {
         if !left.is_empty() {
             return Err(Trouble::Doubt((store, Doubt::Unlisted(left))));
         }
-        self.remark_versions(name, store, versions.iter().filter(|version| !again.files.contains_key(version)));
+        self.remark_versions(
+            name,
+            store,
+            versions.iter().filter(|version| !again.files.contains_key(version)),
+        );
         Ok(())
     }
 
     /// Versions that the server does not name belong to the history all the same: they are archived, and said.
-    fn remark_versions<'v>(&mut self, context: &str, store: Store, versions: impl Iterator<Item = &'v SegmentName>) {
+    fn remark_versions<'v>(
+        &mut self,
+        context: &str,
+        store: Store,
+        versions: impl Iterator<Item = &'v SegmentName>,
+    ) {
         let names: Vec<String> = versions.map(ToString::to_string).collect();
         if !names.is_empty() {
-            let text = format!("{store}: {} are in the directory, and the server does not list them", names.join(", "));
+            let text = format!(
+                "{store}: {} are in the directory, and the server does not list them",
+                names.join(", ")
+            );
             self.remark("unlisted-version", false, Some(context), text);
         }
     }
@@ -223,7 +250,9 @@ impl LiveSource {
     /// Where the segments of a context are looked for.
     fn place_of(&self, context: &str, seen: &StoreListing) -> PathBuf {
         let known = seen.segments.first().and_then(|file| file.path.parent()).map(Path::to_path_buf);
-        known.or_else(|| self.directory.as_ref().map(|data| data.directory().join(context))).unwrap_or_default()
+        known
+            .or_else(|| self.directory.as_ref().map(|data| data.directory().join(context)))
+            .unwrap_or_default()
     }
 }
 

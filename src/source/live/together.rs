@@ -67,7 +67,9 @@ pub(super) fn unlisted(listed: &[&Listed], seen: &StoreListing) -> BTreeSet<Toke
         let named = one.numbers();
         // Open segments are not in the older kind of listing: whatever is above it is open.
         let last = named.last().copied();
-        left.retain(|number| !named.contains(number) && (one.lists_open || last.is_some_and(|last| *number < last)));
+        left.retain(|number| {
+            !named.contains(number) && (one.lists_open || last.is_some_and(|last| *number < last))
+        });
     }
     left
 }
@@ -177,7 +179,8 @@ mod tests {
     #[test]
     fn what_is_there_has_to_be_listed_sooner_or_later() {
         let here = seen(&[(0, 0), (5, 0), (9, 0)]);
-        let (first, second) = (listed(Some(0), &[(0, 0), (5, 0)]), listed(Some(5), &[(0, 0), (5, 0), (9, 0), (12, 0)]));
+        let (first, second) =
+            (listed(Some(0), &[(0, 0), (5, 0)]), listed(Some(5), &[(0, 0), (5, 0), (9, 0), (12, 0)]));
         assert_eq!(unlisted(&[&first], &here), set(&[9]));
         assert_eq!(unlisted(&[&first, &second], &here), set(&[]));
         assert_eq!(unlisted(&[&older(&[(0, 0)])], &here), set(&[]), "the others are open");
@@ -187,7 +190,8 @@ mod tests {
     #[test]
     fn everything_above_the_last_closed_one_may_be_written() {
         let mut here = seen(&[(0, 0), (0, 1), (5, 0), (9, 0)]);
-        let volatile = |here: &StoreListing| here.segments.iter().map(|file| file.is_volatile).collect::<Vec<_>>();
+        let volatile =
+            |here: &StoreListing| here.segments.iter().map(|file| file.is_volatile).collect::<Vec<_>>();
         mark_volatile(&listed(Some(0), &[(0, 0), (5, 0)]), &mut here);
         assert_eq!(volatile(&here), [false, false, true, true]);
         mark_volatile(&listed(None, &[(0, 0)]), &mut here);

@@ -59,7 +59,11 @@ impl Trouble {
 }
 
 /// Reads the zip that a server named.
-pub(super) fn fetch(map: &PathMap, named: &ServerPath, attempts: usize) -> Result<(Captured, Vec<u8>), Trouble> {
+pub(super) fn fetch(
+    map: &PathMap,
+    named: &ServerPath,
+    attempts: usize,
+) -> Result<(Captured, Vec<u8>), Trouble> {
     let located = map.locate(named);
     stays_inside(named, &located)?;
     let (metadata, bytes) = read(named, &located.path)?;
@@ -73,7 +77,8 @@ fn stays_inside(named: &ServerPath, located: &Located) -> Result<(), Trouble> {
     let Some(root) = &located.root else { return Ok(()) };
     let failed = |error: &io::Error| not_here(named, &located.path, error);
     let root = root.canonicalize().map_err(|error| failed(&error))?;
-    let parent = located.path.parent().unwrap_or(&located.path).canonicalize().map_err(|error| failed(&error))?;
+    let parent =
+        located.path.parent().unwrap_or(&located.path).canonicalize().map_err(|error| failed(&error))?;
     if parent.starts_with(&root) {
         return Ok(());
     }
@@ -139,7 +144,10 @@ impl Captured {
             let name = entry.file_name();
             control_zip::named_ms(&name.to_string_lossy()).is_some() && entry.path() != self.path
         });
-        let lengths = others.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file).map(|found| found.len());
+        let lengths = others
+            .filter_map(|entry| entry.metadata().ok())
+            .filter(Metadata::is_file)
+            .map(|found| found.len());
         lengths.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
     }
 }

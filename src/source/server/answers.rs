@@ -40,7 +40,8 @@ impl Me {
 /// The name of a context: one part of a path, and nothing that leads elsewhere.
 fn context_name(value: &Value) -> Option<String> {
     let name = value.as_str()?;
-    let is_plain = !name.is_empty() && name.len() < 256 && !name.contains('/') && !name.chars().any(char::is_control);
+    let is_plain =
+        !name.is_empty() && name.len() < 256 && !name.contains('/') && !name.chars().any(char::is_control);
     (is_plain && name != "." && name != "..").then(|| name.to_owned())
 }
 
@@ -71,7 +72,10 @@ pub fn heads(answer: &Answer) -> Result<ClaimedHeads, Error> {
     for (key, value) in details {
         let Some((context, store)) = head_key(key) else { continue };
         let head = value.as_i64().and_then(head_of);
-        heads.insert((context.to_owned(), store), head.ok_or_else(|| answer.unexpected("a token in every head"))?);
+        heads.insert(
+            (context.to_owned(), store),
+            head.ok_or_else(|| answer.unexpected("a token in every head"))?,
+        );
     }
     Ok(heads)
 }
@@ -128,7 +132,11 @@ impl Listed {
 }
 
 /// The data files among the names. Index files are left out: servers name some that are not there.
-fn files(answer: &Answer, names: &[Value], store: Store) -> Result<BTreeMap<SegmentName, Vec<ServerPath>>, Error> {
+fn files(
+    answer: &Answer,
+    names: &[Value],
+    store: Store,
+) -> Result<BTreeMap<SegmentName, Vec<ServerPath>>, Error> {
     let mut files: BTreeMap<SegmentName, Vec<ServerPath>> = BTreeMap::new();
     for name in names {
         let path = name.as_str().and_then(ServerPath::parse);
@@ -157,7 +165,8 @@ pub fn zip_path(answer: &Answer) -> Result<ServerPath, Error> {
     if path.is_none() && text.starts_with('/') && text.split('/').any(|part| part == "..") {
         return Err(Error::ZipRefused { named: one_line(text), why: "its path goes up ('..')".to_owned() });
     }
-    let is_zip = |path: &ServerPath| path.file_name().is_some_and(|name| name.to_ascii_lowercase().ends_with(".zip"));
+    let is_zip =
+        |path: &ServerPath| path.file_name().is_some_and(|name| name.to_ascii_lowercase().ends_with(".zip"));
     path.filter(is_zip).ok_or_else(|| answer.unexpected("the path of a zip"))
 }
 
@@ -196,13 +205,16 @@ mod tests {
             "/a/data/default/00000000000000000000.events","/a/data/default/00000000000000000000_00001.events"]}"#;
         let listed = Listed::read(&answer(body), Store::Events).unwrap();
         assert_eq!((listed.last_closed, listed.lists_open), (Some(Token::ZERO), true));
-        let names: Vec<_> = listed.files.iter().map(|(name, paths)| (name.to_string(), paths.len())).collect();
+        let names: Vec<_> =
+            listed.files.iter().map(|(name, paths)| (name.to_string(), paths.len())).collect();
         assert_eq!(names, [("0".to_owned(), 1), ("0_1".to_owned(), 1), ("203".to_owned(), 1)]);
     }
 
     #[test]
     fn the_older_listing_tells_the_last_closed_one_by_its_names() {
-        let listed = Listed::read_older(&answer(r#"["/d/00000000000000000007.snapshots"]"#), Store::Snapshots).unwrap();
+        let listed =
+            Listed::read_older(&answer(r#"["/d/00000000000000000007.snapshots"]"#), Store::Snapshots)
+                .unwrap();
         assert_eq!((listed.last_closed, listed.lists_open), (Some(token(7)), false));
         assert_eq!(Listed::read_older(&answer("[]"), Store::Events).unwrap().last_closed, None);
     }
@@ -224,13 +236,17 @@ mod tests {
             r#"{"lastClosedSegment":0,"filenames":["/data/copy.events"]}"#,
         ];
         for body in odd {
-            assert!(matches!(Listed::read(&answer(body), Store::Events), Err(Error::Unexpected { .. })), "{body}");
+            assert!(
+                matches!(Listed::read(&answer(body), Store::Events), Err(Error::Unexpected { .. })),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn heads_are_read_wherever_the_server_gives_them() {
-        let details = r#"{"localEventStore":{"details":{"a.b.lastEvent":7,"a.b.lastSnapshot":-1,"a.b.waiting":0}}}"#;
+        let details =
+            r#"{"localEventStore":{"details":{"a.b.lastEvent":7,"a.b.lastSnapshot":-1,"a.b.waiting":0}}}"#;
         for part in ["components", "details"] {
             let heads = heads(&answer(&format!("{{\"status\":\"UP\",\"{part}\":{details}}}"))).unwrap();
             assert_eq!(heads[&("a.b".to_owned(), Store::Events)], Some(token(7)));
@@ -243,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_context_s_name_leads_nowhere_else() {
-        let me = |name: &str| Me::read(&answer(&format!(r#"{{"name":"n","storageContextNames":["{name}"]}}"#)));
+        let me =
+            |name: &str| Me::read(&answer(&format!(r#"{{"name":"n","storageContextNames":["{name}"]}}"#)));
         assert!(me("default").unwrap().contexts.contains("default"));
         for name in ["", ".", "..", "../x", "a/b", "a\\u0000b"] {
             assert!(matches!(me(name), Err(Error::Unexpected { .. })), "{name}");
@@ -256,7 +273,14 @@ mod tests {
         for body in ["/a/./controldb1.zip", "\"/a/controldb1.zip\"", "/a/controldb1.zip\r\n"] {
             assert_eq!(path(body).unwrap().to_string(), "/a/controldb1.zip");
         }
-        for body in ["", "{\"path\":\"/a/controldb1.zip\"}", "<html>/a.zip", "controldb1.zip", "/a\n/b.zip", "/etc/passwd"] {
+        for body in [
+            "",
+            "{\"path\":\"/a/controldb1.zip\"}",
+            "<html>/a.zip",
+            "controldb1.zip",
+            "/a\n/b.zip",
+            "/etc/passwd",
+        ] {
             assert!(matches!(path(body), Err(Error::Unexpected { .. })), "{body}");
         }
         assert!(matches!(path("/a/../../b.zip"), Err(Error::ZipRefused { .. })));

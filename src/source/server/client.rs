@@ -39,7 +39,14 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// A `GET`.
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), context: None, anonymous: false, limit: FACT_MAX }
+        Self {
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            context: None,
+            anonymous: false,
+            limit: FACT_MAX,
+        }
     }
 
     /// A `POST` without a body.
@@ -234,7 +241,10 @@ impl Client {
         let accept = if ask.method == Method::POST { "*/*" } else { "application/json" };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(context) = ask.context {
-            headers.insert(CONTEXT, HeaderValue::from_bytes(context.as_bytes()).map_err(|error| error.to_string())?);
+            headers.insert(
+                CONTEXT,
+                HeaderValue::from_bytes(context.as_bytes()).map_err(|error| error.to_string())?,
+            );
         }
         if !ask.anonymous {
             headers.extend(self.secret_header()?);
@@ -250,7 +260,8 @@ impl Client {
                 (AUTHORIZATION, format!("Basic {}", user.basic().unwrap_or_default()))
             }
         };
-        let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| "the secret fits into no header")?;
+        let mut value =
+            HeaderValue::from_bytes(text.as_bytes()).map_err(|_| "the secret fits into no header")?;
         value.set_sensitive(true);
         Ok(Some((name, value)))
     }
@@ -299,7 +310,10 @@ impl Client {
     fn broke(&self, error: &io::Error, request: &str) -> Error {
         let request = request.to_owned();
         let timed_out = error.kind() == io::ErrorKind::TimedOut
-            || error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>()).is_some_and(reqwest::Error::is_timeout);
+            || error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<reqwest::Error>())
+                .is_some_and(reqwest::Error::is_timeout);
         if timed_out {
             return Error::Timeout { request, limit: self.options.timeout };
         }
@@ -334,7 +348,9 @@ fn word(error: &Error) -> &'static str {
     }
 }
 
-fn chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;

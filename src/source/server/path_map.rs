@@ -91,9 +91,10 @@ impl PathMap {
     pub fn locate(&self, named: &ServerPath) -> Located {
         let fitting = self.0.iter().filter_map(|(root, local)| Some((root, local, named.below(root)?)));
         match fitting.max_by_key(|(root, ..)| root.parts.len()) {
-            Some((_, local, rest)) => {
-                Located { path: local.iter().collect::<PathBuf>().join(rest.iter().collect::<PathBuf>()), root: Some(local.clone()) }
-            }
+            Some((_, local, rest)) => Located {
+                path: local.iter().collect::<PathBuf>().join(rest.iter().collect::<PathBuf>()),
+                root: Some(local.clone()),
+            },
             None => Located { path: PathBuf::from(named.to_string()), root: None },
         }
     }
@@ -119,7 +120,9 @@ mod tests {
 
     #[test]
     fn spellings_of_one_path_are_equal() {
-        for text in ["/axonserver/./data//default/x", "/axonserver/data/./default/x", "//axonserver/data/default/x/"] {
+        for text in
+            ["/axonserver/./data//default/x", "/axonserver/data/./default/x", "//axonserver/data/default/x/"]
+        {
             assert_eq!(path(text), path("/axonserver/data/default/x"), "{text}");
         }
         assert_eq!(path("C:\\axon\\data\\x").to_string(), "C:/axon/data/x");

@@ -124,6 +124,37 @@ fn an_index_with_any_page_overwritten_gives_no_other_answers() {
 }
 
 #[test]
+fn rows_that_are_wrong_or_lost_without_a_trace_give_no_other_answers() {
+    let mut place = Place::new();
+    let good = std::fs::read(place.index()).unwrap();
+    for harm in [
+        "DELETE FROM chunks",
+        "DELETE FROM blocks",
+        "DELETE FROM packs",
+        "DELETE FROM files",
+        "UPDATE blocks SET body_offset = body_offset + 1",
+        "UPDATE blocks SET raw_length = 4294967295",
+        "UPDATE blocks SET codec = 9",
+        "UPDATE blocks SET codec = 'x'",
+        "UPDATE blocks SET encoded_length = -1",
+        "UPDATE chunks SET offset = offset + 1",
+        "UPDATE chunks SET length = 99999",
+        "UPDATE packs SET name = x'00' WHERE id = 1",
+        "UPDATE packs SET length = -1",
+        "DROP TABLE files",
+        "DROP TABLE chunks",
+    ] {
+        std::fs::write(place.index(), &good).unwrap();
+        let connection = rusqlite::Connection::open(place.index()).unwrap();
+        connection.execute_batch(harm).unwrap();
+        drop(connection);
+        check(&place.open(), &place.points).unwrap_or_else(|why| panic!("{harm}: {why}"));
+        place.points.push(back_up(&place.open(), 4).unwrap_or_else(|why| panic!("{harm}: {why}")));
+        check(&place.open(), &place.points).unwrap_or_else(|why| panic!("{harm}: {why}"));
+    }
+}
+
+#[test]
 fn an_index_of_another_repository_is_thrown_away() {
     let other = tempfile::tempdir().unwrap();
     let disk = LocalDisk::new(other.path().to_owned());

@@ -90,6 +90,17 @@ fn a_tail_that_grew_needs_a_proof_of_its_prefix() {
 }
 
 #[test]
+fn a_log_has_one_record_at_a_time() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let state = newest(&repository).0.state;
+    let durable = session.barrier().unwrap();
+    let twice = vec![(state.clone(), Vec::new()), (state, Vec::new())];
+    assert!(matches!(session.publish_records(durable, twice), Err(Error::Rule { .. })));
+}
+
+#[test]
 fn a_record_whose_chunks_or_pages_are_nowhere_is_refused() {
     let disk = two_backups();
     let lost = vec![Extent { chunk: ChunkId([1; 32]), length: 10 }];
@@ -156,6 +167,7 @@ fn a_point_rests_on_the_newest_records_and_on_trees_that_are_there() {
         (|body| body.contexts.get_mut("default").unwrap().incarnation = 2, "is not the newest one"),
         (|body| body.source = "other".to_owned(), "is not the newest one"),
         (|body| events(body).root = PageId([0; 32]), "is missing"),
+        (|body| events(body).root = body.contexts["default"].snapshots.root, "does not hold segment 0"),
         (|body| events(body).segments = 9, "its tree has 3 segments, not 9"),
         (|body| events(body).safepoint = Some(99_999), "its safepoint is above its head"),
         (|body| events(body).head = None, "its safepoint is above its head"),

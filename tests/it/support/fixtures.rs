@@ -43,6 +43,12 @@ pub fn copy(name: &str) -> TempDir {
     copy
 }
 
+/// The same into a directory that is not there yet.
+pub fn copy_to(name: &str, directory: &Path) {
+    fs::create_dir(directory).unwrap();
+    copy_tree(dir(name), directory);
+}
+
 /// What an independent program read in the data files of an archive: `expect/<name>.json`.
 pub fn expect(name: &str) -> Value {
     json(&fixtures().join("expect").join(format!("{name}.json")))

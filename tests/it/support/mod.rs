@@ -1,8 +1,10 @@
 //! What several tests need.
 
+pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
 pub mod node;
+pub mod program;
 pub mod rest;
 pub mod segments;
 pub mod server;

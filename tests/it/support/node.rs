@@ -84,7 +84,8 @@ impl LiveStore {
         };
         for path in fixtures::files(&adopted.directory) {
             let file = path.file_name().unwrap().to_str().unwrap();
-            if let segvault::axon::name::FileKind::Data { store: other, name, .. } = segvault::axon::name::classify(file)
+            if let segvault::axon::name::FileKind::Data { store: other, name, .. } =
+                segvault::axon::name::classify(file)
                 && other == store
             {
                 adopted.closed.push(name);
@@ -225,7 +226,9 @@ impl LiveStore {
     /// Removes all versions but the highest; the index names stay listed.
     fn compact(&mut self) {
         let all = self.closed.clone();
-        let is_old = |name: &SegmentName| all.iter().any(|other| other.number == name.number && other.version > name.version);
+        let is_old = |name: &SegmentName| {
+            all.iter().any(|other| other.number == name.number && other.version > name.version)
+        };
         for name in all.iter().filter(|name| is_old(name)) {
             fs::remove_file(self.path(*name)).unwrap();
         }
@@ -355,7 +358,8 @@ impl Node {
 
     /// The server writes a zip of its control database; gives its name.
     pub fn write_zip(&mut self) -> String {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
         self.zips = now.max(self.zips + 1);
         let name = format!("controldb{}.zip", self.zips);
         let zips = fixtures::control_db_zips("se-4.6.11-json");

@@ -241,7 +241,9 @@ impl State {
         let names = serde_json::to_string(&self.node().contexts()).unwrap();
         let access = self.token.is_some();
         let (initialized, ports) = match self.version {
-            Version::Se46 => ("", r#""internalHostName":null,"grpcInternalPort":0,"grpcPort":8220,"httpPort":8120"#),
+            Version::Se46 => {
+                ("", r#""internalHostName":null,"grpcInternalPort":0,"grpcPort":8220,"httpPort":8120"#)
+            }
             Version::Core2023 => (
                 r#""initialized":true,"#,
                 r#""grpcPort":8226,"httpPort":8126,"internalHostName":null,"grpcInternalPort":0"#,
@@ -286,13 +288,15 @@ impl State {
             return Reply::new(503, "text/plain;charset=UTF-8", body).with("AxonIQ-ErrorCode", "AXONIQ-6000");
         }
         // The number is read first, the listing after it.
-        let last = self.node().store(&context, store).closed().last().map_or(-1, |name| name.number.get() as i64);
+        let last =
+            self.node().store(&context, store).closed().last().map_or(-1, |name| name.number.get() as i64);
         self.stir();
         let files = match self.version {
             Version::Se46 => {
                 let node = self.node();
                 let live = node.store(&context, store);
-                [open_files(live.active(), &context, store), closed_46(live.closed(), &context, store)].concat()
+                [open_files(live.active(), &context, store), closed_46(live.closed(), &context, store)]
+                    .concat()
             }
             Version::Core2023 => {
                 // The closed ones are a set that is made at once, the open ones a stream that is read later.
@@ -397,7 +401,13 @@ fn send(request: tiny_http::Request, reply: Reply) {
     let _ = match reply.body {
         Body::Text(text) => {
             let length = Some(text.len());
-            request.respond(tiny_http::Response::new(status, headers, std::io::Cursor::new(text.into_bytes()), length, None))
+            request.respond(tiny_http::Response::new(
+                status,
+                headers,
+                std::io::Cursor::new(text.into_bytes()),
+                length,
+                None,
+            ))
         }
         Body::Repeated(letter, _, apart) if apart > 0 => drip(request.into_writer(), letter, apart),
         Body::Repeated(letter, left, _) => {

@@ -334,6 +334,35 @@ fn a_reader_finds_what_was_moved_while_it_runs() {
 }
 
 #[test]
+fn many_readers_at_once_find_what_was_moved() {
+    use rayon::prelude::*;
+    let disk = new();
+    let chunks: Vec<Vec<u8>> = (0..64).map(|seed| noise(seed, 1000)).collect();
+    let mut ids = Vec::new();
+    for some in chunks.chunks(4) {
+        ids.extend(store(&disk, PackKind::Tail, some));
+    }
+    let reader = open(&disk).unwrap();
+    let old = packs(&disk);
+    act(&disk, Deed::Dead { packs: old.iter().map(|pack| id_of(pack)).collect() });
+    for some in chunks.chunks(7) {
+        store(&disk, PackKind::Tail, some);
+    }
+    old.iter().for_each(|pack| disk.remove(pack).unwrap());
+    ids.par_iter().zip(&chunks).for_each(|(id, bytes)| assert_eq!(*reader.chunk(*id).unwrap(), *bytes));
+}
+
+#[test]
+fn a_pack_that_was_found_is_read_through_before_it_is_built_upon() {
+    let disk = new();
+    store(&disk, PackKind::Tail, &[noise(1, 1000), noise(2, 1000)]);
+    let pack = packs(&disk).remove(0);
+    // Its directory is good, and so is the chunk that is asked for; but its other block is not what was written.
+    disk.damage(&pack, |bytes| bytes[1500] ^= 1);
+    assert!(is_new(&mut open(&disk).unwrap().session().unwrap(), &noise(1, 1000)));
+}
+
+#[test]
 fn packs_that_an_act_speaks_against_are_not_built_upon() {
     for deed in
         [|packs| Deed::Dead { packs }, |packs| Deed::Damaged { packs }] as [fn(Vec<PackId>) -> Deed; 2]
@@ -402,6 +431,26 @@ fn a_damaged_page_is_said_and_never_replaced() {
     let error = back_up_on(&disk, 2).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
     assert_eq!(disk.read(&page, 1 << 20).unwrap(), damaged);
+}
+
+#[test]
+fn files_that_appear_meanwhile_are_synced_before_they_count() {
+    let other = new();
+    back_up_on(&other, 1).unwrap();
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    // Somebody copies the very packs and pages of this backup into the repository, and syncs nothing.
+    for path in other.files().iter().filter(|path| path.starts_with("pa")) {
+        let above = path.rsplit_once('/').unwrap().0;
+        disk.create_directory(above).unwrap();
+        let bytes = other.read(path, 1 << 20).unwrap();
+        disk.create_new(path).unwrap().write_all(&bytes).unwrap();
+    }
+    let (records, body) = model::prepare(&mut session, 1).unwrap();
+    let point = session.publish_point(records, body).unwrap().point;
+    let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
+    check(&open(&after).unwrap(), &[point]).unwrap();
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! What is fuzzed: every reader of bytes that others wrote. None may panic, hang, or take memory that the bytes do not justify; what is
+//! read and written again must be the same. `cargo test` replays the corpus through the same functions.
+
+use segvault::axon::control_db;
+use segvault::axon::event;
+use segvault::axon::segment::walk;
+use segvault::axon::token::Token;
+use segvault::repo::codec;
+use segvault::repo::format::act::Act;
+use segvault::repo::format::config::Config;
+use segvault::repo::format::entry;
+use segvault::repo::format::pack;
+use segvault::repo::format::pack::CodecId;
+use segvault::repo::format::page::Page;
+use segvault::repo::format::point::Point;
+use segvault::repo::format::record::Record;
+use segvault::repo::format::time_map::TimeMap;
+
+/// A target: its name, which is also that of its corpus, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const ALL: [Target; 12] = [
+    ("segment", segment),
+    ("event", one_event),
+    ("control-db", control_db_zip),
+    ("mvstore", mvstore),
+    ("pack", whole_pack),
+    ("page", page),
+    ("record", record),
+    ("point", point),
+    ("act", act),
+    ("config", config),
+    ("lists", lists),
+    ("block", block),
+];
+
+/// Segments: what is walked adds up.
+pub fn segment(bytes: &[u8]) {
+    let mut transactions = walk(bytes, Token::ZERO);
+    let mut end = None;
+    for transaction in transactions.by_ref() {
+        assert!(end.is_none_or(|end| end == transaction.offset));
+        assert_eq!(transaction.event_bytes().count(), usize::from(transaction.events));
+        transaction.event_bytes().for_each(one_event);
+        end = Some(transaction.end());
+    }
+    let _ = transactions.ending();
+    assert!(transactions.offset() <= bytes.len() as u64);
+}
+
+/// Events.
+pub fn one_event(bytes: &[u8]) {
+    if let Ok(event) = event::Event::parse(bytes) {
+        assert_eq!(event::timestamp(bytes).ok().map(|at| at.0), Some(event.timestamp));
+    }
+    let _ = event::metadata(bytes).take_while(Result::is_ok).count();
+}
+
+/// Control-db zips: what is rebuilt is what was there.
+pub fn control_db_zip(bytes: &[u8]) {
+    if let Ok(apart) = control_db::take_apart(bytes, 1 << 24)
+        && let Some(recipe) = apart.recipe
+    {
+        assert_eq!(control_db::rebuild(&recipe, &apart.inner), bytes);
+    }
+}
+
+/// Databases.
+pub fn mvstore(bytes: &[u8]) {
+    let _ = control_db::facts(bytes);
+    let _ = control_db::contents(bytes);
+}
+
+/// Packs.
+pub fn whole_pack(bytes: &[u8]) {
+    let _ = pack::parse_pack(bytes);
+    let _ = pack::scan_blocks(bytes).len();
+}
+
+/// Pages.
+pub fn page(bytes: &[u8]) {
+    if let Ok(page) = Page::decode(bytes) {
+        assert_eq!(page.encode(), bytes);
+    }
+}
+
+/// Records.
+pub fn record(bytes: &[u8]) {
+    if let Ok(record) = Record::decode(bytes) {
+        assert_eq!(record.encode(), bytes);
+    }
+}
+
+/// Manifests.
+pub fn point(bytes: &[u8]) {
+    if let Ok(point) = Point::decode(bytes) {
+        assert_eq!(point.encode().and_then(|again| Point::decode(&again)), Ok(point));
+    }
+}
+
+/// Acts.
+pub fn act(bytes: &[u8]) {
+    if let Ok(act) = Act::decode(bytes)
+        && let Ok(again) = act.encode()
+    {
+        assert_eq!(Act::decode(&again), Ok(act));
+    }
+}
+
+/// `segvault.json`.
+pub fn config(bytes: &[u8]) {
+    let _ = Config::decode(bytes);
+}
+
+/// Lists of extents, and time maps.
+pub fn lists(bytes: &[u8]) {
+    if let Ok(map) = TimeMap::decode(bytes) {
+        assert_eq!(map.encode(), bytes);
+    }
+    let _ = entry::decode_extents(bytes, 1 << 30);
+}
+
+/// Blocks: the first byte is the codec, the next four the declared length.
+pub fn block(bytes: &[u8]) {
+    let Some((head, body)) = bytes.split_first_chunk::<5>() else { return };
+    let [codec, length @ ..] = *head;
+    let length = u32::from_le_bytes(length) % (1 << 20);
+    let codec = match codec % 3 {
+        0 => CodecId::Raw,
+        1 => CodecId::Zstd,
+        _ => CodecId::Other(codec),
+    };
+    if let Ok(decoded) = codec::decode(codec, body, length) {
+        assert_eq!(decoded.len() as u64, u64::from(length));
+    }
+}

@@ -1,0 +1,51 @@
+//! The README says what the program does.
+
+use std::process::Command;
+
+const README: &str = include_str!("../../README.md");
+
+fn segvault(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_segvault")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lines without the sizes of the repository: SQLite may lay out its pages differently.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.contains("repository") && !line.contains("times smaller")).collect()
+}
+
+#[test]
+fn the_demo_prints_what_the_readme_shows() {
+    let shown = README.split("cargo run --release -- demo\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(lines(&segvault(&["demo"])), lines(shown));
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let help = segvault(&["--help"]);
+    let of_help: Vec<_> = help
+        .split("Exit codes:")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.trim().split_once("  "))
+        .filter(|(code, _)| code.parse::<u8>().is_ok())
+        .map(|(code, meaning)| (code, meaning.trim()))
+        .collect();
+    let of_readme: Vec<_> = README
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .filter(|(code, _)| code.parse::<u8>().is_ok())
+        .collect();
+    assert!(of_help.len() > 15);
+    assert_eq!(of_readme, of_help);
+}
+
+#[test]
+fn every_verb_of_the_readme_is_there() {
+    let help = segvault(&["--help"]);
+    for verb in README.lines().filter_map(|line| line.strip_prefix("$ segvault ")?.split(' ').next()) {
+        assert!(help.contains(&format!("  {verb} ")), "{verb}");
+    }
+}

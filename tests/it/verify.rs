@@ -1,0 +1,362 @@
+//! Verify: what is well is well, what is damaged is named, and what it calls well restores.
+
+use crate::support::archive::{Archive, WithControlDb, tree};
+use crate::support::fixtures;
+use crate::support::server::Server;
+use segvault::axon::control_db::{rebuild, take_apart};
+use segvault::axon::name::Store;
+use segvault::engine::observe::{Observer, Unobserved};
+use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::point::StepKind;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{OpenOptions, Repository};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+/// Three points of a growing server: sealed segments, tails, a transformation, control databases.
+fn archive(seed: u64) -> (Archive, Server) {
+    let archive = Archive::new();
+    let zips = [small_control_db(8192), small_control_db(40_960)];
+    let mut server = Server::new("node", &["default", "billing"], seed);
+    for round in 0..3 {
+        for context in server.contexts.values_mut() {
+            context.append(Store::Events, 15);
+            context.append(Store::Snapshots, 7);
+        }
+        if round == 2 {
+            server.contexts.get_mut("default").unwrap().transform(0);
+        }
+        let zip = &zips[round.min(1)];
+        let name = format!("controldb{round}.zip");
+        let mut source = WithControlDb { server: server.clone(), name, zip: zip.clone() };
+        archive.backup(&mut source);
+    }
+    (archive, server)
+}
+
+/// A zip of the beginning of a real control database.
+fn small_control_db(length: usize) -> Vec<u8> {
+    let zip = fs::read(fixtures::control_db_zips("se-4.6.11-json").remove(0)).unwrap();
+    let apart = take_apart(&zip, 1 << 30).unwrap();
+    rebuild(&apart.recipe.unwrap(), &apart.inner[..length])
+}
+
+fn bad(report: &Report) -> Vec<&Finding> {
+    report.findings.iter().filter(|finding| finding.class > Class::Note).collect()
+}
+
+fn whats(report: &Report) -> Vec<&str> {
+    bad(report).iter().map(|finding| finding.what).collect()
+}
+
+/// What each point restores to; none if it fails.
+fn restored(archive: &Archive, tag: &str) -> BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>> {
+    let restore = |point: u64| {
+        let name = format!("{tag}-{point}");
+        let result = archive.restore(point, &name).ok().map(|_| tree(&archive.beside(&name)));
+        let _ = fs::remove_dir_all(archive.beside(&name));
+        (point, result)
+    };
+    (1..=3).map(restore).collect()
+}
+
+#[test]
+fn a_good_repository_is_well_and_its_figures_are_told() {
+    let (archive, server) = archive(1);
+    for data in [false, true] {
+        let report = archive.verify(data);
+        assert_eq!(report.findings, vec![], "data: {data}");
+        assert_eq!((report.worst(), report.act), (None, None));
+        let counts = report.counts;
+        assert_eq!((counts.points, counts.acts, counts.logs), (3, 0, 4));
+        assert_eq!(counts.control_dbs, 2, "the second and the third are the same");
+        assert_eq!(
+            counts.packs,
+            archive.files().iter().filter(|file| file.starts_with("packs/")).count() as u64
+        );
+        assert_eq!(
+            counts.pages,
+            archive.files().iter().filter(|file| file.starts_with("pages/")).count() as u64
+        );
+        assert!(counts.debris_files < counts.packs, "only packs of tails that have grown since: {counts:?}");
+        assert_eq!(counts.bytes_read, if data { counts.pack_bytes } else { 0 });
+        if data {
+            let events: u64 = server
+                .contexts
+                .values()
+                .flat_map(|context| Store::ALL.map(|store| context.store(store)))
+                .flat_map(|store| store.segments.values())
+                .map(|image| image.events())
+                .sum();
+            assert!(counts.proven_events >= events, "every version counts: {counts:?}");
+            assert_eq!(counts.proven_segments, counts.segments);
+        }
+    }
+    assert!(serde_json::to_string(&archive.verify(true)).unwrap().contains("\"findings\":[]"));
+}
+
+#[test]
+fn the_real_data_of_real_servers_is_well() {
+    use segvault::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
+    let archive = Archive::new();
+    for name in fixtures::SERVERS {
+        let options = DataDirOptions {
+            path: fixtures::dir(name).to_owned(),
+            control_db: ControlDbFrom::Zip(fixtures::dir(name).join("backups")),
+            accept_unordered: true,
+            no_mmap: false,
+        };
+        archive.backup_with(&mut DataDir::open(options).unwrap(), |options| {
+            options.source = Some(name.to_owned())
+        });
+    }
+    assert_eq!(archive.verify(true).findings, vec![]);
+}
+
+/// What a damage does to the bytes of a file; none removes it.
+type Change = fn(&[u8], usize) -> Option<Vec<u8>>;
+
+const CHANGES: [(&str, Change); 5] = [
+    ("removed", |_, _| None),
+    ("cut", |bytes, at| Some(bytes[..at].to_vec())),
+    ("flipped", |bytes, at| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 0x10;
+        Some(bytes)
+    }),
+    ("zeroed", |bytes, at| {
+        let mut bytes = bytes.to_vec();
+        let end = bytes.len().min(at + 64);
+        bytes[at..end].fill(0);
+        Some(bytes)
+    }),
+    ("empty", |_, _| Some(Vec::new())),
+];
+
+/// The heart: whatever is damaged, `verify --data` names it, and every point that it does not name restores to what it was.
+#[test]
+fn every_damage_of_every_file_is_found_and_points_that_are_not_named_restore() {
+    let (archive, _) = archive(2);
+    let whole = restored(&archive, "whole");
+    let mut random = fastrand::Rng::with_seed(2);
+    for (number, file) in archive.files().iter().filter(|file| *file != "segvault.json").enumerate() {
+        let bytes = archive.read(file);
+        // Two of the changes for each file; all of them for each kind of file.
+        for (change_name, change) in CHANGES.into_iter().cycle().skip(number).take(rounds()) {
+            let at = random.usize(0..bytes.len());
+            let changed = change(&bytes, at);
+            if changed.as_ref() == Some(&bytes) {
+                continue;
+            }
+            match &changed {
+                Some(changed) => archive.write(file, changed),
+                None => archive.remove(file),
+            }
+            let told = format!("{file} {change_name} at {at}");
+            judge(&archive, &whole, &told, may_be_unseen(file, change_name));
+            archive.write(file, &bytes);
+        }
+    }
+    assert_eq!(archive.verify(true).findings, vec![]);
+}
+
+/// How many damages each file gets; `SEGVAULT_DAMAGES=50` gives them more than an ordinary test run.
+fn rounds() -> usize {
+    std::env::var("SEGVAULT_DAMAGES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2)
+}
+
+/// Nothing vouches for the newest point; and packs of tails that have grown since are needed no more.
+fn may_be_unseen(file: &str, change: &str) -> bool {
+    file.starts_with("packs/") || (file == "points/3.json" && change == "removed")
+}
+
+fn judge(
+    archive: &Archive,
+    whole: &BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>>,
+    told: &str,
+    may_be_unseen: bool,
+) {
+    let report = archive.verify(true);
+    assert!(report.worst().is_some() || may_be_unseen, "{told}: {:?}", report.findings);
+    let points: Vec<u64> = archive.points().iter().map(|listed| listed.point.number).collect();
+    let hit: Vec<u64> = bad(&report).iter().flat_map(|finding| finding.points.clone()).collect();
+    for (point, found) in restored(archive, "after") {
+        match found {
+            Some(found) => assert!(
+                Some(&found) == whole[&point].as_ref(),
+                "{told}: point {point} restores to something else"
+            ),
+            None => assert!(
+                hit.contains(&point) || !points.contains(&point),
+                "{told}: point {point} can't be restored, and that is not told: {:?}",
+                report.findings
+            ),
+        }
+    }
+    remove_acts(archive);
+}
+
+/// Takes back what verify itself wrote.
+fn remove_acts(archive: &Archive) {
+    archive.files().iter().filter(|file| file.starts_with("acts/")).for_each(|file| archive.remove(file));
+}
+
+#[test]
+fn what_is_damaged_is_named_by_its_file_and_its_tokens() {
+    let (archive, server) = archive(3);
+    let sealed_pack = archive
+        .files()
+        .into_iter()
+        .find(|file| {
+            file.starts_with("packs/") && {
+                let bytes = archive.read(file);
+                segvault::repo::format::pack::parse_pack(&bytes).unwrap().kind
+                    == segvault::repo::format::pack::PackKind::Sealed
+            }
+        })
+        .unwrap();
+    archive.flip(&sealed_pack, 400);
+    let report = archive.verify(true);
+    let finding = bad(&report)[0];
+    assert!(finding.path.as_ref().unwrap().ends_with(&sealed_pack));
+    assert_eq!(finding.what, "pack");
+    assert!(!finding.points.is_empty() && !finding.tokens.is_empty() && !finding.advice.is_empty());
+    for tokens in &finding.tokens {
+        assert_eq!((tokens.source.as_str(), tokens.incarnation), ("node", 1));
+        let store = if tokens.store == "events" { Store::Events } else { Store::Snapshots };
+        let images = &server.contexts[&tokens.context].store(store).segments;
+        let image = images.values().find(|image| image.name().number.get() == tokens.first).unwrap();
+        assert_eq!(tokens.last + 1, image.next_token());
+    }
+    assert_eq!(report.worst(), Some(Class::Damage));
+}
+
+#[test]
+fn a_damaged_pack_is_recorded_once_and_the_next_backup_stores_its_chunks_again() {
+    let (archive, mut server) = archive(4);
+    let packs: Vec<_> = archive.files().into_iter().filter(|file| file.starts_with("packs/")).collect();
+    for pack in &packs {
+        archive.flip(pack, 300);
+    }
+    let report = archive.verify(true);
+    assert_eq!((report.damaged_packs.len(), report.act), (packs.len(), Some(1)));
+    let acts = archive.open().journal().unwrap().acts;
+    assert_eq!(acts[0].deed, Deed::Damaged { packs: report.damaged_packs.clone() });
+    assert_eq!(archive.verify(true).act, None, "it is known already");
+    assert!(archive.restore(3, "before").is_err());
+
+    for context in server.contexts.values_mut() {
+        context.append(Store::Events, 1);
+    }
+    archive.backup_with(&mut server, |options| options.reread = true);
+    assert!(archive.restore(4, "after").unwrap().verified);
+    let lost: Vec<u64> =
+        bad(&archive.verify(true)).iter().flat_map(|finding| finding.points.clone()).collect();
+    assert!(!lost.contains(&4), "{lost:?}");
+}
+
+#[test]
+fn debris_is_counted_and_is_no_damage() {
+    let (archive, _) = archive(5);
+    let before = archive.verify(true).counts;
+    let name = "ab".repeat(32);
+    fs::create_dir_all(archive.repository_path().join("packs/ab")).unwrap();
+    fs::create_dir_all(archive.repository_path().join("pages/ab")).unwrap();
+    archive.write(&format!("packs/ab/{name}"), b"");
+    archive.write(&format!("pages/ab/{name}"), b"half a page");
+    archive.write("packs/ab/README", b"abc");
+    archive.write("staging/x", b"12345");
+    let report = archive.verify(true);
+    assert_eq!(report.worst(), None, "{:?}", report.findings);
+    let more = |now: u64, before: u64| now - before;
+    assert_eq!(more(report.counts.debris_files, before.debris_files), 4);
+    assert_eq!(more(report.counts.debris_bytes, before.debris_bytes), 11 + 3 + 5);
+}
+
+#[test]
+fn the_rules_of_the_protocol_are_checked_again() {
+    let (archive, _) = archive(6);
+    archive.forge(|_, body| {
+        let at = body.steps.iter().position(|step| step.step == StepKind::Safepoints).unwrap();
+        body.steps.swap(at, at - 1);
+        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        log.safepoint = log.head.map(|head| head + 1);
+    });
+    let report = archive.verify(false);
+    assert_eq!(whats(&report), ["steps", "safepoint"]);
+    assert!(bad(&report).iter().all(|finding| finding.points == [4]));
+}
+
+#[test]
+fn a_hole_that_no_point_declares_is_a_gap_in_the_history() {
+    let (archive, _) = archive(7);
+    let mut tokens = (0, 0);
+    archive.forge(|session, body| {
+        let log = &mut body.contexts.get_mut("billing").unwrap().events;
+        let mut entries = session.repository().tree(log.root).unwrap();
+        let gone = entries.remove(1);
+        tokens = (gone.name.number.get(), gone.last_token().unwrap().get());
+        log.root = session.put_tree(&entries).unwrap();
+        log.segments -= 1;
+        log.bytes -= gone.logical_end;
+    });
+    let report = archive.verify(false);
+    assert_eq!((whats(&report), report.worst()), (vec!["gap"], Some(Class::History)));
+    let finding = bad(&report)[0];
+    assert_eq!((finding.tokens[0].first, finding.tokens[0].last), tokens);
+    assert_eq!(finding.points, [4]);
+}
+
+#[test]
+fn claims_are_compared_with_the_bytes() {
+    let (archive, _) = archive(8);
+    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.open[0].blake3.0[0] ^= 1);
+    assert_eq!(archive.verify(false).worst(), None, "the structure can't tell");
+    let report = archive.verify(true);
+    assert_eq!(whats(&report), ["claim"]);
+    assert_eq!(bad(&report)[0].points, [4]);
+
+    let (archive, _) = self::archive(9);
+    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.open[0].length += 1);
+    let report = archive.verify(false);
+    assert!(whats(&report).contains(&"claim"), "{:?}", report.findings);
+}
+
+#[test]
+fn sums_that_do_not_fit_are_told() {
+    let (archive, _) = archive(10);
+    archive.forge(|_, body| {
+        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        (log.segments, log.bytes) = (log.segments + 1, log.bytes + 1);
+    });
+    assert_eq!(whats(&archive.verify(false)), ["sum", "sum"]);
+}
+
+#[test]
+fn an_interrupt_ends_it() {
+    struct Now;
+    impl Observer for Now {
+        fn interrupted(&self) -> bool {
+            true
+        }
+    }
+    let (archive, _) = archive(11);
+    let result = verify::verify(&archive.open(), &VerifyOptions { data: true }, &Now);
+    assert!(matches!(result, Err(segvault::engine::Error::Interrupted)));
+}
+
+#[test]
+fn a_repository_that_is_locked_for_writing_is_verified_all_the_same() {
+    let (archive, _) = archive(12);
+    let pack = archive.files().into_iter().find(|file| file.starts_with("packs/")).unwrap();
+    archive.flip(&pack, 300);
+    let writer = archive.open();
+    let _session = writer.session().unwrap();
+    let disk = Arc::new(LocalDisk::new(archive.repository_path()));
+    let reader = Repository::open(disk, OpenOptions::default()).unwrap();
+    let report = verify::verify(&reader, &VerifyOptions { data: true }, &Unobserved).unwrap();
+    assert_eq!((report.act, report.damaged_packs.len()), (None, 1));
+    assert!(report.findings.iter().any(|finding| finding.what == "not-recorded"));
+}
