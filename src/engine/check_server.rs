@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::source::listing::{ControlDbCapture, Listing};
 use crate::source::live::{LiveOptions, LiveSource};
 use crate::source::server::Surroundings;
-use crate::source::server::client::Ask;
+use crate::source::server::exchange::Ask;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -146,13 +146,11 @@ fn space(options: &CheckOptions, listing: &Listing) -> Check {
         Ok(found) => {
             let (free, needed) = (found.f_bavail.saturating_mul(found.f_frsize), bytes(listing));
             let text = format!("{free} bytes are free at {place}; the segments have {needed}");
-            match free < needed {
-                true => Check::warn(
-                    "space",
-                    text,
-                    "the archive is smaller than the segments, by how much says 'segvault bench'",
-                ),
-                false => Check::ok("space", text),
+            if free < needed {
+                let advice = "the archive is smaller than the segments, by how much says 'segvault bench'";
+                Check::warn("space", text, advice)
+            } else {
+                Check::ok("space", text)
             }
         }
     }
@@ -167,16 +165,11 @@ fn control_db(source: &mut LiveSource) -> Vec<Check> {
         Ok(_) => Check::ok("control-db", "not asked for".to_owned()),
         Err(error) => return vec![Check::fail("control-db", error)],
     };
-    let heads = match source.claimed_heads().is_empty() {
-        false => Check::ok("heads", "the server tells how far its stores reach".to_owned()),
-        true => {
-            let text = "the server does not tell how far its stores reach".to_owned();
-            Check::warn(
-                "heads",
-                text,
-                "open /actuator/health to it: what is archived is then held against it",
-            )
-        }
+    let heads = if source.claimed_heads().is_empty() {
+        let text = "the server does not tell how far its stores reach".to_owned();
+        Check::warn("heads", text, "open /actuator/health to it: what is archived is then held against it")
+    } else {
+        Check::ok("heads", "the server tells how far its stores reach".to_owned())
     };
     vec![captured, heads]
 }

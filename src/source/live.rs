@@ -25,7 +25,8 @@ use crate::source::segment_bytes::{open_mapped, open_plain};
 use crate::source::server;
 use crate::source::server::answers;
 use crate::source::server::answers::{ClaimedHeads, Me};
-use crate::source::server::client::{Answer, Ask, Client};
+use crate::source::server::client::Client;
+use crate::source::server::exchange::{Answer, Ask};
 use crate::source::server::path_map::{PathMap, ServerPath};
 use crate::source::server::{ServerOptions, Surroundings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,12 +314,11 @@ impl Source for LiveSource {
     fn published(&mut self) -> Vec<Remark> {
         if let Some(captured) = self.captured.take().filter(|_| self.options.remove_control_db_zip) {
             let path = captured.path.display();
-            match captured.remove() {
-                Ok(()) => {
-                    self.remark("zip-removed", false, None, format!("{path} is archived, and was removed"))
-                }
-                Err(error) => self.remark("zip-left", true, None, format!("{path} was not removed: {error}")),
-            }
+            let (what, is_warning, text) = match captured.remove() {
+                Ok(()) => ("zip-removed", false, format!("{path} is archived, and was removed")),
+                Err(error) => ("zip-left", true, format!("{path} was not removed: {error}")),
+            };
+            self.remark(what, is_warning, None, text);
         }
         self.remarks()
     }

@@ -237,7 +237,7 @@ struct Tally {
 impl Tally {
     fn refuse(&mut self, error: &engine::Error) {
         let text = format!("{error:?}");
-        let word = text.split(|letter: char| letter == '{').next().unwrap_or_default().trim().to_owned();
+        let word = text.split('{').next().unwrap_or_default().trim().to_owned();
         *self.refused.entry(word).or_default() += 1;
     }
 }
@@ -248,7 +248,7 @@ fn rounds(ordinary: u64) -> u64 {
 
 fn busy_world(seed: u64) -> World {
     let version = VERSIONS[seed as usize % 2];
-    let contexts: &[&str] = if seed % 3 == 0 { &["default", "other"] } else { &["default"] };
+    let contexts: &[&str] = if seed.is_multiple_of(3) { &["default", "other"] } else { &["default"] };
     let mut node = Node::new(contexts, seed);
     node.transforms = version == Version::Core2023 && seed % 4 == 1;
     let before = node.random.usize(0..250);
@@ -266,7 +266,7 @@ fn honest_round(seed: u64, tally: &mut Tally) {
             Ok(report) if report.complete => {
                 tally.whole += 1;
                 check(&world, &repository, &report, &story);
-                if seed % 8 == 0 {
+                if seed.is_multiple_of(8) {
                     check_restored(&world, &repository, &story);
                 }
             }

@@ -832,3 +832,84 @@ mod a_liar {
         assert!(matches!(error, Error::Unexpected { .. }), "{error}");
     }
 }
+
+mod on_the_command_line {
+    use super::*;
+    use crate::support::program::Room;
+    use std::process::Output;
+
+    /// Runs a line about a world; `TOKEN` and the like are not in what it prints.
+    fn run(world: &World, room: &Room, line: &str, token: Option<&str>) -> (i32, String) {
+        let map = format!("--path-map {ROOT}={}", world.root().display());
+        let line =
+            format!("{line} --server {} --data-dir {} {map}", world.rest.address, world.root().display());
+        let mut command = room.command(&line);
+        command.env_remove("SEGVAULT_SERVER_TOKEN");
+        if let Some(token) = token {
+            command.env("SEGVAULT_SERVER_TOKEN", token);
+        }
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(!text.contains(TOKEN), "{text}");
+        (status.code().unwrap(), text)
+    }
+
+    fn guarded() -> World {
+        let mut node = Node::new(&["default"], 7);
+        node.steps(300);
+        node.settle();
+        World::of(Version::Core2023, node, Some(TOKEN), 0)
+    }
+
+    #[test]
+    fn a_backup_is_made_and_its_zip_removed() {
+        let (world, room) = (guarded(), Room::new());
+        let (code, text) = run(&world, &room, "backup --remove-control-db-zip", Some(TOKEN));
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("complete") && text.contains("order observed"), "{text}");
+        let (zip, _) = world.node.lock().unwrap().captures[0].clone();
+        assert!(!world.node.lock().unwrap().zip_path(&zip).exists());
+        let manifest = fs::read_to_string(room.repository().join("points/1.json")).unwrap();
+        assert!(manifest.contains("server.request") && !manifest.contains(TOKEN), "{manifest}");
+    }
+
+    #[test]
+    fn a_dry_run_asks_for_no_zip() {
+        let (world, room) = (guarded(), Room::new());
+        let (code, text) = run(&world, &room, "backup --dry-run", Some(TOKEN));
+        assert_eq!(code, 0, "{text}");
+        assert!(world.rest.asked().iter().all(|asked| asked.method == "GET"), "{text}");
+    }
+
+    #[test]
+    fn whoever_may_not_ends_with_41_and_publishes_nothing() {
+        let (world, room) = (guarded(), Room::new());
+        for token in [None, Some("wrong")] {
+            let (code, text) = run(&world, &room, "backup", token);
+            assert_eq!((code, text.trim_end().lines().count()), (41, 1), "{text}");
+        }
+        assert!(!room.repository().join("points/1.json").exists());
+    }
+
+    #[test]
+    fn a_server_is_checked() {
+        let (world, room) = (guarded(), Room::empty());
+        let (code, text) = run(&world, &room, "check-server --remove-control-db-zip", Some(TOKEN));
+        assert_eq!(code, 3, "{text}");
+        for word in ["version", "contexts", "listing", "directory", "control-db", "heads", "space"] {
+            assert!(text.contains(&format!("ok    {word} ")), "{word}: {text}");
+        }
+        assert!(
+            text.contains(
+                "warn  access      the server writes a zip of its control database for whoever asks"
+            ),
+            "{text}"
+        );
+        assert!(!room.repository().exists());
+        let (code, text) = run(&world, &room, "check-server --json", None);
+        assert_eq!(code, 41, "{text}");
+        let document: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(document["checks"][0]["state"], "fail");
+        assert!(document["checks"][0]["advice"].as_str().unwrap().contains("--token-file"));
+    }
+}

@@ -3,7 +3,8 @@
 use crate::source::error::Error;
 use crate::source::live::LiveSource;
 use crate::source::server::answers::{Me, text_at};
-use crate::source::server::client::{Answer, Ask, Client, Made};
+use crate::source::server::client::Client;
+use crate::source::server::exchange::{Answer, Ask, Made};
 use std::collections::BTreeMap;
 
 /// What a server is.

@@ -11,7 +11,7 @@ use crate::source::live::together::{
 use crate::source::scan;
 use crate::source::server;
 use crate::source::server::answers::Listed;
-use crate::source::server::client::{Ask, LISTING_MAX};
+use crate::source::server::exchange::{Ask, LISTING_MAX};
 use crate::source::server::path_map::{Located, ServerPath};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,19 +46,18 @@ impl LiveSource {
     pub(super) fn context(&mut self, name: &str) -> Result<ContextListing, Error> {
         let mut attempt = 0;
         loop {
-            let (answers, seen) = (self.answers(name)?, None);
-            let mut seen: Option<ContextListing> = seen;
-            let doubt = match self.look(name, &answers) {
-                Ok(found) => match self.put_together(name, &answers, seen.insert(found)) {
-                    Ok(()) => return Ok(seen.unwrap_or_default()),
-                    Err(Trouble::Doubt(doubt)) => doubt,
+            let answers = self.answers(name)?;
+            let (seen, doubt) = match self.look(name, &answers) {
+                Ok(mut seen) => match self.put_together(name, &answers, &mut seen) {
+                    Ok(()) => return Ok(seen),
+                    Err(Trouble::Doubt(doubt)) => (seen, doubt),
                     Err(Trouble::Error(error)) => return Err(error),
                 },
-                Err(Error::Vanished { path }) => (Store::Events, Doubt::Restless(path.display().to_string())),
+                Err(Error::Vanished { path }) => (ContextListing::default(), restless(&path)),
                 Err(error) => return Err(error),
             };
             if !self.pause(attempt) {
-                return Err(self.refusal(name, &seen.unwrap_or_default(), doubt));
+                return Err(self.refusal(name, &seen, doubt));
             }
             attempt += 1;
         }
@@ -105,9 +104,9 @@ impl LiveSource {
         let mut found = ContextListing::default();
         for store in Store::ALL {
             let own = self.places(answers.store(store));
-            let places = if own.is_empty() { self.places(&self.other(answers, store)) } else { own };
+            let places = if own.is_empty() { self.places(answers.store(other(store))) } else { own };
             if places.is_empty() {
-                return Err(self.nowhere(context));
+                return Err(nowhere(context));
             }
             let listing = look_in(&places, store)?;
             match store {
@@ -116,18 +115,6 @@ impl LiveSource {
             }
         }
         Ok(found)
-    }
-
-    fn other(&self, answers: &Answers, store: Store) -> Listed {
-        match store {
-            Store::Snapshots => answers.events.clone(),
-            Store::Events => answers.snapshots.clone(),
-        }
-    }
-
-    fn nowhere(&self, context: &str) -> Error {
-        let why = "the server names no path: give --data-dir".to_owned();
-        server::Error::Listing { context: context.to_owned(), store: "every store".to_owned(), why }.into()
     }
 
     /// The directories of the listed files, here, in the order in which they are named first.
@@ -254,6 +241,22 @@ impl LiveSource {
             .or_else(|| self.directory.as_ref().map(|data| data.directory().join(context)))
             .unwrap_or_default()
     }
+}
+
+fn other(store: Store) -> Store {
+    match store {
+        Store::Snapshots => Store::Events,
+        Store::Events => Store::Snapshots,
+    }
+}
+
+fn restless(path: &Path) -> Doubted {
+    (Store::Events, Doubt::Restless(path.display().to_string()))
+}
+
+fn nowhere(context: &str) -> Error {
+    let why = "the server names no path: give --data-dir".to_owned();
+    server::Error::Listing { context: context.to_owned(), store: "every store".to_owned(), why }.into()
 }
 
 /// Why a context is not put together.

@@ -5,8 +5,8 @@ use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
 use crate::axon::name::classify;
 use crate::axon::token::Token;
-use crate::source::server::client::Answer;
 use crate::source::server::error::Error;
+use crate::source::server::exchange::Answer;
 use crate::source::server::path_map::ServerPath;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,7 @@ pub fn heads(answer: &Answer) -> Result<ClaimedHeads, Error> {
     let mut heads = ClaimedHeads::new();
     for (key, value) in details {
         let Some((context, store)) = head_key(key) else { continue };
-        let head = value.as_i64().and_then(head_of);
+        let head = value.as_i64().and_then(|number| head_of(number).ok());
         heads.insert(
             (context.to_owned(), store),
             head.ok_or_else(|| answer.unexpected("a token in every head"))?,
@@ -86,12 +86,15 @@ fn head_key(key: &str) -> Option<(&str, Store)> {
 }
 
 /// -1 says that the store is empty.
-fn head_of(number: i64) -> Option<Option<Token>> {
+fn head_of(number: i64) -> Result<Option<Token>, NoToken> {
     match number {
-        -1 => Some(None),
-        _ => u64::try_from(number).ok().and_then(Token::new).map(Some),
+        -1 => Ok(None),
+        _ => u64::try_from(number).ok().and_then(Token::new).map(Some).ok_or(NoToken),
     }
 }
+
+/// A number that is no token, and not -1.
+struct NoToken;
 
 /// The listing of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +112,8 @@ impl Listed {
     pub fn read(answer: &Answer, store: Store) -> Result<Self, Error> {
         let wrong = || answer.unexpected("JSON with lastClosedSegment and filenames");
         let value = json(answer).ok_or_else(wrong)?;
-        let last = value.get("lastClosedSegment").and_then(Value::as_i64).and_then(head_of);
+        let last =
+            value.get("lastClosedSegment").and_then(Value::as_i64).and_then(|number| head_of(number).ok());
         let names = value.get("filenames").and_then(Value::as_array).ok_or_else(wrong)?;
         let files = files(answer, names, store)?;
         Ok(Self { last_closed: last.ok_or_else(wrong)?, lists_open: true, files })

@@ -4,161 +4,19 @@
 
 use crate::source::server::ServerOptions;
 use crate::source::server::Surroundings;
+use crate::source::server::connect::{address, http};
 use crate::source::server::error::Error;
+use crate::source::server::exchange::{Answer, Ask, Made, told};
 use crate::source::server::secret::Credentials;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Certificate, Method, Url};
-use std::fs;
+use reqwest::{Method, Url};
 use std::io::{self, Read};
-use std::path::Path;
 use std::time::Instant;
-
-/// Bytes of a listing: enough for the names of 130,000 segments, 30 TiB of history.
-pub const LISTING_MAX: usize = 32 << 20;
-/// Bytes of an answer that says something about the server, or names one path.
-pub const FACT_MAX: usize = 4 << 20;
-/// Letters of what a server said that are told.
-const TOLD: usize = 160;
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("axoniq-access-token");
 const CONTEXT: HeaderName = HeaderName::from_static("axoniq-context");
 const ERROR_CODE: HeaderName = HeaderName::from_static("axoniq-errorcode");
-
-/// What to ask.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    method: Method,
-    path: &'a str,
-    query: Vec<(&'a str, &'a str)>,
-    context: Option<&'a str>,
-    anonymous: bool,
-    limit: usize,
-}
-
-impl<'a> Ask<'a> {
-    /// A `GET`.
-    pub fn get(path: &'a str) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            query: Vec::new(),
-            context: None,
-            anonymous: false,
-            limit: FACT_MAX,
-        }
-    }
-
-    /// A `POST` without a body.
-    pub fn post(path: &'a str) -> Self {
-        Self { method: Method::POST, ..Self::get(path) }
-    }
-
-    /// With a parameter.
-    #[must_use]
-    pub fn with(mut self, key: &'a str, value: &'a str) -> Self {
-        self.query.push((key, value));
-        self
-    }
-
-    /// On behalf of a context: a token may be good for one context only.
-    #[must_use]
-    pub fn of_context(self, context: &'a str) -> Self {
-        Self { context: Some(context), ..self }
-    }
-
-    /// Without credentials.
-    #[must_use]
-    pub fn anonymous(self) -> Self {
-        Self { anonymous: true, ..self }
-    }
-
-    /// With another limit on the bytes of the answer.
-    #[must_use]
-    pub fn at_most(self, limit: usize) -> Self {
-        Self { limit, ..self }
-    }
-}
-
-/// An answer, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The request, as errors tell it: `GET http://node:8024/v1/public/me`.
-    pub request: String,
-    /// The status.
-    pub status: u16,
-    /// The header `AxonIQ-ErrorCode`.
-    pub code: Option<String>,
-    /// Where a redirect leads.
-    pub location: Option<String>,
-    /// The server's clock, milliseconds since 1970, if it says it. In whole seconds.
-    pub server_ms: Option<i64>,
-    /// The body, without the secret that we sent.
-    pub body: String,
-}
-
-impl Answer {
-    /// Whether the server does not know what was asked.
-    pub fn is_unknown(&self) -> bool {
-        matches!(self.status, 404 | 405)
-    }
-
-    /// The answer, if it is a success.
-    pub fn success(self) -> Result<Self, Error> {
-        let Self { request, status, .. } = &self;
-        let (request, status) = (request.clone(), *status);
-        match status {
-            200 => Ok(self),
-            300..=399 => {
-                let location = told(self.location.as_deref().unwrap_or("without saying where"));
-                Err(Error::Redirect { request, status, location })
-            }
-            401 => Err(Error::Unauthorized { request }),
-            403 => Err(Error::Forbidden { request, why: told(&self.body) }),
-            _ => Err(Error::Status { request, status, why: self.words() }),
-        }
-    }
-
-    /// What the server said: its code, then its words.
-    fn words(&self) -> String {
-        let said = told(&self.body);
-        match &self.code {
-            Some(code) if !said.contains(code.as_str()) => told(&format!("[{code}] {said}")),
-            _ => said,
-        }
-    }
-
-    /// The error for an answer that is not what was asked for.
-    pub fn unexpected(&self, expected: &'static str) -> Error {
-        let found = if self.body.is_empty() { "empty".to_owned() } else { format!("'{}'", told(&self.body)) };
-        Error::Unexpected { request: self.request.clone(), expected, found }
-    }
-}
-
-/// The first words of a text, on one line.
-fn told(text: &str) -> String {
-    let text = text.trim();
-    let line: String = text.chars().take(TOLD).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    match (line.is_empty(), text.chars().nth(TOLD)) {
-        (true, _) => "without a word".to_owned(),
-        (_, None) => line,
-        (_, Some(_)) => format!("{line}…"),
-    }
-}
-
-/// A request that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// When it began, milliseconds since 1970.
-    pub at_ms: i64,
-    /// Method, path and parameters.
-    pub what: String,
-    /// The status, or a word for why there is none.
-    pub result: String,
-    /// How long it took.
-    pub took_ms: i64,
-}
 
 /// Asks a server.
 #[derive(Debug)]
@@ -376,54 +234,8 @@ fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The last cause says most.
-fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     told(&chain(error).last().map(ToString::to_string).unwrap_or_default())
-}
-
-/// An address without credentials, parameters and fragment. What was typed is not repeated: it may hold a password.
-fn address(text: &str) -> Result<Url, Error> {
-    let wrong = |why: &str| Err(Error::Address { why: why.to_owned() });
-    let Ok(url) = Url::parse(text.trim()) else { return wrong("give one like http://node:8024") };
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong("name the user with --user, and its password in a file with --password-file");
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return wrong("give one like http://node:8024");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return wrong("it ends with the port, or with the context path");
-    }
-    Ok(url)
-}
-
-fn http(options: &ServerOptions, address: &Url) -> Result<reqwest::blocking::Client, Error> {
-    // Whoever was there first is as good: it is the same provider.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::blocking::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .pool_max_idle_per_host(0)
-        .connect_timeout(options.timeout)
-        .timeout(options.timeout)
-        .user_agent(concat!("segvault/", env!("CARGO_PKG_VERSION")))
-        .tls_danger_accept_invalid_certs(options.insecure);
-    let builder = match &options.ca_cert {
-        Some(path) => builder.tls_certs_only(certificates(path)?),
-        // Without TLS the certificates of this machine are not needed, and a container may have none.
-        None if address.scheme() == "http" => builder.tls_certs_only([]),
-        None => builder,
-    };
-    builder.build().map_err(|error| Error::Setup { why: deepest(&error) })
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    let wrong = |why: String| Error::Certificate { path: path.to_path_buf(), why };
-    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(deepest(&error)))?;
-    if found.is_empty() { Err(wrong("it is none".to_owned())) } else { Ok(found) }
 }
 
 /// `Mon, 23 Nov 2026 15:04:05 GMT`.

@@ -1,11 +1,13 @@
 //! A running Axon Server, asked through its REST interface. Only asked: what may follow from an answer is decided in [`crate::source::live`].
 //!
-//! [`client`] sends requests and bounds their answers in size and time, [`answers`] reads them, [`path_map`] knows where the server's paths
+//! [`client`] sends requests ([`exchange`]) and bounds their answers in size and time, [`answers`] reads them, [`path_map`] knows where the server's paths
 //! lead here, [`secret`] keeps tokens and passwords out of everything that is shown, [`error`] says what went wrong, one variant for each way.
 
 pub mod answers;
 pub mod client;
+mod connect;
 pub mod error;
+pub mod exchange;
 pub mod path_map;
 pub mod secret;
 

@@ -260,6 +260,9 @@ fn rewritten(bytes: &[u8]) -> Vec<u8> {
     new.at(event.timestamp).carrying("transformed").encode()
 }
 
+/// The last token of each store.
+pub type Heads = BTreeMap<(String, Store), Option<u64>>;
+
 /// A node: its contexts in `data/`, the zips of its control database in `backups/`.
 #[derive(Debug)]
 pub struct Node {
@@ -270,7 +273,7 @@ pub struct Node {
     /// Whether events are transformed (2023).
     pub transforms: bool,
     /// The heads when a zip was made, and its name.
-    pub captures: Vec<(String, BTreeMap<(String, Store), Option<u64>>)>,
+    pub captures: Vec<(String, Heads)>,
     zips: u64,
 }
 
@@ -320,7 +323,7 @@ impl Node {
         &self.stores[&(context.to_owned(), store)]
     }
 
-    pub fn heads(&self) -> BTreeMap<(String, Store), Option<u64>> {
+    pub fn heads(&self) -> Heads {
         self.stores.iter().map(|(key, store)| (key.clone(), store.head())).collect()
     }
 
