@@ -70,6 +70,8 @@ pub struct LiveSource {
     lists_older: bool,
     heads: ClaimedHeads,
     captured: Option<Captured>,
+    /// Every zip that was named: each request makes one of its own.
+    zips_named: BTreeSet<ServerPath>,
     remarks: Vec<Remark>,
     /// What the server said of transformations, by context: first and last.
     transformations: BTreeMap<String, (String, String)>,
@@ -92,6 +94,7 @@ impl LiveSource {
             lists_older: false,
             heads: ClaimedHeads::new(),
             captured: None,
+            zips_named: BTreeSet::new(),
             remarks: Vec::new(),
             transformations: BTreeMap::new(),
         })
@@ -177,6 +180,10 @@ impl LiveSource {
         let took_ms = (self.surroundings.now_ms)().saturating_sub(begun).max(0);
         let named = answers::zip_path(&answer)?;
         refuse_stale(&named, answer.server_ms, took_ms)?;
+        if !self.zips_named.insert(named.clone()) {
+            let why = "it named the same one before".to_owned();
+            return Err(server::Error::ZipRefused { named: named.to_string(), why }.into());
+        }
         let mut attempt = 0;
         loop {
             match zip::fetch(&self.options.path_map, &named, attempt + 1) {

@@ -29,6 +29,7 @@ use segvault::source::segment_bytes::SegmentBytes;
 use segvault::source::server::answers::ClaimedHeads;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -71,9 +72,12 @@ struct Stirred {
 
 impl Stirred {
     fn stir(&self) {
+        // Not each time: a history must not grow faster than it is read.
         let mut node = self.node.lock().unwrap();
-        let count = node.random.usize(0..=self.most);
-        node.steps(count);
+        if node.random.u8(0..4) == 0 {
+            let count = node.random.usize(0..=self.most);
+            node.steps(count);
+        }
     }
 }
 
@@ -396,17 +400,76 @@ fn a_hole_in_the_history_is_an_error_that_names_the_tokens() {
     assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
 }
 
+#[test]
+fn files_that_change_places_while_they_are_read_are_no_history() {
+    let world = World::quiet(Version::Se46);
+    let source = LiveSource::open(world.options(), still()).unwrap();
+    let paths: Vec<_> = {
+        let node = world.node.lock().unwrap();
+        let store = node.store("default", Store::Events);
+        let events = |at: usize| store.closed()[at + 1].number.get() - store.closed()[at].number.get();
+        let other = (1..5).find(|at| events(*at) != events(0)).expect("segments of different lengths");
+        [0, other].map(|at| store.path(store.closed()[at])).to_vec()
+    };
+    let repository = repository();
+    let mut source = Swapping { source, paths };
+    let error = backup::run(&repository, &mut source, &options(), &Unobserved).unwrap_err();
+    assert!(
+        matches!(error, engine::Error::Backup(backup::Error::Gap { .. } | backup::Error::Overlap { .. })),
+        "{error:?}"
+    );
+    assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
+}
+
+/// A source two of whose files change places when the control database has been captured.
+struct Swapping {
+    source: LiveSource,
+    paths: Vec<PathBuf>,
+}
+
+impl Source for Swapping {
+    fn identity(&self) -> Result<Identity, source::Error> {
+        self.source.identity()
+    }
+
+    fn listing(&mut self) -> Result<Listing, source::Error> {
+        self.source.listing()
+    }
+
+    fn control_db(&mut self) -> Result<ControlDbCapture, source::Error> {
+        if let [one, other] = self.paths.as_slice() {
+            let aside = one.with_extension("aside");
+            for (from, to) in [(one, &aside), (other, one), (&aside, other)] {
+                fs::rename(from, to).unwrap();
+            }
+            self.paths.clear();
+        }
+        self.source.control_db()
+    }
+
+    fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, source::Error> {
+        self.source.open(file)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+const LIES: u8 = 19;
+
 /// What a server may answer instead of the truth.
 fn lie_of(
+    kind: u8,
     random: &mut fastrand::Rng,
-    asked: &Asked,
-    truth: Reply,
+    root: &Path,
+    (asked, truth): (&Asked, Reply),
     kept: &mut BTreeMap<String, Reply>,
 ) -> Reply {
     let key = format!("{} {}", asked.path, asked.parameter("type").unwrap_or_default());
     let earlier = kept.insert(key, truth.clone());
     let others: Vec<Reply> = kept.values().cloned().collect();
-    match random.u8(0..18) {
+    match kind {
         0 => Reply::bare(500, ""),
         1 => Reply::bare(401, ""),
         2 => Reply::bare(403, "Invalid token\r\n"),
@@ -423,7 +486,19 @@ fn lie_of(
         14 => Reply::json(truth.text().replace("/default/", "/other/")),
         15 => Reply::new(200, "text/plain", truth.text().replace("/backups/", "/backups/../../")),
         16 => Reply::bare(404, ""),
+        17 => {
+            tear(random, root, &truth.text());
+            truth
+        }
         _ => truth.body(Body::Repeated(b'x', 40 << 20, 0)),
+    }
+}
+
+/// Cuts the zip that an answer names.
+fn tear(random: &mut fastrand::Rng, root: &Path, text: &str) {
+    if let Some(name) = text.strip_prefix("/axonserver/./") {
+        let file = fs::File::options().write(true).open(root.join(name)).unwrap();
+        file.set_len(random.u64(0..file.metadata().unwrap().len())).unwrap();
     }
 }
 
@@ -459,9 +534,17 @@ fn lying_round(seed: u64, tally: &mut Tally) {
     let (world, repository) = (busy_world(seed), repository());
     let mut random = fastrand::Rng::with_seed(seed ^ 0x0011_a12e);
     let rarely = *random.choice(&[4, 30, 100, 300]).unwrap();
+    // Half of the liars have one lie, which they repeat.
+    let stubborn = random.bool().then(|| random.u8(0..LIES));
     let mut kept = BTreeMap::new();
+    let root = world.root();
     world.rest.lie(move |asked, truth| {
-        if random.u32(0..rarely) == 0 { lie_of(&mut random, asked, truth, &mut kept) } else { truth }
+        let often = if stubborn.is_some() && asked.path.contains("/backup/") { 2 } else { rarely };
+        if random.u32(0..often) > 0 {
+            return truth;
+        }
+        let kind = stubborn.unwrap_or_else(|| random.u8(0..LIES));
+        lie_of(kind, &mut random, &root, (asked, truth), &mut kept)
     });
     for backup in 0..2 {
         let story = format!("lies, seed {seed}, backup {backup}");

@@ -368,6 +368,18 @@ mod a_control_db_zip {
     }
 
     #[test]
+    fn is_not_taken_twice() {
+        let world = World::quiet(Version::Core2023);
+        let mut source = world.source();
+        let (name, _) = captured(&mut source);
+        world.rest.lie(move |asked, reply| {
+            let again = Reply::new(200, "text/plain", format!("{ROOT}/backups/{name}"));
+            if asked.is("POST", "/createControlDbBackup") { again } else { reply }
+        });
+        assert!(matches!(server_error(source.control_db().unwrap_err()), Error::ZipRefused { .. }));
+    }
+
+    #[test]
     fn is_waited_for_and_refused_if_it_stays_torn_or_away() {
         let world = World::quiet(Version::Core2023);
         let zip = world.node.lock().unwrap().write_zip();
