@@ -1,10 +1,11 @@
-//! Signals set a flag, and nothing else: the verbs ask for it and end by themselves, with nothing half-made.
+//! Signals set a flag, and nothing else: the verbs ask for it and end by themselves, with nothing half-made. A second one ends the process
+//! where it stands, should it hang in a read of a dead disk: a crash loses nothing, and the next run tidies up.
 
 use crate::cli::exit::Exit;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The last signal that asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +15,14 @@ impl Signals {
     /// Listens from here on to Ctrl-C, SIGTERM and SIGHUP (the terminal was closed).
     pub(super) fn listen() -> io::Result<Self> {
         let signals = Self::default();
+        let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
+            let code = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
+            // What is registered first is done first: the second signal finds the flag that the first one has set.
+            let second = Arc::clone(&is_second);
+            signal_hook::flag::register_conditional_shutdown(signal, i32::from(code.code()), second)?;
+            signal_hook::flag::register(signal, Arc::clone(&is_second))?;
             signal_hook::flag::register_usize(signal, Arc::clone(&signals.0), number)?;
         }
         Ok(signals)

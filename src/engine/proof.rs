@@ -35,8 +35,8 @@ pub struct Proven {
     pub times: Option<Times>,
     /// Hash of the valid prefix.
     pub content: ContentHash,
-    /// Hash of all bytes that were handed over.
-    pub whole: ContentHash,
+    /// Hash of all bytes that were handed over, if that was asked for.
+    pub whole: Option<ContentHash>,
     /// The marks at which no transaction ends, or where hash or token are others.
     pub missed: Vec<Mark>,
 }
@@ -51,7 +51,7 @@ pub struct Prover {
     /// As many bytes as the next step needs.
     least: u64,
     prefix: Hasher,
-    whole: Hasher,
+    whole: Option<Hasher>,
     ending: Option<Ending>,
     transactions: u64,
     times: EventTimes,
@@ -77,13 +77,20 @@ impl Prover {
             window: Vec::new(),
             least: 0,
             prefix: naming.hasher(),
-            whole: naming.hasher(),
+            whole: None,
             ending: None,
             transactions: 0,
             times: EventTimes::None,
             marks: Vec::new(),
             missed: Vec::new(),
         }
+    }
+
+    /// Asks for the hash of all bytes, too: those of a damaged segment go on behind its valid prefix.
+    #[must_use]
+    pub fn with_whole(mut self) -> Self {
+        self.whole = Some(self.naming.hasher());
+        self
     }
 
     /// Asks for prefixes.
@@ -95,14 +102,11 @@ impl Prover {
         self
     }
 
-    /// Whether the valid prefix has ended: further bytes are only hashed.
-    pub fn has_ended(&self) -> bool {
-        self.ending.is_some()
-    }
-
     /// Takes the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.whole.update(bytes);
+        if let Some(whole) = &mut self.whole {
+            whole.update(bytes);
+        }
         if self.ending.is_some() {
             return;
         }
@@ -201,7 +205,7 @@ impl Prover {
             transactions: self.transactions,
             times,
             content: self.prefix.content(),
-            whole: self.whole.content(),
+            whole: self.whole.map(|whole| whole.content()),
             missed: self.missed,
         }
     }
@@ -255,7 +259,7 @@ mod tests {
     }
 
     fn prove(bytes: &[u8], piece: usize, marks: Vec<Mark>) -> Proven {
-        let mut prover = Prover::new(NAMING, token(7), bytes.len() as u64).with_marks(marks);
+        let mut prover = Prover::new(NAMING, token(7), bytes.len() as u64).with_whole().with_marks(marks);
         bytes.chunks(piece).for_each(|piece| prover.feed(piece));
         prover.finish()
     }
@@ -281,7 +285,7 @@ mod tests {
                 greatest: Timestamp(30),
             }),
             content: NAMING.content(&bytes[..ends[2]]),
-            whole: NAMING.content(&bytes),
+            whole: Some(NAMING.content(&bytes)),
             missed: vec![],
         };
         for piece in [1, 2, 3, 7, bytes.len()] {

@@ -103,11 +103,16 @@ impl<'a> Window<'a> {
         let mut filled = had;
         while filled < wanted {
             let at = offset.saturating_add(filled as u64);
-            let got = self.bytes.read_at(at, self.buffer.get_mut(filled..).unwrap_or_default())?;
-            if got == 0 {
-                break;
+            match self.bytes.read_at(at, self.buffer.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(got) => filled += got,
+                // What could be read before the bad place serves as far as it goes.
+                Err(_) if filled > had && filled >= least => break,
+                Err(error) => {
+                    self.buffer.truncate(filled);
+                    return Err(error);
+                }
             }
-            filled += got;
         }
         self.buffer.truncate(filled);
         Ok(())
@@ -131,8 +136,16 @@ pub fn walk(
     first: Token,
     visit: &mut dyn FnMut(&Transaction<'_>) -> Result<(), Error>,
 ) -> Result<Walked, Error> {
-    let mut window = Window::new(bytes);
-    let mut walker = Walker::new(first, bytes.length());
+    walk_window(&mut Window::new(bytes), first, visit)
+}
+
+/// The same through a window of which nothing before its head was dropped yet: what was looked at through it is not read again.
+pub fn walk_window(
+    window: &mut Window<'_>,
+    first: Token,
+    visit: &mut dyn FnMut(&Transaction<'_>) -> Result<(), Error>,
+) -> Result<Walked, Error> {
+    let mut walker = Walker::new(first, window.bytes.length());
     let mut least = HEADER_LENGTH + 4;
     loop {
         let offset = walker.offset();

@@ -143,7 +143,7 @@ fn people_get_text() {
     let (report, _) = desk.ends(0, &backup(fixtures::dir(SERVER)));
     assert!(report.contains("data/ in the directory given"), "what was taken is said: {report}");
     assert!(
-        report.contains("controldb1795381873164.zip is newer than all data"),
+        report.contains("newer than all data, and not taken: controldb1795381873164.zip"),
         "what was not taken is said: {report}"
     );
 }

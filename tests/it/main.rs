@@ -28,6 +28,8 @@ mod points;
 mod readme;
 mod restore;
 mod round_trip;
+mod second_reader;
+mod sees;
 mod server;
 mod source;
 mod store;

@@ -330,16 +330,22 @@ mod growth {
             Store::Events => found.last_token().get() <= last,
             Store::Snapshots => event::timestamp(found.event_bytes().last().unwrap()).unwrap().0 <= time,
         };
-        let mut end = segment::HEADER_LENGTH;
-        for found in segment::walk(bytes, name.number) {
-            if !was_there(&found) {
-                let mut kept = bytes[..end as usize].to_vec();
-                kept.resize(bytes.len(), 0);
-                return Some(kept);
-            }
-            end = found.end();
+        if store == Store::Events && next(bytes, name) <= last {
+            return Some(bytes.to_vec());
         }
-        Some(bytes.to_vec())
+        let there = segment::walk(bytes, name.number).take_while(was_there);
+        let end = there.last().map_or(segment::HEADER_LENGTH, |found| found.end());
+        // Open: the server rolls only when the next transaction does not fit.
+        let mut kept = bytes[..end as usize].to_vec();
+        kept.resize(bytes.len(), 0);
+        Some(kept)
+    }
+
+    /// The token behind a segment.
+    fn next(bytes: &[u8], name: SegmentName) -> u64 {
+        segment::walk(bytes, name.number)
+            .last()
+            .map_or(name.number.get(), |found| found.last_token().get() + 1)
     }
 
     /// The open segment grows twice, is sealed and followed, grows again, and so on to the end.

@@ -360,3 +360,78 @@ fn a_repository_that_is_locked_for_writing_is_verified_all_the_same() {
     assert_eq!((report.act, report.damaged_packs.len()), (None, 1));
     assert!(report.findings.iter().any(|finding| finding.what == "not-recorded"));
 }
+
+/// Whatever happens to a server, what its backups leave is well, and every point can be restored.
+#[test]
+fn random_lives_of_servers_leave_repositories_that_are_well() {
+    let (mut made, mut incomplete) = (0, 0);
+    for seed in 0..lives() {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let archive = Archive::new();
+        let mut server = Server::new("node", &["default", "billing"], seed);
+        let mut points = Vec::new();
+        for _ in 0..8 {
+            let older = server.clone();
+            for _ in 0..random.usize(1..4) {
+                live(&mut server, &mut random);
+            }
+            if random.u8(..) < 40 {
+                server = older;
+                server.restored += 1;
+                server.contexts.values_mut().for_each(|context| context.history.reseed(random.u64(..)));
+            }
+            points.extend(archive.try_backup(&mut server));
+        }
+        let report = archive.verify(true);
+        assert_eq!(report.worst(), None, "seed {seed}: {:#?}\n{}", bad(&report), server.describe());
+        for (at, point) in points.iter().enumerate() {
+            match archive.restore(point.number, &format!("out{at}")) {
+                Ok(restored) => incomplete += usize::from(!restored.verified),
+                Err(error) => panic!("seed {seed}: point {}: {error:?}\n{}", point.number, server.describe()),
+            }
+            made += 1;
+        }
+    }
+    assert!(
+        made > 150 && incomplete > 10,
+        "{made} points, {incomplete} of them with damage or holes: too tame"
+    );
+}
+
+/// How many lives; `SEGVAULT_LIVES=1000` tries more than an ordinary test run.
+fn lives() -> u64 {
+    std::env::var("SEGVAULT_LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(25)
+}
+
+fn live(server: &mut Server, random: &mut fastrand::Rng) {
+    let name = if random.bool() { "default" } else { "billing" };
+    let context = server.contexts.get_mut(name).unwrap();
+    match random.u8(0..10) {
+        0 => context.transform(random.usize(0..4)),
+        1 => context.compact(),
+        2 => context.purge(),
+        3 => {
+            context.events.roll_now();
+        }
+        4 => context.damaged.clear(),
+        5 => {
+            let images: Vec<_> = context.events.segments.values().cloned().collect();
+            let image = &images[random.usize(0..images.len())];
+            let mut bytes = image.bytes();
+            let at = random.usize(0..image.end() as usize);
+            bytes[at] ^= 8;
+            context.damaged.insert((Store::Events, image.name()), bytes);
+        }
+        6 => {
+            let gone =
+                *context.events.segments.keys().nth(random.usize(0..context.events.segments.len())).unwrap();
+            if context.events.open().name() != gone {
+                context.events.segments.remove(&gone);
+            }
+        }
+        _ => {
+            context.append(Store::Events, random.usize(1..10));
+            context.append(Store::Snapshots, random.usize(1..4));
+        }
+    }
+}

@@ -75,18 +75,28 @@ impl ArchivedLog {
         self.whole().filter_map(SegmentEntry::last_token).max()
     }
 
-    /// Another version of the segment with this number.
-    pub fn other_version(&self, name: SegmentName) -> Option<&SegmentEntry> {
-        self.whole()
-            .filter(|entry| entry.name.number == name.number && entry.name.version != name.version)
-            .max_by_key(|entry| entry.name.version)
+    /// The good copies and tails of all versions of a number.
+    fn versions(&self, number: Token) -> impl Iterator<Item = &SegmentEntry> {
+        let sealed = of_number(&self.sealed, number).iter().filter(|entry| entry.flaw.is_none());
+        sealed.chain(of_number(&self.tails, number))
     }
 
-    /// A segment of another number that holds one of the tokens `first..next`.
+    /// Of all versions of a number the one that reaches furthest; of those that reach as far, the highest.
+    pub fn longest(&self, number: Token) -> Option<&SegmentEntry> {
+        self.versions(number).max_by_key(|entry| (entry.events, entry.name.version))
+    }
+
+    /// Another version of the segment with this number: the one that reaches furthest.
+    pub fn other_version(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        self.versions(name.number)
+            .filter(|entry| entry.name.version != name.version)
+            .max_by_key(|entry| (entry.events, entry.name.version))
+    }
+
+    /// A segment of another number that holds one of the tokens `number..next`.
     pub fn overlapping(&self, number: Token, next: Token) -> Option<&SegmentEntry> {
-        self.whole().find(|entry| {
+        self.near(number, next).find(|entry| {
             entry.name.number != number
-                && entry.events > 0
                 && entry.name.number < next
                 && entry.next_token().is_some_and(|end| end > number)
         })
@@ -94,9 +104,34 @@ impl ArchivedLog {
 
     /// The segment that holds a token.
     pub fn holding(&self, token: Token) -> Option<&SegmentEntry> {
-        self.whole()
+        self.near(token, token.plus(1).unwrap_or(token))
             .find(|entry| entry.name.number <= token && entry.last_token().is_some_and(|last| last >= token))
     }
+
+    /// All that may hold one of the tokens `first..next`.
+    fn near(&self, first: Token, next: Token) -> impl Iterator<Item = &SegmentEntry> {
+        near(&self.sealed, first, next).chain(near(&self.tails, first, next))
+    }
+}
+
+/// The entries of one number, of sorted ones.
+fn of_number(entries: &[SegmentEntry], number: Token) -> &[SegmentEntry] {
+    let from = entries.partition_point(|entry| entry.name.number < number);
+    let behind = entries.get(from..).unwrap_or_default();
+    behind.get(..behind.partition_point(|entry| entry.name.number == number)).unwrap_or_default()
+}
+
+/// Good entries with events that begin within `first..next`, and those of the last number before: numbers do not overlap within a log, so that no
+/// other one reaches there.
+fn near(entries: &[SegmentEntry], first: Token, next: Token) -> impl Iterator<Item = &SegmentEntry> {
+    let counts = |entry: &&SegmentEntry| entry.flaw.is_none() && entry.events > 0;
+    let from = entries.partition_point(|entry| entry.name.number < first);
+    let to = entries.partition_point(|entry| entry.name.number < next).max(from);
+    let before = entries.get(..from).unwrap_or_default();
+    let last = before.iter().rev().find(counts).map(|entry| entry.name.number);
+    let begin = before.partition_point(|entry| last.is_none_or(|last| entry.name.number < last));
+    // Nothing, if `next` is not behind `first`, but what comes before.
+    entries.get(begin..to).unwrap_or_default().iter().filter(counts)
 }
 
 /// Both logs of a context within one incarnation.

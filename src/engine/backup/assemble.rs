@@ -6,11 +6,11 @@ use crate::axon::segment::Reason;
 use crate::axon::token::Token;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::context::SeenStore;
+use crate::engine::backup::flawed::keep_flawed;
 use crate::engine::backup::judge::Verdict;
 use crate::engine::backup::read::SeenSegment;
 use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::scan::Scan;
-use crate::engine::backup::scan::keep_flawed;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
@@ -20,6 +20,7 @@ use crate::repo::format::point::Claim;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::repo::format::record::PrefixProof;
+use crate::source;
 use crate::source::Source;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
@@ -107,8 +108,9 @@ impl Assembler<'_, '_> {
     fn sealed(&mut self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) -> Result<(), Error> {
         let mut entry = scan.entry.clone();
         if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
-            // The archived extents stay: they are what older points read. Only the hint is renewed.
-            entry = SegmentEntry { modified_ns: entry.modified_ns, ..archived.clone() };
+            // The archived extents stay: they are what older points read. Only the hints are renewed.
+            let (modified_ns, file_length) = (entry.modified_ns, entry.file_length);
+            entry = SegmentEntry { file_length, modified_ns, ..archived.clone() };
             if !self.has_chunks(&entry)? {
                 entry = scan.entry.clone();
             }
@@ -161,29 +163,44 @@ impl Assembler<'_, '_> {
     /// A damaged segment: its bytes are kept as they are; the point names the good copy, if there is one that reaches further.
     fn damaged(&mut self, out: &mut Assembled, scan: &Scan, reason: Reason) -> Result<(), Error> {
         out.report.damaged_segments += 1;
-        let bytes = self.source.open(&scan.file)?;
-        let flawed = keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason)?;
-        out.sealed.insert(flawed.key(), flawed.clone());
+        let flawed = self.flawed(scan, reason)?;
+        if let Some(flawed) = &flawed {
+            out.sealed.insert(flawed.key(), flawed.clone());
+        }
         self.keep_prefix(out, scan);
         let in_header = reason == Reason::HeaderChanged;
-        let reaches = |good: &&SegmentEntry| in_header || good.logical_end > scan.entry.logical_end;
+        let reaches = |good: &&SegmentEntry| {
+            let is_kept = scan.begins_with(good.logical_end, good.content);
+            in_header || good.logical_end >= scan.entry.logical_end || !is_kept
+        };
         let good = self.log.best(scan.file.name).filter(reaches).cloned();
         let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
         let at = if in_header { 0 } else { scan.entry.logical_end };
         let token = scan.entry.next_token().map_or(0, Token::get);
-        let text = format!("is damaged at byte {at}, from token {token} on: {reason}; {instead}");
+        let why = scan.unreadable.clone().unwrap_or_else(|| reason.to_string());
+        let text = format!("is damaged at byte {at}, from token {token} on: {why}; {instead}");
         let mut finding = self.finding(Weight::Incomplete, "damage", &scan.file, good.as_ref(), &text);
         finding.offset = Some(at);
         finding.first = scan.entry.next_token().map(Token::get);
         out.findings.push(finding);
         match good {
             Some(good) => self.name_archived(out, &good),
-            None if scan.file.is_volatile => out.claims.push((claim_on(&scan.entry), scan.entry.clone())),
-            None => {
-                out.tree.insert(flawed.key(), flawed);
-            }
+            None => name_flawed(out, scan, flawed),
         }
         Ok(())
+    }
+
+    /// The damaged bytes as they were found. None if they can't be read again.
+    fn flawed(&mut self, scan: &Scan, reason: Reason) -> Result<Option<SegmentEntry>, Error> {
+        let kept = match self.source.open(&scan.file) {
+            Ok(bytes) => keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason),
+            Err(error) => Err(error.into()),
+        };
+        match kept {
+            Ok(flawed) => Ok(Some(flawed)),
+            Err(Error::Source(source::Error::Io { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The valid prefix of a damaged segment is the longest one seen, unless more is archived.
@@ -193,7 +210,7 @@ impl Assembler<'_, '_> {
             scan.entry.logical_end > archived.logical_end
                 && scan.begins_with(archived.logical_end, archived.content)
         });
-        if goes_on {
+        if goes_on && scan.entry.logical_end > 0 {
             if let Some(tail) = self.log.tail(scan.file.name) {
                 out.proofs.push(PrefixProof {
                     name: tail.name,
@@ -264,6 +281,19 @@ impl Assembler<'_, '_> {
             last: entry.and_then(SegmentEntry::last_token).map(Token::get),
             text: format!("{} {text}", file.path.display()),
         }
+    }
+}
+
+/// Names what there is of a damaged segment: its bytes if it is sealed, else its valid prefix.
+fn name_flawed(out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
+    match flawed {
+        Some(flawed) if !scan.file.is_volatile => {
+            out.tree.insert(flawed.key(), flawed);
+        }
+        _ if scan.entry.logical_end > 0 => {
+            out.claims.push((claim_on(&scan.entry), scan.entry.clone()));
+        }
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@ use crate::axon::name::Store;
 use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::archived::incarnations;
+use crate::engine::backup::chain::refuse_overlaps;
 use crate::engine::backup::context::Comparer;
 use crate::engine::backup::context::SeenContext;
 use crate::engine::backup::proven::Known;
@@ -16,9 +17,11 @@ use crate::engine::backup::sources::branches;
 use crate::engine::backup::sources::decide;
 use crate::engine::backup::sources::prove_same_source;
 use crate::engine::backup::sources::refuse_other_cut;
+use crate::engine::draft::ContextRead;
+use crate::engine::draft::DraftWithSafepoints;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
-use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -56,16 +59,14 @@ impl Belonging<'_> {
         let which = (newest.incarnation, store);
         let twice = self.known.twice_read(self.repository, self.name, context, which)?;
         let proven = Proven { log: Some(newest.log(store)), twice };
-        let seen = reader.store(files, &proven, &archived.existing)?;
-        if is_one_chain(&seen) || !has_skipped(&seen) {
-            return Ok(seen);
-        }
-        // Tokens that do not fit together are proof enough that sizes and times have lied.
-        reader.store(files, &Proven::nothing(), &archived.existing)
+        let mut seen = reader.store(files, &proven, &archived.existing)?;
+        // Each one that is read may not fit the next one that was not.
+        while reader.doubtful(&mut seen, &archived.existing)? {}
+        Ok(seen)
     }
 
     /// Decides for all contexts; refuses what is the history of another source.
-    pub fn decide_all(&self, source: &dyn Source, seen: &[SeenContext]) -> Result<Vec<Decision>, Error> {
+    pub fn decide_all(&self, source: &dyn Source, seen: &[&SeenContext]) -> Result<Vec<Decision>, Error> {
         let comparer = Comparer { repository: self.repository, source };
         let mut decisions = Vec::with_capacity(seen.len());
         for context in seen {
@@ -85,15 +86,15 @@ impl Belonging<'_> {
             let is_made_anew =
                 decision.had_events && has_events(context) && !judged.shares() && !judged.has_damage();
             decision.is_another_history = decision.is_forked() || is_made_anew;
-            if let Some((store, fork)) = decision.judged.fork().filter(|_| self.options.no_fork) {
-                return Err(Comparer::refuse(context, store, fork));
+            if self.options.no_fork && decision.is_another_history {
+                return Err(Comparer::refuse(context, decision.judged.fork()));
             }
         }
         Ok(decisions)
     }
 
     /// Whether a context that is archived, but not part of this backup, shows that the source is the same. None if there is no such context.
-    fn left_out_share(&self, comparer: &Comparer<'_>, seen: &[SeenContext]) -> Result<Option<bool>, Error> {
+    fn left_out_share(&self, comparer: &Comparer<'_>, seen: &[&SeenContext]) -> Result<Option<bool>, Error> {
         let mut answer = None;
         for name in self.known.contexts_of(self.name) {
             if seen.iter().any(|context| context.name == name) {
@@ -119,31 +120,39 @@ impl Belonging<'_> {
     pub fn read_doubtful(
         &self,
         reader: &mut Reader<'_, '_>,
-        seen: &mut [SeenContext],
+        draft: &mut DraftWithSafepoints,
+        read: &mut [(ContextRead, SeenContext)],
         decisions: &[Decision],
     ) -> Result<bool, Error> {
         let mut any = false;
-        for (seen, decision) in seen.iter_mut().zip(decisions) {
-            if decision.is_another_history || decision.is_older {
-                any |= self.read_whole(reader, seen)?;
+        for (read, decision) in read.iter_mut().zip(decisions) {
+            let has_skipped = has_skipped(&read.1.snapshots.segments) || has_skipped(&read.1.events.segments);
+            if has_skipped && (decision.is_another_history || decision.is_older) {
+                self.read_whole(reader, draft, read)?;
+                any = true;
             }
         }
         Ok(any)
     }
 
-    /// Reads both stores of a context again, if any of their segments was not read. True if so.
-    fn read_whole(&self, reader: &mut Reader<'_, '_>, seen: &mut SeenContext) -> Result<bool, Error> {
-        let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(false) };
+    /// Reads both stores of a context again. Both, and in this order: snapshots that are newer than the events would rely on events that are not
+    /// there.
+    fn read_whole(
+        &self,
+        reader: &mut Reader<'_, '_>,
+        draft: &mut DraftWithSafepoints,
+        (proof, seen): &mut (ContextRead, SeenContext),
+    ) -> Result<(), Error> {
+        let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(()) };
         let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
-        let mut any = false;
-        for (store, place) in [(Store::Snapshots, &mut seen.snapshots), (Store::Events, &mut seen.events)] {
-            if has_skipped(&place.segments) {
-                let files = &listing.store(store).segments;
-                place.segments = reader.store(files, &Proven::nothing(), &archived.existing)?;
-                any = true;
-            }
-        }
-        Ok(any)
+        let now = |reader: &Reader<'_, '_>| Moment(reader.observer.now_ms());
+        let (all, nothing) = (&archived.existing, Proven::nothing());
+        seen.snapshots.segments = reader.store(&listing.snapshots.segments, &nothing, all)?;
+        let snapshots = draft.snapshots_read(&seen.name, now(reader));
+        seen.events.segments = reader.store(&listing.events.segments, &nothing, all)?;
+        *proof = draft.events_read(snapshots, now(reader));
+        refuse_overlaps(&seen.snapshots)?;
+        refuse_overlaps(&seen.events)
     }
 
     /// Begins a new incarnation for a context.
@@ -185,14 +194,6 @@ fn has_skipped(seen: &[SeenSegment]) -> bool {
     seen.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..)))
 }
 
-/// Whether each segment begins where the one before ends (or is another version of it).
-fn is_one_chain(seen: &[SeenSegment]) -> bool {
-    seen.iter().zip(seen.iter().skip(1)).all(|(one, other)| {
-        let next = one.entry().and_then(SegmentEntry::next_token);
-        one.name().number == other.name().number || next == Some(other.name().number)
-    })
-}
-
 fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {
     Finding {
         weight,
@@ -222,7 +223,7 @@ fn has_events(seen: &SeenContext) -> bool {
     seen.snapshots.has_events() || seen.events.has_events()
 }
 
-fn found(seen: &[SeenContext]) -> String {
+fn found(seen: &[&SeenContext]) -> String {
     let names: Vec<&str> = seen.iter().map(|context| context.name.as_str()).collect();
     let file = seen
         .iter()

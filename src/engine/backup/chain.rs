@@ -71,7 +71,7 @@ pub fn fill_holes(assembler: &Assembler<'_, '_>, out: &mut Assembled, seen: &See
             below += 1;
         } else if number > *last {
             above += 1;
-        } else if let Some(entry) = highest_version(log, number).cloned() {
+        } else if let Some(entry) = log.longest(number).cloned() {
             out.findings.push(hole(assembler, &entry));
             assembler.name_archived(out, &entry);
         }
@@ -102,6 +102,18 @@ fn hole(assembler: &Assembler<'_, '_>, entry: &SegmentEntry) -> Finding {
     finding
 }
 
+/// Says that the point ends before what is archived, wherever nothing else has said so.
+pub fn say_how_far_behind(assembler: &Assembler<'_, '_>, out: &mut Assembled, head: Option<u64>) {
+    let archived = assembler.log.head().map(Token::get);
+    let is_said = out.findings.iter().any(|finding| finding.what == "lag");
+    if archived > head && !is_said {
+        let reach =
+            |head: Option<u64>| head.map_or_else(|| "nothing".to_owned(), |head| format!("token {head}"));
+        let text = format!("what was seen ends at {}; the archive reaches {}", reach(head), reach(archived));
+        out.findings.push(about_store(assembler, Weight::Warning, "lag", &text));
+    }
+}
+
 fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: &str) -> Finding {
     Finding {
         weight,
@@ -114,10 +126,6 @@ fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: 
         last: None,
         text: format!("{} of {}: {text}", assembler.store, assembler.context),
     }
-}
-
-fn highest_version(log: &ArchivedLog, number: Token) -> Option<&SegmentEntry> {
-    log.whole().filter(|entry| entry.name.number == number).max_by_key(|entry| entry.name.version)
 }
 
 /// The chain that a restore would write: for each number the highest version.

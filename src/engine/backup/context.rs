@@ -14,9 +14,11 @@ use crate::engine::backup::judge::Judge;
 use crate::engine::backup::judge::Seen;
 use crate::engine::backup::judge::Verdict;
 use crate::engine::backup::read::SeenSegment;
+use crate::engine::backup::scan::Scan;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
 use crate::repo::store::Repository;
+use crate::source;
 use crate::source::Source;
 
 /// A context of the source, read.
@@ -48,6 +50,17 @@ pub struct SeenStore {
 }
 
 impl SeenStore {
+    /// The last token of its volatile segments: where the walk of [`head`](crate::engine::backup::read::head) ended when they were read.
+    pub fn head(&self) -> Option<Token> {
+        let mut next: Option<Token> = None;
+        for segment in self.segments.iter().filter(|segment| segment.file().is_volatile) {
+            let follows = next.is_none_or(|next| next == segment.name().number);
+            let Some(entry) = segment.entry().filter(|_| follows) else { break };
+            next = entry.next_token();
+        }
+        next.and_then(Token::before)
+    }
+
     /// Whether any event was seen.
     pub fn has_events(&self) -> bool {
         self.segments.iter().filter_map(SeenSegment::entry).any(|entry| entry.events > 0)
@@ -149,17 +162,29 @@ impl Comparer<'_> {
             SeenSegment::Unreadable(..) => {
                 Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
             }
-            SeenSegment::Scanned(scan) => {
-                let bytes = self.source.open(&scan.file)?;
-                let bytes = Bytes::Source(bytes.as_ref());
-                let next_number = behind
-                    .iter()
-                    .map(|other| other.name().number)
-                    .find(|number| *number > segment.name().number);
-                let (is_last, safepoint) = (behind.is_empty(), seen.safepoint);
-                judge.judge(&Seen { scan, bytes, is_last, safepoint, next_number })
-            }
+            SeenSegment::Scanned(scan) => match self.judge_scanned(judge, seen, scan, behind) {
+                // What can't be read twice is worth no more than what can't be read: nothing is proven of it.
+                Err(Error::Source(source::Error::Io { .. })) => {
+                    Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
+                }
+                verdict => verdict,
+            },
         }
+    }
+
+    fn judge_scanned(
+        &self,
+        judge: &Judge<'_>,
+        seen: &SeenStore,
+        scan: &Scan,
+        behind: &[SeenSegment],
+    ) -> Result<Verdict, Error> {
+        let bytes = self.source.open(&scan.file)?;
+        let bytes = Bytes::Source(bytes.as_ref());
+        let number = scan.file.name.number;
+        let next_number = behind.iter().map(|other| other.name().number).find(|other| *other > number);
+        let (is_last, safepoint) = (behind.is_empty(), seen.safepoint);
+        judge.judge(&Seen { scan, bytes, is_last, safepoint, next_number })
     }
 
     /// Whether a segment holds at least one archived transaction.
@@ -194,7 +219,8 @@ impl Comparer<'_> {
     ) -> Result<Option<Token>, Error> {
         let mut last = None;
         for (segment, verdict) in seen.segments.iter().zip(&judged.verdicts) {
-            let Some(archived) = log.best(segment.name()) else { continue };
+            let name = segment.name();
+            let Some(archived) = log.best(name).or_else(|| log.other_version(name)) else { continue };
             let seen_last = segment.entry().and_then(crate::repo::format::entry::SegmentEntry::last_token);
             match verdict {
                 Verdict::Forks(_) => return Ok(self.last_shared(segment, log)?.or(last)),
@@ -219,13 +245,15 @@ impl Comparer<'_> {
         Ok(ours.as_ref() == Some(&theirs))
     }
 
-    /// The error that names a fork.
-    pub fn refuse(seen: &SeenContext, store: Store, fork: &Fork) -> Error {
-        Error::Backup(backup::Error::Fork {
-            context: seen.name.clone(),
-            store: store.to_string(),
-            segment: fork.name.to_string(),
-            why: fork.why.to_owned(),
-        })
+    /// The error that names a fork; without one, not one event is the archived one.
+    pub fn refuse(seen: &SeenContext, fork: Option<(Store, &Fork)>) -> Error {
+        let (store, segment, why) = if let Some((store, fork)) = fork {
+            (store, fork.name.to_string(), fork.why)
+        } else {
+            let first = seen.events.segments.first().map(|segment| segment.name().to_string());
+            (Store::Events, first.unwrap_or_default(), "not one event is the archived one")
+        };
+        let (context, store) = (seen.name.clone(), store.to_string());
+        Error::Backup(backup::Error::Fork { context, store, segment, why: why.to_owned() })
     }
 }

@@ -10,6 +10,7 @@ use crate::axon::segment::Reason;
 use crate::axon::segment::Step;
 use crate::axon::segment::Transaction;
 use crate::axon::segment::Walker;
+use crate::axon::segment::flags;
 use crate::axon::token::Token;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::archived::prefix_hash;
@@ -21,9 +22,6 @@ use crate::engine::window::Window;
 use crate::engine::window::walk;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::store::Repository;
-
-/// Bytes that are compared at once.
-const COMPARED_AT_ONCE: u64 = 1 << 20;
 
 /// What a segment is, beside the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +118,13 @@ impl Seen<'_> {
         is_short && (self.scan.ending != Ending::Rolled || self.scan.noise)
     }
 
+    /// What walks on where the prefix ends; behind the header, if not even that could be read.
+    fn walker_behind(&self) -> Walker {
+        let entry = &self.scan.entry;
+        let token = entry.next_token().unwrap_or(entry.name.number);
+        Walker::resume(entry.logical_end.max(HEADER_LENGTH), token, self.bytes.length())
+    }
+
     /// Whether the prefix ends in something torn: not a clean end, or what looks like one with bytes behind it.
     fn is_torn(&self) -> bool {
         !self.scan.is_clean() || self.scan.noise
@@ -136,12 +141,19 @@ impl Judge<'_> {
         if let Some(other) = self.log.other_version(name) {
             return self.beside_other_version(seen, other);
         }
-        let next = seen.scan.entry.next_token().unwrap_or(name.number);
-        if let Some(other) = self.log.overlapping(name.number, next) {
-            let cut_at = name.number.max(other.name.number);
-            return Ok(seen.fork("its tokens overlap those of another segment in the archive", Some(cut_at)));
+        if let Some(fork) = self.overlap(seen) {
+            return Ok(fork);
         }
         Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
+    }
+
+    /// A fork, if another number is archived that holds one of its tokens.
+    fn overlap(&self, seen: &Seen<'_>) -> Option<Verdict> {
+        let number = seen.scan.file.name.number;
+        let next = seen.scan.entry.next_token().unwrap_or(number);
+        let other = self.log.overlapping(number, next)?;
+        let cut_at = number.max(other.name.number);
+        Some(seen.fork("its tokens overlap those of another segment in the archive", Some(cut_at)))
     }
 
     /// The same number and version is archived.
@@ -156,7 +168,7 @@ impl Judge<'_> {
         {
             return self.beside_other_bytes(seen, archived);
         }
-        if seen.is_torn() {
+        if seen.is_torn() || seen.ends_early() {
             return self.behind_damage(seen, archived);
         }
         if scan.file.is_volatile && seen.is_last {
@@ -165,18 +177,20 @@ impl Judge<'_> {
         Ok(seen.fork("it ends before what is archived of it", scan.entry.next_token()))
     }
 
-    /// Its bytes are not the archived ones. If that is true of the header alone (no CRC covers it), a sealed segment is damaged; that of an
-    /// open one may have been written anew by the server, which nobody can tell from another history.
+    /// Its bytes are not the archived ones. If that is true of bytes alone that no CRC covers (the header, the version of a transaction), a sealed
+    /// segment is damaged; an open one may have been written anew by the server, which nobody can tell from another history.
     fn beside_other_bytes(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
-        let end = seen.scan.entry.logical_end.min(archived.logical_end);
-        let theirs = Bytes::Archived(self.repository, archived);
-        let other_header = end >= HEADER_LENGTH
-            && read_exactly(theirs, 0, HEADER_LENGTH)? != read_exactly(seen.bytes, 0, HEADER_LENGTH)?;
-        if !other_header || !is_equal(theirs, seen.bytes, HEADER_LENGTH..end)? {
+        let own_end = seen.scan.entry.logical_end;
+        let end = own_end.min(archived.logical_end);
+        if !same_transactions(seen, Bytes::Archived(self.repository, archived), end)? {
             return Ok(seen.fork("it holds another transaction than archived", None));
         }
         if seen.scan.file.is_volatile || self.log.good(archived.name).is_none() {
-            return Ok(seen.fork("its header is not the archived one", None));
+            return Ok(seen.fork("its header, or that of a transaction, is not the archived one", None));
+        }
+        let is_cut_short = own_end < archived.logical_end && (seen.is_torn() || seen.ends_early());
+        if own_end != archived.logical_end && !is_cut_short {
+            return Ok(seen.fork("it ends elsewhere than what is archived of it", None));
         }
         Ok(Verdict::Damaged { reason: Reason::HeaderChanged, equal_behind: end > HEADER_LENGTH })
     }
@@ -188,7 +202,11 @@ impl Judge<'_> {
         if is_sealed && is_longer {
             return Ok(seen.fork("it goes on where it was sealed", archived.next_token()));
         }
-        if !is_sealed && is_damaged(seen)? {
+        if is_longer && let Some(fork) = self.beyond(seen)? {
+            return Ok(fork);
+        }
+        // Of a sealed one that holds all that is archived only the end can be damaged.
+        if !(is_sealed && seen.scan.is_clean()) && is_damaged(seen)? {
             return Ok(seen.damaged(false));
         }
         if is_sealed || (!is_longer && seen.scan.file.is_volatile) {
@@ -197,23 +215,31 @@ impl Judge<'_> {
         Ok(Verdict::Extends { tail: archived.logical_end })
     }
 
+    /// A fork, if what it holds beyond its archived self does not fit another segment that is archived.
+    fn beyond(&self, seen: &Seen<'_>) -> Result<Option<Verdict>, Error> {
+        if let Some(fork) = self.overlap(seen) {
+            return Ok(Some(fork));
+        }
+        match self.log.other_version(seen.scan.file.name) {
+            Some(other) => self.other_shape(seen, other),
+            None => Ok(None),
+        }
+    }
+
     /// Damage before the end of what is archived: transactions behind it are compared too.
     fn behind_damage(&self, seen: &Seen<'_>, archived: &SegmentEntry) -> Result<Verdict, Error> {
-        let scan = seen.scan;
-        let mut walker = Walker::resume(
-            scan.entry.logical_end,
-            scan.entry.next_token().unwrap_or(scan.file.name.number),
-            seen.bytes.length(),
-        );
+        let mut walker = seen.walker_behind();
         let mut window = Window::new(seen.bytes);
         let archived_bytes = Bytes::Archived(self.repository, archived);
         let mut equal_behind = false;
         while let Some((offset, block)) = next_behind(&mut walker, &mut window)? {
             let end = offset + block.len() as u64;
-            if end > archived.logical_end {
+            if offset >= archived.logical_end {
                 break;
             }
-            if read_exactly(archived_bytes, offset, block.len() as u64)? != block {
+            if end > archived.logical_end
+                || read_exactly(archived_bytes, offset, block.len() as u64)? != block
+            {
                 return Ok(seen.fork("behind damage it holds another transaction than archived", None));
             }
             equal_behind = true;
@@ -223,34 +249,55 @@ impl Judge<'_> {
 
     /// Another version of it is archived: the same tokens, cut into the same transactions, each event of the same aggregate and sequence.
     fn beside_other_version(&self, seen: &Seen<'_>, other: &SegmentEntry) -> Result<Verdict, Error> {
-        let mut theirs = Shape::default();
-        walk(Bytes::Archived(self.repository, other), other.name.number, &mut |t| theirs.take(t))?;
-        let mut ours = Shape::default();
-        walk(seen.bytes, seen.scan.file.name.number, &mut |t| ours.take(t))?;
-        let shorter_is_fine = seen.scan.file.is_volatile || self.log.good(other.name).is_none();
-        let fits = if shorter_is_fine || !seen.scan.is_clean() {
-            ours.is_prefix_of(&theirs) || theirs.is_prefix_of(&ours)
-        } else {
-            ours == theirs
-        };
-        if !fits {
-            return Ok(seen.fork("it is no transformed version of the segment in the archive", None));
+        if let Some(fork) = self.other_shape(seen, other)? {
+            return Ok(fork);
+        }
+        if let Some(fork) = self.overlap(seen) {
+            return Ok(fork);
         }
         Ok(if is_damaged(seen)? { seen.damaged(false) } else { Verdict::New })
     }
+
+    /// A fork, if it is no version of `other`. Each may hold less than the other only if it is not whole.
+    fn other_shape(&self, seen: &Seen<'_>, other: &SegmentEntry) -> Result<Option<Verdict>, Error> {
+        let archived = Bytes::Archived(self.repository, other);
+        let readable = is_readable(archived)? && is_readable(seen.bytes)?;
+        let theirs = Shape::of(archived, other, readable)?;
+        let ours = Shape::of(seen.bytes, &seen.scan.entry, readable)?;
+        let we_may_be_short =
+            (seen.scan.file.is_volatile && seen.is_last) || !seen.scan.is_clean() || seen.ends_early();
+        let they_may_be_short = self.log.good(other.name).is_none();
+        let fits = ours == theirs
+            || (we_may_be_short && ours.is_prefix_of(&theirs))
+            || (they_may_be_short && theirs.is_prefix_of(&ours));
+        let fork = || seen.fork("it is no transformed version of the segment in the archive", None);
+        Ok((!fits).then(fork))
+    }
 }
 
-/// Whether two segments hold the same bytes there.
-fn is_equal(one: Bytes<'_>, other: Bytes<'_>, range: std::ops::Range<u64>) -> Result<bool, Error> {
-    let mut at = range.start;
-    while at < range.end {
-        let length = (range.end - at).min(COMPARED_AT_ONCE);
-        if read_exactly(one, at, length)? != read_exactly(other, at, length)? {
-            return Ok(false);
+/// Whether up to `end` both hold the same transactions, whatever stands in the bytes that no CRC covers.
+fn same_transactions(seen: &Seen<'_>, theirs: Bytes<'_>, end: u64) -> Result<bool, Error> {
+    let mut window = Window::new(theirs);
+    let mut same = true;
+    walk(seen.bytes, seen.scan.file.name.number, &mut |transaction| {
+        if same && transaction.offset < end {
+            let other = window.at(transaction.offset, transaction.bytes.len())?;
+            let other = other.get(..transaction.bytes.len()).unwrap_or_default();
+            same = transaction.end() <= end && but_version(other) == but_version(transaction.bytes);
         }
-        at += length;
-    }
-    Ok(true)
+        Ok(())
+    })?;
+    Ok(same)
+}
+
+/// A transaction without its version: its size, and all behind.
+fn but_version(block: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    (block.get(..4), block.get(5..))
+}
+
+/// Whether its events are as the server was given them: other flags say that it changed (encrypted) what it stored.
+fn is_readable(bytes: Bytes<'_>) -> Result<bool, Error> {
+    Ok(flags(Window::new(bytes).at(0, 5)?).is_none_or(|flags| flags == 0))
 }
 
 /// Whether a segment is damaged, not only torn at its end: a good block behind what can't be read proves that something is lost.
@@ -258,10 +305,9 @@ fn is_damaged(seen: &Seen<'_>) -> Result<bool, Error> {
     if seen.is_damaged_alone() || seen.scan.is_clean() {
         return Ok(seen.is_damaged_alone());
     }
-    let entry = &seen.scan.entry;
-    let token = entry.next_token().unwrap_or(entry.name.number);
-    let mut walker = Walker::resume(entry.logical_end, token, seen.bytes.length());
-    Ok(next_behind(&mut walker, &mut Window::new(seen.bytes))?.is_some())
+    let found = next_behind(&mut seen.walker_behind(), &mut Window::new(seen.bytes))?;
+    // What is whole by now was only being written when it was read.
+    Ok(found.is_some_and(|(offset, _)| offset > seen.scan.entry.logical_end.max(HEADER_LENGTH)))
 }
 
 /// The next good block at or behind a damaged one: its offset and its bytes. None where the sizes lead no further.
@@ -287,12 +333,23 @@ struct Shape {
 }
 
 impl Shape {
-    #[expect(clippy::unnecessary_wraps, reason = "the signature of a visitor")]
-    fn take(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
+    /// The shape of the valid prefix of `entry`, which lies in `bytes`; of events that can't be read only their count.
+    fn of(bytes: Bytes<'_>, entry: &SegmentEntry, readable: bool) -> Result<Self, Error> {
+        let mut shape = Self::default();
+        walk(bytes, entry.name.number, &mut |transaction| {
+            // An open segment may have grown since.
+            if transaction.end() <= entry.logical_end {
+                shape.take(transaction, readable);
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn take(&mut self, transaction: &Transaction<'_>, readable: bool) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&transaction.events.to_le_bytes());
-        for bytes in transaction.event_bytes() {
-            // An event that can't be read (an encrypting transformer) says nothing; its count does.
+        for bytes in transaction.event_bytes().filter(|_| readable) {
             let event = Event::parse(bytes).unwrap_or_default();
             hasher.update(&(event.aggregate_identifier.len() as u64).to_le_bytes());
             hasher.update(event.aggregate_identifier.as_bytes());
@@ -301,7 +358,6 @@ impl Shape {
         let hash = hasher.finalize();
         self.transactions
             .push(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
-        Ok(())
     }
 
     fn is_prefix_of(&self, other: &Self) -> bool {

@@ -12,6 +12,7 @@ pub mod chain;
 pub mod context;
 pub mod control_db;
 pub mod error;
+pub mod flawed;
 pub mod judge;
 pub mod live;
 pub mod place;

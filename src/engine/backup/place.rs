@@ -10,6 +10,7 @@ use crate::engine::backup::assemble::Assembled;
 use crate::engine::backup::assemble::Assembler;
 use crate::engine::backup::chain::Span;
 use crate::engine::backup::chain::fill_holes;
+use crate::engine::backup::chain::say_how_far_behind;
 use crate::engine::backup::chain::span;
 use crate::engine::backup::context::JudgedContext;
 use crate::engine::backup::context::SeenContext;
@@ -131,6 +132,7 @@ impl Placer<'_, '_> {
         let mut out = assembler.assemble(seen, verdicts)?;
         fill_holes(&assembler, &mut out, seen);
         let span = span(&assembler, &mut out);
+        say_how_far_behind(&assembler, &mut out, span.head);
         Ok((out, span))
     }
 

@@ -16,6 +16,7 @@ use crate::source;
 use crate::source::Source;
 use crate::source::listing::StoreFile;
 use crate::source::segment_bytes::SegmentBytes;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 
 /// A segment of the source.
@@ -69,6 +70,8 @@ pub struct Reader<'a, 's> {
     pub source: &'a dyn Source,
     /// Who watches.
     pub observer: &'a dyn Observer,
+    /// Whether nothing is begun again any more: then a file that vanished is one that can't be read.
+    pub is_last: bool,
 }
 
 /// What need not be read again.
@@ -118,6 +121,21 @@ impl Reader<'_, '_> {
         Ok(seen)
     }
 
+    /// Reads those segments again that were not read, and do not fit a neighbour that was: their sizes and times have lied. True if there were any.
+    pub fn doubtful(
+        &mut self,
+        seen: &mut [SeenSegment],
+        archived: &[ArchivedContext],
+    ) -> Result<bool, Error> {
+        let mut any = false;
+        for at in misfits(seen) {
+            let Some(place) = seen.get_mut(at) else { continue };
+            *place = self.segment(&place.file().clone(), &Proven::nothing(), archived)?;
+            any = true;
+        }
+        Ok(any)
+    }
+
     fn segment(
         &mut self,
         file: &StoreFile,
@@ -136,6 +154,9 @@ impl Reader<'_, '_> {
                 file.clone(),
                 format!("{} can't be read: {source}", path.display()),
             )),
+            Err(Error::Source(gone @ source::Error::Vanished { .. })) if self.is_last => {
+                Ok(SeenSegment::Unreadable(file.clone(), gone.to_string()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -154,6 +175,23 @@ impl Reader<'_, '_> {
         }
         Ok(true)
     }
+}
+
+/// The segments that were not read and do not begin or end where a neighbour that was read does. Two neighbours that were not read fit as they did
+/// when they were.
+fn misfits(seen: &[SeenSegment]) -> BTreeSet<usize> {
+    let is_skipped = |segment: &SeenSegment| matches!(segment, SeenSegment::Skipped(..));
+    let pairs = seen.iter().zip(seen.iter().skip(1)).enumerate();
+    pairs
+        .filter(|(_, (one, other))| is_skipped(one) != is_skipped(other) && !fit(one, other))
+        .map(|(at, (one, _))| if is_skipped(one) { at } else { at + 1 })
+        .collect()
+}
+
+/// Whether one segment begins where the one before ends, or is another version of it.
+fn fit(one: &SeenSegment, other: &SeenSegment) -> bool {
+    let next = one.entry().and_then(SegmentEntry::next_token);
+    one.name().number == other.name().number || next == Some(other.name().number)
 }
 
 /// The lengths at which the hash of a segment's prefix is wanted: those archived of it, in any incarnation.

@@ -106,8 +106,8 @@ impl<'a> Attempt<'a, '_> {
         let at = self.now();
         let identity = self.source.identity()?;
         let name = self.options.source.clone().unwrap_or(identity.name);
-        let everything = self.source.listing()?;
-        let left_out = selection::left_out(&everything, self.options)?;
+        let first = self.source.listing()?;
+        selection::left_out(&first, self.options)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
         let draft = Draft::begin(
             Opening { program, source: name.clone(), tags, facts: identity.facts },
@@ -121,8 +121,9 @@ impl<'a> Attempt<'a, '_> {
         let draft = draft.control_db(control_db.manifest.clone(), self.now());
 
         let everything = self.source.listing()?;
+        let left_out = selection::left_out(&everything, self.options)?;
         let listing = selection::keep(&everything, &left_out);
-        let heads = self.heads(&listing)?;
+        let (heads, unread) = self.heads(&listing)?;
         let mut draft = draft.safepoints(self.now());
 
         let belonging = Belonging {
@@ -132,13 +133,15 @@ impl<'a> Attempt<'a, '_> {
             options: self.options,
             everything: &everything,
         };
-        let read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
-        let (proofs, seen): (Vec<ContextRead>, Vec<SeenContext>) = read.into_iter().unzip();
-        let placed = self.place_all(&mut sink, &belonging, seen)?;
+        let mut read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
+        let placed = self.place_all(&mut sink, &belonging, &mut draft, &mut read)?;
         live::refuse_behind(&*self.source, &placed)?;
-        let unsettled = self.recheck(&listing, &heads)?;
+        let furthest = furthest(heads, all_seen(&read).into_iter());
+        let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest)?;
+        let findings = [unread, unsettled.as_deref().map(unsettled_finding).into_iter().collect()].concat();
+        let proofs = read.into_iter().map(|(proof, _)| proof).collect();
         draft.know(self.source.facts());
-        let finished = self.finish(draft, proofs, placed, (left_out, unsettled), &control_db);
+        let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
         self.publish(sink, finished, at)
     }
 
@@ -151,13 +154,30 @@ impl<'a> Attempt<'a, '_> {
         Ok(Sink::Stored(Box::new(session)))
     }
 
-    /// The last token of each store's longest valid prefix, as it is now.
-    fn heads(&self, listing: &Listing) -> Result<Heads, Error> {
-        let source = &*self.source;
-        let of = |context: &ContextListing| -> Result<[Option<Token>; 2], Error> {
-            Ok([head(source, &context.snapshots.segments)?, head(source, &context.events.segments)?])
-        };
-        listing.contexts.iter().map(|(name, context)| Ok((name.clone(), of(context)?))).collect()
+    /// The last token of each store's longest valid prefix, as it is now; and those stores whose head can't be read: nothing says how far their
+    /// history must reach, so that no point with them is complete.
+    fn heads(&self, listing: &Listing) -> Result<(Heads, Vec<Finding>), Error> {
+        let (mut heads, mut unread) = (Heads::new(), Vec::new());
+        for (name, context) in &listing.contexts {
+            let mut of = |store: Store| match head(&*self.source, &context.store(store).segments) {
+                Err(Error::Source(error)) if self.is_borne(&error) => {
+                    unread.push(headless_finding(name, store, &error));
+                    Ok(None)
+                }
+                result => result,
+            };
+            heads.insert(name.clone(), [of(Store::Snapshots)?, of(Store::Events)?]);
+        }
+        Ok((heads, unread))
+    }
+
+    /// Whether an error of the source makes the point incomplete, no more.
+    fn is_borne(&self, error: &source::Error) -> bool {
+        match error {
+            source::Error::Io { .. } => true,
+            source::Error::Vanished { .. } => self.is_last,
+            _ => false,
+        }
     }
 
     /// Reads all contexts: of each the snapshots first, then the events.
@@ -173,7 +193,8 @@ impl<'a> Attempt<'a, '_> {
         let mut read = Vec::new();
         for (name, context) in &listing.contexts {
             let [snapshots_head, events_head] = heads.get(name).copied().unwrap_or_default();
-            let mut reader = Reader { sink, source: &*self.source, observer: self.observer };
+            let mut reader =
+                Reader { sink, source: &*self.source, observer: self.observer, is_last: self.is_last };
             let snapshots = belonging.read_store(&mut reader, name, (Store::Snapshots, context))?;
             let proof = draft.snapshots_read(name, self.now());
             let events = belonging.read_store(&mut reader, name, (Store::Events, context))?;
@@ -195,16 +216,17 @@ impl<'a> Attempt<'a, '_> {
         &self,
         sink: &mut Sink<'_>,
         belonging: &Belonging<'_>,
-        mut seen: Vec<SeenContext>,
+        draft: &mut DraftWithSafepoints,
+        read: &mut [(ContextRead, SeenContext)],
     ) -> Result<Vec<Placed>, Error> {
         let source = &*self.source;
-        let mut decisions = belonging.decide_all(source, &seen)?;
-        let mut reader = Reader { sink, source, observer: self.observer };
-        if belonging.read_doubtful(&mut reader, &mut seen, &decisions)? {
-            decisions = belonging.decide_all(source, &seen)?;
+        let mut decisions = belonging.decide_all(source, &all_seen(read))?;
+        let mut reader = Reader { sink, source, observer: self.observer, is_last: self.is_last };
+        if belonging.read_doubtful(&mut reader, draft, read, &decisions)? {
+            decisions = belonging.decide_all(source, &all_seen(read))?;
         }
         let mut placed = Vec::new();
-        for (seen, decision) in seen.iter().zip(&mut decisions) {
+        for (seen, decision) in all_seen(read).into_iter().zip(&mut decisions) {
             if decision.is_another_history {
                 belonging.branch_off(source, seen, decision)?;
             }
@@ -218,18 +240,12 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// Step 6: versions and heads again. What changed, if something did.
-    fn recheck(&mut self, before: &Listing, heads: &Heads) -> Result<Option<String>, Error> {
-        let everything = self.source.listing()?;
-        let now = Listing {
-            contexts: everything
-                .contexts
-                .into_iter()
-                .filter(|(name, _)| before.contexts.contains_key(name))
-                .collect(),
-        };
-        let changed = match selection::changed(before, &now) {
+    fn recheck(&mut self, before: [&Listing; 2], heads: &Heads) -> Result<Option<String>, Error> {
+        let mut now = self.source.listing()?;
+        now.contexts.retain(|name, _| heads.contains_key(name));
+        let changed = match before.into_iter().find_map(|before| selection::changed(before, &now)) {
             Some(what) => Some(what),
-            None => went_back(heads, &self.heads(&now)?),
+            None => went_back(heads, &self.heads(&now)?.0),
         };
         match changed {
             Some(what) if !self.is_last => Err(Error::Unsettled { what }),
@@ -242,10 +258,9 @@ impl<'a> Attempt<'a, '_> {
         mut draft: DraftWithSafepoints,
         proofs: Vec<ContextRead>,
         placed: Vec<Placed>,
-        (left_out, unsettled): (Vec<String>, Option<String>),
+        (left_out, mut findings): (Vec<String>, Vec<Finding>),
         control_db: &ArchivedControlDb,
     ) -> Finished {
-        let mut findings: Vec<Finding> = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         findings.extend(live::findings(self.source.remarks()));
         findings.extend(control_db.findings.iter().cloned());
         let (mut states, mut reports) = (Vec::new(), Vec::new());
@@ -290,12 +305,41 @@ fn bytes_of(context: &ContextListing) -> u64 {
     context.snapshots.segments.iter().chain(&context.events.segments).map(|file| file.length).sum()
 }
 
+fn all_seen(read: &[(ContextRead, SeenContext)]) -> Vec<&SeenContext> {
+    read.iter().map(|(_, seen)| seen).collect()
+}
+
+/// How far each store reached: when its head was read, and when its segments were.
+fn furthest<'s>(mut heads: Heads, seen: impl Iterator<Item = &'s SeenContext>) -> Heads {
+    for context in seen {
+        if let Some([snapshots, events]) = heads.get_mut(&context.name) {
+            *snapshots = (*snapshots).max(context.snapshots.head());
+            *events = (*events).max(context.events.head());
+        }
+    }
+    heads
+}
+
 /// A head that is lower than before: a power loss, a purge, a restore of the server under our feet.
 fn went_back(before: &Heads, now: &Heads) -> Option<String> {
     before.iter().find_map(|(name, heads)| {
         let lower = now.get(name).is_none_or(|now| now.iter().zip(heads).any(|(now, before)| now < before));
         lower.then(|| format!("the head of {name} went back"))
     })
+}
+
+fn headless_finding(context: &str, store: Store, error: &source::Error) -> Finding {
+    Finding {
+        weight: Weight::Incomplete,
+        what: "unreadable".to_owned(),
+        context: Some(context.to_owned()),
+        store: Some(store.to_string()),
+        file: None,
+        offset: None,
+        first: None,
+        last: None,
+        text: format!("the head of {store} of {context} can't be read: {error}"),
+    }
 }
 
 fn unsettled_finding(what: &str) -> Finding {

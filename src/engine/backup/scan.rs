@@ -6,6 +6,7 @@ use crate::axon::segment::HEADER_LENGTH;
 use crate::axon::segment::Reason;
 use crate::axon::segment::Transaction;
 use crate::axon::time::Times;
+use crate::engine::backup::flawed::Behind;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
 use crate::engine::observe::Event;
@@ -13,12 +14,11 @@ use crate::engine::observe::Observer;
 use crate::engine::window::Bytes;
 use crate::engine::window::Walked;
 use crate::engine::window::Window;
-use crate::engine::window::walk;
+use crate::engine::window::walk_window;
 use crate::repo::chunking::Cutter;
 use crate::repo::chunking::Profile;
 use crate::repo::format::entry::End;
 use crate::repo::format::entry::Extent;
-use crate::repo::format::entry::Flaw;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::ContentHash;
@@ -26,6 +26,7 @@ use crate::repo::format::id::Hasher;
 use crate::repo::format::limits::TRANSACTION_CUT;
 use crate::repo::format::pack::PackKind;
 use crate::repo::format::time_map::TimeMapBuilder;
+use crate::source;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
 
@@ -38,12 +39,14 @@ pub struct Scan {
     pub ending: Ending,
     /// The valid prefix, as an entry.
     pub entry: SegmentEntry,
-    /// The whole file as it was found, where that is more than the prefix: set only if asked for by [`keep_flawed`].
-    pub flawed: Option<SegmentEntry>,
     /// Whether anything but zeros stands behind the prefix and its end.
     pub noise: bool,
     /// Hashes of the prefixes that were asked for, as far as they end at a transaction of this segment.
     pub checkpoints: BTreeMap<u64, ContentHash>,
+    /// The hash of the prefix, to go on with; only where something stands behind it that is no proper end.
+    pub(super) prefix: Option<Box<Hasher>>,
+    /// Why no more of it could be read, if that is why it stopped.
+    pub unreadable: Option<String>,
 }
 
 impl Scan {
@@ -62,7 +65,8 @@ impl Scan {
 
     /// Whether the first `length` bytes are known to hash to `content`.
     pub fn begins_with(&self, length: u64, content: ContentHash) -> bool {
-        self.checkpoints.get(&length) == Some(&content)
+        // Everything begins with nothing.
+        length == 0 || self.checkpoints.get(&length) == Some(&content)
     }
 }
 
@@ -80,6 +84,8 @@ pub struct Scanner<'a, 's> {
     checkpoints: BTreeMap<u64, ContentHash>,
     events: u64,
     transactions: u64,
+    /// Where the last transaction ended.
+    end: u64,
     times: TimesSoFar,
     map: TimeMapBuilder,
 }
@@ -116,20 +122,54 @@ pub fn scan(
         checkpoints: BTreeMap::new(),
         events: 0,
         transactions: 0,
+        end: 0,
         times: TimesSoFar::None,
         map: TimeMapBuilder::new(),
     };
-    let head = Window::new(bytes).at(0, 5)?.to_vec();
-    let readable = head.get(1..5) == Some(&[0; 4]);
-    let walked =
-        walk(bytes, file.name.number, &mut |transaction| scanner.take(transaction, &head, readable))?;
-    if walked.logical_end == HEADER_LENGTH {
-        scanner.header(&head)?;
-    }
-    scanner.finish(file, bytes, walked)
+    let (walked, unreadable) = scanner.walk(file, bytes)?;
+    let scan = scanner.finish(file, bytes, walked)?;
+    Ok(Scan { unreadable, ..scan })
+}
+
+/// The header of a segment, as far as it is there, through the window through which it is walked then: a header that was being written must not be
+/// taken together with transactions that came later.
+fn header_of(window: &mut Window<'_>) -> Result<Vec<u8>, Error> {
+    let head = window.at(0, 5)?;
+    Ok(head.get(..5).unwrap_or(head).to_vec())
 }
 
 impl Scanner<'_, '_> {
+    /// Takes all transactions. A read error ends the valid prefix: what could be read before it is history all the same.
+    fn walk(&mut self, file: &StoreFile, bytes: Bytes<'_>) -> Result<(Walked, Option<String>), Error> {
+        let mut window = Window::new(bytes);
+        let head = header_of(&mut window)?;
+        let readable = head.get(1..5) == Some(&[0; 4]);
+        let walked = walk_window(&mut window, file.name.number, &mut |transaction| {
+            self.take(transaction, &head, readable)
+        });
+        let (walked, unreadable) = match walked {
+            Ok(walked) => (walked, None),
+            Err(Error::Source(source::Error::Io { path, source })) if self.transactions > 0 => {
+                let why = format!("{} can't be read: {source}", path.display());
+                (self.stopped(file), Some(why))
+            }
+            Err(error) => return Err(error),
+        };
+        if walked.logical_end == HEADER_LENGTH {
+            self.header(&head)?;
+        }
+        Ok((walked, unreadable))
+    }
+
+    /// Where it stands, if it can go no further.
+    fn stopped(&self, file: &StoreFile) -> Walked {
+        Walked {
+            logical_end: self.end,
+            ending: Ending::Stopped(Reason::Truncated),
+            next_token: file.name.number.plus(self.events).unwrap_or(file.name.number),
+        }
+    }
+
     fn header(&mut self, head: &[u8]) -> Result<(), Error> {
         let header = head.get(..5).unwrap_or(head);
         self.cutter.header(header.len() as u64);
@@ -147,8 +187,10 @@ impl Scanner<'_, '_> {
 
     /// Takes the bytes of the prefix: hashed, and into the chunk under construction.
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.hasher.update(bytes);
+        let from = self.pending.len();
         self.pending.extend_from_slice(bytes);
+        // What is stored is what is hashed, even if the file changes under a map.
+        self.hasher.update(self.pending.get(from..).unwrap_or_default());
         if self.observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
@@ -186,6 +228,7 @@ impl Scanner<'_, '_> {
     fn count(&mut self, transaction: &Transaction<'_>, readable: bool) {
         self.events += u64::from(transaction.events);
         self.transactions += 1;
+        self.end = transaction.end();
         let times = if readable { times_of(transaction) } else { None };
         self.times = match (self.times, times) {
             (TimesSoFar::None, Some(times)) => TimesSoFar::Known(times),
@@ -215,7 +258,12 @@ impl Scanner<'_, '_> {
         let content = self.hasher.content();
         self.checkpoints.insert(walked.logical_end, content);
         let time_map = self.put_time_map()?;
-        let behind = Behind::look(bytes, walked)?;
+        let behind = match Behind::look(bytes, walked) {
+            Err(Error::Source(source::Error::Io { .. })) => Behind { last_byte: None },
+            result => result?,
+        };
+        let is_clean = !matches!(walked.ending, Ending::Stopped(_));
+        let prefix = (!is_clean || behind.last_byte.is_some()).then(|| Box::new(self.hasher));
         let entry = SegmentEntry {
             name: file.name,
             logical_end: walked.logical_end,
@@ -238,9 +286,10 @@ impl Scanner<'_, '_> {
             file: file.clone(),
             ending: walked.ending,
             entry,
-            flawed: None,
             noise: behind.last_byte.is_some(),
             checkpoints: self.checkpoints,
+            prefix,
+            unreadable: None,
         })
     }
 
@@ -269,76 +318,6 @@ fn times_of(transaction: &Transaction<'_>) -> Option<Times> {
         all = Some(all.map_or(times, |before| before.then(times)));
     }
     all
-}
-
-/// What stands behind the valid prefix.
-struct Behind {
-    /// Offset of the last byte that is not zero, behind the prefix and its end.
-    last_byte: Option<u64>,
-}
-
-impl Behind {
-    fn look(bytes: Bytes<'_>, walked: Walked) -> Result<Self, Error> {
-        let from = match walked.ending {
-            Ending::Rolled => walked.logical_end + crate::axon::segment::END_LENGTH,
-            _ => walked.logical_end,
-        };
-        let mut window = Window::new(bytes);
-        let mut at = from;
-        let mut last_byte = None;
-        loop {
-            let visible = window.at(at, 1)?;
-            let visible = visible.get(..visible.len().min(1 << 20)).unwrap_or(visible);
-            if visible.is_empty() {
-                return Ok(Self { last_byte });
-            }
-            if let Some(last) = visible.iter().rposition(|byte| *byte != 0) {
-                last_byte = Some(at + last as u64);
-            }
-            at += visible.len() as u64;
-        }
-    }
-}
-
-/// Keeps the whole file of a scan as it was found, up to its last byte that is not zero: for damaged segments.
-pub fn keep_flawed(
-    sink: &mut Sink<'_>,
-    scan: &Scan,
-    bytes: Bytes<'_>,
-    reason: Reason,
-) -> Result<SegmentEntry, Error> {
-    let walked = Walked {
-        logical_end: scan.entry.logical_end,
-        ending: scan.ending,
-        next_token: scan.file.name.number,
-    };
-    let stored_length = Behind::look(bytes, walked)?.last_byte.map_or(walked.logical_end, |last| last + 1);
-    let mut entry = scan.entry.clone();
-    entry.flaw = Some(Flaw { reason });
-    entry.stored_length = stored_length.max(entry.logical_end);
-    entry.time_map = None;
-    let mut hasher = sink.naming().hasher();
-    hash_range(&mut hasher, bytes, 0..entry.logical_end)?;
-    let mut at = entry.logical_end;
-    while at < entry.stored_length {
-        let piece = read_exactly(bytes, at, TRANSACTION_CUT.min(entry.stored_length - at))?;
-        at += piece.len() as u64;
-        hasher.update(&piece);
-        let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
-        entry.extents.push(Extent { chunk: sink.put(PackKind::Sealed, piece)?, length });
-    }
-    entry.content = hasher.content();
-    Ok(entry)
-}
-
-fn hash_range(hasher: &mut Hasher, bytes: Bytes<'_>, range: std::ops::Range<u64>) -> Result<(), Error> {
-    let mut at = range.start;
-    while at < range.end {
-        let piece = read_exactly(bytes, at, (1 << 20).min(range.end - at))?;
-        hasher.update(&piece);
-        at += piece.len() as u64;
-    }
-    Ok(())
 }
 
 /// Reads `length` bytes; a file that has become shorter is a torn one, and must not be taken for whole.

@@ -51,6 +51,11 @@ pub fn changed(before: &Listing, now: &Listing) -> Option<String> {
 
 fn changed_store(before: &ContextListing, now: &ContextListing, store: Store) -> Option<String> {
     let (before, now) = (versions(before, store), versions(now, store));
+    let newest = before.keys().next_back();
+    let came = now.keys().find(|number| Some(*number) < newest && !before.contains_key(number));
+    if let Some(number) = came {
+        return Some(format!("segment {number} came"));
+    }
     before.iter().find_map(|(number, versions)| match now.get(number) {
         None => Some(format!("segment {number} vanished")),
         Some(now) if now != versions => Some(format!("the versions of segment {number} changed")),

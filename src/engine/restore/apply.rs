@@ -16,6 +16,7 @@ use crate::repo;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::ControlDb;
 use crate::repo::store::Repository;
+use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// The end of a rolled segment.
@@ -98,10 +99,11 @@ impl Run<'_> {
     }
 
     fn store(&self, plan: &StorePlan) -> Result<RestoredStore, Error> {
+        let proven = plan.segments.par_iter().map(|segment| self.segment(segment));
+        let proven = proven.collect::<Result<Vec<_>, Error>>()?;
         let mut sum = Sum::default();
-        for segment in &plan.segments {
-            let proven = self.segment(segment)?;
-            sum.add(&proven);
+        for segment in &proven {
+            sum.add(segment);
         }
         Ok(RestoredStore {
             first: plan.first,

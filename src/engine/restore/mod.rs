@@ -8,6 +8,7 @@ mod apply;
 mod check;
 mod control_db;
 pub mod error;
+mod leftovers;
 mod names;
 mod plan;
 mod planning;

@@ -4,6 +4,7 @@
 //! confidential.
 
 use crate::engine::restore::error::{Error, at};
+use crate::engine::restore::leftovers;
 use crate::engine::restore::target::{Place, Target};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -19,26 +20,25 @@ const NAME_REPEATED_MAX: usize = 150;
 /// A directory that is removed again unless it is published.
 pub struct Staging {
     directory: TempDir,
+    /// Held as long as it is at work: one that nobody holds was left by a restore that was killed.
+    _lock: Option<File>,
     target: Target,
     /// All directories, in the order in which they were made.
     made: Vec<PathBuf>,
 }
 
 impl Staging {
-    /// Makes it.
+    /// Makes it, and removes what killed restores to the same target left.
     pub fn create(target: Target) -> Result<Self, Error> {
-        let mut prefix = std::ffi::OsString::from(".");
-        if target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX {
-            prefix.push(target.name());
-        }
-        prefix.push(".segvault-restore-");
+        let is_repeated = target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX;
+        let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
         let parent = target.staging_parent();
-        let directory = tempfile::Builder::new()
-            .prefix(&prefix)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(at(parent))?;
-        let mut staging = Self { directory, target, made: Vec::new() };
+        leftovers::remove(parent, &prefix);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
+        let directory = builder.tempdir_in(parent).map_err(at(parent))?;
+        let lock = leftovers::lock(directory.path());
+        let mut staging = Self { directory, _lock: lock, target, made: Vec::new() };
         staging.make_directory(DATA)?;
         Ok(staging)
     }

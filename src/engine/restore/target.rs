@@ -1,6 +1,7 @@
 //! Where a restore goes: proven to be empty, or not there yet, and not entangled with the repository.
 
 use crate::engine::restore::error::{Error, at};
+use crate::engine::restore::leftovers;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -84,16 +85,21 @@ fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
     }
     // A repository inside the target is said as such, not as a target that is not empty.
     refuse_nested(&found, repository)?;
-    let has_lost_and_found = refuse_content(&found)?;
-    let place = if has_lost_and_found || is_root(&found) { Place::EmptyRoot } else { Place::Empty };
+    let is_root = is_root(&found);
+    let has_lost_and_found = refuse_content(&found, is_root)?;
+    let place = if has_lost_and_found || is_root { Place::EmptyRoot } else { Place::Empty };
     Ok(Target { path: found, place })
 }
 
-/// Refuses a directory that has anything in it but `lost+found`; whether that is there.
-fn refuse_content(path: &Path) -> Result<bool, Error> {
+/// Refuses a directory that has anything in it but `lost+found`, and (where something is mounted) what a killed restore left; whether
+/// `lost+found` is there.
+fn refuse_content(path: &Path, is_root: bool) -> Result<bool, Error> {
     let mut has_lost_and_found = false;
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();
+        if is_root && leftovers::is_one_inside(&path.join(&name)) {
+            continue;
+        }
         if name != LOST_AND_FOUND {
             return Err(Error::NotEmpty {
                 path: path.to_owned(),

@@ -16,6 +16,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, ContentHash, PageId};
 use crate::repo::format::time_map::TimeMap;
 use crate::repo::store::Repository;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 const ADVICE: &str = "the stored bytes are those that were archived, but not the history they are said to be: keep the repository as it is \
@@ -52,43 +53,64 @@ impl History<'_> {
         let bytes = total.iter().filter_map(|id| self.pages.known(**id)).map(|known| known.logical_end).sum();
         self.observer.event(&Event::Phase { name: "history", total: Some(bytes) });
         for leaf in leaves {
-            for entry in self.pages.load_leaf(*leaf) {
-                self.prove(&entry, counts, book)?;
-            }
+            self.prove_some(&self.pages.load_leaf(*leaf), counts, book)?;
         }
-        tails.iter().try_for_each(|tail| self.prove(tail, counts, book))
+        self.prove_some(tails, counts, book)
     }
 
-    fn prove(&mut self, entry: &SegmentEntry, counts: &mut Counts, book: &mut Book) -> Result<(), Error> {
-        let Some(id) = self.pages.id_of(entry).filter(|id| self.done.insert(*id)) else { return Ok(()) };
-        // What is lost has its finding already.
-        if chunks_of(entry).any(|(chunk, length)| !self.packs.has(chunk, length)) {
-            return Ok(());
+    /// Those that were not proven yet, on all cores; what was found is told in their order.
+    fn prove_some(
+        &mut self,
+        entries: &[SegmentEntry],
+        counts: &mut Counts,
+        book: &mut Book,
+    ) -> Result<(), Error> {
+        let mut fresh: Vec<(EntryId, &SegmentEntry)> = Vec::new();
+        for entry in entries {
+            // What is lost has its finding already.
+            let is_lost = || chunks_of(entry).any(|(chunk, length)| !self.packs.has(chunk, length));
+            fresh.extend(
+                self.pages
+                    .id_of(entry)
+                    .filter(|id| self.done.insert(*id) && !is_lost())
+                    .map(|id| (id, entry)),
+            );
         }
-        stop_if_interrupted(self.observer)?;
-        let proven = match self.read(id, entry) {
-            Ok(proven) => proven,
-            Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
-            Err(error) => {
-                enter(id, entry, &format!("it can't be read: {error}"), book);
-                return Ok(());
+        let read = fresh.par_iter().map(|(id, entry)| self.read(*id, entry)).collect::<Vec<_>>();
+        for ((id, entry), read) in fresh.into_iter().zip(read) {
+            stop_if_interrupted(self.observer)?;
+            match read {
+                Ok(proven) => self.enter_proven(id, entry, &proven, counts, book),
+                Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+                Err(error) => enter(id, entry, &format!("it can't be read: {error}"), book),
             }
-        };
+        }
+        Ok(())
+    }
+
+    fn enter_proven(
+        &self,
+        id: EntryId,
+        entry: &SegmentEntry,
+        proven: &Proven,
+        counts: &mut Counts,
+        book: &mut Book,
+    ) {
         counts.proven_segments += 1;
         counts.proven_transactions += proven.transactions;
         counts.proven_events += proven.events;
-        for fault in faults(entry, &proven) {
+        for fault in faults(entry, proven) {
             enter(id, entry, &fault, book);
         }
-        self.enter_missed(id, entry, &proven, book);
+        self.enter_missed(id, entry, proven, book);
         self.check_time_map(id, entry, book);
-        Ok(())
     }
 
     fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<Proven, repo::Error> {
         let marks = self.asked_of(id).map(|(asked, _)| asked.mark()).collect();
         let naming = self.repository.naming();
-        let mut prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
+        let prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
+        let mut prover = if entry.flaw.is_some() { prover.with_whole() } else { prover };
         self.repository.read_extents(&entry.extents, 0..entry.stored_length, &mut |bytes| {
             prover.feed(bytes);
             self.observer.event(&Event::Bytes(bytes.len() as u64));
@@ -138,8 +160,7 @@ fn enter(id: EntryId, entry: &SegmentEntry, why: &str, book: &mut Book) {
 /// Where a segment is not what its entry says.
 fn faults(entry: &SegmentEntry, proven: &Proven) -> Vec<String> {
     let mut faults = Vec::new();
-    let content = if entry.flaw.is_some() { proven.whole } else { proven.content };
-    if content != entry.content {
+    if proven.whole.unwrap_or(proven.content) != entry.content {
         faults.push("the hash of its bytes is another".to_owned());
     }
     if proven.logical_end != entry.logical_end {

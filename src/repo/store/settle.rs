@@ -12,6 +12,7 @@ use std::io::ErrorKind;
 /// synced count as absent. Gives the packs that were synced here: whoever wrote them may not have finished, so they don't count before
 /// they were read through; all else is read whole wherever it counts.
 pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<HashSet<String>, Error> {
+    make_directories(disk)?;
     let rest = index.not_durable(&all_files(disk)?)?;
     let mut synced = Vec::new();
     for (path, length) in rest {
@@ -26,10 +27,21 @@ pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<HashSet<String>, 
     Ok(packs.into_iter().map(|(path, _)| path).collect())
 }
 
+/// Tools that copy a repository may leave out empty directories.
+fn make_directories(disk: &dyn Disk) -> Result<(), Error> {
+    paths::DIRECTORIES.into_iter().try_for_each(|directory| {
+        let made = disk.create_directory(directory).map(|_| ());
+        made.map_err(|source| Error::writing(disk.display(directory), source))
+    })
+}
+
 fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
     let packs = paths::packs(disk)?.into_iter().map(|(id, length)| (paths::pack(id), length));
     let pages = paths::pages(disk)?.into_iter().map(|(id, length)| (paths::page(id), length));
     let mut files: Vec<(String, u64)> = packs.chain(pages).collect();
+    let config = disk.length(paths::CONFIG);
+    let config = config.map_err(|source| Error::reading(disk.display(paths::CONFIG), source))?;
+    files.push((paths::CONFIG.to_owned(), config));
     let mut rows = vec![Row::points(), Row::acts()];
     for log in paths::list(disk, paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
         rows.push(Row::in_directory(format!("{}/{}", paths::LOGS, log.name)));

@@ -98,6 +98,19 @@ fn an_index_of_what_was_there_once_lets_go_of_it() {
 }
 
 #[test]
+fn a_pack_of_another_length_than_the_index_knows_is_looked_at_again() {
+    let place = Place::new();
+    let (cut, length) = place.open().index().packs().unwrap()[0];
+    let name = cut.to_string();
+    let file = std::fs::File::options()
+        .write(true)
+        .open(place.root.path().join("packs").join(&name[..2]).join(&name));
+    file.unwrap().set_len(length - 1).unwrap();
+    let unreadable = place.open().index().unreadable().unwrap();
+    assert_eq!(unreadable.iter().map(|(pack, _)| *pack).collect::<Vec<_>>(), [cut]);
+}
+
+#[test]
 fn garbage_is_thrown_away() {
     for garbage in [&b""[..], b"x", b"not a database, but long enough to be one: ".repeat(1000).as_slice()] {
         let place = Place::new();
@@ -163,6 +176,12 @@ fn an_index_of_another_repository_is_thrown_away() {
     back_up(&open_with(disk, &index), 2).unwrap();
     let place = Place::new();
     std::fs::copy(index, place.index()).unwrap();
+    drop(place.open());
+    let connection = rusqlite::Connection::open(place.index()).unwrap();
+    let owner = "SELECT value FROM meta WHERE name = 'repository'";
+    let owner: String = connection.query_row(owner, [], |row| row.get(0)).unwrap();
+    assert_eq!(owner, config().id);
+    drop(connection);
     place.check();
 }
 
@@ -231,7 +250,7 @@ fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
     let measured = start.reboot(Image::ProcessKilled);
     back_up_on(&measured, 2).unwrap();
     for at in (1..=measured.mutations() + 1).step_by(3) {
-        for image in [Image::ALL[at as usize % 4], Image::DataWithoutNames] {
+        for image in [Image::ALL[at as usize % Image::ALL.len()], Image::DataWithoutNames] {
             std::fs::copy(&kept, &index).unwrap();
             let disk = start.reboot(Image::ProcessKilled);
             let repository = open_with(disk.clone(), &index);
@@ -239,6 +258,13 @@ fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
             let mut acknowledged = vec![first];
             acknowledged.extend(back_up(&repository, 2));
             drop(repository);
+            let durable = disk.reboot(Image::OnlySynced).files();
+            for known in known_packs(&index) {
+                assert!(
+                    durable.iter().any(|path| path.ends_with(&known)),
+                    "{at}: {known} is known too early"
+                );
+            }
             let disk = disk.reboot(image);
             let repository = open_with(disk.clone(), &index);
             acknowledged.push(back_up(&repository, 3).unwrap());
@@ -248,6 +274,13 @@ fn an_index_that_outlives_a_crash_knows_no_more_than_the_disk() {
                 .unwrap_or_else(|why| panic!("{at} {image:?}: {why}"));
         }
     }
+}
+
+/// The packs in the file of an index.
+fn known_packs(index: &Path) -> Vec<String> {
+    let connection = rusqlite::Connection::open(index).unwrap();
+    let mut statement = connection.prepare("SELECT lower(hex(name)) FROM packs").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 #[test]

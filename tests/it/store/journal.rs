@@ -53,6 +53,14 @@ fn forgetting_hides_remembering_shows_and_gone_is_for_good() {
 }
 
 #[test]
+fn an_act_that_was_acknowledged_survives_a_power_loss() {
+    let (disk, points) = three();
+    act(&disk, Deed::Gone { points: vec![points[0]] });
+    let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
+    assert_eq!(numbers(&journal(&after)), [2, 3]);
+}
+
+#[test]
 fn points_are_held_released_and_found_incomplete() {
     let (disk, points) = three();
     let until = Some(Moment(9));

@@ -434,6 +434,27 @@ fn a_damaged_page_is_said_and_never_replaced() {
 }
 
 #[test]
+fn what_was_copied_here_is_synced_before_anything_is_built_upon_it() {
+    let other = new();
+    let first = back_up_on(&other, 1).unwrap();
+    let disk = CrashDisk::default();
+    copy_without_syncs(&other, &disk, "");
+    let second = back_up_on(&disk, 2).unwrap();
+    let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
+    check(&open(&after).unwrap(), &[first, second]).unwrap();
+}
+
+fn copy_without_syncs(from: &CrashDisk, to: &CrashDisk, only: &str) {
+    for path in from.files().iter().filter(|path| path.starts_with(only)) {
+        for (at, _) in path.match_indices('/') {
+            to.create_directory(&path[..at]).unwrap();
+        }
+        let bytes = from.read(path, 1 << 20).unwrap();
+        to.create_new(path).unwrap().write_all(&bytes).unwrap();
+    }
+}
+
+#[test]
 fn files_that_appear_meanwhile_are_synced_before_they_count() {
     let other = new();
     back_up_on(&other, 1).unwrap();
@@ -441,12 +462,7 @@ fn files_that_appear_meanwhile_are_synced_before_they_count() {
     let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
     // Somebody copies the very packs and pages of this backup into the repository, and syncs nothing.
-    for path in other.files().iter().filter(|path| path.starts_with("pa")) {
-        let above = path.rsplit_once('/').unwrap().0;
-        disk.create_directory(above).unwrap();
-        let bytes = other.read(path, 1 << 20).unwrap();
-        disk.create_new(path).unwrap().write_all(&bytes).unwrap();
-    }
+    copy_without_syncs(&other, &disk, "pa");
     let (records, body) = model::prepare(&mut session, 1).unwrap();
     let point = session.publish_point(records, body).unwrap().point;
     let after = disk.reboot(crate::support::crash_disk::Image::OnlySynced);
@@ -490,6 +506,12 @@ fn a_tree_of_many_entries_comes_back_and_shares_its_pages() {
     let more = disk.files().iter().filter(|path| path.starts_with("pages/")).count();
     assert!(more <= pages + 3, "{more} {pages}");
     assert_eq!(repository.tree(root).unwrap(), entries);
+    let page = disk.files().into_iter().find(|path| path.starts_with("pages/")).unwrap();
+    disk.damage(&page, |bytes| bytes[40] ^= 1);
+    drop(session);
+    let again = repository.session().unwrap().put_tree(&entries);
+    assert!(matches!(again, Err(Error::Damaged { .. })));
+    let mut session = repository.session().unwrap();
     let backwards: Vec<_> = entries.iter().rev().cloned().collect();
     assert!(matches!(session.put_tree(&backwards), Err(Error::Rule { .. })));
 }

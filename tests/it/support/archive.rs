@@ -63,7 +63,18 @@ impl Archive {
     }
 
     pub fn backup_with(&self, source: &mut dyn Source, change: impl FnOnce(&mut BackupOptions)) -> PointRef {
-        let mut options = BackupOptions {
+        let mut options = Self::options();
+        change(&mut options);
+        backup::run(&self.open(), source, &options, &Unobserved).unwrap().point.unwrap()
+    }
+
+    /// Backs up a source that a backup may refuse.
+    pub fn try_backup(&self, source: &mut dyn Source) -> Option<PointRef> {
+        backup::run(&self.open(), source, &Self::options(), &Unobserved).ok()?.point
+    }
+
+    fn options() -> BackupOptions {
+        BackupOptions {
             program: "test".to_owned(),
             source: None,
             contexts: Vec::new(),
@@ -75,9 +86,7 @@ impl Archive {
             strict: false,
             dry_run: false,
             compression: Compression::Fast,
-        };
-        change(&mut options);
-        backup::run(&self.open(), source, &options, &Unobserved).unwrap().point.unwrap()
+        }
     }
 
     /// Writes the newest point again as the next one, changed: what a faulty program, or an attacker, might have written.

@@ -20,11 +20,31 @@ pub enum Image {
     NamesWithoutData,
     /// Power loss: all content is there, of names only what was synced.
     DataWithoutNames,
+    /// Power loss: some directories are as they were seen, the others as they were synced last.
+    SomeNames,
+    /// The same, the other way round.
+    OtherNames,
 }
 
 impl Image {
-    pub const ALL: [Self; 4] =
-        [Self::ProcessKilled, Self::OnlySynced, Self::NamesWithoutData, Self::DataWithoutNames];
+    pub const ALL: [Self; 6] = [
+        Self::ProcessKilled,
+        Self::OnlySynced,
+        Self::NamesWithoutData,
+        Self::DataWithoutNames,
+        Self::SomeNames,
+        Self::OtherNames,
+    ];
+
+    /// Whether the names in a directory are there that were not synced.
+    fn keeps_names(self, directory: usize) -> bool {
+        match self {
+            Self::ProcessKilled | Self::NamesWithoutData => true,
+            Self::OnlySynced | Self::DataWithoutNames => false,
+            Self::SomeNames => directory.is_multiple_of(2),
+            Self::OtherNames => !directory.is_multiple_of(2),
+        }
+    }
 }
 
 /// What to do wrong, and when. Operations and mutations are counted from 1.
@@ -161,14 +181,14 @@ fn reboot_node(node: &mut Node, image: Image, at: usize) {
         (_, Image::ProcessKilled) => {}
         (Node::File { live, durable, lost }, _) => {
             match image {
-                Image::OnlySynced => live.clone_from(durable),
+                Image::OnlySynced | Image::SomeNames | Image::OtherNames => live.clone_from(durable),
                 Image::NamesWithoutData => *live = half_written(live, durable, at),
                 _ => {}
             }
             durable.clone_from(live);
             *lost = false;
         }
-        (Node::Directory { live, durable }, Image::NamesWithoutData) => durable.clone_from(live),
+        (Node::Directory { live, durable }, _) if image.keeps_names(at) => durable.clone_from(live),
         (Node::Directory { live, durable }, _) => live.clone_from(durable),
     }
 }

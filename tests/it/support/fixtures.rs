@@ -43,10 +43,19 @@ pub fn copy(name: &str) -> TempDir {
     copy
 }
 
-/// The same into a directory that is not there yet.
-pub fn copy_to(name: &str, directory: &Path) {
-    fs::create_dir(directory).unwrap();
-    copy_tree(dir(name), directory);
+/// Copies a directory into one that is not there yet, or empty; times of change are kept.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for path in files(from) {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+            let times = FileTimes::new().set_modified(fs::metadata(&path).unwrap().modified().unwrap());
+            File::options().write(true).open(&target).unwrap().set_times(times).unwrap();
+        }
+    }
 }
 
 /// What an independent program read in the data files of an archive: `expect/<name>.json`.
@@ -110,18 +119,4 @@ fn unpack(name: &str, into: &Path) {
     let mut plain = zstd::Decoder::new(packed).unwrap();
     plain.window_log_max(27).unwrap();
     tar::Archive::new(plain).unpack(into).unwrap();
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    for path in files(from) {
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_tree(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-            let times = FileTimes::new().set_modified(fs::metadata(&path).unwrap().modified().unwrap());
-            File::options().write(true).open(&target).unwrap().set_times(times).unwrap();
-        }
-    }
 }

@@ -44,7 +44,7 @@ impl Room {
     /// A private copy of a real server's root, beside the repository.
     pub fn server(&self, fixture: &str) -> PathBuf {
         let root = self.path(fixture);
-        fixtures::copy_to(fixture, &root);
+        fixtures::copy_tree(fixtures::dir(fixture), &root);
         root
     }
 

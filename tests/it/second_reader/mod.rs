@@ -1,0 +1,143 @@
+//! A second reader of repositories, written from FORMAT.md alone: it shares no line with the program, and shows that the document is enough
+//! to put a history back. It reads everything into memory, checks what it reads, and never looks at `index.sqlite`.
+
+mod packs;
+mod pages;
+mod restore;
+mod tests;
+mod wire;
+
+use self::packs::Packs;
+use self::pages::Entry;
+use self::restore::Restored;
+use self::wire::{Bytes, Hash, Read, check, hash, hex, items, json, number, text, unhex};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Points or acts, by their numbers, with the hashes of their files.
+type Row = BTreeMap<u64, (Hash, Value)>;
+
+/// A repository.
+struct Repository {
+    root: PathBuf,
+    packs: Packs,
+    points: Row,
+    acts: Row,
+}
+
+impl Repository {
+    fn open(root: &Path) -> Read<Self> {
+        let config = json(&fs::read(root.join("segvault.json"))?, "segvault.repository")?;
+        let known = config["naming"] == "blake3" && items(&config, "features").next().is_none();
+        check(known, "it asks for something that is not known")?;
+        let id = text(&config, "id")?;
+        let (points, acts) = (row(root, "point", id)?, row(root, "act", id)?);
+        let mut packs = Packs::read(root)?;
+        let gone =
+            acts.values().filter(|(_, act)| act["act"] == "gone").flat_map(|(_, act)| items(act, "points"));
+        let gone: BTreeSet<u64> = gone.filter_map(|point| point["number"].as_u64()).collect();
+        for (row, gone, kind) in [(&points, &gone, "point"), (&acts, &BTreeSet::new(), "act")] {
+            let numbers = 1..row.keys().next_back().copied().unwrap_or(1);
+            let missing = numbers.filter(|number| !row.contains_key(number) && !gone.contains(number));
+            packs.damage.extend(missing.map(|number| format!("{kind} {number} is missing")));
+        }
+        Ok(Self { root: root.to_owned(), packs, points, acts })
+    }
+
+    fn restore(&self, point: u64) -> Read<Restored> {
+        restore::restore(self, &self.points.get(&point).ok_or("there is no such point")?.1)
+    }
+
+    /// Whether the last act on this very file that says so has left the point in the list.
+    fn is_listed(&self, point: u64) -> Read<bool> {
+        let (hash, _) = self.points.get(&point).ok_or("there is no such point")?;
+        let is_meant = |named: &Value| named["number"] == point && named["blake3"] == hex(hash);
+        let acts = self.acts.values().rev().filter(|(_, act)| items(act, "points").any(is_meant));
+        let listed = |(_, act): &(Hash, Value)| match act["act"].as_str() {
+            Some("forgotten" | "gone") => Some(false),
+            Some("remembered") => Some(true),
+            _ => None,
+        };
+        Ok(acts.map(listed).find_map(|listed| listed).unwrap_or(true))
+    }
+
+    /// The newest record of a log: its number, the root of its tree, its tails. All of the log that is there is checked.
+    fn newest_record(&self, key: &[u8]) -> Read<(u64, Hash, Vec<Entry>)> {
+        let directory = self.root.join("logs").join(&hex(&hash(key))[..32]);
+        let mut before: Option<(u64, Hash)> = None;
+        let mut newest = None;
+        for (at, bytes) in numbered(&directory, "")? {
+            let (previous, root, tails) =
+                record(&bytes, at, key).map_err(|wrong| format!("record {at}: {wrong}"))?;
+            let follows = before.is_none_or(|(number, hash)| number + 1 < at || previous == Some(hash));
+            check(follows, "a record is not the one that the next one holds")?;
+            before = Some((at, hash(&bytes)));
+            newest = Some((at, root, tails));
+        }
+        newest.ok_or("a log has no record".into())
+    }
+}
+
+/// The previous record's hash, the root, the tails.
+fn record(bytes: &[u8], at: u64, key: &[u8]) -> Read<(Option<Hash>, Hash, Vec<Entry>)> {
+    let (body, stated) = bytes.split_last_chunk::<32>().ok_or("it ends too early")?;
+    let mut body = Bytes(body);
+    check(*stated == hash(body.0), "its check does not fit")?;
+    body.magic(b"SEGVRECD")?;
+    let flags = body.number(1)?;
+    body.expect(&[0], "reserved bytes are not 0")?;
+    check(flags < 8 && flags & 6 != 4 && body.number(8)? == at, "its flags or its number are wrong")?;
+    let previous = if flags & 1 == 0 { None } else { Some(body.hash()?) };
+    check(previous.is_some() == (at > 1), "only the first record has none before it")?;
+    body.expect(key, "it is of another log")?;
+    let _branch = body.take(flags / 2 % 2 * 4 + flags / 4 * 8)?;
+    let (root, count) = (body.hash()?, body.number(4)?);
+    let tails = (0..count).map(|_| Entry::read(&mut body)).collect::<Read<Vec<_>>>()?;
+    check(tails.is_sorted_by(|one, next| one.key < next.key), "the keys of its tails do not rise")?;
+    body.end()?;
+    Ok((previous, root, tails))
+}
+
+/// All points or acts that are there: each of this repository, and held by the next.
+fn row(root: &Path, kind: &str, repository: &str) -> Read<Row> {
+    let mut row = Row::new();
+    for (at, bytes) in numbered(&root.join(format!("{kind}s")), ".json")? {
+        let told = |wrong: &dyn std::fmt::Display| format!("{kind} {at}: {wrong}");
+        let value = json(&bytes, &format!("segvault.{kind}")).map_err(|wrong| told(&wrong))?;
+        let own = number(&value, "number")? == at && text(&value, "repository")? == repository;
+        check(own, &told(&"it has another number or repository"))?;
+        let previous = value["previous"].as_str().map(unhex).transpose()?;
+        let before = row.last_key_value().filter(|(number, _)| *number + 1 == at);
+        let follows = before.is_none_or(|(_, (hash, _))| previous == Some(*hash));
+        check(follows && previous.is_some() == (at > 1), &told(&"the one before it is another"))?;
+        row.insert(at, (hash(&bytes), value));
+    }
+    Ok(row)
+}
+
+/// The files of a directory that are named by a number, by rising numbers.
+fn numbered(directory: &Path, ending: &str) -> Read<BTreeMap<u64, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for (name, path) in list(directory)? {
+        let number = name.strip_suffix(ending).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        if number > 0 && name == format!("{number}{ending}") {
+            let bytes = fs::read(path)?;
+            check(bytes.len() <= 67_108_864, &format!("{name} is too long"))?;
+            found.insert(number, bytes);
+        }
+    }
+    Ok(found)
+}
+
+/// The names in a directory, sorted; none where it is none.
+fn list(directory: &Path) -> Read<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for entry in if directory.is_dir() { Some(fs::read_dir(directory)?) } else { None }.into_iter().flatten()
+    {
+        let entry = entry?;
+        found.extend(entry.file_name().into_string().ok().map(|name| (name, entry.path())));
+    }
+    Ok(found)
+}

@@ -1,0 +1,562 @@
+//! What the real program writes, the second reader puts back, bit by bit; and what was damaged it notices.
+
+use super::Repository;
+use super::packs::Packs;
+use super::pages::{Entry, tree};
+use super::restore::Restored;
+use super::wire::{Bytes, Read, check, hash, hex, text, unhex};
+use crate::support::archive::tree as files_below;
+use crate::support::fixtures;
+use crate::support::repository_v1;
+use crate::support::segments::{Change, History, StoreImage};
+use segvault::axon::name::Store;
+use serde_json::{Value, json};
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Room for a repository, a server's directory, and what is restored.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        let room = Self(tempfile::tempdir().unwrap());
+        room.run("init");
+        room
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs a line of the real program; findings are allowed.
+    fn run(&self, line: &str) -> String {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_segvault"));
+        program.env("SEGVAULT_REPOSITORY", self.at("repository")).current_dir(self.0.path());
+        let output = program.args(line.split(' ')).output().unwrap();
+        let (out, complaint) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{line}\n{out}\n{complaint}");
+        out
+    }
+
+    /// Writes a context's files anew, and backs the server up.
+    fn backup(&self, files: &Files, more: &str) {
+        let _ = fs::remove_dir_all(self.at("server"));
+        for (path, bytes) in files {
+            let path = self.at("server").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        self.run(&format!("backup --data-dir server --source node-1 {more}"));
+    }
+
+    fn open(&self) -> Repository {
+        let repository = Repository::open(&self.at("repository")).unwrap();
+        assert!(repository.packs.damage.is_empty(), "{:?}", repository.packs.damage);
+        repository
+    }
+
+    fn second(&self, point: u64) -> Restored {
+        self.open().restore(point).unwrap_or_else(|wrong| panic!("point {point}: {wrong}"))
+    }
+
+    /// What the program itself restores: the files, and the zip's.
+    fn first(&self, point: u64) -> (Files, Option<(String, Vec<u8>)>) {
+        let (target, zips) = (format!("restored{point}"), format!("zips{point}"));
+        fs::create_dir(self.at(&zips)).unwrap();
+        self.run(&format!("restore {point} --target {target} --control-db-zip {zips}"));
+        (files_below(&self.at(&target)), files_below(&self.at(&zips)).into_iter().next())
+    }
+
+    /// Both readers put back the same, and that is what was there.
+    fn proves(&self, point: u64, expected: &Files) -> Restored {
+        let (second, (files, zip)) = (self.second(point), self.first(point));
+        same(&second.files, &files);
+        assert!(second.zip == zip, "the zip of point {point} differs");
+        let data = |files: &Files| -> Files {
+            files
+                .iter()
+                .filter(|(path, _)| !path.contains(".mv.db"))
+                .map(|(p, b)| (p.clone(), b.clone()))
+                .collect()
+        };
+        same(&data(&second.files), &data(expected));
+        second
+    }
+}
+
+fn same(found: &Files, expected: &Files) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (path, bytes) in expected {
+        assert!(found[path] == *bytes, "{path} differs: {} and {} bytes", found[path].len(), bytes.len());
+    }
+}
+
+/// The data files of a server in the fixtures.
+fn originals(server: &str) -> Files {
+    let mut files = files_below(&fixtures::dir(server).join("data"));
+    files.retain(|path, _| path.ends_with(".events") || path.ends_with(".snapshots"));
+    files.into_iter().map(|(path, bytes)| (format!("data/{path}"), bytes)).collect()
+}
+
+/// Of each segment the highest version: names of versions sort behind those without.
+fn highest(files: &Files) -> Files {
+    let mut highest: BTreeMap<(String, String), &String> = BTreeMap::new();
+    for path in files.keys() {
+        let (stem, store) = path.rsplit_once('.').unwrap();
+        let segment = (stem.split('_').next().unwrap().to_owned(), store.to_owned());
+        let known = highest.entry(segment).or_insert(path);
+        if path.contains('_') && *path > **known || !known.contains('_') {
+            *known = path;
+        }
+    }
+    highest.into_values().map(|path| (path.clone(), files[path].clone())).collect()
+}
+
+/// Where the blocks of a segment end, with the count of events up to there.
+fn blocks(bytes: &[u8]) -> Vec<(usize, u64)> {
+    let (mut at, mut events, mut ends) = (5, 0, Vec::new());
+    while at + 4 <= bytes.len() {
+        let size = i32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        let Ok(size) =
+            usize::try_from(size).map_err(drop).and_then(|size| if size > 0 { Ok(size) } else { Err(()) })
+        else {
+            break;
+        };
+        events += u64::from(u16::from_be_bytes(bytes[at + 5..at + 7].try_into().unwrap()));
+        assert_eq!(bytes[at + 7 + size..][..4], crc32fast::hash(&bytes[at + 7..at + 7 + size]).to_be_bytes());
+        at += size + 11;
+        ends.push((at, events));
+    }
+    ends
+}
+
+/// The store as it was when only `segments` of its segments were there, and the last of them was half as full.
+fn earlier(files: &Files, segments: usize) -> Files {
+    let mut earlier = Files::new();
+    for store in [".events", ".snapshots"] {
+        let own = files.iter().filter(|(path, _)| path.ends_with(store) && !path.contains('_'));
+        let mut own: Vec<_> = own.take(segments).map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        if let Some((_, open)) = own.last_mut() {
+            let ends = blocks(open);
+            open[ends.get(ends.len() / 2).map_or(5, |(end, _)| *end)..].fill(0);
+        }
+        earlier.extend(own);
+    }
+    earlier
+}
+
+#[test]
+fn every_point_of_every_real_server_comes_back_bit_by_bit() {
+    for server in fixtures::SERVERS {
+        let (room, whole) = (Room::new(), originals(server));
+        let versions: Files = whole.clone().into_iter().filter(|(path, _)| !path.contains('_')).collect();
+        let last = versions.keys().filter(|path| path.ends_with(".events")).count();
+        let mut seen: Vec<Files> = (1..=last).step_by(2).map(|segments| earlier(&whole, segments)).collect();
+        seen.extend([versions, whole]);
+        for files in &seen {
+            room.backup(files, "--no-control-db");
+        }
+        let backups = fixtures::dir(server).join("backups");
+        room.run(&format!("backup --data-dir server --source node-1 --control-db {}", backups.display()));
+        seen.extend(seen.last().cloned());
+        for (files, point) in seen.iter().zip(1..) {
+            let restored = room.proves(point, &highest(files));
+            assert_eq!(restored.zip.is_some(), point == seen.len() as u64);
+            if let Some((name, bytes)) = restored.zip {
+                assert!(bytes == fs::read(backups.join(name)).unwrap(), "the server's own zip");
+                assert!(restored.files.contains_key("data/axonserver-controldb.mv.db"));
+            }
+        }
+    }
+}
+
+#[test]
+fn captures_of_an_open_segment_come_back_without_their_noise() {
+    let (room, name) = (Room::new(), "data/default/00000000000000000000.events");
+    let mut captures = fixtures::expect(fixtures::LIVE_CAPTURES).as_array().unwrap().clone();
+    captures.sort_by_key(|capture| capture["valid_length"].as_u64());
+    let mut seen = Vec::new();
+    for capture in captures {
+        let file = capture["capture"].as_str().unwrap();
+        let mut bytes = fs::read(fixtures::dir(fixtures::LIVE_CAPTURES).join(file)).unwrap();
+        room.backup(&[(name.to_owned(), bytes.clone())].into(), "--no-control-db");
+        bytes[usize::try_from(capture["valid_length"].as_u64().unwrap()).unwrap()..].fill(0);
+        seen.push(Files::from([(name.to_owned(), bytes)]));
+    }
+    for (expected, point) in seen.iter().zip(1..) {
+        room.proves(point, expected);
+    }
+}
+
+/// Events in many small segments, of which the last is open.
+fn made_up(transactions: usize) -> StoreImage {
+    let (mut history, mut store) = (History::seeded(77), StoreImage::new(1_000));
+    for transaction in history.transactions(transactions) {
+        store.append(&transaction);
+    }
+    store
+}
+
+/// Large events, so that their segments have time maps; their times fall and rise.
+fn large(events: i64) -> StoreImage {
+    let (mut history, mut store) = (History::seeded(78), StoreImage::new(12_000_000));
+    for at in 0..events {
+        let event = history.transaction_of(1).remove(0);
+        let time = event.timestamp + at % 7 * 10_000 - at * 3_000;
+        store.append(&[event.at(time).carrying(vec![7; 100_000])]);
+    }
+    store
+}
+
+fn files_of(store: &StoreImage) -> Files {
+    let named = |image: &crate::support::segments::SegmentImage| {
+        (format!("data/default/{}", image.name().file_name(Store::Events)), image.bytes())
+    };
+    store.segments.values().map(named).collect()
+}
+
+#[test]
+fn hundreds_of_segments_come_back_through_nodes_of_pages() {
+    let (room, mut seen) = (Room::new(), Vec::new());
+    for transactions in [30, 120, 500, 503] {
+        let mut store = made_up(transactions);
+        if transactions == 503 {
+            let next = store.segments.values().nth(5).unwrap().transformed(|_, _| Change::Keep);
+            store.insert(next);
+        }
+        seen.push(files_of(&store));
+        room.backup(seen.last().unwrap(), "--no-control-db");
+    }
+    for (files, point) in seen.iter().zip(1..) {
+        room.proves(point, &highest(files));
+    }
+    let repository = room.open();
+    let roots = files_below(&room.at("repository/pages"));
+    assert!(roots.values().any(|page| page[10] > 0), "there is a page of nodes");
+    assert_eq!(repository.points.len(), 4);
+}
+
+/// The entries of a point's events: of its tree, and the tails of the newest record.
+fn entries(repository: &Repository, point: u64) -> Vec<Entry> {
+    let (_, point) = &repository.points[&point];
+    let root = unhex(text(&point["contexts"]["default"]["events"], "root").unwrap()).unwrap();
+    let (_, _, tails) = repository.newest_record(&events_key()).unwrap();
+    tree(&repository.root, &root).unwrap().into_iter().chain(tails).collect()
+}
+
+/// The key of the events of context `default` of source `node-1`, byte by byte.
+fn events_key() -> Vec<u8> {
+    [&[2, 1, 0, 0, 0, 6, 0][..], b"node-1", &[7, 0], b"default"].concat()
+}
+
+#[test]
+fn entries_say_what_is_in_their_segments() {
+    let (room, other) = (Room::new(), Room::new());
+    room.backup(&files_of(&made_up(300)), "--no-control-db");
+    other.backup(&files_of(&large(260)), "--no-control-db");
+    assert!(compare(&room.open()).0 > 100);
+    let (segments, marks) = compare(&other.open());
+    assert!(segments == 3 && marks > 60, "{marks} marks in {segments} segments");
+}
+
+/// Compares the entries of point 1 with their segments; counts them, and the marks of their time maps.
+fn compare(repository: &Repository) -> (usize, u64) {
+    let (entries, mut marks) = (entries(repository, 1), 0);
+    for entry in &entries {
+        let prefix = repository.packs.join(&entry.extents).unwrap();
+        let ends = blocks(&prefix);
+        let events = ends.last().map_or(0, |(_, events)| *events);
+        assert_eq!((entry.events, entry.transactions), (events, ends.len() as u64));
+        assert_eq!(ends.last().map_or(5, |(end, _)| *end as u64), entry.logical_end);
+        let times = times(&prefix);
+        assert_eq!(stated_times(entry), times.first().map(|_| summary(&times)));
+        marks += time_map(entry, &repository.packs, &ends, &times).unwrap();
+    }
+    (entries.len(), marks)
+}
+
+/// The times of all events: as the program reads events, which is no part of its repository.
+fn times(prefix: &[u8]) -> Vec<i64> {
+    let (mut times, mut at) = (Vec::new(), 5);
+    for (end, _) in blocks(prefix) {
+        let mut area = &prefix[at + 7..end - 4];
+        while let Some((length, rest)) = area.split_first_chunk::<4>() {
+            let (event, behind) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            times.push(segvault::axon::event::Event::parse(event).unwrap().timestamp);
+            area = behind;
+        }
+        at = end;
+    }
+    times
+}
+
+/// First, last, least, greatest.
+fn summary(times: &[i64]) -> [i64; 4] {
+    let (least, greatest) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    [times[0], *times.last().unwrap(), *least, *greatest]
+}
+
+fn stated_times(entry: &Entry) -> Option<[i64; 4]> {
+    let bytes = entry.times?;
+    Some([0, 8, 16, 24].map(|at| i64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())))
+}
+
+fn varint(bytes: &mut Bytes<'_>) -> Read<u64> {
+    let mut value = 0;
+    for shift in (0..70).step_by(7) {
+        let byte = bytes.number(1)?;
+        check((shift < 63 || byte < 2) && (byte > 0 || shift == 0), "a varint is misspelt")?;
+        value |= (byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err("a varint has no end".into())
+}
+
+/// Compares each mark of a time map with the transactions of its run; gives the number of marks.
+fn time_map(entry: &Entry, packs: &Packs, blocks: &[(usize, u64)], times: &[i64]) -> Read<u64> {
+    let Some(name) = &entry.time_map else { return Ok(0) };
+    let mut bytes = Bytes(packs.chunk(name)?);
+    bytes.magic(b"SEGVTIME")?;
+    bytes.expect(&[0, 0], "reserved bytes are not 0")?;
+    let marks = bytes.number(4)?;
+    let (mut end, mut next, mut least, mut before) = (0, 0, 0_i64, 0);
+    for _ in 0..marks {
+        end += varint(&mut bytes)?;
+        next += varint(&mut bytes)?;
+        let zigzag = varint(&mut bytes)?;
+        least = least.wrapping_add((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
+        let greatest = least.checked_add_unsigned(varint(&mut bytes)?).ok_or("a mark is too late")?;
+        let (_, events) = blocks.iter().find(|(at, _)| *at as u64 == end).ok_or("a mark is in a block")?;
+        let run = &times[before..*events as usize];
+        assert_eq!((next, [least, greatest]), (entry.key.0 + events, summary(run)[2..].try_into().unwrap()));
+        before = *events as usize;
+    }
+    assert_eq!((end, before), (entry.logical_end, times.len()), "the last mark is at the end");
+    bytes.end()?;
+    Ok(marks)
+}
+
+#[test]
+fn a_repository_holds_many_sources_contexts_and_incarnations() {
+    let (room, mut seen) = (Room::new(), Vec::new());
+    for (seed, more) in
+        [(1, "--source node-1"), (2, "--source node-2"), (3, "--source node-1 --new-incarnation")]
+    {
+        let mut history = History::seeded(seed);
+        let mut files = Files::new();
+        for context in ["default", "billing"] {
+            let mut store = StoreImage::new(1_000);
+            for transaction in history.transactions(40) {
+                store.append(&transaction);
+            }
+            let moved = files_of(&store).into_iter();
+            files.extend(moved.map(|(path, bytes)| (path.replace("default", context), bytes)));
+        }
+        let _ = fs::remove_dir_all(room.at("server"));
+        for (path, bytes) in &files {
+            let path = room.at("server").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        room.run(&format!("backup --data-dir server --no-control-db {more}"));
+        seen.push(files);
+    }
+    for (files, point) in seen.iter().zip(1..) {
+        room.proves(point, files);
+    }
+    assert_eq!(room.open().points[&3].1["contexts"]["default"]["incarnation"], 2);
+}
+
+#[test]
+fn a_zip_that_cannot_be_rebuilt_comes_back_as_it_was() {
+    let room = Room::new();
+    let server = fixtures::dir("se-4.6.11-json");
+    let mut zip = fs::read(&fixtures::control_db_zips("se-4.6.11-json")[0]).unwrap();
+    let comment = zip.len() - 2;
+    zip.splice(comment.., *b"\x02\0hi");
+    fs::write(room.at("controldb1795381849885.zip"), &zip).unwrap();
+    let data = server.display();
+    room.run(&format!("backup --data-dir {data} --source node-1 --control-db controldb1795381849885.zip"));
+    let (second, first) = (room.second(1), room.first(1));
+    assert!(room.open().points[&1].1["control_db"]["zip"].is_object());
+    assert!(second.zip == Some(("controldb1795381849885.zip".to_owned(), zip)) && second.zip == first.1);
+    same(&second.files, &first.0);
+}
+
+/// A small repository with three points.
+fn small() -> (Room, Vec<Files>) {
+    let (room, mut seen) = (Room::new(), Vec::new());
+    for transactions in [10, 20, 36] {
+        seen.push(files_of(&made_up(transactions)));
+        room.backup(seen.last().unwrap(), "--no-control-db");
+    }
+    (room, seen)
+}
+
+/// What a reader makes of a repository: nothing, or complaints, or points; of these never a wrong byte.
+fn notices(root: &Path, expected: &[Files]) -> bool {
+    let Ok(repository) = Repository::open(root) else { return true };
+    let mut noticed = !repository.packs.damage.is_empty() || repository.points.len() < expected.len();
+    for (files, point) in expected.iter().zip(1..) {
+        match repository.restore(point) {
+            Ok(restored) => same(&restored.files, files),
+            Err(_) => noticed = true,
+        }
+    }
+    noticed
+}
+
+/// The files that a repository is made of.
+fn truth(room: &Room) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = files_below(&room.at("repository")).into_iter();
+    let counts = |path: &str| !["index.", "locks/", "staging/"].iter().any(|no| path.starts_with(no));
+    files
+        .filter(|(path, _)| counts(path))
+        .map(|(path, bytes)| (room.at("repository").join(path), bytes))
+        .collect()
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_noticed() {
+    let (room, expected) = small();
+    let root = room.at("repository");
+    assert!(!notices(&root, &expected));
+    let mut random = fastrand::Rng::with_seed(5);
+    let files = truth(&room);
+    assert!(files.len() > 10);
+    for (path, bytes) in files {
+        for _ in 0..12 {
+            let mut damaged = bytes.clone();
+            if random.u8(..) < 40 {
+                damaged.truncate(random.usize(..bytes.len()));
+            } else {
+                damaged[random.usize(..bytes.len())] ^= 1 << random.u8(..8);
+            }
+            fs::write(&path, damaged).unwrap();
+            assert!(notices(&root, &expected), "{}", path.display());
+        }
+        fs::remove_file(&path).unwrap();
+        // An old record, or a tail that was sealed since, is missed by nobody: whatever comes back is right.
+        let old = path.starts_with(root.join("logs")) && !path.ends_with("3");
+        let superseded = path.starts_with(root.join("packs")) && bytes[10] == 2;
+        assert!(notices(&root, &expected) || old || superseded, "{} is missing", path.display());
+        fs::write(&path, bytes).unwrap();
+    }
+    assert!(!notices(&root, &expected), "all is as it was");
+}
+
+#[test]
+fn packs_without_their_ends_still_give_all_their_chunks() {
+    let (room, expected) = small();
+    let mut files = truth(&room);
+    files.retain(|(path, _)| path.starts_with(room.at("repository/packs")));
+    for (path, bytes) in &files {
+        let footer = bytes.len() - 64;
+        let directory = u64::from_le_bytes(bytes[footer..footer + 8].try_into().unwrap());
+        fs::write(path, &bytes[..usize::try_from(directory).unwrap()]).unwrap();
+    }
+    let repository = Repository::open(&room.at("repository")).unwrap();
+    assert_eq!(repository.packs.damage.len(), files.len());
+    for (files, point) in expected.iter().zip(1..) {
+        same(&repository.restore(point).unwrap().files, files);
+    }
+}
+
+/// Writes the next act, in the words of the document; the program that reads it is the real one, too.
+fn act(room: &Room, mut members: Value) {
+    let repository = room.open();
+    let number = repository.acts.len() as u64 + 1;
+    members["number"] = number.into();
+    members["previous"] = repository.acts.last_key_value().map(|(_, (hash, _))| hex(hash)).into();
+    members["repository"] = repository.points[&1].1["repository"].clone();
+    members["at"] = "2026-11-24T08:00:03.000Z".into();
+    members["type"] = "segvault.act".into();
+    members["version"] = 1.into();
+    members["check"] = hex(&hash(format!("{members}\n").as_bytes())).into();
+    fs::create_dir_all(room.at("repository/acts")).unwrap();
+    fs::write(room.at(&format!("repository/acts/{number}.json")), format!("{members}\n")).unwrap();
+}
+
+/// The numbers of the points that the real program lists, and those that the second reader does.
+fn listed(room: &Room) -> [Vec<u64>; 2] {
+    let document: Value = serde_json::from_str(&room.run("points --json")).unwrap();
+    let mut first: Vec<u64> = document["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["number"].as_u64().unwrap())
+        .collect();
+    first.sort_unstable();
+    let repository = room.open();
+    let second = repository.points.keys().copied().filter(|point| repository.is_listed(*point).unwrap());
+    [first, second.collect()]
+}
+
+#[test]
+fn acts_say_which_points_are_listed() {
+    let (room, _) = small();
+    let named = |point: u64| json!({ "number": point, "blake3": hex(&room.open().points[&point].0) });
+    let of_another = json!({ "number": 3, "blake3": hex(&hash(b"another file")) });
+    act(
+        &room,
+        json!({ "act": "forgotten", "reason": "keep 7 days", "points": [named(1), named(2), of_another] }),
+    );
+    assert_eq!(listed(&room), [[3], [3]]);
+    act(&room, json!({ "act": "remembered", "points": [named(2)] }));
+    act(&room, json!({ "act": "held", "reason": "audit\u{1}\u{7f}\"\\\u{2028}é\t", "point": named(1) }));
+    assert_eq!(listed(&room), [[2, 3], [2, 3]]);
+    act(&room, json!({ "act": "praised", "points": [named(3)] }));
+    assert_eq!(listed(&room), [[2, 3], [2, 3]], "an act of an unknown kind has no effect");
+}
+
+#[test]
+fn damaged_copies_are_held_and_never_restored() {
+    let (room, good) = (Room::new(), files_of(&made_up(60)));
+    room.backup(&good, "--no-control-db");
+    let mut rotten = good.clone();
+    let mut segments = rotten.values_mut().skip(1);
+    segments.next().unwrap()[40] ^= 1;
+    // The header is another, and all else is as it was: as many bytes are stored as are valid.
+    segments.next().unwrap()[2] ^= 1;
+    segments.next().unwrap()[300..].fill(0);
+    drop(segments);
+    room.backup(&rotten, "--no-control-db --reread");
+    room.proves(1, &good);
+    room.proves(2, &good);
+    let repository = room.open();
+    let (_, root, _) = repository.newest_record(&events_key()).unwrap();
+    let held = tree(&repository.root, &root).unwrap();
+    let damaged: Vec<&Entry> = held.iter().filter(|entry| entry.key.2 == 1).collect();
+    assert_eq!(damaged.len(), 3);
+    for entry in damaged {
+        assert_eq!(hash(&repository.packs.join(&entry.extents).unwrap()), entry.content);
+    }
+}
+
+#[test]
+fn the_sample_repository_is_the_same_whenever_it_is_made() {
+    let room = Room::new();
+    fs::remove_dir_all(room.at("repository")).unwrap();
+    let seen = repository_v1::make(&room.at("repository"));
+    repository_v1::make(&room.at("again"));
+    let plain = |directory| {
+        let mut files = files_below(&room.at(directory));
+        files.retain(|path, _| !path.starts_with("locks/"));
+        files
+    };
+    same(&plain("repository"), &plain("again"));
+    for (files, point) in seen.into_iter().zip(1..) {
+        let named = files.into_iter().map(|(name, bytes)| (format!("data/default/{name}"), bytes));
+        room.proves(point, &highest(&named.collect()));
+    }
+    assert!(room.run("verify").contains("nothing is missing or damaged") || room.run("verify -q").is_empty());
+}

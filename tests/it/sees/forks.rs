@@ -1,0 +1,214 @@
+//! Row 2: the history goes on differently than archived.
+
+use crate::sees::lab::{
+    Lab, blocks, context, ends, image_of, incarnation, open_segment, segment, server, token, whole,
+};
+use crate::support::server::Server;
+use segvault::axon::name::Store;
+use segvault::engine::Error;
+use segvault::engine::backup;
+
+/// The same server, whose events are lost from the `kept`th block of the open segment on, and go on differently.
+fn after_a_power_loss(before: &Server, kept: usize) -> Server {
+    let mut after = before.clone();
+    let image = open_segment(before);
+    let capacity = image.bytes().len();
+    let shorter = image_of(image.name(), capacity, &blocks(&image)[..kept]);
+    context(&mut after).events.insert(shorter);
+    context(&mut after).history.reseed(99);
+    context(&mut after).append(Store::Events, 12);
+    after
+}
+
+/// Checks that `after` forks `before`, and that with `--no-fork` nothing is published.
+fn forks(before: &Server, after: &Server) -> Lab {
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    let published = lab.published();
+    match lab.try_with(&mut after.clone(), |options| options.no_fork = true) {
+        Err(Error::Backup(backup::Error::Fork { .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(lab.published(), published);
+    let report = lab.incomplete(&mut after.clone(), "fork");
+    assert_eq!(incarnation(&report), 2);
+    assert_eq!(lab.events(&report), whole(after), "only what was seen this time");
+    // Somebody had the chance to look.
+    assert_eq!(incarnation(&lab.complete(&mut after.clone())), 2);
+    lab
+}
+
+/// A server whose open segment has a few transactions.
+fn with_an_open_segment(seed: u64) -> Server {
+    let mut server = server(seed);
+    context(&mut server).store_mut(Store::Events).roll_now();
+    context(&mut server).append(Store::Events, 3);
+    server
+}
+
+#[test]
+fn another_transaction_than_archived() {
+    let before = with_an_open_segment(1);
+    let lab = forks(&before, &after_a_power_loss(&before, 1));
+    let shared: usize = blocks(&open_segment(&before))[..1].iter().map(Vec::len).sum();
+    let last = open_segment(&before).name().number.get() + shared as u64 - 1;
+    assert_eq!(lab.record(2).branch.unwrap().token, Some(token(last)));
+}
+
+#[test]
+fn both_stores_fork_together_and_share_their_chunks() {
+    let before = with_an_open_segment(2);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    let report = lab.incomplete(&mut after_a_power_loss(&before, 1), "fork");
+    let logs = lab.archive.open().logs().unwrap();
+    assert_eq!(logs.iter().filter(|log| log.incarnation == 2).count(), 2);
+    // The snapshots, and all sealed segments but the new ones, are there already.
+    assert!(report.known_raw_bytes > report.new_raw_bytes / 2);
+    assert_eq!(
+        lab.held(&report, Store::Snapshots).len(),
+        before.contexts["default"].snapshots.segments.len()
+    );
+}
+
+#[test]
+fn a_sealed_segment_that_goes_on_where_it_was_sealed() {
+    let before = with_an_open_segment(3);
+    let mut after = before.clone();
+    // The power loss took the newest file, and the end of the one before.
+    let open = open_segment(&before).name();
+    let store = context(&mut after).store_mut(Store::Events);
+    store.segments.remove(&open);
+    let last = store.open().clone();
+    store.insert(image_of(last.name(), 3_000, &blocks(&last)));
+    context(&mut after).history.reseed(5);
+    context(&mut after).append(Store::Events, 2);
+    forks(&before, &after);
+}
+
+#[test]
+fn a_segment_that_is_sealed_before_the_end_of_the_archived_tail() {
+    let before = with_an_open_segment(4);
+    let mut after = before.clone();
+    let image = open_segment(&before);
+    let mut shorter = image_of(image.name(), image.bytes().len(), &blocks(&image)[..1]);
+    shorter.roll();
+    let next = shorter.next_token();
+    let store = context(&mut after).store_mut(Store::Events);
+    store.insert(shorter);
+    store.insert(crate::support::segments::SegmentImage::new(next, 1_500));
+    context(&mut after).history.reseed(6);
+    context(&mut after).append(Store::Events, 2);
+    forks(&before, &after);
+}
+
+#[test]
+fn a_sealed_segment_that_ends_before_its_archived_self() {
+    let before = with_an_open_segment(5);
+    let mut after = before.clone();
+    let image = segment(&before, 1);
+    let all = blocks(&image);
+    let mut shorter = image_of(image.name(), image.bytes().len(), &all[..all.len() - 1]);
+    shorter.roll();
+    let next = shorter.next_token();
+    let store = context(&mut after).store_mut(Store::Events);
+    store.segments.retain(|name, _| *name < image.name());
+    store.insert(shorter);
+    store.insert(crate::support::segments::SegmentImage::new(next, 1_500));
+    context(&mut after).history.reseed(6);
+    context(&mut after).append(Store::Events, 9);
+    forks(&before, &after);
+}
+
+#[test]
+fn a_segment_whose_tokens_overlap_those_of_another_number() {
+    let before = with_an_open_segment(6);
+    let mut after = before.clone();
+    // Purged up to here, and restored elsewhere: the first number is one that the archive does not have.
+    let image = segment(&before, 2);
+    let first = image.name().number.get() + blocks(&image)[0].len() as u64;
+    let store = context(&mut after).store_mut(Store::Events);
+    store.segments.retain(|name, _| *name < image.name());
+    let mut other = segment(&before, 1);
+    let all = blocks(&other);
+    other = image_of(other.name(), 4_000, &all);
+    other.append_raw(&blocks(&image)[0]);
+    other.roll();
+    assert_eq!(other.next_token(), first);
+    store.segments.remove(&other.name());
+    store.insert(crate::support::segments::SegmentImage::new(first, 1_500));
+    context(&mut after).history.reseed(6);
+    context(&mut after).append(Store::Events, 9);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    let report = lab.incomplete(&mut after, "fork");
+    assert_eq!(incarnation(&report), 2);
+}
+
+#[test]
+fn a_tail_that_grows_into_the_tokens_of_another_archived_segment() {
+    let mut before = with_an_open_segment(7);
+    let open = open_segment(&before);
+    let lab = Lab::new();
+    // Seen whole as a tail; then rotten, while the next segment is written; then a power loss takes that next one.
+    lab.complete(&mut before);
+    let mut rolled = before.clone();
+    context(&mut rolled).store_mut(Store::Events).roll_now();
+    context(&mut rolled).append(Store::Events, 2);
+    let bytes = context(&mut rolled).events.segments[&open.name()].bytes();
+    let end = ends(&open)[2];
+    crate::sees::lab::show(&mut rolled, open.name(), crate::sees::lab::flipped(bytes, end - 9));
+    lab.incomplete(&mut rolled, "damage");
+    let mut after = before.clone();
+    context(&mut after).events.insert(image_of(open.name(), 4_000, &blocks(&open)));
+    context(&mut after).history.reseed(8);
+    context(&mut after).append(Store::Events, 4);
+    let report = lab.incomplete(&mut after, "fork");
+    assert_eq!((incarnation(&report), lab.events(&report)), (2, whole(&after)));
+}
+
+#[test]
+fn what_forks_the_newest_incarnation_and_extends_an_older_one_belongs_to_that_one() {
+    let before = with_an_open_segment(8);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    lab.incomplete(&mut after_a_power_loss(&before, 1), "fork");
+    lab.complete(&mut after_a_power_loss(&before, 1));
+    lab.complete(&mut after_a_power_loss(&before, 1));
+    let mut again = before.clone();
+    context(&mut again).append(Store::Events, 2);
+    let report = lab.complete(&mut again);
+    assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&again)));
+    assert!(crate::sees::lab::says(&report, "older-incarnation"));
+    // And back: the newest is asked first.
+    assert_eq!(incarnation(&lab.complete(&mut after_a_power_loss(&before, 1))), 2);
+}
+
+#[test]
+fn records_without_a_point_do_not_make_an_incarnation_known() {
+    let before = with_an_open_segment(9);
+    let after = after_a_power_loss(&before, 1);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    let fork = lab.incomplete(&mut after.clone(), "fork");
+    // As after a crash between the records and the point.
+    lab.archive.remove(&format!("points/{}.json", fork.point.unwrap().number));
+    let report = lab.incomplete(&mut after.clone(), "fork");
+    assert_eq!(incarnation(&report), 2);
+    lab.complete(&mut after.clone());
+}
+
+#[test]
+fn half_of_an_incarnation_is_left_alone() {
+    let before = with_an_open_segment(10);
+    let after = after_a_power_loss(&before, 1);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    let files = lab.published();
+    let fork = lab.incomplete(&mut after.clone(), "fork");
+    lab.archive.remove(&format!("points/{}.json", fork.point.unwrap().number));
+    let records: Vec<_> = lab.published().into_iter().filter(|file| !files.contains(file)).collect();
+    lab.archive.remove(&records[0]);
+    let report = lab.incomplete(&mut after.clone(), "fork");
+    assert_eq!((incarnation(&report), lab.events(&report)), (3, whole(&after)));
+}
