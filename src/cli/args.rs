@@ -2,6 +2,7 @@
 
 use crate::cli::duration;
 use crate::cli::exit::Exit;
+pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -62,8 +63,8 @@ pub struct Global {
 pub enum Verb {
     /// Make a repository
     Init,
-    /// Make a restore point from a data directory
-    Backup(Backup),
+    /// Make a restore point from a data directory, or from a live server
+    Backup(Box<Backup>),
     /// List the restore points, and what can be restored
     Points(Points),
     /// Show one point: its segments, steps and findings
@@ -72,6 +73,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Try everything that a backup of a live server needs
+    CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
     /// Print completions for a shell
@@ -85,10 +88,13 @@ pub enum Verb {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Backup {
     /// The directory that holds the contexts, or a server's root with data/ in it
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "server")]
+    pub data_dir: Option<PathBuf>,
+    /// The live server that the data belongs to, and how to ask it
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken
-    #[arg(long, value_name = "PATH", required_unless_present = "no_control_db")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["no_control_db", "server"], conflicts_with = "server")]
     pub control_db: Option<PathBuf>,
     /// Archive no control database; the point says so
     #[arg(long, conflicts_with = "control_db")]
@@ -241,15 +247,15 @@ mod tests {
         else {
             panic!("another verb");
         };
-        assert_eq!(backup.data_dir, PathBuf::from("d"));
+        assert_eq!(backup.data_dir, Some(PathBuf::from("d")));
         assert_eq!(backup.control_db, Some(PathBuf::from("z")));
         let pairs = [("a", "b"), ("c", "d=e")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(backup.tags, pairs);
         assert_eq!(backup.contexts, ["x", "y"]);
-        assert!(matches!(
-            verb("backup --data-dir d --no-control-db"),
-            Verb::Backup(Backup { no_control_db: true, .. })
-        ));
+        let Verb::Backup(backup) = verb("backup --data-dir d --no-control-db") else {
+            panic!("another verb")
+        };
+        assert!(backup.no_control_db);
     }
 
     #[test]

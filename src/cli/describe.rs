@@ -2,6 +2,7 @@
 //!
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
+use crate::cli::describe_server;
 use crate::cli::exit::Exit;
 use crate::engine;
 use crate::engine::backup;
@@ -108,6 +109,7 @@ pub(super) fn repo(error: &repo::Error) -> Meaning {
 pub(super) fn source(error: &source::Error) -> Meaning {
     use source::Error;
     match error {
+        Error::Server(error) => describe_server::server(error),
         Error::NoDirectory { .. } => meaning(Exit::Failed, "source.no-directory", "is it mounted?"),
         Error::NoContexts { .. } => meaning(
             Exit::Failed,
@@ -162,6 +164,11 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::Gap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
         }
+        Error::BehindServer { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.behind-server",
+            "nothing was published; is it the directory of that server, and does it show what the server writes?",
+        ),
         Error::Fork { .. } => {
             meaning(Exit::Conflict, "backup.fork", "nothing was published; --no-fork asked for that")
         }

@@ -3,6 +3,7 @@
 pub mod args;
 mod demo;
 mod describe;
+mod describe_server;
 mod duration;
 pub mod exit;
 mod failure;
@@ -12,6 +13,8 @@ mod render;
 mod repository;
 mod run;
 mod run_demo;
+mod server;
+mod server_args;
 mod signals;
 
 use crate::cli::exit::Exit;

@@ -25,6 +25,7 @@ use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
+use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDir;
 use crate::source::data_dir::DataDirOptions;
@@ -51,6 +52,7 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
@@ -87,15 +89,23 @@ impl Run<'_> {
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let mut source = DataDir::open(source_options(asked))?;
+        let mut source = self.source(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = backup::run(&repository, &mut source, &self.backup_options(asked), &progress)?;
+        let report = backup::run(&repository, &mut *source, &self.backup_options(asked), &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
-        let taken = Taken::from(&source)?;
+        let taken = Taken::from(&*source)?;
         let document = BackupDocument { taken: &taken, report: &report };
         self.screen.report("backup", &document, || render::backup::text(&document))?;
         Ok(if report.complete { worst(report.weight()) } else { Exit::Incomplete })
+    }
+
+    /// The live server, if one was named; else the directory.
+    fn source(&self, asked: &Backup) -> Result<Box<dyn Source>, Failure> {
+        match (&asked.server.server, &asked.data_dir) {
+            (None, Some(path)) => Ok(Box::new(DataDir::open(source_options(asked, path))?)),
+            _ => Ok(Box::new(self.live(asked)?)),
+        }
     }
 
     fn backup_options(&self, asked: &Backup) -> BackupOptions {
@@ -181,13 +191,13 @@ fn completions(asked: &Completions) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn source_options(asked: &Backup) -> DataDirOptions {
+fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
     let control_db = match &asked.control_db {
         Some(path) => ControlDbFrom::Zip(path.clone()),
         None => ControlDbFrom::None("left out with --no-control-db".to_owned()),
     };
     DataDirOptions {
-        path: asked.data_dir.clone(),
+        path: path.to_path_buf(),
         control_db,
         accept_unordered: asked.accept_unordered,
         no_mmap: asked.no_mmap,

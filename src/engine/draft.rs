@@ -119,6 +119,11 @@ impl DraftWithSafepoints {
         self.draft.draft.steps.push(StepAt { step, context: context.map(str::to_owned), at });
     }
 
+    /// More became known of the source.
+    pub fn know(&mut self, facts: BTreeMap<String, String>) {
+        self.draft.draft.opening.facts.extend(facts);
+    }
+
     /// The snapshots of a context were read.
     pub fn snapshots_read(&mut self, context: &str, at: Moment) -> SnapshotsRead {
         self.step(StepKind::Snapshots, Some(context), at);

@@ -1,6 +1,7 @@
 //! The verbs: backup, restore, verify, points.
 
 pub mod backup;
+pub mod check_server;
 pub mod content;
 pub mod draft;
 pub mod error;

@@ -151,7 +151,7 @@ impl Candidate {
 }
 
 /// The milliseconds in a name like the server gives. From 2024 on its database is called `configdb`.
-fn named_ms(name: &str) -> Option<i64> {
+pub(super) fn named_ms(name: &str) -> Option<i64> {
     let stem = name.strip_suffix(".zip")?;
     let digits = stem.strip_prefix("controldb").or_else(|| stem.strip_prefix("configdb"))?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,12 +1,16 @@
 //! Errors of a source. They may become a finding and an incomplete point; errors of a repository never do.
 
 use crate::axon::control_db::ZipError;
+use crate::source::server;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong at the source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] server::Error),
     /// The data directory is not there, or is no directory.
     #[error("{} is not a directory", path.display())]
     NoDirectory {

@@ -92,3 +92,16 @@ pub enum ControlDbCapture {
         reason: String,
     },
 }
+
+/// Something to say about a source that no listing tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// A stable word.
+    pub what: &'static str,
+    /// Whether somebody should look (exit 3).
+    pub is_warning: bool,
+    /// The context, if it concerns one.
+    pub context: Option<String>,
+    /// One sentence.
+    pub text: String,
+}

@@ -1,21 +1,26 @@
 //! Where histories come from: an Axon Server data directory as it lies there, or (with its REST interface) a live server.
 //!
-//! Nothing is ever written to a source. [`data_dir`] is the source; `scan` finds contexts and segments in it, `control_zip` the zip of
-//! the control database, `properties` the node's name; [`segment_bytes`] reads the files.
+//! Nothing is ever written to a source; what a live server wrote because it was asked to may be removed again, if that is wanted.
+//! [`data_dir`] is a directory; `scan` finds contexts and segments in it, `control_zip` the zip of the control database, `properties` the
+//! node's name; [`segment_bytes`] reads the files. [`server`] asks a server, and [`live`] is such a server together with its directory.
 
 mod control_zip;
 pub mod data_dir;
 pub mod error;
 pub mod listing;
+pub mod live;
 mod newest;
 mod properties;
 mod scan;
 pub mod segment_bytes;
+pub mod server;
 
 pub use error::Error;
 
-use crate::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
+use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
 use crate::source::segment_bytes::SegmentBytes;
+use crate::source::server::answers::ClaimedHeads;
+use std::collections::BTreeMap;
 
 /// A node whose history is archived. Nothing is ever written to it.
 pub trait Source {
@@ -27,4 +32,25 @@ pub trait Source {
     fn control_db(&mut self) -> Result<ControlDbCapture, Error>;
     /// Opens a segment for reading.
     fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, Error>;
+
+    /// Whether it is a running server: then a hole is an error, because a server's history has none.
+    fn is_live(&self) -> bool {
+        false
+    }
+    /// The heads that it said it had right before the control database was captured: what is archived has to reach them.
+    fn claimed_heads(&self) -> ClaimedHeads {
+        ClaimedHeads::new()
+    }
+    /// What has become known of it since [`Source::identity`], for the manifest.
+    fn facts(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    /// What must be said beside what the listings say. Each remark is told once.
+    fn remarks(&mut self) -> Vec<Remark> {
+        Vec::new()
+    }
+    /// The point is durable: what was made for it and is no longer needed may go.
+    fn published(&mut self) -> Vec<Remark> {
+        Vec::new()
+    }
 }

@@ -74,7 +74,7 @@ fn context_name(path: &Path) -> Result<String, Error> {
 }
 
 /// What is in one directory; none if it is no context.
-fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
+pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
     let mut misnamed = None;
     for path in entries(directory)? {

@@ -10,7 +10,6 @@ use crate::engine::backup::BackupReport;
 use crate::engine::backup::report::{ControlDbReport, StoreReport};
 use crate::source;
 use crate::source::Source;
-use crate::source::data_dir::DataDir;
 use comfy_table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ pub(in crate::cli) struct BackupDocument<'a> {
 }
 
 impl Taken {
-    pub(in crate::cli) fn from(source: &DataDir) -> Result<Self, source::Error> {
+    pub(in crate::cli) fn from(source: &dyn Source) -> Result<Self, source::Error> {
         Ok(Self { facts: source.identity()?.facts })
     }
 

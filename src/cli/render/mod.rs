@@ -4,6 +4,7 @@
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
 pub(super) mod backup;
+pub(super) mod check_server;
 pub(super) mod demo;
 mod findings;
 pub(super) mod points;

@@ -40,6 +40,18 @@ pub enum Error {
         /// The last one missing.
         last: u64,
     },
+    /// A live server said that it had more, before it was read.
+    #[error("{store} of {context} end at {}, but the server said before that it had token {claimed}", head.map_or_else(|| "nothing".to_owned(), |head| format!("token {head}")))]
+    BehindServer {
+        /// The context.
+        context: String,
+        /// The store.
+        store: String,
+        /// The last token that was read; none if there is none.
+        head: Option<u64>,
+        /// The token that the server said it had.
+        claimed: u64,
+    },
     /// The history has forked, and the user wants none of that.
     #[error("{store} of {context} is another history from segment {segment} on: {why}")]
     Fork {

@@ -14,6 +14,7 @@ pub mod control_db;
 pub mod error;
 pub mod flawed;
 pub mod judge;
+pub mod live;
 pub mod place;
 pub mod proven;
 pub mod read;

@@ -138,12 +138,14 @@ impl Placer<'_, '_> {
 
     fn refuse_gaps(&self, context: &str, store: Store, span: &Span) -> Result<(), Error> {
         match span.gaps.first() {
-            Some(&(first, last)) if self.options.strict => Err(Error::Backup(backup::Error::Gap {
-                context: context.to_owned(),
-                store: store.to_string(),
-                first,
-                last,
-            })),
+            Some(&(first, last)) if self.options.strict || self.source.is_live() => {
+                Err(Error::Backup(backup::Error::Gap {
+                    context: context.to_owned(),
+                    store: store.to_string(),
+                    first,
+                    last,
+                }))
+            }
             _ => Ok(()),
         }
     }

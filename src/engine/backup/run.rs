@@ -2,6 +2,7 @@
 
 use crate::axon::name::Store;
 use crate::axon::token::Token;
+use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::belongs::Belonging;
 use crate::engine::backup::chain::refuse_overlaps;
@@ -9,6 +10,7 @@ use crate::engine::backup::context::SeenContext;
 use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
+use crate::engine::backup::live;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
 use crate::engine::backup::proven::Known;
@@ -54,7 +56,7 @@ pub fn run(
         let one =
             Attempt { repository, source: &mut *source, options, observer, is_last: attempt >= ATTEMPTS };
         match one.run() {
-            Err(error) if attempt < ATTEMPTS && is_unsettled(&error) => {
+            Err(error) if attempt < ATTEMPTS && is_unsettled(&error, source.is_live()) => {
                 observer.event(&Event::Warning(&format!("{error}; beginning again")));
                 attempt += 1;
             }
@@ -63,15 +65,18 @@ pub fn run(
     }
 }
 
-/// Whether what went wrong may go right when it is begun again.
-fn is_unsettled(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Unsettled { .. }
-            | Error::Shrank { .. }
-            | Error::Repo(repo::Error::Overtaken { .. })
-            | Error::Source(source::Error::Vanished { .. })
-    )
+/// Whether what went wrong may go right when it is begun again: at a live server a hole may be one of a moment.
+fn is_unsettled(error: &Error, is_live: bool) -> bool {
+    let may_pass =
+        matches!(error, Error::Backup(backup::Error::Gap { .. } | backup::Error::BehindServer { .. }));
+    (is_live && may_pass)
+        || matches!(
+            error,
+            Error::Unsettled { .. }
+                | Error::Shrank { .. }
+                | Error::Repo(repo::Error::Overtaken { .. })
+                | Error::Source(source::Error::Vanished { .. })
+        )
 }
 
 struct Attempt<'a, 'o> {
@@ -130,10 +135,12 @@ impl<'a> Attempt<'a, '_> {
         };
         let mut read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
         let placed = self.place_all(&mut sink, &belonging, &mut draft, &mut read)?;
+        live::refuse_behind(&*self.source, &placed)?;
         let furthest = furthest(heads, all_seen(&read).into_iter());
         let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest)?;
         let findings = [unread, unsettled.as_deref().map(unsettled_finding).into_iter().collect()].concat();
         let proofs = read.into_iter().map(|(proof, _)| proof).collect();
+        draft.know(self.source.facts());
         let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
         self.publish(sink, finished, at)
     }
@@ -247,13 +254,14 @@ impl<'a> Attempt<'a, '_> {
     }
 
     fn finish(
-        &self,
+        &mut self,
         mut draft: DraftWithSafepoints,
         proofs: Vec<ContextRead>,
         placed: Vec<Placed>,
         (left_out, mut findings): (Vec<String>, Vec<Finding>),
         control_db: &ArchivedControlDb,
     ) -> Finished {
+        findings.extend(live::findings(self.source.remarks()));
         findings.extend(control_db.findings.iter().cloned());
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {
@@ -268,7 +276,7 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The commit: packs and pages, then records, then the point.
-    fn publish(&self, sink: Sink<'_>, finished: Finished, at: Moment) -> Result<BackupReport, Error> {
+    fn publish(&mut self, sink: Sink<'_>, finished: Finished, at: Moment) -> Result<BackupReport, Error> {
         let Finished { mut draft, states, mut report } = finished;
         let Sink::Stored(mut session) = sink else {
             report.count(sink.tally(), self.now(), at);
@@ -288,6 +296,7 @@ impl<'a> Attempt<'a, '_> {
         report.count(published.tally, self.now(), at);
         report.point = Some(published.point);
         report.complete = body.complete;
+        report.findings.extend(live::findings(self.source.published()));
         Ok(report)
     }
 }

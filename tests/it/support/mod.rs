@@ -3,7 +3,10 @@
 pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
+pub mod node;
 pub mod program;
 pub mod repository_v1;
+pub mod rest;
 pub mod segments;
 pub mod server;
+pub mod world;

@@ -1,0 +1,569 @@
+//! Backups of a node at work: every point that is called whole holds a contiguous history that reaches what the server had when its control
+//! database was captured, and equals what the node wrote. Whatever the server answers.
+//!
+//! Each round has a seed; the node moves while requests are answered and files are opened, never by the clock.
+//! `SEGVAULT_LIVE_ROUNDS=10000` runs more rounds than the few hundred of an ordinary test run.
+
+use crate::support::crash_disk::CrashDisk;
+use crate::support::node::Node;
+use crate::support::rest::{Asked, Body, Reply, Version};
+use crate::support::world::{VERSIONS, World, still};
+use segvault::axon::name::{SegmentName, Store};
+use segvault::engine;
+use segvault::engine::backup::{self, BackupOptions, BackupReport};
+use segvault::engine::observe::Unobserved;
+use segvault::engine::pieces;
+use segvault::engine::restore::{self, RestoreOptions};
+use segvault::repo::codec::Compression;
+use segvault::repo::format::config::{self, Config};
+use segvault::repo::format::id::Naming;
+use segvault::repo::format::moment::Moment;
+use segvault::repo::format::point::{Order, PointBody, PointLog, Weight};
+use segvault::repo::format::record::LogKey;
+use segvault::repo::store::{OpenOptions, Repository};
+use segvault::source;
+use segvault::source::Source;
+use segvault::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
+use segvault::source::live::LiveSource;
+use segvault::source::segment_bytes::SegmentBytes;
+use segvault::source::server::answers::ClaimedHeads;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+fn options() -> BackupOptions {
+    BackupOptions {
+        program: "test".to_owned(),
+        source: None,
+        contexts: Vec::new(),
+        excluded: Vec::new(),
+        tags: BTreeMap::new(),
+        new_incarnation: false,
+        no_fork: false,
+        reread: false,
+        strict: false,
+        dry_run: false,
+        compression: Compression::Fast,
+    }
+}
+
+fn repository() -> Repository {
+    let disk = CrashDisk::default();
+    let config = Config {
+        kind: config::TYPE.to_owned(),
+        version: config::VERSION,
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        at: Moment(0),
+        naming: Naming::Blake3,
+        features: Vec::new(),
+    };
+    Repository::init(&disk, &config).unwrap();
+    Repository::open(Arc::new(disk), OpenOptions::default()).unwrap()
+}
+
+/// A source whose node goes on working whenever a file of it is opened.
+struct Stirred {
+    source: LiveSource,
+    node: Arc<Mutex<Node>>,
+    most: usize,
+}
+
+impl Stirred {
+    fn stir(&self) {
+        // Not each time: a history must not grow faster than it is read.
+        let mut node = self.node.lock().unwrap();
+        if node.random.u8(0..4) == 0 {
+            let count = node.random.usize(0..=self.most);
+            node.steps(count);
+        }
+    }
+}
+
+impl Source for Stirred {
+    fn identity(&self) -> Result<Identity, source::Error> {
+        self.source.identity()
+    }
+
+    fn listing(&mut self) -> Result<Listing, source::Error> {
+        self.stir();
+        self.source.listing()
+    }
+
+    fn control_db(&mut self) -> Result<ControlDbCapture, source::Error> {
+        self.stir();
+        self.source.control_db()
+    }
+
+    fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, source::Error> {
+        self.stir();
+        let opened = self.source.open(file);
+        self.stir();
+        opened
+    }
+
+    fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+
+    fn claimed_heads(&self) -> ClaimedHeads {
+        self.source.claimed_heads()
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        self.source.facts()
+    }
+
+    fn remarks(&mut self) -> Vec<Remark> {
+        self.source.remarks()
+    }
+
+    fn published(&mut self) -> Vec<Remark> {
+        self.source.published()
+    }
+}
+
+fn back_up(world: &World, repository: &Repository, most: usize) -> Result<BackupReport, engine::Error> {
+    let source = LiveSource::open(world.options(), world.surroundings())?;
+    let mut source = Stirred { source, node: Arc::clone(&world.node), most };
+    backup::run(repository, &mut source, &options(), &Unobserved)
+}
+
+/// The segments of a point's log that count, with their valid bytes.
+fn read(repository: &Repository, key: &LogKey, log: &PointLog) -> Vec<(SegmentName, u64, Vec<u8>)> {
+    let pieces = pieces::of_point(repository, key, log, "point").unwrap();
+    let bytes_of = |piece: &pieces::Piece| {
+        let mut bytes = Vec::new();
+        let entry = piece.entry.clone().unwrap();
+        let mut take = |part: &[u8]| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        };
+        repository.read_extents(&entry.extents, 0..piece.prefix(), &mut take).unwrap();
+        bytes
+    };
+    pieces.iter().map(|piece| (piece.span.name, piece.span.events, bytes_of(piece))).collect()
+}
+
+/// Checks one log of a point against what the node wrote.
+fn check_log(
+    node: &Node,
+    repository: &Repository,
+    key: &LogKey,
+    log: &PointLog,
+    captured: Option<u64>,
+    story: &str,
+) {
+    let store = node.store(&key.context, key.store);
+    let mut next = 0;
+    for (name, events, bytes) in read(repository, key, log) {
+        assert_eq!(name.number.get(), next, "{story}: {key:?}: contiguous");
+        let written = &store.written[&name].content;
+        assert!(
+            written.starts_with(&bytes),
+            "{story}: {key:?} {name}: {} bytes are not those written",
+            bytes.len()
+        );
+        next += events;
+    }
+    assert_eq!(log.head, next.checked_sub(1), "{story}: {key:?}");
+    assert!(
+        log.head >= captured,
+        "{story}: {key:?}: {:?} is below {captured:?}, when the zip was made",
+        log.head
+    );
+    assert!(log.head >= log.safepoint && log.safepoint >= captured, "{story}: {key:?}");
+}
+
+/// Checks a point that was called whole.
+fn check(world: &World, repository: &Repository, report: &BackupReport, story: &str) -> PointBody {
+    let journal = repository.journal().unwrap();
+    let point = journal.points.iter().find(|point| Some(point.reference()) == report.point).unwrap();
+    let body = point.point.body.clone();
+    let node = world.node.lock().unwrap();
+    assert_eq!(body.order, Order::Observed, "{story}");
+    assert_eq!(body.contexts.keys().cloned().collect::<Vec<_>>(), node.contexts(), "{story}");
+    // The last capture is that of this backup.
+    let (_, captured) = node.captures.last().unwrap();
+    for (context, found) in &body.contexts {
+        for (store, log) in [(Store::Snapshots, &found.snapshots), (Store::Events, &found.events)] {
+            let (source, incarnation) = (body.source.clone(), found.incarnation);
+            assert_eq!(incarnation, 1, "{story}: nothing forked");
+            let key = LogKey { source, context: context.clone(), incarnation, store };
+            check_log(&node, repository, &key, log, captured[&(context.clone(), store)], story);
+        }
+    }
+    body
+}
+
+/// Restores the newest point; compares every file with what the node wrote.
+fn check_restored(world: &World, repository: &Repository, story: &str) {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let zip = place.path().join("zip");
+    let options = RestoreOptions {
+        control_db_zip_to: Some(zip),
+        ..RestoreOptions::latest(place.path().join("target"))
+    };
+    let plan = restore::plan(repository, &options).unwrap();
+    let restored = restore::apply(repository, plan, &Unobserved).unwrap();
+    assert!(restored.verified, "{story}");
+    let node = world.node.lock().unwrap();
+    let control_db = restored.control_db.unwrap();
+    let (name, _) = node.captures.last().unwrap();
+    assert_eq!(fs::read(control_db.zip.unwrap()).unwrap(), fs::read(node.zip_path(name)).unwrap(), "{story}");
+    for context in node.contexts() {
+        for store in Store::ALL {
+            for (name, written) in &node.store(&context, store).written {
+                let path = place.path().join("target/data").join(&context).join(name.file_name(store));
+                let Ok(bytes) = fs::read(&path) else { continue };
+                let same = bytes.iter().zip(&written.content).take_while(|(one, other)| one == other).count();
+                let rest = &bytes[same..];
+                let end = rest.starts_with(&[0xff; 4]) as usize * 4;
+                assert!(
+                    rest[end..].iter().all(|byte| *byte == 0),
+                    "{story}: {}: nothing else behind it",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+/// What came of a round.
+#[derive(Debug, Default)]
+struct Tally {
+    whole: u64,
+    incomplete: u64,
+    refused: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    fn refuse(&mut self, error: &engine::Error) {
+        let text = format!("{error:?}");
+        let word = text.split('{').next().unwrap_or_default().trim().to_owned();
+        *self.refused.entry(word).or_default() += 1;
+    }
+}
+
+fn rounds(ordinary: u64) -> u64 {
+    std::env::var("SEGVAULT_LIVE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ordinary)
+}
+
+fn busy_world(seed: u64) -> World {
+    let version = VERSIONS[seed as usize % 2];
+    let contexts: &[&str] = if seed.is_multiple_of(3) { &["default", "other"] } else { &["default"] };
+    let mut node = Node::new(contexts, seed);
+    node.transforms = version == Version::Core2023 && seed % 4 == 1;
+    let before = node.random.usize(0..250);
+    node.steps(before);
+    World::of(version, node, None, 6)
+}
+
+/// Backs up a node that never stands still, several times into one repository.
+fn honest_round(seed: u64, tally: &mut Tally) {
+    let (world, repository) = (busy_world(seed), repository());
+    for backup in 0..3 {
+        let story = format!("seed {seed}, backup {backup}");
+        world.node.lock().unwrap().steps(40);
+        match back_up(&world, &repository, 4) {
+            Ok(report) if report.complete => {
+                tally.whole += 1;
+                check(&world, &repository, &report, &story);
+                if seed.is_multiple_of(8) {
+                    check_restored(&world, &repository, &story);
+                }
+            }
+            Ok(report) => {
+                tally.incomplete += 1;
+                let said = report.findings.iter().filter(|finding| finding.weight == Weight::Incomplete);
+                assert!(
+                    said.into_iter().all(|finding| finding.what == "unsettled"),
+                    "{story}: {:?}",
+                    report.findings
+                );
+            }
+            Err(error) => tally.refuse(&error),
+        }
+    }
+}
+
+#[test]
+fn a_node_that_never_stands_still_is_backed_up_whole() {
+    let mut tally = Tally::default();
+    let rounds = rounds(60);
+    (0..rounds).for_each(|seed| honest_round(seed, &mut tally));
+    println!("{rounds} rounds: {tally:?}");
+    assert!(tally.whole * 10 >= rounds * 3 * 8, "eight of ten succeed: {tally:?}");
+    assert!(
+        tally.refused.keys().all(|word| word.starts_with("Unsettled") || word.starts_with("Source(Vanished")),
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn a_node_at_full_speed_is_backed_up_whole() {
+    let mut node = Node::new(&["default"], 42);
+    node.transforms = false;
+    node.steps(100);
+    let world = World::of(Version::Core2023, node, None, 0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (node, stop) = (Arc::clone(&world.node), Arc::clone(&stop));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                node.lock().unwrap().steps(3);
+                std::thread::yield_now();
+            }
+        }
+    });
+    let repository = repository();
+    let mut heads = Vec::new();
+    for backup in 0..4 {
+        let mut source = LiveSource::open(world.options(), still()).unwrap();
+        let report = backup::run(&repository, &mut source, &options(), &Unobserved).unwrap();
+        assert!(report.complete, "{:?}", report.findings);
+        let body = check(&world, &repository, &report, &format!("backup {backup}"));
+        heads.push(body.contexts["default"].events.head);
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(heads.is_sorted() && heads.first() < heads.last(), "{heads:?}");
+    check_restored(&world, &repository, "at the end");
+}
+
+#[test]
+fn the_manifest_tells_what_was_asked_of_whom() {
+    let world = World::quiet(Version::Core2023);
+    let repository = repository();
+    let report = back_up(&world, &repository, 0).unwrap();
+    let body = check(&world, &repository, &report, "quiet");
+    assert_eq!(body.source, "localhost");
+    let fact = |key: &str| body.facts[key].as_str();
+    assert_eq!(
+        [fact("server.version"), fact("server.edition"), fact("server.node")],
+        ["2023.2.1", "Standard Edition", "localhost"]
+    );
+    assert_eq!([fact("server.contexts"), fact("server")], ["default", world.rest.address.as_str()]);
+    let head = world.node.lock().unwrap().store("default", Store::Events).head().unwrap();
+    assert_eq!(fact("server.head.default.events"), head.to_string());
+    let requests: Vec<&String> = body
+        .facts
+        .iter()
+        .filter(|(key, _)| key.starts_with("server.request."))
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(requests.len(), world.rest.asked().len());
+    assert!(
+        requests
+            .iter()
+            .any(|text| text.contains("Z POST /createControlDbBackup 200 ") && text.ends_with(" ms")),
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn an_archived_head_below_the_server_s_claim_is_an_error() {
+    let world = World::quiet(Version::Core2023);
+    world.rest.lie(|asked, reply| {
+        if asked.path == "/actuator/health" {
+            Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":9"))
+        } else {
+            reply
+        }
+    });
+    let repository = repository();
+    let error = back_up(&world, &repository, 0).unwrap_err();
+    assert!(matches!(error, engine::Error::Backup(backup::Error::BehindServer { .. })), "{error:?}");
+    assert_eq!(
+        world.node.lock().unwrap().captures.len(),
+        3,
+        "begun again, each time with a new control database"
+    );
+    assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
+}
+
+#[test]
+fn a_hole_in_the_history_is_an_error_that_names_the_tokens() {
+    let world = World::quiet(Version::Se46);
+    let (gone, next) = {
+        let mut node = world.node.lock().unwrap();
+        let closed = node.store("default", Store::Events).closed().to_vec();
+        fs::remove_file(node.store("default", Store::Events).path(closed[1])).unwrap();
+        node.forget("default", Store::Events, closed[1]);
+        (closed[1].number.get(), closed[2].number.get())
+    };
+    let repository = repository();
+    let error = back_up(&world, &repository, 0).unwrap_err();
+    let engine::Error::Backup(backup::Error::Gap { first, last, .. }) = error else { panic!("{error:?}") };
+    assert_eq!((first, last), (gone, next - 1));
+    assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
+}
+
+#[test]
+fn files_that_change_places_while_they_are_read_are_no_history() {
+    let world = World::quiet(Version::Se46);
+    let source = LiveSource::open(world.options(), still()).unwrap();
+    let paths: Vec<_> = {
+        let node = world.node.lock().unwrap();
+        let store = node.store("default", Store::Events);
+        let events = |at: usize| store.closed()[at + 1].number.get() - store.closed()[at].number.get();
+        let other = (1..5).find(|at| events(*at) != events(0)).expect("segments of different lengths");
+        [0, other].map(|at| store.path(store.closed()[at])).to_vec()
+    };
+    let repository = repository();
+    let mut source = Swapping { source, paths };
+    let error = backup::run(&repository, &mut source, &options(), &Unobserved).unwrap_err();
+    assert!(
+        matches!(error, engine::Error::Backup(backup::Error::Gap { .. } | backup::Error::Overlap { .. })),
+        "{error:?}"
+    );
+    assert!(repository.journal().unwrap().points.is_empty(), "nothing was published");
+}
+
+/// A source two of whose files change places when the control database has been captured.
+struct Swapping {
+    source: LiveSource,
+    paths: Vec<PathBuf>,
+}
+
+impl Source for Swapping {
+    fn identity(&self) -> Result<Identity, source::Error> {
+        self.source.identity()
+    }
+
+    fn listing(&mut self) -> Result<Listing, source::Error> {
+        self.source.listing()
+    }
+
+    fn control_db(&mut self) -> Result<ControlDbCapture, source::Error> {
+        if let [one, other] = self.paths.as_slice() {
+            let aside = one.with_extension("aside");
+            for (from, to) in [(one, &aside), (other, one), (&aside, other)] {
+                fs::rename(from, to).unwrap();
+            }
+            self.paths.clear();
+        }
+        self.source.control_db()
+    }
+
+    fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, source::Error> {
+        self.source.open(file)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+const LIES: u8 = 19;
+
+/// What a server may answer instead of the truth.
+fn lie_of(
+    kind: u8,
+    random: &mut fastrand::Rng,
+    root: &Path,
+    (asked, truth): (&Asked, Reply),
+    kept: &mut BTreeMap<String, Reply>,
+) -> Reply {
+    let key = format!("{} {}", asked.path, asked.parameter("type").unwrap_or_default());
+    let earlier = kept.insert(key, truth.clone());
+    let others: Vec<Reply> = kept.values().cloned().collect();
+    match kind {
+        0 => Reply::bare(500, ""),
+        1 => Reply::bare(401, ""),
+        2 => Reply::bare(403, "Invalid token\r\n"),
+        3 => Reply::new(503, "text/plain", "[AXONIQ-7000] Not ready").with("AxonIQ-ErrorCode", "AXONIQ-7000"),
+        4 => Reply::bare(302, "").with("Location", "/login"),
+        5 => Reply::new(200, "text/html", "<html>Login</html>"),
+        6 => Reply::json("{}"),
+        7 => Reply::json("[]"),
+        8 => truth.clone().body(Body::Text(cut(random, &truth.text()))),
+        9 | 10 => Reply::json(without_some_names(random, &truth.text())),
+        11 => Reply::json(with_another_number(random, &truth.text())),
+        12 => earlier.unwrap_or(truth),
+        13 => random.choice(&others).cloned().unwrap_or(truth),
+        14 => Reply::json(truth.text().replace("/default/", "/other/")),
+        15 => Reply::new(200, "text/plain", truth.text().replace("/backups/", "/backups/../../")),
+        16 => Reply::bare(404, ""),
+        17 => {
+            tear(random, root, &truth.text());
+            truth
+        }
+        _ => truth.body(Body::Repeated(b'x', 40 << 20, 0)),
+    }
+}
+
+/// Cuts the zip that an answer names.
+fn tear(random: &mut fastrand::Rng, root: &Path, text: &str) {
+    if let Some(name) = text.strip_prefix("/axonserver/./") {
+        let file = fs::File::options().write(true).open(root.join(name)).unwrap();
+        file.set_len(random.u64(0..file.metadata().unwrap().len())).unwrap();
+    }
+}
+
+fn cut(random: &mut fastrand::Rng, text: &str) -> String {
+    let keep = random.usize(0..=text.len());
+    text.chars().take(keep).collect()
+}
+
+fn without_some_names(random: &mut fastrand::Rng, text: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(text) else { return text.to_owned() };
+    let most = random.u8(1..6);
+    let names = match value.get_mut("filenames") {
+        Some(names) => names.as_array_mut(),
+        None => value.get_mut("storageContextNames").and_then(serde_json::Value::as_array_mut),
+    };
+    if let Some(names) = names {
+        names.retain(|_| random.u8(0..most) > 0);
+    }
+    value.to_string()
+}
+
+fn with_another_number(random: &mut fastrand::Rng, text: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(text) else { return text.to_owned() };
+    if let Some(last) = value.get_mut("lastClosedSegment") {
+        let number = last.as_i64().unwrap_or_default();
+        *last = (number + random.i64(-40..400)).into();
+    }
+    value.to_string()
+}
+
+/// Backs up a server that lies now and then: it is caught, or what it said made no difference.
+fn lying_round(seed: u64, tally: &mut Tally) {
+    let (world, repository) = (busy_world(seed), repository());
+    let mut random = fastrand::Rng::with_seed(seed ^ 0x0011_a12e);
+    let rarely = *random.choice(&[4, 30, 100, 300]).unwrap();
+    // Half of the liars have one lie, which they repeat.
+    let stubborn = random.bool().then(|| random.u8(0..LIES));
+    let mut kept = BTreeMap::new();
+    let root = world.root();
+    world.rest.lie(move |asked, truth| {
+        let often = if stubborn.is_some() && asked.path.contains("/backup/") { 2 } else { rarely };
+        if random.u32(0..often) > 0 {
+            return truth;
+        }
+        let kind = stubborn.unwrap_or_else(|| random.u8(0..LIES));
+        lie_of(kind, &mut random, &root, (asked, truth), &mut kept)
+    });
+    for backup in 0..2 {
+        let story = format!("lies, seed {seed}, backup {backup}");
+        match back_up(&world, &repository, 3) {
+            Ok(report) if report.complete && report.order == Order::Observed => {
+                tally.whole += 1;
+                check(&world, &repository, &report, &story);
+            }
+            Ok(_) => tally.incomplete += 1,
+            Err(error) => tally.refuse(&error),
+        }
+    }
+}
+
+#[test]
+fn no_lie_makes_a_false_success() {
+    let mut tally = Tally::default();
+    let rounds = rounds(200);
+    (0..rounds).for_each(|seed| lying_round(seed, &mut tally));
+    println!("{rounds} rounds: {tally:?}");
+    assert!(tally.whole > 0 && tally.refused.len() > 5, "{tally:?}");
+}
