@@ -409,8 +409,9 @@ fn a_pack_that_is_there_already_is_read_before_it_is_used() {
     let disk = new();
     let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
     let pack = packs(&disk).remove(0);
-    act(&disk, Deed::Damaged { packs: vec![id_of(&pack)] });
-    // It was good after all: the same pack again.
+    act(&disk, Deed::Verified { packs: Vec::new() });
+    // Nothing is built upon where an act can't be read: the same pack again.
+    disk.damage("acts/1.json", |bytes| bytes.truncate(9));
     assert_eq!(store(&disk, PackKind::Tail, &[noise(1, 1000)]), [id]);
     assert_eq!(packs(&disk).len(), 1);
     assert_eq!(disk.list("staging").unwrap(), []);
@@ -419,6 +420,18 @@ fn a_pack_that_is_there_already_is_read_before_it_is_used() {
     let mut session = repository.session().unwrap();
     session.put(PackKind::Tail, noise(1, 1000)).unwrap();
     assert!(matches!(session.barrier(), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn what_was_in_a_damaged_pack_is_stored_again_under_another_name() {
+    let disk = new();
+    let id = store(&disk, PackKind::Tail, &[noise(1, 1000)])[0];
+    let pack = packs(&disk).remove(0);
+    disk.damage(&pack, |bytes| bytes[600] ^= 1);
+    act(&disk, Deed::Damaged { packs: vec![id_of(&pack)] });
+    assert_eq!(store(&disk, PackKind::Tail, &[noise(1, 1000)]), [id]);
+    assert_eq!(packs(&disk).len(), 2);
+    assert_eq!(*open(&disk).unwrap().chunk(id).unwrap(), noise(1, 1000));
 }
 
 #[test]
