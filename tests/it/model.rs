@@ -34,6 +34,8 @@ type Shown = BTreeMap<SegmentName, Vec<u8>>;
 struct Acknowledged {
     point: PointRef,
     shown: BTreeMap<(String, Store), Shown>,
+    /// The same, and what was damaged then, as it would be without the damage.
+    written: BTreeMap<(String, Store), Shown>,
 }
 
 struct World {
@@ -172,7 +174,7 @@ impl World {
         context.damaged.insert((store, image.name()), bytes);
     }
 
-    fn shown(&self, server: &Server) -> BTreeMap<(String, Store), Shown> {
+    fn shown(&self, server: &Server, damaged_too: bool) -> BTreeMap<(String, Store), Shown> {
         let mut all = BTreeMap::new();
         for (name, context) in &server.contexts {
             for store in Store::ALL {
@@ -181,7 +183,7 @@ impl World {
                     shown.retain(|other, _| other.number != image.name().number);
                     shown.insert(image.name(), image.prefix().to_vec());
                 }
-                shown.retain(|name, _| !context.damaged.contains_key(&(store, *name)));
+                shown.retain(|name, _| damaged_too || !context.damaged.contains_key(&(store, *name)));
                 all.insert((name.clone(), store), shown);
             }
         }
@@ -203,8 +205,8 @@ impl World {
         let is_whole = report.findings.iter().all(|finding| finding.weight < Weight::Incomplete);
         assert_eq!(report.complete, is_whole, "{}", self.story());
         let _ = is_damaged;
-        let shown = self.shown(&server);
-        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown });
+        let (shown, written) = (self.shown(&server, false), self.shown(&server, true));
+        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown, written });
         Ok(())
     }
 
@@ -254,6 +256,7 @@ impl World {
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
         let mut incarnations: BTreeMap<(String, Store, u32), Shown> = BTreeMap::new();
+        let mut written: BTreeMap<(String, Store, u32), Vec<&Shown>> = BTreeMap::new();
         for acknowledged in &self.acknowledged {
             let listed =
                 journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
@@ -268,6 +271,8 @@ impl World {
                     let together =
                         incarnations.entry((name.clone(), store, context.incarnation)).or_default();
                     self.merge(together, read);
+                    let one = &acknowledged.written[&(name.clone(), store)];
+                    written.entry((name.clone(), store, context.incarnation)).or_default().push(one);
                 }
             }
         }
@@ -278,7 +283,7 @@ impl World {
                 self.story()
             );
         }
-        self.check_forks(&incarnations);
+        self.check_forks(&incarnations, &written);
         self.check_records(&repository);
     }
 
@@ -304,21 +309,30 @@ impl World {
         }
     }
 
-    /// No incarnation without a reason: each contradicts every one before it, in one of its stores.
-    fn check_forks(&self, incarnations: &BTreeMap<(String, Store, u32), Shown>) {
+    /// No incarnation without a reason: each contradicts every one before it, in one of its stores. What proves it may lie behind damage, where no
+    /// restore shows it.
+    fn check_forks(
+        &self,
+        incarnations: &BTreeMap<(String, Store, u32), Shown>,
+        written: &BTreeMap<(String, Store, u32), Vec<&Shown>>,
+    ) {
         for ((context, store, number), shown) in incarnations {
             for earlier in 1..*number {
-                let twin = |store| incarnations.get(&(context.clone(), store, earlier));
-                let others = Store::ALL.into_iter().filter(|other| other != store);
-                if !twin(*store).is_some_and(|other| share(shown, other)) {
-                    continue;
-                }
-                let contradicts = twin(*store).is_none_or(|other| contradict(shown, other))
-                    || others.into_iter().any(|other| {
-                        let mine = &incarnations[&(context.clone(), other, *number)];
-                        twin(other).is_some_and(|theirs| contradict(mine, theirs))
-                    });
-                assert!(contradicts, "{context}@{number} does not contradict @{earlier}\n{}", self.story());
+                let twin = |store, number| (context.clone(), store, number);
+                let shares =
+                    incarnations.get(&twin(*store, earlier)).is_some_and(|other| share(shown, other));
+                let contradicts = || {
+                    Store::ALL.into_iter().any(|store| {
+                        let (mine, theirs) =
+                            (&written[&twin(store, *number)], &written[&twin(store, earlier)]);
+                        mine.iter().any(|one| theirs.iter().any(|other| contradict(one, other)))
+                    })
+                };
+                assert!(
+                    !shares || contradicts(),
+                    "{context}@{number} does not contradict @{earlier}\n{}",
+                    self.story()
+                );
             }
         }
     }
