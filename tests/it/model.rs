@@ -18,6 +18,7 @@ use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
 use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{PointLog, Weight};
 use segvault::repo::format::record::LogKey;
 use segvault::repo::store::{OpenOptions, Repository};
@@ -114,7 +115,8 @@ impl World {
             48 => self.restore_server(),
             49..=52 => self.rot(store, which),
             53..=55 => self.context().damaged.clear(),
-            56..=60 => self.back_up_older_copy(),
+            56 => self.back_up_beside_another(),
+            57..=60 => self.back_up_older_copy(),
             61..=72 => self.back_up_and_crash(),
             _ => self.back_up(),
         }
@@ -233,6 +235,19 @@ impl World {
             Ok(()) | Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {}
             Err(error) => panic!("a backup of an older copy failed: {error:?}\n{}", self.story()),
         }
+    }
+
+    /// Another run is at work, and has stored something: this one is refused, and neither disturbs the other.
+    fn back_up_beside_another(&mut self) {
+        self.log.push("back up beside another run".to_owned());
+        let other = open(&self.disk);
+        let mut session = other.session().unwrap();
+        session.put(PackKind::Tail, vec![self.random.u8(..); 700]).unwrap();
+        let refused = self.run_backup(self.server.clone());
+        let is_locked =
+            matches!(refused, Err(segvault::engine::Error::Repo(segvault::repo::Error::Locked { .. })));
+        assert!(is_locked, "{refused:?}\n{}", self.story());
+        let _ = session.barrier().unwrap();
     }
 
     /// The machine dies at some step of a backup; the disk shows one of the images that are possible then.
