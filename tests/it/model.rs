@@ -122,16 +122,28 @@ impl World {
         }
     }
 
+    /// Segments that two points have seen as sealed, in any context: by then they are synced, and no power loss takes them.
+    fn seen_sealed_twice(&self, store: Store) -> Vec<SegmentName> {
+        let logs = self.acknowledged.iter().flat_map(|point| &point.shown);
+        let sealed =
+            logs.filter(|((_, of), _)| *of == store).flat_map(|(_, shown)| shown.keys().rev().skip(1));
+        let mut seen: BTreeMap<SegmentName, u32> = BTreeMap::new();
+        sealed.for_each(|name| *seen.entry(*name).or_default() += 1);
+        seen.into_iter().filter(|(_, times)| *times > 1).map(|(name, _)| name).collect()
+    }
+
     /// A power loss: the open segment goes back, and may be written differently. It may take the newest file as a whole, and with it
     /// what was not synced of the one before, which is then open again.
     fn lose_unsynced(&mut self, store: Store, with_newest: bool) {
         let keep = self.random.usize(0..4);
         let seed = self.random.u64(..);
+        let synced = self.seen_sealed_twice(store);
         let context = self.context();
         if context.store(store).segments.keys().any(|name| name.version > 0) {
             return;
         }
-        if with_newest && context.store(store).segments.len() > 1 {
+        let before_newest = context.store(store).segments.keys().rev().nth(1).copied();
+        if with_newest && before_newest.is_some_and(|name| !synced.contains(&name)) {
             context.store_mut(store).segments.pop_last();
         }
         let open = context.store(store).open().clone();
