@@ -18,6 +18,7 @@ use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
 use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{PointLog, Weight};
 use segvault::repo::format::record::LogKey;
 use segvault::repo::store::{OpenOptions, Repository};
@@ -34,6 +35,8 @@ type Shown = BTreeMap<SegmentName, Vec<u8>>;
 struct Acknowledged {
     point: PointRef,
     shown: BTreeMap<(String, Store), Shown>,
+    /// The same, and what was damaged then, as it would be without the damage.
+    written: BTreeMap<(String, Store), Shown>,
 }
 
 struct World {
@@ -112,10 +115,21 @@ impl World {
             48 => self.restore_server(),
             49..=52 => self.rot(store, which),
             53..=55 => self.context().damaged.clear(),
-            56..=60 => self.back_up_older_copy(),
+            56 => self.back_up_beside_another(),
+            57..=60 => self.back_up_older_copy(),
             61..=72 => self.back_up_and_crash(),
             _ => self.back_up(),
         }
+    }
+
+    /// Segments that two points have seen as sealed, in any context: by then they are synced, and no power loss takes them.
+    fn seen_sealed_twice(&self, store: Store) -> Vec<SegmentName> {
+        let logs = self.acknowledged.iter().flat_map(|point| &point.shown);
+        let sealed =
+            logs.filter(|((_, of), _)| *of == store).flat_map(|(_, shown)| shown.keys().rev().skip(1));
+        let mut seen: BTreeMap<SegmentName, u32> = BTreeMap::new();
+        sealed.for_each(|name| *seen.entry(*name).or_default() += 1);
+        seen.into_iter().filter(|(_, times)| *times > 1).map(|(name, _)| name).collect()
     }
 
     /// A power loss: the open segment goes back, and may be written differently. It may take the newest file as a whole, and with it
@@ -123,11 +137,13 @@ impl World {
     fn lose_unsynced(&mut self, store: Store, with_newest: bool) {
         let keep = self.random.usize(0..4);
         let seed = self.random.u64(..);
+        let synced = self.seen_sealed_twice(store);
         let context = self.context();
         if context.store(store).segments.keys().any(|name| name.version > 0) {
             return;
         }
-        if with_newest && context.store(store).segments.len() > 1 {
+        let before_newest = context.store(store).segments.keys().rev().nth(1).copied();
+        if with_newest && before_newest.is_some_and(|name| !synced.contains(&name)) {
             context.store_mut(store).segments.pop_last();
         }
         let open = context.store(store).open().clone();
@@ -172,7 +188,7 @@ impl World {
         context.damaged.insert((store, image.name()), bytes);
     }
 
-    fn shown(&self, server: &Server) -> BTreeMap<(String, Store), Shown> {
+    fn shown(&self, server: &Server, damaged_too: bool) -> BTreeMap<(String, Store), Shown> {
         let mut all = BTreeMap::new();
         for (name, context) in &server.contexts {
             for store in Store::ALL {
@@ -181,7 +197,7 @@ impl World {
                     shown.retain(|other, _| other.number != image.name().number);
                     shown.insert(image.name(), image.prefix().to_vec());
                 }
-                shown.retain(|name, _| !context.damaged.contains_key(&(store, *name)));
+                shown.retain(|name, _| damaged_too || !context.damaged.contains_key(&(store, *name)));
                 all.insert((name.clone(), store), shown);
             }
         }
@@ -203,8 +219,8 @@ impl World {
         let is_whole = report.findings.iter().all(|finding| finding.weight < Weight::Incomplete);
         assert_eq!(report.complete, is_whole, "{}", self.story());
         let _ = is_damaged;
-        let shown = self.shown(&server);
-        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown });
+        let (shown, written) = (self.shown(&server, false), self.shown(&server, true));
+        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown, written });
         Ok(())
     }
 
@@ -233,6 +249,19 @@ impl World {
         }
     }
 
+    /// Another run is at work, and has stored something: this one is refused, and neither disturbs the other.
+    fn back_up_beside_another(&mut self) {
+        self.log.push("back up beside another run".to_owned());
+        let other = open(&self.disk);
+        let mut session = other.session().unwrap();
+        session.put(PackKind::Tail, vec![self.random.u8(..); 700]).unwrap();
+        let refused = self.run_backup(self.server.clone());
+        let is_locked =
+            matches!(refused, Err(segvault::engine::Error::Repo(segvault::repo::Error::Locked { .. })));
+        assert!(is_locked, "{refused:?}\n{}", self.story());
+        let _ = session.barrier().unwrap();
+    }
+
     /// The machine dies at some step of a backup; the disk shows one of the images that are possible then.
     fn back_up_and_crash(&mut self) {
         let at = self.random.u64(1..60);
@@ -254,6 +283,7 @@ impl World {
         let journal = repository.journal().unwrap();
         assert_eq!(journal.unreadable, [], "{}", self.story());
         let mut incarnations: BTreeMap<(String, Store, u32), Shown> = BTreeMap::new();
+        let mut written: BTreeMap<(String, Store, u32), Vec<&Shown>> = BTreeMap::new();
         for acknowledged in &self.acknowledged {
             let listed =
                 journal.points.iter().find(|point| point.reference() == acknowledged.point).unwrap_or_else(
@@ -268,6 +298,8 @@ impl World {
                     let together =
                         incarnations.entry((name.clone(), store, context.incarnation)).or_default();
                     self.merge(together, read);
+                    let one = &acknowledged.written[&(name.clone(), store)];
+                    written.entry((name.clone(), store, context.incarnation)).or_default().push(one);
                 }
             }
         }
@@ -278,7 +310,7 @@ impl World {
                 self.story()
             );
         }
-        self.check_forks(&incarnations);
+        self.check_forks(&incarnations, &written);
         self.check_records(&repository);
     }
 
@@ -304,21 +336,30 @@ impl World {
         }
     }
 
-    /// No incarnation without a reason: each contradicts every one before it, in one of its stores.
-    fn check_forks(&self, incarnations: &BTreeMap<(String, Store, u32), Shown>) {
+    /// No incarnation without a reason: each contradicts every one before it, in one of its stores. What proves it may lie behind damage, where no
+    /// restore shows it.
+    fn check_forks(
+        &self,
+        incarnations: &BTreeMap<(String, Store, u32), Shown>,
+        written: &BTreeMap<(String, Store, u32), Vec<&Shown>>,
+    ) {
         for ((context, store, number), shown) in incarnations {
             for earlier in 1..*number {
-                let twin = |store| incarnations.get(&(context.clone(), store, earlier));
-                let others = Store::ALL.into_iter().filter(|other| other != store);
-                if !twin(*store).is_some_and(|other| share(shown, other)) {
-                    continue;
-                }
-                let contradicts = twin(*store).is_none_or(|other| contradict(shown, other))
-                    || others.into_iter().any(|other| {
-                        let mine = &incarnations[&(context.clone(), other, *number)];
-                        twin(other).is_some_and(|theirs| contradict(mine, theirs))
-                    });
-                assert!(contradicts, "{context}@{number} does not contradict @{earlier}\n{}", self.story());
+                let twin = |store, number| (context.clone(), store, number);
+                let shares =
+                    incarnations.get(&twin(*store, earlier)).is_some_and(|other| share(shown, other));
+                let contradicts = || {
+                    Store::ALL.into_iter().any(|store| {
+                        let (mine, theirs) =
+                            (&written[&twin(store, *number)], &written[&twin(store, earlier)]);
+                        mine.iter().any(|one| theirs.iter().any(|other| contradict(one, other)))
+                    })
+                };
+                assert!(
+                    !shares || contradicts(),
+                    "{context}@{number} does not contradict @{earlier}\n{}",
+                    self.story()
+                );
             }
         }
     }

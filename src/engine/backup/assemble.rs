@@ -171,7 +171,9 @@ impl Assembler<'_, '_> {
         let in_header = reason == Reason::HeaderChanged;
         let reaches = |good: &&SegmentEntry| {
             let is_kept = scan.begins_with(good.logical_end, good.content);
-            in_header || good.logical_end >= scan.entry.logical_end || !is_kept
+            // A tail of the same length is no more than the prefix of what is damaged.
+            let is_whole = good.logical_end == scan.entry.logical_end && self.log.good(good.name).is_some();
+            in_header || is_whole || good.logical_end > scan.entry.logical_end || !is_kept
         };
         let good = self.log.best(scan.file.name).filter(reaches).cloned();
         let instead = if good.is_some() { "the point names the archived good copy" } else { "kept as it is" };
