@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_newer_programs_may_write_is_told_from_damage() {
-        let unknown = tampered(|listed| listed[8] = 2).unwrap();
+        let unknown = tampered(|listed| listed[8] = 200).unwrap();
         assert!(matches!(unknown.blocks[0].check_readable(), Err(Damage::Newer { .. })));
         assert_eq!(unknown.blocks[1].check_readable(), Ok(()));
         let with_dictionary = tampered(|listed| listed[64 + 12..64 + 16].fill(0)).unwrap();
