@@ -10,8 +10,6 @@ use crate::cli::repository;
 use crate::cli::run::Run;
 use crate::engine::backup::BackupOptions;
 use crate::engine::restore;
-use crate::repo::codec::Compression;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -57,19 +55,7 @@ impl Run<'_> {
 }
 
 fn demo_options() -> BackupOptions {
-    BackupOptions {
-        program: crate::cli::run::PROGRAM.to_owned(),
-        source: Some("demo".to_owned()),
-        contexts: Vec::new(),
-        excluded: Vec::new(),
-        tags: BTreeMap::new(),
-        new_incarnation: false,
-        no_fork: false,
-        reread: false,
-        strict: false,
-        dry_run: false,
-        compression: Compression::Fast,
-    }
+    BackupOptions { source: Some("demo".to_owned()), ..BackupOptions::all(crate::cli::run::PROGRAM) }
 }
 
 /// A directory for the demo: made, or empty.

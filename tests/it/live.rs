@@ -14,7 +14,6 @@ use segvault::engine::backup::{self, BackupOptions, BackupReport};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::pieces;
 use segvault::engine::restore::{self, RestoreOptions};
-use segvault::repo::codec::Compression;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
 use segvault::repo::format::moment::Moment;
@@ -34,19 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn options() -> BackupOptions {
-    BackupOptions {
-        program: "test".to_owned(),
-        source: None,
-        contexts: Vec::new(),
-        excluded: Vec::new(),
-        tags: BTreeMap::new(),
-        new_incarnation: false,
-        no_fork: false,
-        reread: false,
-        strict: false,
-        dry_run: false,
-        compression: Compression::Fast,
-    }
+    BackupOptions::all("test")
 }
 
 fn repository() -> Repository {

@@ -13,7 +13,6 @@ use segvault::axon::name::{SegmentName, Store};
 use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::pieces;
-use segvault::repo::codec::Compression;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
@@ -51,19 +50,7 @@ struct World {
 }
 
 fn options() -> BackupOptions {
-    BackupOptions {
-        program: "model".to_owned(),
-        source: None,
-        contexts: Vec::new(),
-        excluded: Vec::new(),
-        tags: BTreeMap::new(),
-        new_incarnation: false,
-        no_fork: false,
-        reread: false,
-        strict: false,
-        dry_run: false,
-        compression: Compression::Fast,
-    }
+    BackupOptions::all("model")
 }
 
 fn config() -> Config {

@@ -59,3 +59,22 @@ pub struct BackupOptions {
     /// How hard to compress.
     pub compression: Compression,
 }
+
+impl BackupOptions {
+    /// Everything that is there, as it is by default.
+    pub fn all(program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            source: None,
+            contexts: Vec::new(),
+            excluded: Vec::new(),
+            tags: BTreeMap::new(),
+            new_incarnation: false,
+            no_fork: false,
+            reread: false,
+            strict: false,
+            dry_run: false,
+            compression: Compression::Fast,
+        }
+    }
+}

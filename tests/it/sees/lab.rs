@@ -9,7 +9,6 @@ use segvault::engine::Error;
 use segvault::engine::backup::{self, BackupOptions, BackupReport};
 use segvault::engine::observe::{Event, Observer};
 use segvault::engine::pieces;
-use segvault::repo::codec::Compression;
 use segvault::repo::format::point::PointBody;
 use segvault::repo::format::record::{LogKey, LogState};
 use segvault::source::Source;
@@ -45,19 +44,7 @@ impl Lab {
         change: impl FnOnce(&mut BackupOptions),
         observer: &dyn Observer,
     ) -> Result<BackupReport, Error> {
-        let mut options = BackupOptions {
-            program: "test".to_owned(),
-            source: None,
-            contexts: Vec::new(),
-            excluded: Vec::new(),
-            tags: BTreeMap::new(),
-            new_incarnation: false,
-            no_fork: false,
-            reread: false,
-            strict: false,
-            dry_run: false,
-            compression: Compression::Fast,
-        };
+        let mut options = BackupOptions::all("test");
         change(&mut options);
         backup::run(&self.archive.open(), source, &options, observer)
     }

@@ -5,7 +5,6 @@ use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::restore::{self, Plan, RestoreOptions, Restored};
 use segvault::engine::verify::{self, Report, VerifyOptions};
-use segvault::repo::codec::Compression;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
@@ -74,19 +73,7 @@ impl Archive {
     }
 
     fn options() -> BackupOptions {
-        BackupOptions {
-            program: "test".to_owned(),
-            source: None,
-            contexts: Vec::new(),
-            excluded: Vec::new(),
-            tags: BTreeMap::new(),
-            new_incarnation: false,
-            no_fork: false,
-            reread: false,
-            strict: false,
-            dry_run: false,
-            compression: Compression::Fast,
-        }
+        BackupOptions::all("test")
     }
 
     /// Writes the newest point again as the next one, changed: what a faulty program, or an attacker, might have written.
