@@ -2,6 +2,7 @@
 //!
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
+use crate::axon::control_db::ZipError;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
 use crate::engine;
@@ -53,6 +54,12 @@ pub(super) const INTERRUPTED: Meaning =
 
 const NO_SPACE: Meaning =
     meaning(Exit::NoSpace, "repository.no-space", "make room and run it again; nothing is lost");
+
+const TOO_LARGE: Meaning = meaning(
+    Exit::Failed,
+    "control-db.too-large",
+    "is it the right file? if so, archive the history with --no-control-db, and keep the zip yourself",
+);
 
 /// What an error of a repository means.
 pub(super) fn repo(error: &repo::Error) -> Meaning {
@@ -131,6 +138,7 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "the device fails: copy what can be read while it can",
         ),
         Error::Io { .. } => meaning(Exit::Failed, "source.io", ""),
+        Error::ControlDb { source: ZipError::Zip64, .. } => TOO_LARGE,
         Error::ControlDb { .. } => {
             meaning(Exit::SourceDamaged, "control-db.damaged", "have the server write another zip")
         }
@@ -139,9 +147,7 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "control-db.none",
             "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
         ),
-        Error::ControlDbTooLarge { .. } => {
-            meaning(Exit::Failed, "control-db.too-large", "is it the right file?")
-        }
+        Error::ControlDbTooLarge { .. } => TOO_LARGE,
         Error::ControlDbTooNew { .. } => meaning(
             Exit::Failed,
             "control-db.too-new",
@@ -290,6 +296,8 @@ mod tests {
         let full = || io::Error::from_raw_os_error(28);
         assert_eq!(of_repo(repo::Error::NoSpace { path: path(), source: full() }), Exit::NoSpace);
         assert_eq!(of_repo(repo::Error::Io { path: path(), source: full() }), Exit::NoSpace);
+        let zip64 = source::Error::ControlDb { path: PathBuf::new(), source: ZipError::Zip64 };
+        assert_eq!(source(&zip64).id, "control-db.too-large", "another zip would be no better");
         let twice = source::Error::Twice { one: PathBuf::new(), other: PathBuf::new() };
         assert_eq!(of_source(twice), Exit::GapOrOverlap);
         assert_eq!(of_source(io_error(5)), Exit::SourceDamaged);

@@ -134,11 +134,10 @@ impl Screen {
     pub(super) fn parser(self, error: &clap::Error) -> Exit {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
         if self.json && exit == Exit::Usage {
-            let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let message = first_paragraph(&error.render().to_string());
             tell_json(&json!({
                 "schema": "segvault.error/1", "type": "error", "id": "usage",
-                "message": one_line(message), "hint": "see segvault --help", "exit": exit.code(),
+                "message": one_line(message.trim_start_matches("error: ")), "hint": "see segvault --help", "exit": exit.code(),
             }));
         } else {
             // There is nobody left to tell if this fails.
@@ -146,6 +145,12 @@ impl Screen {
         }
         exit
     }
+}
+
+/// What is wrong, with all that is missing; the usage behind it is for people.
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {

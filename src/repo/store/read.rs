@@ -164,9 +164,14 @@ impl Repository {
 
     /// The newest record of a log; none if the log has none.
     pub fn newest_record(&self, key: &LogKey) -> Result<Option<Record>, Error> {
-        match self.record_numbers(key)?.last() {
-            Some(number) => self.record(key, *number).map(Some),
-            None => Ok(None),
+        let mut missed = None;
+        loop {
+            let Some(number) = self.record_numbers(key)?.last().copied() else { return Ok(None) };
+            match self.record(key, number) {
+                // Whoever reads without locks may come too late for one that newer ones have replaced.
+                Err(Error::Missing { .. }) if missed != Some(number) => missed = Some(number),
+                record => return record.map(Some),
+            }
         }
     }
 
