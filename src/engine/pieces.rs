@@ -173,7 +173,9 @@ impl<'r> Records<'r> {
 
     fn find(&mut self, at: usize, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
         let (Some(held), Some(name)) = (self.read.get_mut(at), claim_name(claim)) else { return Ok(None) };
-        let holds = |entry: &&SegmentEntry| entry.name == name && entry.logical_end >= claim.length;
+        let holds = |entry: &&SegmentEntry| {
+            entry.flaw.is_none() && entry.name == name && entry.logical_end >= claim.length
+        };
         if let Some(entry) = held.record.state.tails.iter().find(holds) {
             return Ok(Some(entry.clone()));
         }

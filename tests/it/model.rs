@@ -1,8 +1,9 @@
 //! The protocol against a plain model: random histories of a server and of its backups, with crashes of the repository's disk in between.
 //!
 //! The server appends, rolls, transforms, compacts, purges, loses what was not synced, is rotten for a while, is restored to an older state;
-//! backups see it as it is or an older copy of it. At the end: each acknowledged point still reads as what was seen when it was made;
-//! nothing acknowledged has left a log; no two points of one incarnation hold different events at one token.
+//! backups see it as it is or an older copy of it, all of it or one context. At the end: each acknowledged point still reads as what was seen when it was made;
+//! nothing acknowledged has left a log; no two points of one incarnation hold different events at one token; a point that says that it is complete
+//! holds all that was written.
 //!
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the 150 of an ordinary test run, `SEGVAULT_MODEL_HISTORIES=202..203` one that is named by
 //! its seed.
@@ -35,6 +36,7 @@ type Shown = BTreeMap<SegmentName, Vec<u8>>;
 /// A point that was acknowledged, and what was seen then.
 struct Acknowledged {
     point: PointRef,
+    complete: bool,
     shown: BTreeMap<(String, Store), Shown>,
     /// All that lay there then: every version, and what was damaged as it would be without the damage.
     written: BTreeMap<(String, Store), Shown>,
@@ -51,8 +53,17 @@ struct World {
     log: Vec<String>,
 }
 
-fn options() -> BackupOptions {
-    BackupOptions::all("model")
+/// Mostly what is asked for when nothing is.
+fn options(random: &mut fastrand::Rng) -> BackupOptions {
+    let mut options = BackupOptions::all("model");
+    match random.u8(0..20) {
+        0 => options.contexts = vec!["default".to_owned()],
+        1 => options.excluded = vec!["default".to_owned()],
+        2 => options.reread = true,
+        3 => options.no_fork = true,
+        _ => {}
+    }
+    options
 }
 
 fn config() -> Config {
@@ -203,7 +214,10 @@ impl World {
 
     fn run_backup(&mut self, mut server: Server) -> Result<(), segvault::engine::Error> {
         let repository = Repository::open(Arc::new(self.disk.clone()), OpenOptions::default())?;
-        let report = backup::run(&repository, &mut server, &options(), &Unobserved)?;
+        let options = options(&mut self.random);
+        let (only, without) = (&options.contexts, &options.excluded);
+        self.log.push(format!("  only {only:?} without {without:?} no-fork {}", options.no_fork));
+        let report = backup::run(&repository, &mut server, &options, &Unobserved)?;
         self.log.push(format!(
             "  acknowledged {:?} complete {}",
             report.point.map(|p| p.number),
@@ -215,7 +229,8 @@ impl World {
         let is_whole = report.findings.iter().all(|finding| finding.weight < Weight::Incomplete);
         assert_eq!(report.complete, is_whole, "{}", self.story());
         let (shown, written) = (self.shown(&server), self.written(&server));
-        self.acknowledged.push(Acknowledged { point: report.point.unwrap(), shown, written });
+        let (point, complete) = (report.point.unwrap(), report.complete);
+        self.acknowledged.push(Acknowledged { point, complete, shown, written });
         Ok(())
     }
 
@@ -224,9 +239,7 @@ impl World {
         self.log.push("back up".to_owned());
         match self.run_backup(server) {
             Ok(()) => {}
-            Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {
-                self.log.push("  refused: another history".to_owned());
-            }
+            Err(error) if is_refused(&error) => self.log.push("  refused: another history".to_owned()),
             Err(error) => panic!("a backup failed: {error:?}\n{}\n{}", self.server.describe(), self.story()),
         }
     }
@@ -239,7 +252,8 @@ impl World {
         self.log.push(format!("back up older copy {at}"));
         let server = self.older[at].clone();
         match self.run_backup(server) {
-            Ok(()) | Err(segvault::engine::Error::Backup(backup::Error::OtherHistory { .. })) => {}
+            Ok(()) => {}
+            Err(error) if is_refused(&error) => {}
             Err(error) => panic!("a backup of an older copy failed: {error:?}\n{}", self.story()),
         }
     }
@@ -290,10 +304,13 @@ impl World {
                     let read = self.read(&repository, name, (context.incarnation, store), log);
                     let shown = &acknowledged.shown[&(name.clone(), store)];
                     self.compare(acknowledged.point.number, (name, store), shown, &read);
+                    let one = &acknowledged.written[&(name.clone(), store)];
+                    if acknowledged.complete {
+                        self.compare(acknowledged.point.number, (name, store), &closed(one), &read);
+                    }
                     let together =
                         incarnations.entry((name.clone(), store, context.incarnation)).or_default();
                     self.merge(together, read);
-                    let one = &acknowledged.written[&(name.clone(), store)];
                     written.entry((name.clone(), store, context.incarnation)).or_default().push(one);
                 }
             }
@@ -414,6 +431,20 @@ impl World {
             }
         }
     }
+}
+
+/// Another history, or one that has forked where that is not wanted: nothing was published.
+fn is_refused(error: &segvault::engine::Error) -> bool {
+    use backup::Error;
+    matches!(error, segvault::engine::Error::Backup(Error::OtherHistory { .. } | Error::Fork { .. }))
+}
+
+/// The highest version of each segment but the last one: the end of that one may be damaged, and look as if it were still being written.
+fn closed(written: &Shown) -> Shown {
+    let mut closed: BTreeMap<_, _> =
+        written.iter().map(|(name, bytes)| (name.number, (*name, bytes.clone()))).collect();
+    closed.pop_last();
+    closed.into_values().collect()
 }
 
 /// Whether two histories can't be one: other bytes in a segment, other transactions in another version of it, other events at a token.
