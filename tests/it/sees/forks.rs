@@ -232,6 +232,11 @@ fn what_shares_nothing_with_the_newest_incarnation_and_extends_an_older_one_belo
     let report = lab.complete(&mut again);
     assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&again)));
     assert!(crate::sees::lab::says(&report, "older-incarnation"));
+    // Damage proves nothing, but what can be read says where it belongs.
+    let rotten = segment(&again, 1);
+    let bytes = crate::sees::lab::flipped(rotten.bytes(), ends(&rotten)[0] - 9);
+    crate::sees::lab::show(&mut again, rotten.name(), bytes);
+    assert_eq!(incarnation(&lab.incomplete(&mut again, "damage")), 1);
 }
 
 #[test]
