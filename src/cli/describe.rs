@@ -55,12 +55,6 @@ pub(super) const INTERRUPTED: Meaning =
 const NO_SPACE: Meaning =
     meaning(Exit::NoSpace, "repository.no-space", "make room and run it again; nothing is lost");
 
-const TOO_LARGE: Meaning = meaning(
-    Exit::Failed,
-    "control-db.too-large",
-    "is it the right file? if so, archive the history with --no-control-db, and keep the zip yourself",
-);
-
 /// What an error of a repository means.
 pub(super) fn repo(error: &repo::Error) -> Meaning {
     use repo::Error;
@@ -138,7 +132,11 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "the device fails: copy what can be read while it can",
         ),
         Error::Io { .. } => meaning(Exit::Failed, "source.io", ""),
-        Error::ControlDb { source: ZipError::Zip64, .. } => TOO_LARGE,
+        Error::ControlDb { source: ZipError::Zip64, .. } | Error::ControlDbTooLarge { .. } => meaning(
+            Exit::Failed,
+            "control-db.too-large",
+            "is it the right file? if so, archive the history with --no-control-db, and keep the zip yourself",
+        ),
         Error::ControlDb { .. } => {
             meaning(Exit::SourceDamaged, "control-db.damaged", "have the server write another zip")
         }
@@ -147,7 +145,6 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "control-db.none",
             "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
         ),
-        Error::ControlDbTooLarge { .. } => TOO_LARGE,
         Error::ControlDbTooNew { .. } => meaning(
             Exit::Failed,
             "control-db.too-new",
