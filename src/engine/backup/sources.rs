@@ -77,8 +77,8 @@ pub fn decide(
         let is_older = archived.incarnation != newest.incarnation;
         let judged = comparer.judge(seen, archived)?;
         // The newest goes on with what shares nothing only if there was nothing to share: an older one may know it.
-        let nothing_to_share = !is_older && !(newest.has_events() && seen.has_events());
-        if judged.fork().is_none() && (judged.shares() || nothing_to_share) {
+        let has_to_share = is_older || (newest.has_events() && seen.has_events());
+        if judged.fork().is_none() && (judged.shares() || !has_to_share) {
             return Ok(Decision::new((archived.clone(), judged), newest.has_events(), is_older));
         }
         beside_newest.get_or_insert(judged);
