@@ -22,9 +22,10 @@ const ASK_AGAIN: &str = "nothing was published; run it again, and see 'segvault 
 pub(super) fn server(error: &Error) -> Meaning {
     match error {
         Error::Address { .. } => usage("server.address", ""),
-        Error::Secret { .. } | Error::SecretFile { .. } => {
-            usage("server.secret", "it is one line of text: in the file that was named, or in SEGVAULT_SERVER_TOKEN")
-        }
+        Error::Secret { .. } | Error::SecretFile { .. } => usage(
+            "server.secret",
+            "it is one line of text: in the file that was named, or in SEGVAULT_SERVER_TOKEN",
+        ),
         Error::Certificate { .. } => usage("server.ca-cert", ""),
         Error::PathMap { .. } => usage("server.path-map", "as in --path-map /axonserver=/srv/axonserver"),
         Error::Setup { .. } => refused("server.setup", ""),

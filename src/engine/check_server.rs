@@ -95,7 +95,9 @@ pub fn check_server(options: &CheckOptions, surroundings: Surroundings) -> Vec<C
 /// No source: the server was not reached, or does not know who asks, or the directory is none.
 fn not_opened(options: &CheckOptions, surroundings: Surroundings, error: source::Error) -> Vec<Check> {
     match error {
-        source::Error::Server(error @ (server::Error::Unauthorized { .. } | server::Error::Forbidden { .. })) => {
+        source::Error::Server(
+            error @ (server::Error::Unauthorized { .. } | server::Error::Forbidden { .. }),
+        ) => {
             let answers = Check::ok("server", format!("{} answers", options.live.server.address.trim()));
             vec![answers, Check::fail("authorised", source::Error::from(error))]
         }

@@ -237,9 +237,16 @@ impl LiveSource {
 
     /// Without the server's own heads only the files say how far a history has to reach: that is said.
     fn remark_untold_heads(&mut self) {
-        let untold = |name: &&String| Store::ALL.iter().any(|store| !self.heads.contains_key(&((*name).clone(), *store)));
-        let names: Vec<&str> =
-            self.contexts.iter().filter(|name| self.is_wanted(name)).filter(untold).map(String::as_str).collect();
+        let untold = |name: &&String| {
+            Store::ALL.iter().any(|store| !self.heads.contains_key(&((*name).clone(), *store)))
+        };
+        let names: Vec<&str> = self
+            .contexts
+            .iter()
+            .filter(|name| self.is_wanted(name))
+            .filter(untold)
+            .map(String::as_str)
+            .collect();
         if !names.is_empty() {
             let text = format!(
                 "the server does not tell how far the stores of {} reach: only the files say it",

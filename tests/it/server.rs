@@ -251,7 +251,11 @@ mod a_listing {
             }
             source.listing().unwrap();
             let remarks = source.remarks();
-            assert_eq!(remarks.iter().any(|remark| remark.what == "unlisted-version"), is_warning, "{remarks:?}");
+            assert_eq!(
+                remarks.iter().any(|remark| remark.what == "unlisted-version"),
+                is_warning,
+                "{remarks:?}"
+            );
             assert!(remarks.iter().all(|remark| remark.is_warning == is_warning), "{remarks:?}");
             let _ = fs::remove_file(above);
         }
@@ -335,9 +339,11 @@ mod a_control_db_zip {
     fn comes_with_a_note_where_no_heads_are_told() {
         let world = World::quiet(Version::Core2023);
         for (status, is_borne) in [(404, true), (401, true), (500, false), (302, false)] {
-            world.rest.lie(move |asked, reply| {
-                if asked.path == "/actuator/health" { Reply::bare(status, "") } else { reply }
-            });
+            world.rest.lie(
+                move |asked, reply| {
+                    if asked.path == "/actuator/health" { Reply::bare(status, "") } else { reply }
+                },
+            );
             let mut source = world.source();
             assert_eq!(source.control_db().is_ok(), is_borne, "{status}");
             let said = source.remarks().iter().any(|remark| remark.what == "heads-untold");
@@ -980,9 +986,17 @@ mod on_the_command_line {
         let (world, room) = (guarded(), Room::empty());
         let (code, text) = run(&world, &room, "check-server --remove-control-db-zip", Some(TOKEN));
         assert_eq!(code, 3, "{text}");
-        for word in
-            ["server", "authorised", "version", "contexts", "listing", "directory", "control-db", "heads", "space"]
-        {
+        for word in [
+            "server",
+            "authorised",
+            "version",
+            "contexts",
+            "listing",
+            "directory",
+            "control-db",
+            "heads",
+            "space",
+        ] {
             assert!(text.contains(&format!("ok    {word} ")), "{word}: {text}");
         }
         let left = world.node.lock().unwrap().captures[1].0.clone();
@@ -997,7 +1011,10 @@ mod on_the_command_line {
         let (code, text) = run(&world, &room, "check-server --json", None);
         assert_eq!(code, 41, "{text}");
         let document: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!((&document["checks"][0]["name"], &document["checks"][0]["state"]), (&"server".into(), &"ok".into()));
+        assert_eq!(
+            (&document["checks"][0]["name"], &document["checks"][0]["state"]),
+            (&"server".into(), &"ok".into())
+        );
         let authorised = &document["checks"][1];
         assert_eq!((&authorised["name"], &authorised["state"]), (&"authorised".into(), &"fail".into()));
         assert!(authorised["advice"].as_str().unwrap().contains("--token-file"));
@@ -1038,7 +1055,10 @@ mod on_the_command_line {
         let output = command.env("SEGVAULT_SERVER_TOKEN", TOKEN).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("ok    server ") && text.contains("fail  directory   nowhere is not"), "{text}");
+        assert!(
+            text.contains("ok    server ") && text.contains("fail  directory   nowhere is not"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl LiveSource {
         if me.contexts.contains(context) {
             return Ok(());
         }
-        let (present, absent) =
-            (format!("in {}", root.display()), format!("on {}", self.client.address()));
+        let (present, absent) = (format!("in {}", root.display()), format!("on {}", self.client.address()));
         Err(server::Error::OneSided { context: context.to_owned(), present, absent }.into())
     }
 }

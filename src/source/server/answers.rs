@@ -320,9 +320,15 @@ mod tests {
         let named: Vec<_> = files.iter().map(|(name, path)| format!("{name} {path}")).collect();
         assert_eq!(named, ["00000000000000000001.log /axonserver/log/_admin/00000000000000000001.log"]);
         assert!(log_files(&answer("[]")).unwrap().is_empty());
-        for body in
-            ["", "{}", "<html>", "[7]", r#"["/etc/shadow"]"#, r#"["/log/../00000000000000000001.log"]"#, r#"["/log/1.log"]"#]
-        {
+        for body in [
+            "",
+            "{}",
+            "<html>",
+            "[7]",
+            r#"["/etc/shadow"]"#,
+            r#"["/log/../00000000000000000001.log"]"#,
+            r#"["/log/1.log"]"#,
+        ] {
             assert!(matches!(log_files(&answer(body)), Err(Error::Unexpected { .. })), "{body}");
         }
     }
