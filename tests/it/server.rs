@@ -662,21 +662,26 @@ mod the_network {
 
     /// A server with a certificate for `localhost`; gives its address and the certificate.
     fn tls_server() -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        tls_server_with(rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap())
+    }
+
+    fn tls_server_with(params: rcgen::CertificateParams) -> (String, String) {
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&signing_key).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         std::thread::spawn(move || {
             listener.incoming().for_each(|stream| answer_tls(stream.unwrap(), &config))
         });
-        (address, made.cert.pem())
+        (address, cert.pem())
     }
 
     fn answer_tls(mut stream: std::net::TcpStream, config: &rustls::ServerConfig) {
@@ -715,6 +720,19 @@ mod the_network {
             "n"
         );
         assert_eq!(reach(&|options| options.server.insecure = true).unwrap().discovered().me.name, "n");
+        let authority = |ca| rcgen::CertificateParams {
+            is_ca: ca,
+            ..rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
+        };
+        let (address_of_authority, pem) =
+            tls_server_with(authority(rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)));
+        fs::write(directory.path().join("authority.pem"), pem).unwrap();
+        let error = reach(&|options| {
+            options.server.address.clone_from(&address_of_authority);
+            options.server.ca_cert = Some(directory.path().join("authority.pem"));
+        });
+        let error = server_error(error.unwrap_err());
+        assert!(matches!(&error, Error::Tls { why, .. } if why.contains("CA:TRUE")), "{error:?}");
         let other = directory.path().join("other.pem");
         fs::write(&other, tls_server().1).unwrap();
         let error = server_error(reach(&|options| options.server.ca_cert = Some(other.clone())).unwrap_err());

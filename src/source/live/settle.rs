@@ -109,7 +109,9 @@ impl LiveSource {
                 return Err(nowhere(context));
             }
             let listing = look_in(&places, store)?;
-            places.iter().for_each(|(named, here)| self.remember_root(context, named, here));
+            for (named, here) in &places {
+                self.remember_root(context, named, here);
+            }
             match store {
                 Store::Snapshots => found.snapshots = listing,
                 Store::Events => found.events = listing,

@@ -189,7 +189,7 @@ impl Client {
             return Error::Timeout { request, limit: self.options.timeout };
         }
         if chain(&error).any(|cause| cause.is::<rustls::Error>() || wraps_tls(cause)) {
-            return Error::Tls { request, why };
+            return Error::Tls { request, why: certificate_words(why) };
         }
         if chain(&error).any(is_refusal) {
             return Error::Refused { request };
@@ -208,6 +208,17 @@ fn word(error: &Error) -> &'static str {
         Error::TooLarge { .. } => "too large",
         _ => "broken",
     }
+}
+
+/// What the library says of certificates in words that help whoever made them.
+fn certificate_words(why: String) -> String {
+    if why.contains("CaUsedAsEndEntity") {
+        return "the server shows a certificate that says it is an authority's (CA:TRUE), and that may be no server's".to_owned();
+    }
+    if why.contains("UnknownIssuer") {
+        return "nobody whom we trust has signed the server's certificate".to_owned();
+    }
+    why
 }
 
 fn chain<'a>(
