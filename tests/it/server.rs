@@ -720,12 +720,9 @@ mod the_network {
             "n"
         );
         assert_eq!(reach(&|options| options.server.insecure = true).unwrap().discovered().me.name, "n");
-        let authority = |ca| rcgen::CertificateParams {
-            is_ca: ca,
-            ..rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
-        };
-        let (address_of_authority, pem) =
-            tls_server_with(authority(rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)));
+        let mut authority = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let (address_of_authority, pem) = tls_server_with(authority);
         fs::write(directory.path().join("authority.pem"), pem).unwrap();
         let error = reach(&|options| {
             options.server.address.clone_from(&address_of_authority);
