@@ -164,9 +164,11 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::Overlap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
         }
-        Error::Gap { .. } => {
-            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
-        }
+        Error::Gap { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.gap",
+            "nothing was published: with --strict, and at a live server, a gap is an error",
+        ),
         Error::BehindServer { .. } => meaning(
             Exit::GapOrOverlap,
             "backup.behind-server",

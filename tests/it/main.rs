@@ -32,6 +32,7 @@ mod restore;
 mod round_trip;
 mod second_reader;
 mod sees;
+mod serve;
 mod server;
 mod source;
 mod store;
