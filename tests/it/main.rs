@@ -34,6 +34,7 @@ mod second_reader;
 mod sees;
 mod server;
 mod source;
+mod stats;
 mod store;
 mod support;
 mod verify;
