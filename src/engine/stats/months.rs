@@ -1,6 +1,6 @@
 //! Months in UTC.
 
-use crate::engine::stats::report::MonthStats;
+use crate::engine::stats::report::{Lot, MonthStats};
 use std::collections::BTreeMap;
 
 /// `2026-11` of a time in milliseconds since 1970; `none` for none, and for times that no calendar has.
@@ -22,7 +22,7 @@ impl Months {
             points: 0,
             added: 0,
             events: 0,
-            own: Default::default(),
+            own: Lot::default(),
         })
     }
 

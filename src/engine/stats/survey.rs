@@ -27,12 +27,11 @@ pub fn stats(repository: &Repository, free: Option<u64>) -> Result<Stats, Error>
         survey.point(&listed.point.body, listed.point.number, listed.forgotten)?;
     }
     for directory in logs::directories(repository)? {
-        match &directory.key {
-            Some(key) => survey.log(key, &directory.numbers)?,
-            None => {
-                let path = repository.disk().display(&directory.path);
-                survey.problems.push(Problem { path, why: "none of its records can be read".to_owned() });
-            }
+        if let Some(key) = &directory.key {
+            survey.log(key, &directory.numbers)?;
+        } else {
+            let path = repository.disk().display(&directory.path);
+            survey.problems.push(Problem { path, why: "none of its records can be read".to_owned() });
         }
     }
     let mut tally = Tally::of(survey);

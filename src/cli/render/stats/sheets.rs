@@ -127,13 +127,12 @@ fn grouped(stats: &Stats, key: impl Fn(&LogStats) -> [String; 3]) -> Sheet {
     let mut sums: Vec<([String; 3], Sum)> = Vec::new();
     for log in &stats.logs {
         let key = key(log);
-        match sums.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, sum)) => sum.add(log),
-            None => {
-                let mut sum = Sum::default();
-                sum.add(log);
-                sums.push((key, sum));
-            }
+        if let Some((_, sum)) = sums.iter_mut().find(|(known, _)| *known == key) {
+            sum.add(log);
+        } else {
+            let mut sum = Sum::default();
+            sum.add(log);
+            sums.push((key, sum));
         }
     }
     let mut rows: Vec<Vec<Cell>> =
