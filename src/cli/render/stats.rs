@@ -130,7 +130,7 @@ each byte once                                           4.00 KiB  1.0 times sma
 compressed                                               1.95 KiB  2.0 times smaller
 the repository, 1 file, index and all                    2.93 KiB  1.4 times smaller
 
-POINT  TIME (UTC)           SOURCE     COPY     ADDED  FREES  STATE
+POINT  TIME (UTC)           SOURCE      COPY     ADDED  FREES  STATE
     3  2026-11-22 21:10:49  a, \"b\"  4.00 KiB  2.00 KiB   10 B
 
 grows by 100 B a day, 2.93 KiB a month
