@@ -1,9 +1,12 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod stats;
+
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +76,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Say what the archive saves, and where its bytes are
+    Stats(Stats),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify

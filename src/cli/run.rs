@@ -1,5 +1,7 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod stats;
+
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -52,6 +54,7 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Stats(asked) => self.stats(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),

@@ -13,6 +13,7 @@ pub mod proof;
 pub mod restore;
 pub mod select;
 pub mod span;
+pub mod stats;
 pub mod verify;
 pub mod window;
 

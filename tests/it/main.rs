@@ -35,6 +35,7 @@ mod sees;
 mod serve;
 mod server;
 mod source;
+mod stats;
 mod store;
 mod support;
 mod verify;

@@ -10,6 +10,7 @@ mod findings;
 pub(super) mod points;
 pub(super) mod restore;
 pub(super) mod show;
+pub(super) mod stats;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;

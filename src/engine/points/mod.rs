@@ -8,6 +8,7 @@ mod row;
 mod windows;
 
 pub use detail::{ContextDetail, LogDetail, PointDetail, SegmentRow, SegmentState, show};
+pub(super) use overview::problem;
 pub use overview::{Overview, Problem, overview};
 pub use row::{Changed, ContextRow, ControlDbRow, LogRow, PointRow};
 pub use windows::{Parent, TimeSpan, Window};

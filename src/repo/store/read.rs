@@ -10,6 +10,7 @@ use crate::repo::format::id::{ChunkId, Naming, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::page;
 use crate::repo::format::page::LoadError;
+use crate::repo::format::page::Page;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::index::Index;
 use crate::repo::paths;
@@ -181,6 +182,12 @@ impl Repository {
             LoadError::Get(error) => error,
             LoadError::Page { page, damage } => Error::damaged(self.disk.display(&paths::page(page)), damage),
         })
+    }
+
+    /// One page, its hash checked.
+    pub fn page(&self, id: PageId) -> Result<Page, Error> {
+        let bytes = pages::read(self.disk(), self.naming(), id)?;
+        Page::decode(&bytes).map_err(|damage| Error::damaged(self.disk.display(&paths::page(id)), damage))
     }
 
     /// Whether some pack that is there names a chunk: for estimates. What a writer may build on is [`Session::knows`].
