@@ -1,9 +1,12 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod effort;
+
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use effort::EffortArgs;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,6 +132,9 @@ pub struct Backup {
     /// Publish nothing if the history has a gap
     #[arg(long)]
     pub strict: bool,
+    /// How hard to compress, in how much memory
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 /// `points`.

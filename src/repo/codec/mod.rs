@@ -5,9 +5,11 @@ mod general;
 
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
+use serde::Serialize;
 
 /// How hard to try.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// zstd -3.
     Fast,

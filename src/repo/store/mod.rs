@@ -6,6 +6,7 @@
 mod cache;
 mod chunks;
 mod commit;
+mod effort;
 mod init;
 mod journal;
 mod known;
@@ -20,6 +21,7 @@ mod session;
 mod settle;
 mod staging;
 
+pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};

@@ -4,7 +4,7 @@
 //! came: the same chunks make the same packs, however many workers there are.
 
 use crate::repo::codec;
-use crate::repo::codec::{Compression, Encoded};
+use crate::repo::codec::Encoded;
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -15,8 +15,11 @@ use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackBuilder, PackKind};
 use crate::repo::paths;
+use crate::repo::store::effort::Effort;
 use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
+use rayon::ThreadPool;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -48,7 +51,10 @@ pub(super) struct Written {
 pub(super) struct Packer {
     naming: Naming,
     attempt: u8,
-    pub compression: Compression,
+    effort: Effort,
+    workers: usize,
+    /// The workers, if they are fewer than there are threads.
+    pool: Option<ThreadPool>,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
     open: BTreeMap<PackKind, OpenPack>,
@@ -70,7 +76,9 @@ impl Packer {
         Self {
             naming,
             attempt,
-            compression: Compression::Fast,
+            effort: Effort::default(),
+            workers: rayon::current_num_threads(),
+            pool: None,
             waiting: Vec::new(),
             waiting_bytes: 0,
             open: BTreeMap::new(),
@@ -83,16 +91,38 @@ impl Packer {
     pub fn take(&mut self, block: Waiting) -> bool {
         self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
         self.waiting.push(block);
-        self.waiting_bytes >= limits::memory::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
+        self.waiting_bytes >= self.effort.batch(self.workers)
+    }
+
+    /// Works harder or less from here on, on as many blocks at once as have room in the memory.
+    pub fn set_effort(&mut self, effort: Effort) {
+        let threads = rayon::current_num_threads();
+        self.effort = effort;
+        self.workers = effort.workers(threads);
+        // Without a pool of its own, one block at a time.
+        self.pool = (self.workers < threads)
+            .then(|| ThreadPoolBuilder::new().num_threads(self.workers).build().ok())
+            .flatten();
+        if self.workers < threads && self.pool.is_none() {
+            self.workers = 1;
+        }
+    }
+
+    fn encode(&self, waiting: &[Waiting]) -> Vec<Encoded> {
+        let compression = self.effort.compression;
+        let one = |block: &Waiting| codec::encode(&block.raw, compression);
+        match &self.pool {
+            Some(pool) => pool.install(|| waiting.par_iter().map(one).collect()),
+            None if self.workers == 1 => waiting.iter().map(one).collect(),
+            None => waiting.par_iter().map(one).collect(),
+        }
     }
 
     /// Encodes what waits, and writes it to packs.
     pub fn flush(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        let compression = self.compression;
-        let encoded: Vec<Encoded> =
-            waiting.par_iter().map(|block| codec::encode(&block.raw, compression)).collect();
+        let encoded = self.encode(&waiting);
         for (block, encoded) in waiting.iter().zip(encoded) {
             if (outlet.interrupted)() {
                 return Err(Error::Interrupted);

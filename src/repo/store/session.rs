@@ -1,6 +1,5 @@
 //! Writing to a repository.
 
-use crate::repo::codec::Compression;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -12,6 +11,7 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
 use crate::repo::paths;
+use crate::repo::store::effort::Effort;
 use crate::repo::store::journal;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
@@ -113,9 +113,9 @@ impl<'r> Session<'r> {
         self.repository
     }
 
-    /// Chooses how hard to compress from here on.
-    pub fn set_compression(&mut self, compression: Compression) {
-        self.packer.compression = compression;
+    /// Chooses how hard to work from here on.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.packer.set_effort(effort);
     }
 
     /// Looked at between blocks: once it is set, what is going on ends with `Interrupted`.
