@@ -1,12 +1,14 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
 mod effort;
+mod recompress;
 
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use effort::EffortArgs;
+pub use recompress::Recompress;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,6 +78,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Write old packs anew, smaller
+    Recompress(Recompress),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify

@@ -1,5 +1,7 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod recompress;
+
 use crate::cli::args::{
     Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
 };
@@ -53,6 +55,7 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Recompress(asked) => self.recompress(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),

@@ -45,6 +45,19 @@ fn events_of_every_kind_take_half_of_what_zstd_takes() {
 }
 
 #[test]
+fn segments_share_a_block_and_what_is_known_of_their_events() {
+    let corpus = corpus::corpus(Kind::Json, 400_000, 14);
+    let cut = corpus.cuts[corpus.cuts.len() / 2];
+    let (one, other) = corpus.data.split_at(cut);
+    let joined = [one, &[2, 0, 0, 0, 0], other].concat();
+    let (together, whole) = (columns_again(&joined).len(), columns_again(&corpus.data).len());
+    assert!(together < whole + 20, "the header of the second one costs nearly nothing: {together}, {whole}");
+    // However many there are, and whatever lies behind the last one.
+    columns_again(&[&joined[..], &joined, &joined, b"\x02\0\0\0\0", b"no transaction"].concat());
+    columns_again(&[&joined[..], &joined, b"\x02\0\0\0\0"].concat());
+}
+
+#[test]
 fn the_same_block_gives_the_same_bytes() {
     let corpus = corpus::corpus(Kind::Json, 300_000, 12);
     assert_eq!(columns_again(&corpus.data), columns_again(&corpus.data));

@@ -4,6 +4,7 @@
 //! Each round has a seed; the node moves while requests are answered and files are opened, never by the clock.
 //! `SEGVAULT_LIVE_ROUNDS=10000` runs more rounds than the few hundred of an ordinary test run.
 
+use crate::support::archive::quick;
 use crate::support::crash_disk::CrashDisk;
 use crate::support::node::Node;
 use crate::support::rest::{Asked, Body, Reply, Version};
@@ -33,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn options() -> BackupOptions {
-    BackupOptions::all("test")
+    quick("test")
 }
 
 fn repository() -> Repository {

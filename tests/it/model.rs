@@ -6,6 +6,7 @@
 //!
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the few hundred of an ordinary test run.
 
+use crate::support::archive::quick;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::segments::SegmentImage;
 use crate::support::server::{Context, Server};
@@ -50,7 +51,7 @@ struct World {
 }
 
 fn options() -> BackupOptions {
-    BackupOptions::all("model")
+    quick("model")
 }
 
 fn config() -> Config {

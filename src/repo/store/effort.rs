@@ -1,5 +1,6 @@
 //! How hard a writer works: its compression, and how many workers have room in its memory.
 
+use crate::axon::name::Store;
 use crate::repo::codec::Compression;
 use crate::repo::format::limits::memory;
 
@@ -34,7 +35,8 @@ impl Effort {
 
     /// Bytes that wait before they are encoded: at least a block for each worker.
     pub(super) fn batch(self, workers: usize) -> usize {
-        let block = usize::try_from(self.compression.block_length()).unwrap_or(usize::MAX);
+        let block = self.compression.block_length(Store::Events);
+        let block = usize::try_from(block).unwrap_or(usize::MAX);
         block.max(memory::ENCODING_BATCH).saturating_mul(workers)
     }
 }

@@ -16,6 +16,7 @@ mod packer;
 mod packs;
 mod pages;
 mod read;
+mod recompress;
 mod rules;
 mod session;
 mod settle;
@@ -23,5 +24,6 @@ mod staging;
 
 pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
+pub use packer::Neighbours;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};

@@ -91,7 +91,7 @@ fn form(pack: &[u8], blocks: &[Block]) -> Read<()> {
     check(end.len() <= 67_108_864 + 64, "its directory is too long")?;
     let header = [b"SEGVPACK", &[1, 0, kind][..]].concat();
     check(
-        pack.starts_with(&header) && pack[12..16] == [0; 4] && pack[at..] == end,
+        pack.starts_with(&header) && pack[13..16] == [0; 3] && pack[at..] == end,
         "its header, directory or footer are wrong",
     )
 }
