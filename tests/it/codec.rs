@@ -1,7 +1,7 @@
 //! Codecs: every block comes back byte for byte, hostile bytes are refused, and what is shorter really is.
 
 #[path = "../../benches/corpus/mod.rs"]
-mod corpus;
+pub mod corpus;
 
 use corpus::Kind;
 use segvault::repo::codec::CodecError;
