@@ -15,6 +15,7 @@
 mod corpus;
 
 use corpus::Kind;
+use segvault::axon::name::Store;
 use segvault::repo::codec::Compression;
 use segvault::repo::codec::columns;
 use segvault::repo::codec::decode;
@@ -50,7 +51,8 @@ fn main() {
     );
     for (name, kind) in Kind::ALL {
         let corpus = corpus::corpus(kind, mib << 20, 1);
-        let length = usize::try_from(compression.block_length()).unwrap();
+        let store = if kind == Kind::Snapshots { Store::Snapshots } else { Store::Events };
+        let length = usize::try_from(compression.block_length(store)).unwrap();
         let measured = measure(&corpus.blocks(length - length / 8), compression);
         print(name, &measured, Some(corpus.entropy_bytes()));
         println!("    {:.1} bytes an event", measured.stored as f64 / corpus.events as f64);

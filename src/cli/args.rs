@@ -1,11 +1,15 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod effort;
+mod recompress;
 mod stats;
 
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use effort::EffortArgs;
+pub use recompress::Recompress;
 pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -78,6 +82,8 @@ pub enum Verb {
     Verify(Verify),
     /// Say what the archive saves, and where its bytes are
     Stats(Stats),
+    /// Write old packs anew, smaller
+    Recompress(Recompress),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify
@@ -134,6 +140,9 @@ pub struct Backup {
     /// Publish nothing if the history has a gap
     #[arg(long)]
     pub strict: bool,
+    /// How hard to compress, in how much memory
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 /// `points`.

@@ -1,8 +1,11 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod recompress;
 mod stats;
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
+use crate::cli::args::{
+    Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
+};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -24,9 +27,8 @@ use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
 use crate::engine::verify;
 use crate::engine::verify::{Class, VerifyOptions};
-use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
-use crate::repo::store::Repository;
+use crate::repo::store::{Effort, Repository};
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDir;
@@ -55,6 +57,7 @@ impl Run<'_> {
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::Stats(asked) => self.stats(asked),
+            Verb::Recompress(asked) => self.recompress(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
@@ -91,10 +94,11 @@ impl Run<'_> {
     }
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
+        let options = self.backup_options(asked)?;
         let repository = self.open()?;
         let mut source = self.source(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = backup::run(&repository, &mut *source, &self.backup_options(asked), &progress)?;
+        let report = backup::run(&repository, &mut *source, &options, &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
         let taken = Taken::from(&*source)?;
@@ -111,8 +115,8 @@ impl Run<'_> {
         }
     }
 
-    fn backup_options(&self, asked: &Backup) -> BackupOptions {
-        BackupOptions {
+    fn backup_options(&self, asked: &Backup) -> Result<BackupOptions, Failure> {
+        Ok(BackupOptions {
             program: PROGRAM.to_owned(),
             source: asked.source.clone(),
             contexts: asked.contexts.clone(),
@@ -123,8 +127,8 @@ impl Run<'_> {
             reread: asked.reread,
             strict: asked.strict,
             dry_run: self.global.dry_run,
-            compression: Compression::Fast,
-        }
+            effort: effort(asked.effort)?,
+        })
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
@@ -187,6 +191,12 @@ impl Run<'_> {
         let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
         self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }
+}
+
+/// How hard to work; too little memory is a usage error.
+fn effort(asked: EffortArgs) -> Result<Effort, Failure> {
+    let hint = "leave --memory out, or give more";
+    asked.effort().map_err(|message| Failure::Usage { message, hint })
 }
 
 fn completions(asked: &Completions) -> Result<Exit, Failure> {

@@ -1,7 +1,7 @@
 //! Codecs: every block comes back byte for byte, hostile bytes are refused, and what is shorter really is.
 
 #[path = "../../benches/corpus/mod.rs"]
-mod corpus;
+pub mod corpus;
 
 use corpus::Kind;
 use segvault::repo::codec::CodecError;
@@ -42,6 +42,19 @@ fn events_of_every_kind_take_half_of_what_zstd_takes() {
         let share = encoded.bytes.len() as f64 / zstd(&corpus.data) as f64;
         assert!(share < 0.5, "{name}: {share}");
     }
+}
+
+#[test]
+fn segments_share_a_block_and_what_is_known_of_their_events() {
+    let corpus = corpus::corpus(Kind::Json, 400_000, 14);
+    let cut = corpus.cuts[corpus.cuts.len() / 2];
+    let (one, other) = corpus.data.split_at(cut);
+    let joined = [one, &[2, 0, 0, 0, 0], other].concat();
+    let (together, whole) = (columns_again(&joined).len(), columns_again(&corpus.data).len());
+    assert!(together < whole + 20, "the header of the second one costs nearly nothing: {together}, {whole}");
+    // However many there are, and whatever lies behind the last one.
+    columns_again(&[&joined[..], &joined, &joined, b"\x02\0\0\0\0", b"no transaction"].concat());
+    columns_again(&[&joined[..], &joined, b"\x02\0\0\0\0"].concat());
 }
 
 #[test]

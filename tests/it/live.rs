@@ -5,6 +5,7 @@
 //! `SEGVAULT_LIVE_ROUNDS=10000` runs more rounds than the few hundred of an ordinary test run, `SEGVAULT_LIVE_FROM=5000` begins with that
 //! seed (several processes can share the work), and `SEGVAULT_LIVE_DIR=/dev/shm` puts the nodes where files cost little.
 
+use crate::support::archive::quick;
 use crate::support::crash_disk::CrashDisk;
 use crate::support::fixtures;
 use crate::support::node::Node;
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn options() -> BackupOptions {
-    BackupOptions::all("test")
+    quick("test")
 }
 
 fn repository() -> Repository {

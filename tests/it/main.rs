@@ -28,6 +28,7 @@ mod live;
 mod model;
 mod points;
 mod readme;
+mod recompress;
 mod restore;
 mod round_trip;
 mod second_reader;

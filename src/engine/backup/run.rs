@@ -151,7 +151,7 @@ impl<'a> Attempt<'a, '_> {
             return Ok(Sink::Counted(self.repository, Tally::default()));
         }
         let mut session = self.repository.session()?;
-        session.set_compression(self.options.compression);
+        session.set_effort(self.options.effort);
         Ok(Sink::Stored(Box::new(session)))
     }
 
@@ -272,7 +272,8 @@ impl<'a> Attempt<'a, '_> {
             reports.push(placed.report);
         }
         let draft = draft.complete(self.now(), left_out, findings);
-        let report = BackupReport::new(draft.body(), control_db.report.clone(), reports);
+        let compression = self.options.effort.compression;
+        let report = BackupReport::new(draft.body(), control_db.report.clone(), reports, compression);
         Finished { draft, states, report }
     }
 

@@ -3,11 +3,14 @@
 pub mod columns;
 mod general;
 
+use crate::axon::name::Store;
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
+use serde::Serialize;
 
 /// How hard to try.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// zstd -3.
     Fast,
@@ -19,6 +22,15 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// What a pack's header says of it; higher means harder. 0 says nothing.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Fast => 1,
+            Self::Default => 2,
+            Self::Max => 3,
+        }
+    }
+
     /// The level of zstd where there are no columns.
     const fn level(self) -> i32 {
         match self {
@@ -35,11 +47,13 @@ impl Compression {
         }
     }
 
-    /// Chunks are joined into blocks of up to so many bytes.
-    pub const fn block_length(self) -> u32 {
-        match self {
-            Self::Fast | Self::Default => 8 << 20,
-            Self::Max => limits::BLOCK_RAW_MAX,
+    /// Chunks of sealed segments are joined into blocks of up to so many bytes. Snapshots gain most by what came before: the same aggregate's
+    /// last one.
+    pub const fn block_length(self, store: Store) -> u32 {
+        match (self, store) {
+            (Self::Fast | Self::Default, Store::Events) => 8 << 20,
+            (Self::Fast | Self::Default, Store::Snapshots) => 16 << 20,
+            (Self::Max, _) => limits::BLOCK_RAW_MAX,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod cache;
 mod chunks;
 mod commit;
+mod effort;
 mod init;
 mod journal;
 mod known;
@@ -15,11 +16,14 @@ mod packer;
 mod packs;
 mod pages;
 mod read;
+mod recompress;
 mod rules;
 mod session;
 mod settle;
 mod staging;
 
+pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
+pub use packer::Neighbours;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};

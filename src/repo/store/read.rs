@@ -6,7 +6,7 @@ use crate::repo::error::Error;
 use crate::repo::format::Damage;
 use crate::repo::format::config::Config;
 use crate::repo::format::entry::{Extent, SegmentEntry};
-use crate::repo::format::id::{ChunkId, Naming, PageId};
+use crate::repo::format::id::{ChunkId, Naming, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::page;
 use crate::repo::format::page::LoadError;
@@ -198,6 +198,11 @@ impl Repository {
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
         chunks::chunk(self, id)
+    }
+
+    /// The bytes of a chunk as they lie in this pack, its hash checked.
+    pub fn chunk_in(&self, id: ChunkId, pack: PackId) -> Result<Arc<Vec<u8>>, Error> {
+        chunks::chunk_in(self, id, pack)
     }
 
     /// Hands the bytes `from..to` of what `extents` hold to `sink`, in order, chunk by chunk. Asking for more than there is is refused.

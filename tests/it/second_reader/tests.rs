@@ -1,15 +1,19 @@
 //! What the real program writes, the second reader puts back, bit by bit; and what was damaged it notices.
 
 use super::Repository;
+use super::events;
 use super::packs::Packs;
 use super::pages::{Entry, tree};
 use super::restore::Restored;
 use super::wire::{Bytes, Read, check, hash, hex, items, text, unhex};
+use crate::codec::corpus::{Kind, corpus};
 use crate::support::archive::tree as files_below;
 use crate::support::fixtures;
 use crate::support::repository_v1;
 use crate::support::segments::{Change, History, StoreImage};
 use segvault::axon::name::Store;
+use segvault::repo::codec::{Compression, decode, encode};
+use segvault::repo::format::pack::CodecId;
 use serde_json::{Value, json};
 
 use std::collections::BTreeMap;
@@ -176,6 +180,42 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
             }
         }
     }
+}
+
+#[test]
+fn event_columns_of_every_kind_of_payload_come_back() {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus(kind, 150_000, 21);
+        let (one, other) = corpus.data.split_at(corpus.cuts[corpus.cuts.len() / 2]);
+        // As blocks of one segment, of the end of one and the next one, and with something behind.
+        for raw in [one, &[other, one].concat(), &[one, &[2, 0, 0, 0, 0, 9]].concat()] {
+            let encoded = encode(raw, Compression::Default);
+            assert_eq!(encoded.codec, CodecId::Columns, "{name}");
+            assert!(events::decode(&encoded.bytes, raw.len() as u64).unwrap() == raw, "{name}");
+        }
+    }
+}
+
+#[test]
+fn both_readers_agree_on_what_damaged_columns_hold() {
+    let mut random = fastrand::Rng::with_seed(9);
+    let (mut alike, mut refused) = (0, 0);
+    for (_, kind) in Kind::ALL {
+        let raw = corpus(kind, 20_000, 22).data;
+        let encoded = encode(&raw, Compression::Default).bytes;
+        for _ in 0..50 {
+            let mut damaged = encoded.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..damaged.len());
+                damaged[at] = random.u8(..);
+            }
+            damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
+            let second = events::decode(&damaged, raw.len() as u64).ok();
+            assert!(second == decode(CodecId::Columns, &damaged, raw.len() as u32).ok());
+            *(if second.is_some() { &mut alike } else { &mut refused }) += 1;
+        }
+    }
+    assert!(alike > 5 && refused > 50, "{alike} read alike, {refused} refused");
 }
 
 #[test]

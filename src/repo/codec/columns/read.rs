@@ -63,10 +63,16 @@ pub(super) fn read(streams: Streams<'_>, raw_length: usize) -> Result<Vec<u8>, B
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
     read.bytes()?;
-    while read.envelope.is_more(&mut read.get.coder, false) {
-        read.transaction()?;
+    loop {
+        while read.envelope.is_more(&mut read.get.coder, false) {
+            read.transaction()?;
+        }
+        read.bytes()?;
+        read.step()?;
+        if read.out.len() >= raw_length {
+            break;
+        }
     }
-    read.bytes()?;
     if read.out.len() == raw_length { Ok(read.out) } else { Err(Bad("another length")) }
 }
 

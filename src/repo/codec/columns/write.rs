@@ -73,19 +73,33 @@ pub(super) fn write(raw: &[u8]) -> Option<Streams> {
     };
     write.bytes(Span::new(0, start));
     let mut at = start;
-    while transaction.parse(raw, at).is_some() {
-        write.envelope.is_more(&mut write.put.coder, true);
-        write.transaction(&transaction);
-        at = transaction.end;
+    loop {
+        let begin = at;
+        while transaction.parse(raw, at).is_some() {
+            write.envelope.is_more(&mut write.put.coder, true);
+            write.transaction(&transaction);
+            at = transaction.end;
+        }
+        let next = next_segment(raw, at, &mut transaction);
+        if next == raw.len() && at - begin < (raw.len() - begin) / 2 {
+            return None;
+        }
+        write.envelope.is_more(&mut write.put.coder, false);
+        write.bytes(Span::new(at, next - at));
+        at = next;
+        if at == raw.len() {
+            break;
+        }
     }
-    if at < raw.len() / 2 {
-        return None;
-    }
-    write.envelope.is_more(&mut write.put.coder, false);
-    write.bytes(Span::new(at, raw.len() - at));
     let Write { put, literals, .. } = write;
     let (coded, bits) = put.coder.finish();
     Some(Streams { coded, raw: bits, literals, values: put.stream })
+}
+
+/// Where transactions go on behind the header of another segment; the end, if they don't.
+fn next_segment(raw: &[u8], at: usize, transaction: &mut Transaction) -> usize {
+    let behind = at.saturating_add(HEADER);
+    if transaction.parse(raw, behind).is_some() { behind } else { raw.len() }
 }
 
 impl Write<'_> {
