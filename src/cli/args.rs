@@ -1,5 +1,8 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod verify;
+
+pub use crate::cli::args::verify::Verify;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
@@ -171,14 +174,6 @@ pub struct Restore {
     /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
     #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
-}
-
-/// `verify`.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// Read all data too: every pack, every chunk, every transaction
-    #[arg(long)]
-    pub data: bool,
 }
 
 /// `demo`.

@@ -1,6 +1,8 @@
 //! From what was typed to what is done: one short function for each verb.
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
+mod verify;
+
+use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -20,8 +22,6 @@ use crate::engine::points::Problem;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
-use crate::engine::verify;
-use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -154,21 +154,6 @@ impl Run<'_> {
         self.screen.findings(&restored.warnings);
         self.screen.report("restore", &restored, || render::restore::text(&restored, took))?;
         Ok(whole(restored.verified && restored.warnings.is_empty()))
-    }
-
-    fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
-        let repository = self.open()?;
-        let progress = Progress::new(self.screen, self.signals.clone());
-        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
-        drop(progress);
-        let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
-        self.screen.unprinted(bad.map(render::verify::line));
-        self.screen.report("verify", &report, || render::verify::text(&report))?;
-        Ok(match report.worst() {
-            None | Some(Class::Note) => Exit::Done,
-            Some(Class::History) => Exit::GapOrOverlap,
-            Some(Class::Damage) => Exit::Damaged,
-        })
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {

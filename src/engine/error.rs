@@ -30,6 +30,13 @@ pub enum Error {
     /// A restore.
     #[error(transparent)]
     Restore(#[from] crate::engine::restore::Error),
+    /// A temporary file for what does not fit into memory.
+    #[error("a temporary database can't be used")]
+    Temporary {
+        /// What is wrong.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

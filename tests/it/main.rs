@@ -27,6 +27,7 @@ mod kill;
 mod live;
 mod model;
 mod points;
+mod prove;
 mod readme;
 mod restore;
 mod round_trip;

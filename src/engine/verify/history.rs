@@ -38,6 +38,8 @@ pub struct History<'a> {
     pub asked: &'a BTreeMap<Asked, Vec<u64>>,
     /// Segments that were proven, or can't be.
     pub done: HashSet<EntryId>,
+    /// Which segments to prove.
+    pub wanted: &'a (dyn Fn(EntryId, &SegmentEntry) -> bool + Sync),
 }
 
 impl History<'_> {
@@ -72,7 +74,7 @@ impl History<'_> {
             fresh.extend(
                 self.pages
                     .id_of(entry)
-                    .filter(|id| self.done.insert(*id) && !is_lost())
+                    .filter(|id| (self.wanted)(*id, entry) && self.done.insert(*id) && !is_lost())
                     .map(|id| (id, entry)),
             );
         }

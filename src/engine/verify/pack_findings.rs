@@ -24,8 +24,13 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
     let nowhere = lost.parts.keys().any(|chunk| packs.of(*chunk).is_empty());
     let mut debris = Debris::default();
     let mut numbers = BTreeMap::new();
+    let relied_on = packs.relied_on();
     for (at, (pack, (needed, all))) in packs.all.iter().zip(packs.used()).enumerate() {
-        let is_needed = if pack.unreadable.is_some() { nowhere } else { needed > 0 };
+        let is_needed = match &pack.unreadable {
+            Some(_) => nowhere,
+            None if pack.is_damaged() => relied_on.contains(&at),
+            None => needed > 0,
+        };
         if !is_needed {
             debris.add(pack.length);
         }
@@ -93,6 +98,5 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
 
 /// The packs that are damaged, whether anything needs them or not: none of them may be relied on.
 pub fn damaged(packs: &Packs) -> Vec<PackId> {
-    let is_damaged = |pack: &&PackFacts| pack.unreadable.is_some() || !pack.trouble.is_empty();
-    packs.all.iter().filter(is_damaged).map(|pack| pack.id).collect()
+    packs.all.iter().filter(|pack| pack.is_damaged()).map(|pack| pack.id).collect()
 }
