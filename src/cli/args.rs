@@ -1,7 +1,9 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod repair;
 mod verify;
 
+pub use crate::cli::args::repair::{Repair, RepairFrom, RepairWhat};
 pub use crate::cli::args::verify::Verify;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
@@ -76,6 +78,8 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
+    Repair(Repair),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify

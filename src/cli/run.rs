@@ -1,5 +1,6 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod repair;
 mod verify;
 
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
@@ -57,6 +58,7 @@ impl Run<'_> {
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),
+            Verb::Repair(asked) => self.repair(asked),
         }
     }
 

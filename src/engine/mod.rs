@@ -10,6 +10,7 @@ pub mod observe;
 pub mod pieces;
 pub mod points;
 pub mod proof;
+pub mod repair;
 pub mod restore;
 pub mod select;
 pub mod span;

@@ -27,6 +27,8 @@ pub const ACTS: &str = "acts";
 pub const LOCKS: &str = "locks";
 /// Files that are being written.
 pub const STAGING: &str = "staging";
+/// Damaged files that a repair has put aside for good ones.
+pub const DAMAGED: &str = "damaged";
 /// Held by everything that runs.
 pub const REPOSITORY_LOCK: &str = "locks/repository";
 /// Held by the one that writes.

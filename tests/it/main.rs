@@ -29,6 +29,7 @@ mod model;
 mod points;
 mod prove;
 mod readme;
+mod repair;
 mod restore;
 mod round_trip;
 mod second_reader;

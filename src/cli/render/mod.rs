@@ -8,6 +8,7 @@ pub(super) mod check_server;
 pub(super) mod demo;
 mod findings;
 pub(super) mod points;
+pub(super) mod repair;
 pub(super) mod restore;
 pub(super) mod show;
 pub(super) mod style;

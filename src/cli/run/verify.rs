@@ -47,6 +47,7 @@ fn options(asked: &Verify, dry_run: bool) -> VerifyOptions {
         point: asked.point.clone(),
         source: asked.source.clone(),
         remember: !dry_run,
+        unrecorded: dry_run,
     }
 }
 

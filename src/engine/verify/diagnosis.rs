@@ -9,8 +9,8 @@ use crate::engine::verify::pages::chunks_of;
 use crate::engine::verify::report::Report;
 use crate::engine::verify::run::{self, Outcome};
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::id::{ChunkId, PageId};
-use crate::repo::format::point::Content;
+use crate::repo::format::id::{ChunkId, PackId, PageId};
+use crate::repo::format::pack::PackKind;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -24,7 +24,7 @@ pub struct LostEntry {
 }
 
 /// A repository as it was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Diagnosis {
     /// What `verify --data` says.
     pub report: Report,
@@ -34,30 +34,74 @@ pub struct Diagnosis {
     pub lost: BTreeSet<ChunkId>,
     /// The segments that they belong to.
     pub entries: Vec<LostEntry>,
-    /// The control databases that they belong to.
-    pub control_dbs: Vec<Content>,
     /// Pages that can't be used.
     pub pages: Vec<PageId>,
+    /// The damaged packs, and which of their chunks something needs, as far as their directories tell.
+    pub damaged: BTreeMap<PackId, Vec<ChunkId>>,
+    kinds: BTreeMap<ChunkId, PackKind>,
 }
 
-/// Verifies the repository, with all data, and says what is lost.
-pub fn diagnose(repository: &Repository, observer: &dyn Observer) -> Result<Diagnosis, Error> {
-    let options = VerifyOptions { data: true, ..VerifyOptions::default() };
+impl Diagnosis {
+    /// In what kind of pack a chunk belongs.
+    pub fn kind_of(&self, chunk: ChunkId) -> PackKind {
+        self.kinds.get(&chunk).copied().unwrap_or(PackKind::ControlDb)
+    }
+
+    /// The same, with these chunks no longer lost.
+    #[must_use]
+    pub fn without(&self, found: &BTreeSet<ChunkId>) -> Self {
+        Self { lost: self.lost.difference(found).copied().collect(), ..self.clone() }
+    }
+}
+
+/// How deep a diagnosis goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// No pack is read.
+    Structure,
+    /// All is read, and what is damaged is named in an act.
+    Data,
+    /// All is read, and nothing is written.
+    DataUnrecorded,
+}
+
+/// Verifies the repository, and says what is lost.
+pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) -> Result<Diagnosis, Error> {
+    let data = depth != Depth::Structure;
+    let unrecorded = depth == Depth::DataUnrecorded;
+    let options = VerifyOptions { data, unrecorded, ..VerifyOptions::default() };
     let (report, outcome) = run::run(repository, &options, observer)?;
     let entries = lost_entries(&outcome);
+    let damaged = damaged(&report, &outcome);
     let Outcome { structure, journal, .. } = outcome;
-    let is_lost =
-        |list: &ChunkId| structure.lost.parts.values().any(|parts| parts.contains(&Part::ControlDb(*list)));
-    let control_dbs = structure.databases.iter().filter(|((list, _), _)| is_lost(list));
+    let tails: HashSet<_> = structure.tails.iter().filter_map(|tail| structure.pages.id_of(tail)).collect();
+    let mut kinds = BTreeMap::new();
+    for lost in &entries {
+        let is_tail = structure.pages.id_of(&lost.entry).is_some_and(|id| tails.contains(&id));
+        let kind = if is_tail { PackKind::Tail } else { PackKind::Sealed };
+        kinds.extend(lost.chunks().map(|chunk| (chunk, kind)));
+    }
     let bad = structure.pages.met().filter(|(_, verdict)| verdict.is_err()).map(|(page, _)| *page);
     Ok(Diagnosis {
         report,
         journal,
         lost: structure.lost.parts.keys().copied().collect(),
         entries,
-        control_dbs: control_dbs.map(|(_, database)| database.content.clone()).collect(),
         pages: bad.collect(),
+        damaged,
+        kinds,
     })
+}
+
+fn damaged(report: &Report, outcome: &Outcome<'_>) -> BTreeMap<PackId, Vec<ChunkId>> {
+    let mut damaged: BTreeMap<PackId, Vec<ChunkId>> =
+        report.damaged_packs.iter().map(|pack| (*pack, Vec::new())).collect();
+    for place in outcome.packs.places().iter().filter(|place| place.is_used) {
+        if let Some(needed) = outcome.packs.name(place.pack).and_then(|pack| damaged.get_mut(&pack)) {
+            needed.push(place.chunk);
+        }
+    }
+    damaged
 }
 
 fn lost_entries(outcome: &Outcome<'_>) -> Vec<LostEntry> {

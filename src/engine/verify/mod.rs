@@ -26,7 +26,7 @@ mod sequences;
 mod structure;
 mod uses;
 
-pub use diagnosis::{Diagnosis, LostEntry, diagnose};
+pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
 pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
 pub use rotation::Rotation;
 
@@ -49,6 +49,8 @@ pub struct VerifyOptions {
     pub source: Option<String>,
     /// Remember in an act which packs were read whole and found good.
     pub remember: bool,
+    /// Write nothing at all.
+    pub unrecorded: bool,
 }
 
 /// Proves the repository. Damage is told in the report; an error means that there is none. Packs that a whole read found damaged are

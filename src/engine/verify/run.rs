@@ -177,7 +177,7 @@ impl Run<'_> {
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
         let writer = RecordActs { repository: self.repository, observer: self.observer };
-        let (act, verified_act) = if self.options.data {
+        let (act, verified_act) = if self.options.data && !self.options.unrecorded {
             let good = if self.options.remember { good_packs(&self.packs) } else { Vec::new() };
             let damaged = damaged_packs.iter().copied().filter(|pack| !self.checked.damaged().contains(pack));
             writer.record(damaged.collect(), good, &mut self.book)?

@@ -86,6 +86,12 @@ fn is_hopeless(error: &rusqlite::Error) -> bool {
     })
 }
 
+/// Removes the file and its journals, whatever it is; none if somebody uses it.
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Option<()> {
+    let lock = disk.try_lock(paths::INDEX_LOCK, LockMode::Shared).ok()??;
+    throw_away(disk, OpenFile { path: path.to_owned(), lock: Some(lock) })
+}
+
 /// Removes the file and its journals; none if somebody else uses it.
 pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
     let alone = match file.lock {

@@ -10,6 +10,7 @@ mod init;
 mod journal;
 mod known;
 mod locks;
+mod mend;
 mod numbered;
 mod packer;
 mod packs;
@@ -21,5 +22,6 @@ mod settle;
 mod staging;
 
 pub use journal::{Journal, ListedPoint, Unreadable};
+pub use mend::NumberedRow;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
