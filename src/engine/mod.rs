@@ -1,5 +1,6 @@
 //! The verbs: backup, restore, verify, points.
 
+pub mod against;
 pub mod backup;
 pub mod check_server;
 pub mod content;

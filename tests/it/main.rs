@@ -13,6 +13,7 @@
     reason = "tests may panic, and read better without ceremony"
 )]
 
+mod against;
 mod architecture;
 mod axon_fixtures;
 mod bad_input;
@@ -20,6 +21,7 @@ mod cli;
 mod codec;
 mod control_db;
 mod disk_contract;
+mod faults;
 mod format_document;
 mod fuzz_corpus;
 mod heal;
@@ -33,6 +35,7 @@ mod repair;
 mod restore;
 mod round_trip;
 mod second_reader;
+mod security;
 mod sees;
 mod server;
 mod source;

@@ -5,7 +5,7 @@ use crate::support::program::Room;
 use crate::support::segments::Event;
 use crate::support::server::Server;
 use segvault::axon::name::Store;
-use segvault::engine::verify::{Class, Finding, Report, Rotation, VerifyOptions};
+use segvault::engine::verify::{Class, Finding, Remember, Report, Rotation, VerifyOptions};
 use segvault::repo::format::act::Deed;
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn archive(seed: u64) -> (Archive, Server) {
 }
 
 fn part(rotation: Rotation) -> VerifyOptions {
-    VerifyOptions { data: true, rotation, remember: true, ..VerifyOptions::default() }
+    VerifyOptions { data: true, rotation, remember: Remember::Verdicts, ..VerifyOptions::default() }
 }
 
 fn packs(archive: &Archive) -> Vec<String> {

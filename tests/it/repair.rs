@@ -9,7 +9,7 @@ use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
 use segvault::engine::observe::Unobserved;
 use segvault::engine::repair::{self, Mended, Supply};
-use segvault::engine::verify::{Class, Report, VerifyOptions};
+use segvault::engine::verify::{Class, Remember, Report, VerifyOptions};
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::pack::{PackKind, parse_pack};
 use segvault::repo::local_disk::LocalDisk;
@@ -37,7 +37,8 @@ impl Pair {
             let name = format!("controldb{round}.zip");
             archive.backup(&mut WithControlDb { server: server.clone(), name, zip });
             if round > 0 {
-                let remember = VerifyOptions { data: true, remember: true, ..VerifyOptions::default() };
+                let remember =
+                    VerifyOptions { data: true, remember: Remember::Verdicts, ..VerifyOptions::default() };
                 archive.verify_with(&remember);
             }
         }
@@ -80,7 +81,8 @@ impl Pair {
 
     fn pack_of(&self, kind: PackKind) -> String {
         let is_it = |file: &&String| {
-            file.starts_with("packs/") && parse_pack(&self.archive.read(file)).is_ok_and(|found| found.kind == kind)
+            file.starts_with("packs/")
+                && parse_pack(&self.archive.read(file)).is_ok_and(|found| found.kind == kind)
         };
         self.archive.files().iter().rfind(is_it).unwrap().clone()
     }
@@ -177,7 +179,12 @@ fn whatever_is_damaged_is_named_and_heals_from_a_copy() {
             judge(&pair, &whole, &report, &told);
             let mended = pair.repair_from_mirror();
             let after = pair.archive.verify(true);
-            assert_eq!(mended.is_whole(), after.worst().is_none(), "{told}: {mended:?}, {:?}", after.findings);
+            assert_eq!(
+                mended.is_whole(),
+                after.worst().is_none(),
+                "{told}: {mended:?}, {:?}",
+                after.findings
+            );
             if is_stray(how, &file) {
                 assert_eq!(worst(&after), ["journal"], "{told}: whose file that is nobody knows");
             } else {
@@ -197,7 +204,9 @@ fn whatever_is_damaged_is_named_and_heals_from_a_copy() {
 /// Nothing tells of the newest of a row that it was there; a copy under a name of its own is nobody's; nothing needs what was superseded.
 fn is_harmless(how: &str, file: &str) -> bool {
     let is_named_by_hash = file.starts_with("packs/") || file.starts_with("pages/");
-    is_end_of_row(how, file) || (how == "duplicate" && (is_named_by_hash || file.starts_with("logs/"))) || file.starts_with("packs/")
+    is_end_of_row(how, file)
+        || (how == "duplicate" && (is_named_by_hash || file.starts_with("logs/")))
+        || file.starts_with("packs/")
 }
 
 fn is_end_of_row(how: &str, file: &str) -> bool {
@@ -206,16 +215,24 @@ fn is_end_of_row(how: &str, file: &str) -> bool {
 
 /// A copy with a number of its own: it says that it is another, and the numbers between are missing.
 fn is_stray(how: &str, file: &str) -> bool {
-    how == "duplicate" && (file.starts_with("points/") || file.starts_with("acts/") || file.starts_with("logs/"))
+    how == "duplicate"
+        && (file.starts_with("points/") || file.starts_with("acts/") || file.starts_with("logs/"))
 }
 
 fn judge(pair: &Pair, whole: &BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>>, report: &Report, told: &str) {
-    let hit: BTreeSet<u64> = report.findings.iter().flat_map(|finding| finding.points.iter().copied()).collect();
+    let hit: BTreeSet<u64> =
+        report.findings.iter().flat_map(|finding| finding.points.iter().copied()).collect();
     let listed: BTreeSet<u64> = pair.archive.points().iter().map(|listed| listed.point.number).collect();
     for (point, found) in pair.restored() {
         match found {
-            Some(found) => assert!(Some(&found) == whole[&point].as_ref(), "{told}: point {point} restores to something else"),
-            None => assert!(hit.contains(&point) || !listed.contains(&point), "{told}: point {point} fails untold"),
+            Some(found) => assert!(
+                Some(&found) == whole[&point].as_ref(),
+                "{told}: point {point} restores to something else"
+            ),
+            None => assert!(
+                hit.contains(&point) || !listed.contains(&point),
+                "{told}: point {point} fails untold"
+            ),
         }
     }
 }
@@ -315,5 +332,7 @@ fn the_program_mends_a_repository_of_a_real_server_from_its_data_directory() {
 
 fn walk(root: &Path) -> Vec<std::path::PathBuf> {
     let directories = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-    directories.flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path())).collect()
+    directories
+        .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
+        .collect()
 }

@@ -2,17 +2,20 @@
 
 use crate::cli::duration;
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `verify`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Verify {
     /// Only this point: its number, the first digits of its hash, latest or latest~2
     pub point: Option<String>,
     /// The source whose points are meant
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Compare what is archived with a data directory, or with another repository; nothing else is verified
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["point", "data", "history", "since_last", "max_age", "max_duration", "percent"])]
+    pub against: Option<PathBuf>,
     /// Read all data too: every pack, every chunk, every transaction
     #[arg(long)]
     pub data: bool,

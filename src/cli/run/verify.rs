@@ -5,13 +5,21 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::render;
+use crate::cli::repository;
 use crate::cli::run::Run;
+use crate::engine::against::{self, Against, With};
 use crate::engine::verify;
-use crate::engine::verify::{Class, Rotation, VerifyOptions};
+use crate::engine::verify::{Class, Remember, Rotation, VerifyOptions};
+use crate::repo::paths;
+use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
+use std::path::Path;
 use std::time::Duration;
 
 impl Run<'_> {
     pub(super) fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.against {
+            return self.against(path, asked.source.as_deref());
+        }
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let options = options(asked, self.global.dry_run);
@@ -21,6 +29,39 @@ impl Run<'_> {
         self.screen.unprinted(bad.map(render::verify::line));
         self.screen.report("verify", &report, || render::verify::text(&report))?;
         Ok(exit(report.worst()))
+    }
+
+    fn against(&self, path: &Path, source: Option<&str>) -> Result<Exit, Failure> {
+        let repository = self.open()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let found = if path.join(paths::CONFIG).is_file() {
+            let other = repository::open_at(path, self.global, &self.signals)?;
+            against::against(&repository, source, With::Repository(&other), &progress)?
+        } else {
+            let mut other = DataDir::open(DataDirOptions {
+                path: path.to_path_buf(),
+                control_db: ControlDbFrom::None("not asked for".to_owned()),
+                accept_unordered: false,
+                no_mmap: true,
+            })?;
+            against::against(&repository, source, With::Source(&mut other), &progress)?
+        };
+        drop(progress);
+        self.screen.report("against", &found, || render::against::text(&found))?;
+        Ok(compared(&found))
+    }
+}
+
+/// How a comparison ends: damage here is worse than damage there, and that is worse than two histories.
+fn compared(found: &Against) -> Exit {
+    if found.archive_is_damaged() {
+        Exit::Damaged
+    } else if found.other_is_damaged() {
+        Exit::SourceDamaged
+    } else if found.is_conflict() {
+        Exit::Conflict
+    } else {
+        Exit::Done
     }
 }
 
@@ -46,8 +87,7 @@ fn options(asked: &Verify, dry_run: bool) -> VerifyOptions {
         history: asked.history,
         point: asked.point.clone(),
         source: asked.source.clone(),
-        remember: !dry_run,
-        unrecorded: dry_run,
+        remember: if dry_run { Remember::Nothing } else { Remember::Verdicts },
     }
 }
 

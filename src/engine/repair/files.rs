@@ -84,8 +84,9 @@ fn numbered(
             let Ok(bytes) = other.disk().read(&path, SMALL_FILE_MAX) else { continue };
             if repository.is_vouched_for(row, number, &bytes) {
                 bad.remove(&number);
-                is_better |=
-                    put(repository, session, mended, &path, |session| session.mend_numbered(row, number, &bytes))?;
+                is_better |= put(repository, session, mended, &path, |session| {
+                    session.mend_numbered(row, number, &bytes)
+                })?;
             }
         }
         if !is_better {

@@ -3,11 +3,11 @@
 use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
-use crate::engine::verify::VerifyOptions;
 use crate::engine::verify::book::{EntryId, Part};
 use crate::engine::verify::pages::chunks_of;
 use crate::engine::verify::report::Report;
 use crate::engine::verify::run::{self, Outcome};
+use crate::engine::verify::{Remember, VerifyOptions};
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::PackKind;
@@ -68,8 +68,8 @@ pub enum Depth {
 /// Verifies the repository, and says what is lost.
 pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) -> Result<Diagnosis, Error> {
     let data = depth != Depth::Structure;
-    let unrecorded = depth == Depth::DataUnrecorded;
-    let options = VerifyOptions { data, unrecorded, ..VerifyOptions::default() };
+    let remember = if depth == Depth::DataUnrecorded { Remember::Nothing } else { Remember::Damage };
+    let options = VerifyOptions { data, remember, ..VerifyOptions::default() };
     let (report, outcome) = run::run(repository, &options, observer)?;
     let entries = lost_entries(&outcome);
     let damaged = damaged(&report, &outcome);

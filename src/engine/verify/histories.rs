@@ -9,7 +9,7 @@ use crate::engine::error::Error;
 use crate::engine::observe::{Event as Happened, Observer};
 use crate::engine::pieces::{self, Piece};
 use crate::engine::span::{self, Span, Standing};
-use crate::engine::verify::book::Book;
+use crate::engine::verify::book::{Book, Number};
 use crate::engine::verify::follow::{Followed, Follower};
 use crate::engine::verify::packs::stop_if_interrupted;
 use crate::engine::verify::point_logs::tokens;
@@ -23,6 +23,8 @@ use crate::repo::store::{Journal, ListedPoint, Repository};
 
 const ADVICE_SEQUENCE: &str = "the server would refuse to go on with such an aggregate; look for a node, or a point, whose history is right, and restore that";
 const ADVICE_AHEAD: &str = "after a restore the server would refuse the next event of such an aggregate: restore a point whose events reach further";
+const ADVICE_TIMES: &str =
+    "nothing guarantees that times rise with the tokens: mind that where a restore names a time";
 const ADVICE_UNREAD: &str = "the other findings say what is damaged there";
 /// So many aggregates are told of one kind of trouble.
 const TOLD: usize = 5;
@@ -52,6 +54,7 @@ impl Histories<'_> {
         book: &mut Book,
     ) -> Result<Vec<LogHistory>, Error> {
         self.observer.event(&Happened::Phase { name: "aggregates", total: None });
+        let number = point;
         let point = point.and_then(|number| journal.points.iter().find(|it| it.point.number == number));
         let views = match point {
             Some(listed) => self.views_of_point(listed),
@@ -60,7 +63,7 @@ impl Histories<'_> {
         let mut histories = Vec::new();
         for (events, view) in views {
             match view {
-                Ok(view) => histories.push(self.view(&view, journal, book)?),
+                Ok(view) => histories.push(self.view(&view, (journal, number), book)?),
                 Err(error) => enter_unread(&events, &error, book),
             }
         }
@@ -109,7 +112,12 @@ impl Histories<'_> {
         Ok(span::current(entries.map(Piece::of_entry).collect(), |piece| piece.span))
     }
 
-    fn view(&self, view: &View, journal: &Journal, book: &mut Book) -> Result<LogHistory, Error> {
+    fn view(
+        &self,
+        view: &View,
+        (journal, point): (&Journal, Option<u64>),
+        book: &mut Book,
+    ) -> Result<LogHistory, Error> {
         let spans: Vec<Span> = view.event_pieces.iter().map(|piece| piece.span).collect();
         let mut follower = Follower::new(&spans);
         for piece in &view.event_pieces {
@@ -119,8 +127,8 @@ impl Histories<'_> {
             self.piece(piece, &view.snapshots, book, &mut |token, event| follower.snapshot(token, event))?;
         }
         let followed = follower.finish();
-        enter(&view.events, &followed, journal, book);
-        enter_ahead(&view.snapshots, &followed, journal, book);
+        enter(&view.events, &followed, (journal, point), book);
+        enter_ahead(&view.snapshots, &followed, (journal, point), book);
         Ok(LogHistory {
             source: view.events.source.clone(),
             context: view.events.context.clone(),
@@ -171,40 +179,33 @@ fn enter_unread(key: &LogKey, error: &repo::Error, book: &mut Book) {
 }
 
 /// Aggregates whose numbers do not rise by one.
-fn enter(key: &LogKey, followed: &Followed, journal: &Journal, book: &mut Book) {
+fn enter(key: &LogKey, followed: &Followed, (journal, point): (&Journal, Option<u64>), book: &mut Book) {
     let place = format!("{} of {} ({})", key.store, key.context, key.source);
+    let note = |what, text, advice: &str, book: &mut Book| {
+        let number = book.add(Class::Note, what, text, advice);
+        point.into_iter().for_each(|point| book.hits_point(number, point));
+    };
     if followed.unreadable > 0 {
         let text = format!("{place}: {} events are none that can be read", followed.unreadable);
-        book.add(Class::Note, "not-followed", text, "they are archived and restored as they are");
+        note("not-followed", text, "they are archived and restored as they are", book);
     }
     if followed.out_of_time > 0 {
         let text = format!(
             "{place}: {} of {} events are older than one before them, by up to {} ms",
             followed.out_of_time, followed.events, followed.furthest_back_ms
         );
-        book.add(
-            Class::Note,
-            "times",
-            text,
-            "nothing guarantees that times rise: a restore by time stops before the first later one",
-        );
+        note("times", text, ADVICE_TIMES, book);
     }
     if followed.begin_later > 0 {
         let text = format!("{place}: {}", later(followed));
-        book.add(Class::Note, "begins-later", text, "what was before is not archived here");
+        note("begins-later", text, "what was before is not archived here", book);
     }
     if followed.faults.is_empty() {
         return;
     }
-    let told: Vec<_> = followed.faults.iter().take(TOLD).map(ToString::to_string).collect();
-    let more = followed.fault_count.saturating_sub(told.len() as u64);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let text = format!("{place}: {}{more}", told.join("; "));
+    let text = format!("{place}: {}", told(&followed.faults, followed.fault_count));
     let number = book.add(Class::History, "sequence", text, ADVICE_SEQUENCE);
-    for token in followed.faults.iter().map(|fault| fault.token) {
-        book.hits_tokens(number, tokens(key, token, token));
-        points_with(journal, key, token).for_each(|point| book.hits_point(number, point));
-    }
+    hit(book, number, key, (journal, point), followed.faults.iter().map(|fault| fault.token));
 }
 
 fn later(followed: &Followed) -> String {
@@ -216,24 +217,48 @@ fn later(followed: &Followed) -> String {
 }
 
 /// Snapshots of what the events do not hold.
-fn enter_ahead(key: &LogKey, followed: &Followed, journal: &Journal, book: &mut Book) {
+fn enter_ahead(
+    key: &LogKey,
+    followed: &Followed,
+    (journal, point): (&Journal, Option<u64>),
+    book: &mut Book,
+) {
     if followed.ahead.is_empty() {
         return;
     }
-    let told: Vec<_> = followed.ahead.iter().take(TOLD).map(ToString::to_string).collect();
-    let more = followed.ahead_count.saturating_sub(told.len() as u64);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let text = format!(
-        "{} of {} ({}) are ahead of the events: {}{more}",
+        "{} of {} ({}) are ahead of the events: {}",
         key.store,
         key.context,
         key.source,
-        told.join("; ")
+        told(&followed.ahead, followed.ahead_count)
     );
     let number = book.add(Class::History, "snapshot-ahead", text, ADVICE_AHEAD);
-    for token in followed.ahead.iter().map(|ahead| ahead.token) {
+    hit(book, number, key, (journal, point), followed.ahead.iter().map(|ahead| ahead.token));
+}
+
+/// The first of many, and how many there are more.
+fn told(first: &[impl ToString], all: u64) -> String {
+    let mut words: Vec<String> = first.iter().take(TOLD).map(ToString::to_string).collect();
+    let more = all.saturating_sub(words.len() as u64);
+    words.extend((more > 0).then(|| format!("and {more} more")));
+    words.join("; ")
+}
+
+/// These tokens are hit; and the point that was followed, or all that hold them.
+fn hit(
+    book: &mut Book,
+    number: Number,
+    key: &LogKey,
+    (journal, point): (&Journal, Option<u64>),
+    hit: impl Iterator<Item = u64>,
+) {
+    for token in hit {
         book.hits_tokens(number, tokens(key, token, token));
-        points_with(journal, key, token).for_each(|point| book.hits_point(number, point));
+        match point {
+            Some(point) => book.hits_point(number, point),
+            None => points_with(journal, key, token).for_each(|point| book.hits_point(number, point)),
+        }
     }
 }
 

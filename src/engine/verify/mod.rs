@@ -47,15 +47,25 @@ pub struct VerifyOptions {
     pub point: Option<String>,
     /// The source whose points are meant.
     pub source: Option<String>,
-    /// Remember in an act which packs were read whole and found good.
-    pub remember: bool,
-    /// Write nothing at all.
-    pub unrecorded: bool,
+    /// What to remember in acts of what was read.
+    pub remember: Remember,
+}
+
+/// What a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remember {
+    /// Which packs are damaged: nothing is deduplicated against them from then on.
+    #[default]
+    Damage,
+    /// Also which packs were found good: a run that reads a part of them begins with others.
+    Verdicts,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// Proves the repository. Damage is told in the report; an error means that there is none. Packs that a whole read found damaged are
-/// named in an act, if the repository can be written, so that the next backup stores again what is in them; with `remember`, so are those
-/// that were found good. Nothing else is written.
+/// named in an act, if the repository can be written, so that the next backup stores again what is in them; see [`Remember`]. Nothing else is
+/// written.
 pub fn verify(
     repository: &Repository,
     options: &VerifyOptions,

@@ -10,12 +10,11 @@ use crate::repo::paths;
 use crate::repo::store::Repository;
 use std::collections::BTreeMap;
 
-const ADVICE_PACK: &str = "keep the file; after 'verify --data' the next backup stores again what the source still has; what it no longer \
-                           has needs a copy of this pack";
+const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, then 'segvault repair from' a data directory or a copy of the \
+                           repository for the rest";
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
-const ADVICE_LOST: &str =
-    "restore a point that does not need it, or bring the missing pack back from a copy of the repository";
+const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
 /// So many troubles of one pack are told.
 const TOLD: usize = 3;
 

@@ -33,7 +33,8 @@ impl RecordActs<'_> {
         good: Vec<PackId>,
         book: &mut Book,
     ) -> Result<(Option<u64>, Option<u64>), Error> {
-        if damaged.is_empty() && good.is_empty() {
+        // That a repository can't be written is said anyway; verdicts on good packs are not missed there.
+        if damaged.is_empty() && (good.is_empty() || self.repository.is_unlocked()) {
             return Ok((None, None));
         }
         stop_if_interrupted(self.observer)?;

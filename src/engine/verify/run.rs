@@ -4,8 +4,8 @@
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::select;
-use crate::engine::verify::VerifyOptions;
 use crate::engine::verify::book::{Book, Part};
+use crate::engine::verify::control_db::Checker;
 use crate::engine::verify::data::{Data, PointParts};
 use crate::engine::verify::debris;
 use crate::engine::verify::histories::Histories;
@@ -17,6 +17,7 @@ use crate::engine::verify::report::{Class, Counts, Coverage, Finding, LogHistory
 use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::{Look, Structure};
 use crate::engine::verify::uses::Finder;
+use crate::engine::verify::{Remember, VerifyOptions};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
@@ -24,9 +25,9 @@ use crate::repo::store::{Journal, Repository};
 use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str =
-    "bring the file back from a copy of the repository; all other points can be restored";
+    "run 'segvault repair from' a copy of the repository; all other points can be restored";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
-const ADVICE_INDEX: &str = "remove the index: it is a cache and is made anew unasked";
+const ADVICE_INDEX: &str = "run 'segvault repair index': it is a cache, and is made anew";
 
 /// A run of `verify`.
 struct Run<'a> {
@@ -71,7 +72,7 @@ pub fn run<'a>(
     };
     let mut structure = look.structure()?;
     let coverage = if options.data { Some(run.data(&mut structure, point)?) } else { None };
-    let histories = if options.history { run.histories(point)? } else { Vec::new() };
+    let histories = if options.history { run.histories(&structure, point)? } else { Vec::new() };
     run.finish(structure, Done { point, coverage, histories })
 }
 
@@ -156,7 +157,12 @@ impl Run<'_> {
         data.read(structure)
     }
 
-    fn histories(&mut self, point: Option<u64>) -> Result<Vec<LogHistory>, Error> {
+    fn histories(&mut self, structure: &Structure<'_>, point: Option<u64>) -> Result<Vec<LogHistory>, Error> {
+        let checker = Checker { repository: self.repository, observer: self.observer };
+        let is_wanted = |points: &[u64]| point.is_none_or(|point| points.contains(&point));
+        for database in structure.databases.values().filter(|database| is_wanted(&database.points)) {
+            checker.inside(database, &mut self.book)?;
+        }
         let histories = Histories { repository: self.repository, observer: self.observer };
         histories.follow(&self.journal, point, &mut self.book)
     }
@@ -177,8 +183,9 @@ impl Run<'_> {
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
         let writer = RecordActs { repository: self.repository, observer: self.observer };
-        let (act, verified_act) = if self.options.data && !self.options.unrecorded {
-            let good = if self.options.remember { good_packs(&self.packs) } else { Vec::new() };
+        let (act, verified_act) = if self.options.data && self.options.remember != Remember::Nothing {
+            let is_asked = self.options.remember == Remember::Verdicts;
+            let good = if is_asked { good_packs(&self.packs) } else { Vec::new() };
             let damaged = damaged_packs.iter().copied().filter(|pack| !self.checked.damaged().contains(pack));
             writer.record(damaged.collect(), good, &mut self.book)?
         } else {

@@ -11,6 +11,8 @@ use crate::repo::paths;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,6 +121,7 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    make_private(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     settle_plans(&connection)?;
     connection.busy_timeout(BUSY)?;
@@ -132,6 +135,11 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
     check(&begun, owner)?;
     begun.commit()?;
     Ok(connection)
+}
+
+/// `SQLite` would make a file that others may read; its journals take after it. Where this fails `SQLite` says why.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
 }
 
 /// Otherwise a cached statement is planned anew for each value that is bound to it.
