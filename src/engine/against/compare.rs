@@ -180,8 +180,11 @@ impl<'a> Comparison<'a> {
         let at = at.unwrap_or(ends.0.min(ends.1));
         // A transaction that is whole in the valid prefix has a good CRC.
         let is_good = (at < ends.0, at < ends.1);
-        let token =
-            if is_good.0 { self.token_at(ours, name, at)? } else { self.token_at(other.bytes(), name, at)? };
+        let token = if is_good.0 {
+            Self::token_at(ours, name, at)?
+        } else {
+            Self::token_at(other.bytes(), name, at)?
+        };
         self.differs(place, name, (at, token), is_good);
         Ok(())
     }
@@ -257,7 +260,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// The first token of the transaction that holds a byte; the next token, where none does.
-    fn token_at(&self, bytes: Bytes<'_>, name: SegmentName, at: u64) -> Result<u64, Error> {
+    fn token_at(bytes: Bytes<'_>, name: SegmentName, at: u64) -> Result<u64, Error> {
         let mut token = None;
         let walked = window::walk(bytes, name.number, &mut |transaction| {
             if token.is_none() && at < transaction.end() {

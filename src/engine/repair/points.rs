@@ -12,19 +12,27 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What does not keep a point from being restored whole.
 const HARMLESS: [&str; 2] = ["time-map", "steps"];
 
-fn hurts(finding: &&Finding) -> bool {
+fn hurts(finding: &Finding) -> bool {
     finding.class == Class::Damage && !HARMLESS.contains(&finding.what)
 }
 
 /// The points that some damage hits.
 pub(super) fn hit(report: &Report) -> Vec<u64> {
-    let points = report.findings.iter().filter(hurts).flat_map(|finding| finding.points.iter().copied());
+    let points = report
+        .findings
+        .iter()
+        .filter(|finding| hurts(finding))
+        .flat_map(|finding| finding.points.iter().copied());
     points.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Files that are damaged, but for packs: of those only what is lost with them counts.
 pub(super) fn files(report: &Report) -> Vec<String> {
-    let bad = report.findings.iter().filter(hurts).filter(|finding| !finding.what.starts_with("pack"));
+    let bad = report
+        .findings
+        .iter()
+        .filter(|finding| hurts(finding))
+        .filter(|finding| !finding.what.starts_with("pack"));
     bad.filter_map(|finding| finding.path.clone()).collect()
 }
 
@@ -33,7 +41,7 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
     let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
     let diagnosis = diagnose(repository, depth, observer)?;
     let mut reasons: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
-    for finding in diagnosis.report.findings.iter().filter(hurts) {
+    for finding in diagnosis.report.findings.iter().filter(|finding| hurts(finding)) {
         for point in &finding.points {
             reasons.entry(*point).or_default().push(&finding.text);
         }

@@ -15,7 +15,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PageId};
 use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// So many packs are read between two looks at the clock, where it counts.
 const BATCH: usize = 8;
@@ -188,8 +188,8 @@ impl Data<'_> {
     }
 }
 
-fn is_lost_database(lost: &BTreeMap<ChunkId, std::collections::BTreeSet<Part>>, list: ChunkId) -> bool {
-    lost.values().any(|parts| parts.contains(&Part::ControlDb(list)))
+fn is_lost_database(lost: &BTreeMap<ChunkId, BTreeSet<Part>>, content: ChunkId) -> bool {
+    lost.values().any(|parts| parts.contains(&Part::ControlDb(content)))
 }
 
 fn home(packs: &Packs, chunk: ChunkId) -> Option<usize> {

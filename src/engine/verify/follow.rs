@@ -104,9 +104,9 @@ impl Follower {
     }
 
     /// The next event.
-    pub fn event(&mut self, token: u64, event: Result<Event<'_>, ()>) -> Result<(), Error> {
+    pub fn event(&mut self, token: u64, event: Option<Event<'_>>) -> Result<(), Error> {
         self.found.events += 1;
-        let Ok(event) = event else {
+        let Some(event) = event else {
             self.found.unreadable += 1;
             self.holes.push((token, token));
             return Ok(());
@@ -150,9 +150,9 @@ impl Follower {
     }
 
     /// A snapshot; all events must have been handed over before.
-    pub fn snapshot(&mut self, token: u64, event: Result<Event<'_>, ()>) -> Result<(), Error> {
+    pub fn snapshot(&mut self, token: u64, event: Option<Event<'_>>) -> Result<(), Error> {
         self.found.snapshots += 1;
-        let Ok(event) = event else { return Ok(()) };
+        let Some(event) = event else { return Ok(()) };
         let (aggregate, sequence) = (event.aggregate_identifier, event.aggregate_sequence_number);
         let last = self.sequences.get(aggregate)?.map(|standing| standing.sequence);
         // Without events of it, nothing is proven where the history begins later or has holes.
@@ -206,10 +206,10 @@ mod tests {
     ) -> Followed {
         let mut follower = Follower::new(spans);
         for (token, aggregate, sequence) in events {
-            follower.event(*token, Ok(event(aggregate, *sequence, 1))).unwrap();
+            follower.event(*token, Some(event(aggregate, *sequence, 1))).unwrap();
         }
         for (token, (aggregate, sequence)) in (0..).zip(snapshots) {
-            follower.snapshot(token, Ok(event(aggregate, *sequence, 1))).unwrap();
+            follower.snapshot(token, Some(event(aggregate, *sequence, 1))).unwrap();
         }
         follower.finish()
     }
@@ -261,7 +261,7 @@ mod tests {
     fn times_that_go_back_are_counted() {
         let mut follower = Follower::new(&[span(0, 4)]);
         for (token, timestamp) in [(0, 10), (1, 30), (2, 5), (3, 20)] {
-            follower.event(token, Ok(event("", 0, timestamp))).unwrap();
+            follower.event(token, Some(event("", 0, timestamp))).unwrap();
         }
         let found = follower.finish();
         assert_eq!((found.out_of_time, found.furthest_back_ms, found.without_aggregate), (2, 25, 4));

@@ -45,6 +45,12 @@ struct View {
     snapshot_pieces: Vec<Piece>,
 }
 
+/// What is to be followed; or why it can't be read.
+type FoundView = (LogKey, Result<View, repo::Error>);
+
+/// Told of each event, with its token; none that can't be read.
+type OnEvent<'f> = &'f mut dyn FnMut(u64, Option<Event<'_>>) -> Result<(), Error>;
+
 impl Histories<'_> {
     /// Follows what the newest records hold; or what one point does.
     pub fn follow(
@@ -70,7 +76,7 @@ impl Histories<'_> {
         Ok(histories)
     }
 
-    fn views_of_point(&self, listed: &ListedPoint) -> Vec<(LogKey, Result<View, repo::Error>)> {
+    fn views_of_point(&self, listed: &ListedPoint) -> Vec<FoundView> {
         let path = self.repository.disk().display(&paths::point(listed.point.number));
         let of = |(context, logs): (&String, &PointContext)| {
             let key = |store| LogKey {
@@ -91,7 +97,7 @@ impl Histories<'_> {
         listed.point.body.contexts.iter().map(of).collect()
     }
 
-    fn views_of_records(&self) -> Result<Vec<(LogKey, Result<View, repo::Error>)>, Error> {
+    fn views_of_records(&self) -> Result<Vec<FoundView>, Error> {
         let mut views = Vec::new();
         for log in crate::engine::logs::directories(self.repository)? {
             let Some(events) = log.key.filter(|key| key.store == Store::Events) else { continue };
@@ -126,38 +132,32 @@ impl Histories<'_> {
         for piece in &view.snapshot_pieces {
             self.piece(piece, &view.snapshots, book, &mut |token, event| follower.snapshot(token, event))?;
         }
-        let followed = follower.finish();
-        enter(&view.events, &followed, (journal, point), book);
-        enter_ahead(&view.snapshots, &followed, (journal, point), book);
+        let found = follower.finish();
+        enter(&view.events, &found, (journal, point), book);
+        enter_ahead(&view.snapshots, &found, (journal, point), book);
         Ok(LogHistory {
             source: view.events.source.clone(),
             context: view.events.context.clone(),
             incarnation: view.events.incarnation,
-            events: followed.events,
-            without_aggregate: followed.without_aggregate,
-            aggregates: followed.aggregates,
-            begin_later: followed.begin_later,
-            snapshots: followed.snapshots,
-            out_of_time: followed.out_of_time,
-            furthest_back_ms: followed.furthest_back_ms,
+            events: found.events,
+            without_aggregate: found.without_aggregate,
+            aggregates: found.aggregates,
+            begin_later: found.begin_later,
+            snapshots: found.snapshots,
+            out_of_time: found.out_of_time,
+            furthest_back_ms: found.furthest_back_ms,
         })
     }
 
     /// Hands over each event of a segment; what can't be read is a hole that is said.
-    fn piece(
-        &self,
-        piece: &Piece,
-        key: &LogKey,
-        book: &mut Book,
-        each: &mut dyn FnMut(u64, Result<Event<'_>, ()>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn piece(&self, piece: &Piece, key: &LogKey, book: &mut Book, each: OnEvent<'_>) -> Result<(), Error> {
         let (Some(entry), Some(behind)) = (&piece.entry, piece.span.next()) else { return Ok(()) };
         let mut visit = |transaction: &Transaction<'_>| {
             stop_if_interrupted(self.observer)?;
             for (at, bytes) in (0..).zip(transaction.event_bytes()) {
                 let token = transaction.first_token.plus(at).unwrap_or(transaction.first_token);
                 if token < behind {
-                    each(token.get(), Event::parse(bytes).map_err(|_| ()))?;
+                    each(token.get(), Event::parse(bytes).ok())?;
                 }
             }
             Ok(())
@@ -183,7 +183,9 @@ fn enter(key: &LogKey, followed: &Followed, (journal, point): (&Journal, Option<
     let place = format!("{} of {} ({})", key.store, key.context, key.source);
     let note = |what, text, advice: &str, book: &mut Book| {
         let number = book.add(Class::Note, what, text, advice);
-        point.into_iter().for_each(|point| book.hits_point(number, point));
+        if let Some(point) = point {
+            book.hits_point(number, point);
+        }
     };
     if followed.unreadable > 0 {
         let text = format!("{place}: {} events are none that can be read", followed.unreadable);

@@ -29,8 +29,8 @@ impl RecordActs<'_> {
     /// Writes them; gives the number of the last act of each kind. What can't be written is a note, no error.
     pub fn record(
         &self,
-        damaged: Vec<PackId>,
-        good: Vec<PackId>,
+        damaged: &[PackId],
+        good: &[PackId],
         book: &mut Book,
     ) -> Result<(Option<u64>, Option<u64>), Error> {
         // That a repository can't be written is said anyway; verdicts on good packs are not missed there.
@@ -39,7 +39,7 @@ impl RecordActs<'_> {
         }
         stop_if_interrupted(self.observer)?;
         let is_damage = !damaged.is_empty();
-        self.publish(&damaged, &good).or_else(|error| {
+        self.publish(damaged, good).or_else(|error| {
             let what = if is_damage { "that packs are damaged" } else { "that packs were found good" };
             let text = format!("{what} could not be recorded: {error}");
             book.add(Class::Note, "not-recorded", text, if is_damage { ADVICE } else { ADVICE_VERDICT });

@@ -167,7 +167,7 @@ impl Run<'_> {
         histories.follow(&self.journal, point, &mut self.book)
     }
 
-    fn finish<'s>(mut self, structure: Structure<'s>, done: Done) -> Result<(Report, Outcome<'s>), Error> {
+    fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
         let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book);
         let debris = debris::count(self.repository, &|page| structure.pages.has_met(page))?;
         self.counts.debris_files = unused.files + debris.files;
@@ -187,7 +187,7 @@ impl Run<'_> {
             let is_asked = self.options.remember == Remember::Verdicts;
             let good = if is_asked { good_packs(&self.packs) } else { Vec::new() };
             let damaged = damaged_packs.iter().copied().filter(|pack| !self.checked.damaged().contains(pack));
-            writer.record(damaged.collect(), good, &mut self.book)?
+            writer.record(&damaged.collect::<Vec<_>>(), &good, &mut self.book)?
         } else {
             (None, None)
         };
