@@ -213,7 +213,9 @@ mod a_mapped_file {
             (0..4 << 20_u32).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let events: Vec<Event> = (0..12).map(|at| Event::of("a", at).carrying(payload.clone())).collect();
         let mut sealed = SegmentImage::new(0, 80 << 20);
-        events.iter().for_each(|event| drop(sealed.append(std::slice::from_ref(event))));
+        for event in &events {
+            sealed.append(std::slice::from_ref(event));
+        }
         let next = sealed.next_token();
         sealed.roll();
         let directory = room.path("root/data/default");

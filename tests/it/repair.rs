@@ -79,6 +79,24 @@ impl Pair {
         (1..=3).map(restore).collect()
     }
 
+    /// A pack of that kind without which some point can't be restored.
+    fn needed(&self, kind: PackKind) -> String {
+        let is_of_kind = |file: &String| {
+            file.starts_with("packs/")
+                && parse_pack(&self.archive.read(file)).is_ok_and(|found| found.kind == kind)
+        };
+        let is_needed = |file: &String| {
+            let bytes = self.archive.read(file);
+            self.archive.remove(file);
+            let nothing = VerifyOptions { remember: Remember::Nothing, ..VerifyOptions::default() };
+            let hit =
+                self.archive.verify_with(&nothing).findings.iter().any(|finding| !finding.points.is_empty());
+            self.archive.write(file, &bytes);
+            hit
+        };
+        self.archive.files().into_iter().find(|file| is_of_kind(file) && is_needed(file)).unwrap()
+    }
+
     fn pack_of(&self, kind: PackKind) -> String {
         let is_it = |file: &&String| {
             file.starts_with("packs/")
@@ -186,7 +204,9 @@ fn whatever_is_damaged_is_named_and_heals_from_a_copy() {
                 after.findings
             );
             if is_stray(how, &file) {
-                assert_eq!(worst(&after), ["journal"], "{told}: whose file that is nobody knows");
+                let whats = worst(&after);
+                let is_of_the_row = |what: &&str| ["journal", "record"].contains(what);
+                assert!(!whats.is_empty() && whats.iter().all(is_of_the_row), "{told}: {:?}", after.findings);
             } else {
                 assert_eq!(worst(&after), Vec::<&str>::new(), "{told}: {:?}", after.findings);
                 healed += 1;
@@ -240,7 +260,7 @@ fn judge(pair: &Pair, whole: &BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>>, 
 #[test]
 fn the_good_blocks_of_damaged_packs_are_stored_again_and_the_packs_are_marked() {
     let pair = Pair::new(2);
-    let pack = pair.pack_of(PackKind::ControlDb);
+    let pack = pair.needed(PackKind::ControlDb);
     let bytes = pair.archive.read(&pack);
     // The directory is lost, the blocks are not.
     pair.archive.write(&pack, &bytes[..bytes.len() - 70]);
@@ -258,7 +278,7 @@ fn the_good_blocks_of_damaged_packs_are_stored_again_and_the_packs_are_marked() 
 fn a_block_that_is_lost_takes_only_its_own_points() {
     let pair = Pair::new(3);
     let whole = pair.restored();
-    let pack = pair.pack_of(PackKind::Tail);
+    let pack = pair.needed(PackKind::Tail);
     pair.archive.flip(&pack, 200);
     let mended = pair.repair();
     assert!(!mended.is_whole() && !mended.still_lost.is_empty() && !mended.points.is_empty(), "{mended:?}");
@@ -298,7 +318,7 @@ fn what_is_lost_is_fetched_from_the_servers_own_files() {
 #[test]
 fn another_history_supplies_nothing() {
     let pair = Pair::new(5);
-    pair.archive.remove(&pair.pack_of(PackKind::Tail));
+    pair.archive.remove(&pair.needed(PackKind::Tail));
     let mut stranger = Server::new("node", &["default"], 99);
     stranger.contexts.get_mut("default").unwrap().append(Store::Events, 40);
     let supply = Supply::Source { source: &mut stranger, zips: Vec::new() };

@@ -204,6 +204,7 @@ fn mark_replaced(
 fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) -> Result<(), Error> {
     let after = diagnose(repository, Depth::Data, observer)?;
     mended.points = points::hit(&after.report);
+    mended.findings = points::count(&after.report);
     mended.not_mended.extend(points::files(&after.report));
     mended.not_mended.sort();
     mended.not_mended.dedup();

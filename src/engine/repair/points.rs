@@ -26,6 +26,11 @@ pub(super) fn hit(report: &Report) -> Vec<u64> {
     points.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// How many findings of damage there are.
+pub(super) fn count(report: &Report) -> u64 {
+    report.findings.iter().filter(|finding| hurts(finding)).count() as u64
+}
+
 /// Files that are damaged, but for packs: of those only what is lost with them counts.
 pub(super) fn files(report: &Report) -> Vec<String> {
     let bad = report

@@ -36,6 +36,8 @@ pub struct Mended {
     pub still_lost: BTreeSet<ChunkId>,
     /// The points that can't be restored whole for that.
     pub points: Vec<u64>,
+    /// How many findings of damage a verification has after it.
+    pub findings: u64,
     /// Files that could not be put back, or whose counterpart is not proven.
     pub not_mended: Vec<String>,
 }
@@ -43,7 +45,7 @@ pub struct Mended {
 impl Mended {
     /// Whether all that was damaged is whole again.
     pub fn is_whole(&self) -> bool {
-        self.still_lost.is_empty() && self.points.is_empty() && self.not_mended.is_empty()
+        self.findings == 0 && self.still_lost.is_empty() && self.not_mended.is_empty()
     }
 }
 
