@@ -1,10 +1,5 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
-mod repair;
-mod verify;
-
-pub use crate::cli::args::repair::{Repair, RepairFrom, RepairWhat};
-pub use crate::cli::args::verify::Verify;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
@@ -12,6 +7,12 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+mod repair;
+mod verify;
+
+pub use repair::{Repair, RepairFrom, RepairWhat};
+pub use verify::Verify;
 
 /// The environment variable that names the repository.
 pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
@@ -78,10 +79,10 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
-    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
-    Repair(Repair),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
+    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
+    Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
     /// Print completions for a shell

@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The index, in the repository's directory.
-const INDEX: &str = "index.sqlite";
 /// How often a lock is tried again while waiting for it.
 const TRY_EVERY: Duration = Duration::from_millis(100);
 
@@ -40,16 +38,10 @@ pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Fai
 pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
     let options = OpenOptions {
-        index: IndexPlace::File(path.join(INDEX)),
+        index: IndexPlace::File(path.join("index.sqlite")),
         keep_waiting: global.wait.map(|wait| keep_waiting(wait, signals.clone())),
     };
     Ok(Repository::open(disk, options)?)
-}
-
-/// Removes the index, which is a cache; refused while somebody uses it.
-pub(super) fn remove_index(path: &Path) -> Result<(), Failure> {
-    let disk = LocalDisk::new(path.to_path_buf());
-    Ok(Repository::remove_index(&disk, &path.join(INDEX))?)
 }
 
 fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
@@ -85,6 +77,12 @@ fn random_id() -> Result<String, Failure> {
         Ok(()) => Ok(format!("{:032x}", u128::from_be_bytes(bytes))),
         Err(source) => Err(Failure::File { path, source }),
     }
+}
+
+/// Removes the index, which is a cache; refused while somebody uses it.
+pub(super) fn remove_index(path: &Path) -> Result<(), Failure> {
+    let disk = LocalDisk::new(path.to_path_buf());
+    Ok(Repository::remove_index(&disk, &path.join("index.sqlite"))?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! From what was typed to what is done: one short function for each verb.
 
-mod repair;
-mod verify;
-
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb};
+use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -23,6 +20,8 @@ use crate::engine::points::Problem;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
+use crate::engine::verify;
+use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -33,6 +32,9 @@ use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+mod against;
+mod repair;
 
 /// What manifests say of the program that made them.
 pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
@@ -156,6 +158,25 @@ impl Run<'_> {
         self.screen.findings(&restored.warnings);
         self.screen.report("restore", &restored, || render::restore::text(&restored, took))?;
         Ok(whole(restored.verified && restored.warnings.is_empty()))
+    }
+
+    fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.against {
+            return self.against(path, asked.source.as_deref());
+        }
+        let repository = self.open()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let options: VerifyOptions = against::options(asked, self.global.dry_run);
+        let report = verify::verify(&repository, &options, &progress)?;
+        drop(progress);
+        let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
+        self.screen.unprinted(bad.map(render::verify::line));
+        self.screen.report("verify", &report, || render::verify::text(&report))?;
+        Ok(match report.worst() {
+            None | Some(Class::Note) => Exit::Done,
+            Some(Class::History) => Exit::GapOrOverlap,
+            Some(Class::Damage) => Exit::Damaged,
+        })
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {

@@ -11,11 +11,12 @@ pub mod observe;
 pub mod pieces;
 pub mod points;
 pub mod proof;
-pub mod repair;
 pub mod restore;
 pub mod select;
 pub mod span;
 pub mod verify;
 pub mod window;
+
+pub mod repair;
 
 pub use error::Error;

@@ -23,12 +23,12 @@ pub const LOGS: &str = "logs";
 pub const POINTS: &str = "points";
 /// Acts.
 pub const ACTS: &str = "acts";
+/// Damaged files that a repair has put aside for good ones.
+pub const DAMAGED: &str = "damaged";
 /// Locks.
 pub const LOCKS: &str = "locks";
 /// Files that are being written.
 pub const STAGING: &str = "staging";
-/// Damaged files that a repair has put aside for good ones.
-pub const DAMAGED: &str = "damaged";
 /// Held by everything that runs.
 pub const REPOSITORY_LOCK: &str = "locks/repository";
 /// Held by the one that writes.

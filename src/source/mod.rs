@@ -4,7 +4,7 @@
 //! [`data_dir`] is a directory; `scan` finds contexts and segments in it, `control_zip` the zip of the control database, `properties` the
 //! node's name; [`segment_bytes`] reads the files. [`server`] asks a server, and [`live`] is such a server together with its directory.
 
-pub mod control_zip;
+mod control_zip;
 pub mod data_dir;
 pub mod error;
 pub mod listing;
@@ -15,6 +15,7 @@ mod scan;
 pub mod segment_bytes;
 pub mod server;
 
+pub use control_zip::bytes_of_all as zips_in;
 pub use error::Error;
 
 use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};

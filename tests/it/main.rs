@@ -13,7 +13,6 @@
     reason = "tests may panic, and read better without ceremony"
 )]
 
-mod against;
 mod architecture;
 mod axon_fixtures;
 mod bad_input;
@@ -21,7 +20,6 @@ mod cli;
 mod codec;
 mod control_db;
 mod disk_contract;
-mod faults;
 mod format_document;
 mod fuzz_corpus;
 mod heal;
@@ -29,16 +27,19 @@ mod kill;
 mod live;
 mod model;
 mod points;
-mod prove;
 mod readme;
-mod repair;
 mod restore;
 mod round_trip;
 mod second_reader;
-mod security;
 mod sees;
 mod server;
 mod source;
 mod store;
 mod support;
 mod verify;
+
+mod against;
+mod faults;
+mod prove;
+mod repair;
+mod security;

@@ -9,13 +9,14 @@ pub(super) mod check_server;
 pub(super) mod demo;
 mod findings;
 pub(super) mod points;
-pub(super) mod repair;
 pub(super) mod restore;
 pub(super) mod show;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+
+pub(super) mod repair;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};

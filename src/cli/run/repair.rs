@@ -10,7 +10,7 @@ use crate::cli::run::Run;
 use crate::engine::repair::{self, Mended, Supply};
 use crate::repo::paths;
 use crate::repo::store::Repository;
-use crate::source::control_zip;
+use crate::source;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Run<'_> {
             accept_unordered: false,
             no_mmap: true,
         })?;
-        let zips = control_zip::bytes_of_all(&zip_places(from));
+        let zips = source::zips_in(&zip_places(from));
         self.mend(Some(Supply::Source { source: &mut source, zips }))
     }
 

@@ -22,6 +22,7 @@ mod settle;
 mod staging;
 
 pub use journal::{Journal, ListedPoint, Unreadable};
-pub use mend::NumberedRow;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
+
+pub use mend::NumberedRow;

@@ -1,4 +1,4 @@
-//! `verify`.
+//! `verify`: what it is asked for, and `--against`.
 
 use crate::cli::args::Verify;
 use crate::cli::exit::Exit;
@@ -8,30 +8,14 @@ use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
 use crate::engine::against::{self, Against, With};
-use crate::engine::verify;
-use crate::engine::verify::{Class, Remember, Rotation, VerifyOptions};
+use crate::engine::verify::{Remember, Rotation, VerifyOptions};
 use crate::repo::paths;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use std::path::Path;
 use std::time::Duration;
 
 impl Run<'_> {
-    pub(super) fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
-        if let Some(path) = &asked.against {
-            return self.against(path, asked.source.as_deref());
-        }
-        let repository = self.open()?;
-        let progress = Progress::new(self.screen, self.signals.clone());
-        let options = options(asked, self.global.dry_run);
-        let report = verify::verify(&repository, &options, &progress)?;
-        drop(progress);
-        let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
-        self.screen.unprinted(bad.map(render::verify::line));
-        self.screen.report("verify", &report, || render::verify::text(&report))?;
-        Ok(exit(report.worst()))
-    }
-
-    fn against(&self, path: &Path, source: Option<&str>) -> Result<Exit, Failure> {
+    pub(super) fn against(&self, path: &Path, source: Option<&str>) -> Result<Exit, Failure> {
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let found = if path.join(paths::CONFIG).is_file() {
@@ -65,16 +49,8 @@ fn compared(found: &Against) -> Exit {
     }
 }
 
-/// How a run ends whose worst finding is this.
-pub(super) fn exit(worst: Option<Class>) -> Exit {
-    match worst {
-        None | Some(Class::Note) => Exit::Done,
-        Some(Class::History) => Exit::GapOrOverlap,
-        Some(Class::Damage) => Exit::Damaged,
-    }
-}
-
-fn options(asked: &Verify, dry_run: bool) -> VerifyOptions {
+/// What was asked for.
+pub(super) fn options(asked: &Verify, dry_run: bool) -> VerifyOptions {
     let rotation = Rotation {
         since_last: asked.since_last,
         max_age_ms: asked.max_age.map(milliseconds),
