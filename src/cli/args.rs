@@ -15,6 +15,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod repair;
+mod verify;
+
+pub use repair::{Repair, RepairFrom, RepairWhat};
+pub use verify::Verify;
+
 /// The environment variable that names the repository.
 pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
 
@@ -86,6 +92,8 @@ pub enum Verb {
     Recompress(Recompress),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
+    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
+    Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
     /// Print completions for a shell
@@ -185,14 +193,6 @@ pub struct Restore {
     /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
     #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
-}
-
-/// `verify`.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// Read all data too: every pack, every chunk, every transaction
-    #[arg(long)]
-    pub data: bool,
 }
 
 /// `demo`.

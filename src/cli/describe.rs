@@ -44,6 +44,11 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Shrank { .. } => {
             meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
         }
+        engine::Error::Temporary { .. } => meaning(
+            Exit::Failed,
+            "temporary",
+            "make room in the directory for temporary files, or set SQLITE_TMPDIR",
+        ),
         engine::Error::Interrupted => INTERRUPTED,
     }
 }

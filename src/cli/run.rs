@@ -37,6 +37,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+mod against;
+mod repair;
+
 /// What manifests say of the program that made them.
 pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
 
@@ -63,6 +66,7 @@ impl Run<'_> {
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),
+            Verb::Repair(asked) => self.repair(asked),
         }
     }
 
@@ -164,9 +168,13 @@ impl Run<'_> {
     }
 
     fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.against {
+            return self.against(path, asked.source.as_deref());
+        }
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
+        let options: VerifyOptions = against::options(asked, self.global.dry_run);
+        let report = verify::verify(&repository, &options, &progress)?;
         drop(progress);
         let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
         self.screen.unprinted(bad.map(render::verify::line));

@@ -1,5 +1,6 @@
 //! The verbs: backup, restore, verify, points.
 
+pub mod against;
 pub mod backup;
 pub mod check_server;
 pub mod content;
@@ -17,5 +18,7 @@ pub mod span;
 pub mod stats;
 pub mod verify;
 pub mod window;
+
+pub mod repair;
 
 pub use error::Error;

@@ -15,6 +15,7 @@ mod scan;
 pub mod segment_bytes;
 pub mod server;
 
+pub use control_zip::bytes_of_all as zips_in;
 pub use error::Error;
 
 use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};

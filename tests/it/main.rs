@@ -40,3 +40,9 @@ mod stats;
 mod store;
 mod support;
 mod verify;
+
+mod against;
+mod faults;
+mod prove;
+mod repair;
+mod security;

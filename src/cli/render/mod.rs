@@ -3,6 +3,7 @@
 //! With `--json` stdout is one JSON document, with `schema` and `type`, and each warning or error is one JSON object on a line of
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
+pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
 pub(super) mod demo;
@@ -16,6 +17,8 @@ pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+
+pub(super) mod repair;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};

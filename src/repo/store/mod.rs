@@ -11,6 +11,7 @@ mod init;
 mod journal;
 mod known;
 mod locks;
+mod mend;
 mod numbered;
 mod packer;
 mod packs;
@@ -27,3 +28,5 @@ pub use journal::{Journal, ListedPoint, Unreadable};
 pub use packer::Neighbours;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
+
+pub use mend::NumberedRow;

@@ -12,6 +12,7 @@ use crate::repo::format::page;
 use crate::repo::format::page::LoadError;
 use crate::repo::format::page::Page;
 use crate::repo::format::record::{LogKey, Record};
+use crate::repo::index;
 use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::cache::BlockCache;
@@ -24,7 +25,7 @@ use crate::repo::store::locks;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::session::Session;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the index lies.
@@ -74,6 +75,13 @@ impl Repository {
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE);
         Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), lock })
+    }
+
+    /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody
+    /// uses it; `NotARepository` where there is none.
+    pub fn remove_index(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+        read_config(disk)?;
+        index::remove(disk, path)
     }
 
     /// What it is.
