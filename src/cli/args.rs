@@ -1,5 +1,12 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod forget;
+mod hold;
+mod prune;
+
+pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
+pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
+pub use crate::cli::args::prune::Prune;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
@@ -73,6 +80,12 @@ pub enum Verb {
     Restore(Restore),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Keep points whatever a policy says
+    Hold(Hold),
+    /// Forget points by a policy, or by name; what they held of the history stays
+    Forget(Box<Forget>),
+    /// Delete what nothing needs any more: mark it first, delete it in a later run
+    Prune(Prune),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify

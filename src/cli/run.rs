@@ -1,5 +1,9 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod forget;
+mod hold;
+mod prune;
+
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -52,6 +56,9 @@ impl Run<'_> {
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Hold(asked) => self.hold(asked),
+            Verb::Forget(asked) => self.forget(asked),
+            Verb::Prune(asked) => self.prune(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
@@ -79,6 +86,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
+        repository::reserve(path)?;
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),

@@ -1,4 +1,4 @@
-//! The verbs: backup, restore, verify, points.
+//! The verbs: backup, restore, verify, points, retention.
 
 pub mod backup;
 pub mod check_server;
@@ -10,7 +10,9 @@ pub mod observe;
 pub mod pieces;
 pub mod points;
 pub mod proof;
+pub mod prune;
 pub mod restore;
+pub mod retention;
 pub mod select;
 pub mod span;
 pub mod verify;

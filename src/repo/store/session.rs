@@ -1,6 +1,6 @@
 //! Writing to a repository.
 
-use crate::repo::codec::Compression;
+use crate::repo::codec::{Compression, Encoded};
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -184,7 +184,15 @@ impl<'r> Session<'r> {
         Ok((id, Some(length)))
     }
 
-    fn queue(&mut self, block: Waiting) -> Result<(), Error> {
+    /// Writes a block that is encoded already.
+    pub(super) fn copy(&mut self, block: &Waiting, encoded: &Encoded) -> Result<(), Error> {
+        self.check_interrupt()?;
+        let mut outlet =
+            Outlet { disk: self.repository.disk(), staging: &mut self.staging, interrupted: &|| false };
+        self.packer.write(block, encoded, &mut outlet)
+    }
+
+    pub(super) fn queue(&mut self, block: Waiting) -> Result<(), Error> {
         if self.packer.take(block) { self.pack(Packer::flush) } else { self.check_interrupt() }
     }
 
