@@ -133,6 +133,7 @@ fn named(
         let listed = select::point(journal, name, source)?;
         let point = listed.point.number;
         if let Some(reason) = held(listed, now) {
+            let reason = reason.trim_start_matches("hold: ").to_owned();
             return Err(retention::Error::Held { point, reason }.into());
         }
         if listed.forgotten {
