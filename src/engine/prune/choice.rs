@@ -26,12 +26,12 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
     let mut repack = Repack { chosen: BTreeSet::new(), order: Vec::new(), left: options.max_repack };
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
-    packs.iter().filter(|pack| pack.standing == Standing::Marked).for_each(|pack| repack.add(pack));
-    wasteful(packs, options.max_unused_permille).into_iter().for_each(|pack| repack.add(pack));
+    repack.add_all(packs.iter().filter(|pack| pack.standing == Standing::Marked));
+    repack.add_all(wasteful(packs, options.max_unused_permille));
     for kind in PackKind::ALL {
         let small = small(packs, kind);
         if small.len() >= MANY {
-            small.into_iter().for_each(|pack| repack.add(pack));
+            repack.add_all(small);
         }
     }
     Choice { dead: packs.iter().filter(dead).map(|pack| pack.name).collect(), repack: repack.order }
@@ -44,6 +44,12 @@ struct Repack {
 }
 
 impl Repack {
+    fn add_all<'p>(&mut self, packs: impl IntoIterator<Item = &'p PackUse>) {
+        for pack in packs {
+            self.add(pack);
+        }
+    }
+
     fn add(&mut self, pack: &PackUse) {
         let cost = pack.live_bytes();
         if pack.live_chunks == 0 || cost > self.left || !self.chosen.insert(pack.name) {

@@ -73,7 +73,9 @@ impl Session<'_> {
         let whole = chunks.len() == block.chunks.len();
         self.guarded(|session| {
             session.generation = session.generation.saturating_add(1);
-            chunks.iter().for_each(|(chunk, _)| session.known.store(*chunk));
+            for (chunk, _) in &chunks {
+                session.known.store(*chunk);
+            }
             session.tally.new_chunks = session.tally.new_chunks.saturating_add(chunks.len() as u64);
             session.tally.new_raw_bytes = session.tally.new_raw_bytes.saturating_add(copied);
             let encoded = Encoded { codec: block.codec, bytes: read.encoded };
