@@ -78,7 +78,9 @@ impl<'a> Group<'a> {
         self.always(tried);
         self.last(policy.last);
         self.within(policy.within_ms);
-        policy.periods.iter().for_each(|(period, count)| self.period(*period, *count));
+        for (period, count) in &policy.periods {
+            self.period(*period, *count);
+        }
         self.tags(&policy.tags);
         let decision = |listed: &&ListedPoint| self.decision(listed, policy);
         self.points.iter().map(decision).collect()
