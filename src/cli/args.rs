@@ -1,9 +1,15 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
 mod effort;
+mod forget;
+mod hold;
+mod prune;
 mod recompress;
 mod stats;
 
+pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
+pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
+pub use crate::cli::args::prune::Prune;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
@@ -90,6 +96,12 @@ pub enum Verb {
     Stats(Stats),
     /// Write old packs anew, smaller
     Recompress(Recompress),
+    /// Keep points whatever a policy says
+    Hold(Hold),
+    /// Forget points by a policy, or by name; what they held of the history stays
+    Forget(Box<Forget>),
+    /// Delete what nothing needs any more: mark it first, delete it in a later run
+    Prune(Prune),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash

@@ -3,6 +3,7 @@
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
 use crate::axon::control_db::ZipError;
+use crate::cli::describe_retention;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
 use crate::engine;
@@ -36,6 +37,8 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Backup(error) => backup(error),
         engine::Error::Select(error) => select(error),
         engine::Error::Restore(error) => restore(error),
+        engine::Error::Prune(error) => describe_retention::prune(error),
+        engine::Error::Retention(error) => describe_retention::retention(error),
         engine::Error::Unsettled { .. } => meaning(
             Exit::Failed,
             "source.unsettled",

@@ -1,5 +1,8 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod forget;
+mod hold;
+mod prune;
 mod recompress;
 mod stats;
 
@@ -61,6 +64,9 @@ impl Run<'_> {
             Verb::Restore(asked) => self.restore(asked),
             Verb::Stats(asked) => self.stats(asked),
             Verb::Recompress(asked) => self.recompress(asked),
+            Verb::Hold(asked) => self.hold(asked),
+            Verb::Forget(asked) => self.forget(asked),
+            Verb::Prune(asked) => self.prune(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
@@ -89,6 +95,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
+        repository::reserve(path)?;
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),

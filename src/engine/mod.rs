@@ -1,4 +1,4 @@
-//! The verbs: backup, restore, verify, points.
+//! The verbs: backup, restore, verify, points, retention.
 
 pub mod against;
 pub mod backup;
@@ -11,8 +11,10 @@ pub mod observe;
 pub mod pieces;
 pub mod points;
 pub mod proof;
+pub mod prune;
 pub mod recompress;
 pub mod restore;
+pub mod retention;
 pub mod select;
 pub mod span;
 pub mod stats;

@@ -9,8 +9,7 @@ use crate::repo::format::entry::{Extent, SegmentEntry};
 use crate::repo::format::id::{ChunkId, Naming, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::page;
-use crate::repo::format::page::LoadError;
-use crate::repo::format::page::Page;
+use crate::repo::format::page::{LoadError, Page};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::index;
 use crate::repo::index::Index;
@@ -66,8 +65,17 @@ impl Repository {
 
     /// Opens a repository and brings its index up to date with the packs that are there.
     pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<Self, Error> {
+        Self::open_under(disk, options, locks::reader)
+    }
+
+    /// Opens a repository under the lock that `lock` takes.
+    pub(super) fn open_under(
+        disk: Arc<dyn Disk>,
+        options: OpenOptions,
+        lock: impl FnOnce(&dyn Disk, &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error>,
+    ) -> Result<Self, Error> {
         let config = read_config(disk.as_ref())?;
-        let lock = locks::reader(disk.as_ref(), &options)?;
+        let lock = lock(disk.as_ref(), &options)?;
         let path = match &options.index {
             IndexPlace::Memory => None,
             IndexPlace::File(path) => Some(path.as_path()),

@@ -3,7 +3,7 @@
 mod crash;
 mod index;
 mod journal;
-mod model;
+pub mod model;
 mod odd_disk;
 mod recompress;
 mod rules;
