@@ -11,6 +11,7 @@ pub mod pieces;
 pub mod points;
 pub mod proof;
 pub mod restore;
+pub mod seek;
 pub mod select;
 pub mod span;
 pub mod verify;
