@@ -1,5 +1,7 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod cut;
+
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -205,11 +207,20 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
 }
 
 fn restore_options(asked: &Restore) -> RestoreOptions {
+    let of_control_db = asked.cut.control_db.as_deref();
+    let (wanted, of) = match of_control_db {
+        Some("none") => (false, None),
+        other => (!asked.no_control_db, other.map(str::to_owned)),
+    };
     RestoreOptions {
-        point: asked.point.clone(),
+        point: asked.named_point().unwrap_or("latest").to_owned(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
-        control_db: !asked.no_control_db,
+        control_db: wanted,
+        control_db_of: of,
+        accept_version_reuse: asked.cut.accept_version_reuse,
+        snapshots: !asked.cut.no_snapshots,
+        cut: cut::request(&asked.cut, asked.named_point().is_some()),
         control_db_zip_to: asked.control_db_zip.clone(),
         target: asked.target.clone(),
     }

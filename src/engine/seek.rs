@@ -94,6 +94,22 @@ impl<'a> Seeker<'a> {
         self.marks.iter().rev().find(is_before).map_or_else(|| Place::head(self.piece), place_of)
     }
 
+    /// Where its prefix ends.
+    pub fn end(&self) -> Result<Place, Error> {
+        let offset = self.piece.prefix();
+        let next_token = self.piece.span.next().unwrap_or(self.piece.span.name.number);
+        if offset == self.entry.logical_end {
+            return Ok(Place { offset, next_token, transactions: self.entry.transactions });
+        }
+        // Less is wanted than is held: what is behind the last mark is counted.
+        let mut place = self.marks.last().map_or_else(|| Place::head(self.piece), place_of);
+        self.walk(place, &mut |block| {
+            place = block.behind;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(place)
+    }
+
     /// Walks the blocks from `from` on, to the end of the prefix or until `visit` breaks. Gives whether it came to the end.
     pub fn walk(
         &self,
