@@ -1,6 +1,8 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+pub mod at;
 pub mod cut;
+pub mod events;
 
 use crate::cli::duration;
 use crate::cli::exit::Exit;
@@ -73,6 +75,8 @@ pub enum Verb {
     Show(Show),
     /// Restore a point into an empty directory, from which the server starts
     Restore(Box<Restore>),
+    /// Print events straight from the archive, without a restore
+    Events(Box<events::Events>),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
     /// Try everything that a backup of a live server needs
@@ -139,6 +143,9 @@ pub struct Points {
     /// Only points of this source
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// What a restore would give
+    #[command(flatten)]
+    pub at: at::At,
 }
 
 /// `show`.

@@ -237,9 +237,11 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::NoSuchIncarnation { .. } => {
             meaning(Exit::Usage, "restore.no-such-incarnation", "see them with 'segvault points'")
         }
-        Error::NoTime { .. } => {
-            meaning(Exit::Usage, "restore.no-time", "name all contexts, or leave the others whole: --others head")
-        }
+        Error::NoTime { .. } => meaning(
+            Exit::Usage,
+            "restore.no-time",
+            "name all contexts, or leave the others whole: --others head",
+        ),
         Error::NoControlDb { .. } => {
             meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")
         }

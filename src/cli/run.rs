@@ -1,6 +1,8 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod at;
 mod cut;
+mod events;
 
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
 use crate::cli::exit::Exit;
@@ -53,6 +55,7 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
@@ -127,6 +130,9 @@ impl Run<'_> {
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
+        if !asked.at.at.is_empty() {
+            return self.points_at(asked);
+        }
         let mut overview = points::overview(&self.open()?)?;
         if let Some(source) = &asked.source {
             keep_source(&mut overview, source)?;

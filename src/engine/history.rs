@@ -58,7 +58,8 @@ impl History {
         incarnation: u32,
     ) -> Result<Option<Self>, Error> {
         let read = |store| pieces::of_log(repository, &key(source, context, incarnation, store));
-        let (Some((_, snapshots)), Some((_, events))) = (read(Store::Snapshots)?, read(Store::Events)?) else {
+        let (Some((_, snapshots)), Some((_, events))) = (read(Store::Snapshots)?, read(Store::Events)?)
+        else {
             return Ok(None);
         };
         Ok(Some(Self { context: context.to_owned(), incarnation, snapshots, events }))
@@ -126,12 +127,13 @@ mod tests {
     fn forks_share_what_is_before_them() {
         let left = |parent, token| Some(Branch { parent, token: Token::new(token) });
         let unrelated = Some(Branch { parent: 1, token: None });
-        let forks = Forks(
-            [(1, None), (2, left(1, 100)), (3, left(2, 200)), (4, left(1, 50)), (5, unrelated)].into(),
-        );
+        let forks =
+            Forks([(1, None), (2, left(1, 100)), (3, left(2, 200)), (4, left(1, 50)), (5, unrelated)].into());
         assert!(forks.share(1, 1, Some(9_999)) && forks.share(1, 5, None));
         assert!(forks.share(1, 2, Some(100)) && !forks.share(1, 2, Some(101)));
-        assert!(forks.share(3, 2, Some(200)) && !forks.share(3, 1, Some(101)) && forks.share(3, 1, Some(100)));
+        assert!(
+            forks.share(3, 2, Some(200)) && !forks.share(3, 1, Some(101)) && forks.share(3, 1, Some(100))
+        );
         assert!(forks.share(3, 4, Some(50)) && !forks.share(3, 4, Some(51)));
         assert!(!forks.share(1, 5, Some(0)));
     }

@@ -37,7 +37,12 @@ impl Piece {
             Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
             None => 0,
         };
-        Some(Self { span: Span { name, standing: Standing::Open, events }, entry, claim: Some(claim), cut: None })
+        Some(Self {
+            span: Span { name, standing: Standing::Open, events },
+            entry,
+            claim: Some(claim),
+            cut: None,
+        })
     }
 
     /// The first `length` bytes of it, which end behind a whole transaction, with `events` events: open, as if they were all.

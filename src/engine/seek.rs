@@ -1,7 +1,7 @@
 //! Finds transactions in archived segments and walks them, from anywhere: the time map says where to begin, so that only the neighbourhood is
 //! decoded.
 
-use crate::axon::segment::{CONTINUED_EVENTS, Ending, HEADER_LENGTH, Reason, Step, Transaction, Walker, flags};
+use crate::axon::segment::{CONTINUED_EVENTS, Ending, HEADER_LENGTH, Reason, Step, Transaction, Walker};
 use crate::axon::time::Timestamp;
 use crate::axon::token::Token;
 use crate::engine::error::Error;
@@ -12,6 +12,7 @@ use crate::repo::format::Damage;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::time_map::{Mark, TimeMap};
 use crate::repo::store::Repository;
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 
 /// A place in a segment, between two whole transactions.
@@ -42,7 +43,8 @@ pub struct Seeker<'a> {
     repository: &'a Repository,
     piece: &'a Piece,
     entry: &'a SegmentEntry,
-    marks: Vec<Mark>,
+    /// Read when they are needed: most segments are never walked.
+    marks: OnceCell<Vec<Mark>>,
 }
 
 /// One block, and whether a whole transaction ends with it.
@@ -56,42 +58,44 @@ pub struct Block<'t, 'b> {
 }
 
 impl<'a> Seeker<'a> {
-    /// Reads the segment's time map. None if nothing holds the segment's bytes.
-    pub fn new(repository: &'a Repository, piece: &'a Piece) -> Result<Option<Self>, Error> {
-        let Some(entry) = &piece.entry else { return Ok(None) };
-        let mut marks = match entry.time_map {
-            Some(chunk) => time_map(repository, chunk)?.marks,
-            None => Vec::new(),
-        };
-        marks.retain(|mark| mark.end_offset <= piece.prefix());
-        Ok(Some(Self { repository, piece, entry, marks }))
+    /// None if nothing holds the segment's bytes. Nothing is read yet.
+    pub fn new(repository: &'a Repository, piece: &'a Piece) -> Option<Self> {
+        let entry = piece.entry.as_ref()?;
+        Some(Self { repository, piece, entry, marks: OnceCell::new() })
     }
 
-    /// Whether its events can be read: they are stored as they are, not encrypted.
-    pub fn is_readable(&self) -> Result<bool, Error> {
-        let mut head = [0; 5];
-        let got = Bytes::Archived(self.repository, self.entry).read_at(0, &mut head)?;
-        Ok(got < head.len() || flags(&head) == Some(0))
+    fn marks(&self) -> Result<&[Mark], Error> {
+        if self.marks.get().is_none() {
+            let mut marks = match self.entry.time_map {
+                Some(chunk) => time_map(self.repository, chunk)?.marks,
+                None => Vec::new(),
+            };
+            marks.retain(|mark| mark.end_offset <= self.piece.prefix());
+            // It was not set just now.
+            let _ = self.marks.set(marks);
+        }
+        Ok(self.marks.get().map_or(&[], Vec::as_slice))
     }
 
     /// Runs of transactions: where each begins, and its least and greatest time. One run, of unknown times, where there is no map.
-    pub fn runs(&self) -> Vec<Run> {
+    pub fn runs(&self) -> Result<Vec<Run>, Error> {
         let mut begin = Place::head(self.piece);
         let mut runs = Vec::new();
-        for mark in &self.marks {
+        for mark in self.marks()? {
             runs.push(Run { begin, times: Some((mark.least, mark.greatest)) });
             begin = place_of(mark);
         }
         if begin.offset < self.piece.prefix() {
             runs.push(Run { begin, times: None });
         }
-        runs
+        Ok(runs)
     }
 
     /// Where to begin to walk to the event with this token.
-    pub fn before(&self, token: Token) -> Place {
+    pub fn before(&self, token: Token) -> Result<Place, Error> {
         let is_before = |mark: &&Mark| mark.next_token <= token;
-        self.marks.iter().rev().find(is_before).map_or_else(|| Place::head(self.piece), place_of)
+        let mark = self.marks()?.iter().rev().find(is_before);
+        Ok(mark.map_or_else(|| Place::head(self.piece), place_of))
     }
 
     /// Where its prefix ends.
@@ -102,7 +106,7 @@ impl<'a> Seeker<'a> {
             return Ok(Place { offset, next_token, transactions: self.entry.transactions });
         }
         // Less is wanted than is held: what is behind the last mark is counted.
-        let mut place = self.marks.last().map_or_else(|| Place::head(self.piece), place_of);
+        let mut place = self.marks()?.last().map_or_else(|| Place::head(self.piece), place_of);
         self.walk(place, &mut |block| {
             place = block.behind;
             Ok(ControlFlow::Continue(()))

@@ -4,14 +4,24 @@ use crate::cli::describe::one_line;
 use crate::cli::render::style::{Text, lines, table};
 use crate::cli::render::tables::incarnation;
 use crate::cli::render::units::{count, plural, span};
-use crate::engine::restore::Restored;
+use crate::engine::points::At;
 use crate::engine::restore::cut::log::Stamped;
 use crate::engine::restore::cut::proof::RuleFigures;
 use crate::engine::restore::cut::{ContextCut, CutPlan};
+use crate::engine::restore::{Restored, RestoredContext};
 
 /// The cuts of all contexts.
 pub(in crate::cli) fn table_of(plan: &CutPlan) -> String {
-    let head = ["CUT", ">LAST TOKEN", "OF (UTC)", "FROM THE MOMENT", ">NEXT", "OF (UTC)", ">EVENTS BEHIND", ">TRANSACTIONS BEHIND"];
+    let head = [
+        "CUT",
+        ">LAST TOKEN",
+        "OF (UTC)",
+        "FROM THE MOMENT",
+        ">NEXT",
+        "OF (UTC)",
+        ">EVENTS BEHIND",
+        ">TRANSACTIONS BEHIND",
+    ];
     let mut rows = table(&head);
     for context in &plan.contexts {
         rows.add_row(row(context));
@@ -52,9 +62,46 @@ fn side(ms: i64) -> &'static str {
     if ms < 0 { "before" } else { "after" }
 }
 
+/// What a restore to a moment would give.
+pub(in crate::cli) fn at(at: &At) -> String {
+    let mut text = Text::default();
+    text.line(&format!("a restore of {} would give:", one_line(&at.source)));
+    text.lines(&table_of(&at.cut));
+    for (context, aggregates) in at.cut.contexts.iter().zip(at.aggregates.iter().flatten()) {
+        let name = incarnation(&context.context, context.incarnation);
+        text.line(&format!("{} of {name} have events behind it", plural(*aggregates, "aggregate")));
+    }
+    text.lines(&at.cut.contexts.iter().filter_map(inside).collect::<Text>().finish());
+    text.lines(&at.cut.contexts.iter().filter_map(clocks).collect::<Text>().finish());
+    text.line(&control_db(at));
+    text.finish()
+}
+
+fn inside(cut: &ContextCut) -> Option<String> {
+    let (asked, last) = (cut.asked?, cut.inside?);
+    Some(format!("token {asked} lies inside a transaction that ends with {last}: it is not kept"))
+}
+
+fn clocks(cut: &ContextCut) -> Option<String> {
+    let both = cut.backwards?;
+    let [first, last] = [both.first_later, both.last_not_later]
+        .map(|token| token.map_or_else(|| "nothing".to_owned(), |token| format!("up to {token}")));
+    let name = incarnation(&cut.context, cut.incarnation);
+    Some(format!("clocks ran backwards in {name}: --cut first-later keeps {first}, last-not-later {last}"))
+}
+
+fn control_db(at: &At) -> String {
+    let Some(of) = &at.cut.control_db else {
+        return "control database: no point has one that fits".to_owned();
+    };
+    let captured = of.captured.map_or_else(String::new, |at| format!(", captured at {at}"));
+    let age = at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {} before", span(ms)));
+    format!("control database: of point {}{captured}{age}", of.point)
+}
+
 /// What was read again of a cut, in figures.
 pub(in crate::cli) fn proofs(done: &Restored) -> String {
-    let line = |context: &crate::engine::restore::RestoredContext| {
+    let line = |context: &RestoredContext| {
         let figures = context.snapshot_rule.as_ref()?;
         let name = incarnation(&context.context, context.incarnation);
         let events = &context.events;
@@ -72,7 +119,8 @@ pub(in crate::cli) fn proofs(done: &Restored) -> String {
 }
 
 fn rule(figures: &RuleFigures) -> String {
-    let (snapshots, aggregates) = (plural(figures.snapshots, "snapshot"), plural(figures.aggregates, "aggregate"));
+    let (snapshots, aggregates) =
+        (plural(figures.snapshots, "snapshot"), plural(figures.aggregates, "aggregate"));
     let left_out = match figures.left_out {
         0 => String::new(),
         left_out => format!(", {} not compared", count(left_out)),
@@ -92,8 +140,26 @@ pub(in crate::cli) fn advice(done: &Restored) -> String {
     text.line(&format!("  start the server in it: cd {target} && java -jar axonserver.jar"));
     for context in &cut.contexts {
         let name = incarnation(&context.context, context.incarnation);
-        let head = context.last.map_or_else(|| "the beginning".to_owned(), |last| format!("token {}", last.token));
+        let head =
+            context.last.map_or_else(|| "the beginning".to_owned(), |last| format!("token {}", last.token));
+        if let Some(next) = context.next {
+            let (named, source) = (one_line(&named(context)), one_line(&done.source));
+            text.line(&format!(
+                "  what was left behind: segvault events --source {source} --context {named} --from {}",
+                next.token
+            ));
+        }
         text.line(&format!("  event processors of {name}: reset every token store that is beyond {head}"));
     }
     text.finish()
+}
+
+/// The context as it is typed: with its incarnation, so that nothing is left open.
+fn named(context: &ContextCut) -> String {
+    format!("{}@{}", context.context, context.incarnation)
+}
+
+/// Up to where, in words.
+pub(in crate::cli) fn up_to(cut: &CutPlan) -> String {
+    cut.time.map_or_else(|| "up to the tokens below".to_owned(), |time| format!("up to {time}"))
 }

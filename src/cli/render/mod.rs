@@ -5,8 +5,9 @@
 
 pub(super) mod backup;
 pub(super) mod check_server;
-mod cut;
+pub(super) mod cut;
 pub(super) mod demo;
+pub(super) mod events;
 mod findings;
 pub(super) mod points;
 pub(super) mod restore;

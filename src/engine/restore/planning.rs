@@ -106,7 +106,9 @@ fn point_basis<'j>(
         histories.push(history);
     }
     let (database, order) = match &options.control_db_of {
-        Some(name) => other_control_db(repository, journal, (listed, name), &histories, options, &mut remarks)?,
+        Some(name) => {
+            other_control_db(repository, journal, (listed, name), &histories, options, &mut remarks)?
+        }
         None => (body.control_db.clone(), body.order),
     };
     Ok(Basis { histories, database, order, remarks, cut: None, told: vec![body] })

@@ -29,9 +29,8 @@ pub fn of_point(listed: &ListedPoint, wanted: &[&str]) -> Remarks {
         let text = format!("the backup left out the contexts {}, on request", body.left_out.join(", "));
         remarks.add(Weight::Note, "left-out", text);
     }
-    let concerns = |finding: &&Finding| {
-        finding.context.as_ref().is_none_or(|name| wanted.contains(&name.as_str()))
-    };
+    let concerns =
+        |finding: &&Finding| finding.context.as_ref().is_none_or(|name| wanted.contains(&name.as_str()));
     remarks.0.extend(body.findings.iter().filter(concerns).cloned());
     remarks
 }

@@ -145,7 +145,13 @@ fn record() -> Record {
 }
 
 fn mark() -> Mark {
-    Mark { end_offset: 1, next_token: Token::ZERO, transactions: 0, least: Timestamp(0), greatest: Timestamp(0) }
+    Mark {
+        end_offset: 1,
+        next_token: Token::ZERO,
+        transactions: 0,
+        least: Timestamp(0),
+        greatest: Timestamp(0),
+    }
 }
 
 #[cfg(test)]

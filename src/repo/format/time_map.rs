@@ -108,7 +108,13 @@ impl Mark {
         let least = before.least.0.wrapping_add(reader.zigzag()?);
         let greatest = least.wrapping_add(reader.varint()?.cast_signed());
         reader.check(least <= greatest, "a greatest time below the least")?;
-        Ok(Self { end_offset, next_token, transactions, least: Timestamp(least), greatest: Timestamp(greatest) })
+        Ok(Self {
+            end_offset,
+            next_token,
+            transactions,
+            least: Timestamp(least),
+            greatest: Timestamp(greatest),
+        })
     }
 }
 

@@ -8,8 +8,8 @@ use crate::engine::error::Error;
 use crate::engine::pieces::Piece;
 use crate::engine::restore::cut::request::Side;
 use crate::engine::restore::error::Error as Refused;
-use crate::engine::span::Standing;
 use crate::engine::seek::{Block, Place, Seeker};
+use crate::engine::span::Standing;
 use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
 use serde::Serialize;
@@ -91,7 +91,7 @@ impl ByTime {
 impl<'a> Log<'a> {
     fn seeker(&self, at: usize) -> Result<Seeker<'a>, Error> {
         let piece = self.pieces.get(at);
-        let seeker = piece.map(|piece| Seeker::new(self.repository, piece)).transpose()?.flatten();
+        let seeker = piece.and_then(|piece| Seeker::new(self.repository, piece));
         let unresolved = || Refused::Unresolved {
             file: format!("a segment of {}", self.context),
             last: piece.and_then(|piece| piece.span.last()).map(Token::get),
@@ -143,7 +143,7 @@ impl<'a> Log<'a> {
         let Some(token) = token else { return Ok(ByToken { place: self.begin(), inside: None }) };
         let segment = self.with(token).ok_or_else(|| self.no_such_token(token))?;
         let seeker = self.seeker(segment)?;
-        let mut good = seeker.before(Token::new(token).unwrap_or(Token::ZERO));
+        let mut good = seeker.before(Token::new(token).unwrap_or(Token::ZERO))?;
         let mut inside = None;
         seeker.walk(good, &mut |block| {
             let last = block.transaction.last_token().get();
@@ -158,7 +158,8 @@ impl<'a> Log<'a> {
     }
 
     fn no_such_token(&self, token: u64) -> Refused {
-        let first = self.pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
+        let first =
+            self.pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
         let last = self.pieces.iter().rev().find_map(|piece| piece.span.last()).map(Token::get);
         Refused::NoSuchToken { context: self.context.to_owned(), token, first, last }
     }
@@ -203,7 +204,7 @@ impl<'a> Log<'a> {
 
     fn first_later_in(&self, at: usize, time: Timestamp) -> Result<Option<Place>, Error> {
         let seeker = self.seeker(at)?;
-        let runs = seeker.runs();
+        let runs = seeker.runs()?;
         let Some(run) = runs.iter().find(|run| run.times.is_none_or(|(_, greatest)| greatest > time)) else {
             return Ok(None);
         };
@@ -235,7 +236,7 @@ impl<'a> Log<'a> {
     fn last_not_later_in(&self, at: usize, time: Timestamp) -> Result<Option<Place>, Error> {
         let seeker = self.seeker(at)?;
         let mut end = u64::MAX;
-        for run in seeker.runs().iter().rev() {
+        for run in seeker.runs()?.iter().rev() {
             if run.times.is_none_or(|(least, _)| least <= time) {
                 let found = last_in_run(&seeker, run.begin, end, time)?;
                 if found.is_some() {
@@ -273,7 +274,7 @@ impl<'a> Log<'a> {
                 break;
             }
             let seeker = self.seeker(at)?;
-            let from = seeker.before(Token::new(first).unwrap_or(Token::ZERO));
+            let from = seeker.before(Token::new(first).unwrap_or(Token::ZERO))?;
             if !seeker.walk(from, &mut |block| visit_block(block, first, last, visit))? {
                 break;
             }
@@ -303,7 +304,8 @@ impl<'a> Log<'a> {
         let mut behind = Behind::default();
         for at in cut.segment..self.pieces.len() {
             let end = self.end_of(at)?.place;
-            let begin = if at == cut.segment { Some(cut.place) } else { self.pieces.get(at).map(Place::head) };
+            let begin =
+                if at == cut.segment { Some(cut.place) } else { self.pieces.get(at).map(Place::head) };
             let Some(begin) = begin else { break };
             behind.events += end.next_token.get().saturating_sub(begin.next_token.get());
             behind.transactions += end.transactions.saturating_sub(begin.transactions);

@@ -140,14 +140,14 @@ pub fn prepare<'a>(cutter: &Cutter<'a>, options: &RestoreOptions) -> Result<Prep
 }
 
 /// Says where a cut would be, without looking at snapshots: decodes one neighbourhood for each context.
-pub fn look<'a>(cutter: &Cutter<'a>, contexts: &[String]) -> Result<(CutPlan, Vec<History>, Option<&'a ListedPoint>), Error> {
+pub fn look(cutter: &Cutter<'_>, contexts: &[String]) -> Result<(CutPlan, Vec<History>), Error> {
     let histories = cutter.histories(contexts)?;
     let contexts: Vec<_> = places::of(cutter, &histories)?.into_iter().map(|placed| placed.cut).collect();
     let kept = cutter.kept(&histories, &contexts)?;
     let found = choice::fitting(cutter.journal, cutter.source(), &kept, cutter.time_ms(), cutter.newest());
     let control_db = found.map(|listed| of_point(listed, false, Vec::new()));
     let plan = CutPlan { time: cutter.time(), side: cutter.request.side, contexts, control_db };
-    Ok((plan, histories, found))
+    Ok((plan, histories))
 }
 
 /// Says what it means to take the control database of `other` for these histories, which are restored as a point has them.
@@ -160,10 +160,19 @@ pub(super) fn other_control_db(
 ) -> Result<(), Error> {
     let mut kept = Vec::new();
     for history in histories {
-        kept.push(cutter.keeping(history, history.events.last().and_then(|piece| piece.span.last()).map(Token::get))?);
+        kept.push(
+            cutter.keeping(
+                history,
+                history.events.last().and_then(|piece| piece.span.last()).map(Token::get),
+            )?,
+        );
     }
     let refused = choice::refuse_version_reuse(cutter.repository, Some(other), &kept);
-    if accept_version_reuse { remarks.version_reuse(refused)? } else { refused? }
+    if accept_version_reuse {
+        remarks.version_reuse(refused)?
+    } else {
+        refused?
+    }
     remarks.control_db(&of_point(other, true, choice::unfit(&other.point.body, &kept, None)));
     Ok(())
 }
@@ -228,7 +237,8 @@ impl<'a> Cutter<'a> {
             let found = History::of_records(self.repository, self.source(), name, incarnation)?;
             return Ok(found.ok_or_else(none)?);
         }
-        let context = self.listed.point.body.contexts.get(name).filter(|held| held.incarnation == incarnation);
+        let context =
+            self.listed.point.body.contexts.get(name).filter(|held| held.incarnation == incarnation);
         History::of_point(self.repository, self.listed, name, context.ok_or_else(none)?)
     }
 
@@ -277,7 +287,8 @@ impl<'a> Cutter<'a> {
     }
 
     fn kept(&self, histories: &[History], contexts: &[ContextCut]) -> Result<Vec<Kept>, Error> {
-        let of = |(history, cut): (&History, &ContextCut)| self.keeping(history, cut.last.map(|last| last.token));
+        let of =
+            |(history, cut): (&History, &ContextCut)| self.keeping(history, cut.last.map(|last| last.token));
         histories.iter().zip(contexts).map(of).collect()
     }
 

@@ -34,10 +34,14 @@ pub fn of(cutter: &Cutter<'_>, histories: &[History]) -> Result<Vec<Placed>, Err
     });
     let named = named.collect::<Result<Vec<_>, Error>>()?;
     let time = named.iter().flatten().filter_map(|placed| placed.cut.last?.at).max();
-    histories.iter().zip(named).map(|(history, placed)| match placed {
-        Some(placed) => Ok(placed),
-        None => follow(cutter, history, time),
-    }).collect()
+    histories
+        .iter()
+        .zip(named)
+        .map(|(history, placed)| match placed {
+            Some(placed) => Ok(placed),
+            None => follow(cutter, history, time),
+        })
+        .collect()
 }
 
 /// What was typed for a context.

@@ -66,7 +66,8 @@ impl RuleProof {
                 self.left_out.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
-            let (key, sequence) = (aggregate_key(event.aggregate_identifier), event.aggregate_sequence_number);
+            let (key, sequence) =
+                (aggregate_key(event.aggregate_identifier), event.aggregate_sequence_number);
             if let Some(held) = collected.get_mut(&key) {
                 held.snapshot = held.snapshot.max(sequence);
             } else if collected.len() < AGGREGATES_MAX {

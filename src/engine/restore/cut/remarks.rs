@@ -43,7 +43,8 @@ impl Remarks {
         let mut note = |what: &str, text: String| self.add(Weight::Note, what, text);
         if cut.behind.events > 0 {
             let (events, transactions) = (cut.behind.events, cut.behind.transactions);
-            let after = cut.last.map_or("all there are".to_owned(), |last| format!("after token {}", last.token));
+            let after =
+                cut.last.map_or("all there are".to_owned(), |last| format!("after token {}", last.token));
             note("drops", format!("drops {events} events of {name} in {transactions} transactions, {after}"));
         } else if let (Some(time), Some(last)) = (cut.time, cut.last) {
             let at = last.at.map_or_else(String::new, |at| format!(", of {at}"));
@@ -54,7 +55,9 @@ impl Remarks {
             note("end-of-archive", text);
         }
         if let (Some(asked), Some(last)) = (cut.asked, cut.inside) {
-            let text = format!("token {asked} of {name} lies inside a transaction that ends with {last}: it is not kept");
+            let text = format!(
+                "token {asked} of {name} lies inside a transaction that ends with {last}: it is not kept"
+            );
             note("inside-transaction", text);
         }
         if let Some(both) = cut.backwards {
@@ -89,7 +92,11 @@ impl Remarks {
     }
 
     /// What was read again shows snapshots that are ahead: the server had them so.
-    pub(in crate::engine::restore) fn snapshots_ahead(&mut self, context: &str, figures: Option<&RuleFigures>) {
+    pub(in crate::engine::restore) fn snapshots_ahead(
+        &mut self,
+        context: &str,
+        figures: Option<&RuleFigures>,
+    ) {
         let Some(figures) = figures.filter(|figures| figures.ahead > 0) else { return };
         let named = figures.first_ahead.as_deref().unwrap_or_default();
         let text = format!(

@@ -47,7 +47,8 @@ impl FromStr for TokenCut {
     /// `default=26131`, `billing@2=7`; `-1` is before the first event.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is no cut: give CONTEXT=TOKEN or CONTEXT@INCARNATION=TOKEN");
-        let (context, token) = text.rsplit_once('=').filter(|(context, _)| !context.is_empty()).ok_or_else(wrong)?;
+        let (context, token) =
+            text.rsplit_once('=').filter(|(context, _)| !context.is_empty()).ok_or_else(wrong)?;
         let token = if token == "-1" { None } else { Some(token.parse().map_err(|_| wrong())?) };
         Ok(Self { context: context.to_owned(), token })
     }

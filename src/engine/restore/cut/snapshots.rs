@@ -60,9 +60,15 @@ pub fn pairs(journal: &Journal, source: &str, context: (&str, u32), newest: Opti
     let (name, incarnation) = context;
     let of = |point: u64, body: &PointBody| {
         let held = body.contexts.get(name).filter(|held| held.incarnation == incarnation)?;
-        let is_sound = body.source == source && newest.is_none_or(|newest| point <= newest) && is_sound(body, name, held);
+        let is_sound = body.source == source
+            && newest.is_none_or(|newest| point <= newest)
+            && is_sound(body, name, held);
         let behind = |head: Option<u64>| head.map_or(0, |head| head.saturating_add(1));
-        is_sound.then(|| Pair { point, snapshots: behind(held.snapshots.head), events: behind(held.events.head) })
+        is_sound.then(|| Pair {
+            point,
+            snapshots: behind(held.snapshots.head),
+            events: behind(held.events.head),
+        })
     };
     journal.points.iter().filter_map(|listed| of(listed.point.number, &listed.point.body)).collect()
 }
@@ -73,9 +79,10 @@ fn is_sound(body: &PointBody, name: &str, held: &PointContext) -> bool {
     let is_bad = |weight, what: &str| weight > Weight::Note && !matches!(what, "fork" | "noise");
     let concerns = |context: Option<&String>| context.is_none_or(|context| context == name);
     held.events.safepoint <= held.events.head
-        && !body.findings.iter().any(|finding| {
-            is_bad(finding.weight, &finding.what) && concerns(finding.context.as_ref())
-        })
+        && !body
+            .findings
+            .iter()
+            .any(|finding| is_bad(finding.weight, &finding.what) && concerns(finding.context.as_ref()))
 }
 
 /// How many snapshots can be kept: the token behind the last one. `cut` is the token of the first event that is dropped.
