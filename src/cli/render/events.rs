@@ -1,6 +1,6 @@
 //! Events as they stream past: as lines, as one JSON document, as comma-separated values.
 
-use crate::axon::event::{Event, MetadataValue, metadata};
+use crate::axon::event::{Event, MetadataValue, SerializedObject, metadata};
 use crate::axon::name::Store;
 use crate::cli::describe::one_line;
 use crate::cli::failure::Failure;
@@ -160,14 +160,16 @@ fn value_of(value: MetadataValue<'_>) -> Value {
         MetadataValue::Number(number) => number.into(),
         MetadataValue::Boolean(truth) => truth.into(),
         MetadataValue::Double(number) => number.into(),
-        MetadataValue::Bytes(object) => match as_text(object.data) {
-            Some(text) => json!({ "type": object.r#type, "revision": object.revision, "data": text }),
-            None => {
-                let data = BASE64_STANDARD.encode(object.data);
-                json!({ "type": object.r#type, "revision": object.revision, "data_base64": data })
-            }
-        },
+        MetadataValue::Bytes(object) => value_of_object(&object),
     }
+}
+
+fn value_of_object(object: &SerializedObject<'_>) -> Value {
+    if let Some(text) = as_text(object.data) {
+        return json!({ "type": object.r#type, "revision": object.revision, "data": text });
+    }
+    let data = BASE64_STANDARD.encode(object.data);
+    json!({ "type": object.r#type, "revision": object.revision, "data_base64": data })
 }
 
 fn csv(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> String {

@@ -1,4 +1,4 @@
-//! Counts different names in bounded memory: what is too much for it goes to a temporary SQLite file.
+//! Counts different names in bounded memory: what is too much for it goes to a temporary database.
 
 use crate::engine::error::Error;
 use crate::engine::restore::cut::snapshots::aggregate_key;
@@ -33,16 +33,15 @@ impl Aggregates {
         if self.held.len() >= self.held_max { self.spill().map_err(failed) } else { Ok(()) }
     }
 
-    /// A database without a name is a file that SQLite removes by itself.
+    /// A database without a name is a file that is removed by itself.
+    fn database() -> rusqlite::Result<Connection> {
+        let connection = Connection::open("")?;
+        connection.execute_batch("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")?;
+        Ok(connection)
+    }
+
     fn spill(&mut self) -> rusqlite::Result<()> {
-        let connection = match self.spilled.take() {
-            Some(connection) => connection,
-            None => {
-                let connection = Connection::open("")?;
-                connection.execute_batch("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")?;
-                connection
-            }
-        };
+        let connection = self.spilled.take().map_or_else(Self::database, Ok)?;
         connection.execute_batch("BEGIN")?;
         for key in self.held.drain() {
             connection.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1)")?.execute([key])?;

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn no_mark_stands_inside_a_transaction_of_several_blocks() {
         let mut builder = TimeMapBuilder::new();
-        let long = u64::from(limits::TIME_MAP_STEP);
+        let long = limits::TIME_MAP_STEP;
         builder.push(Block { is_continued: true, ..block(long, 32_767, 1, 9) });
         builder.push(block(2 * long, 32_800, 0, 3));
         builder.push(block(2 * long + 1, 32_801, 4, 4));

@@ -26,6 +26,9 @@ pub struct Log<'a> {
     pub pieces: &'a [Piece],
 }
 
+/// Takes events, each with its token, until it breaks.
+pub type Visit<'v> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error> + 'v;
+
 /// A place in a log, between two whole transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPlace {
@@ -259,12 +262,7 @@ impl<'a> Log<'a> {
     }
 
     /// Hands out the stored bytes of the events from `first` to `last`, until `visit` breaks.
-    pub fn visit(
-        &self,
-        first: u64,
-        last: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
+    pub fn visit(&self, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Error> {
         for at in 0..self.pieces.len() {
             let Some(piece) = self.pieces.get(at) else { break };
             if piece.span.last().is_none_or(|end| end.get() < first) {
@@ -318,7 +316,7 @@ fn visit_block(
     block: &Block<'_, '_>,
     first: u64,
     last: u64,
-    visit: &mut dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error>,
+    visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, Error> {
     let begin = block.transaction.first_token.get();
     if begin > last {

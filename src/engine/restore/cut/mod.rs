@@ -169,9 +169,9 @@ pub(super) fn other_control_db(
     }
     let refused = choice::refuse_version_reuse(cutter.repository, Some(other), &kept);
     if accept_version_reuse {
-        remarks.version_reuse(refused)?
+        remarks.version_reuse(refused)?;
     } else {
-        refused?
+        refused?;
     }
     remarks.control_db(&of_point(other, true, choice::unfit(&other.point.body, &kept, None)));
     Ok(())

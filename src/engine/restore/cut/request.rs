@@ -89,15 +89,15 @@ pub fn split_context(typed: &str, is_known: impl Fn(&str) -> bool) -> (&str, Opt
 mod tests {
     use super::{TokenCut, split_context};
 
-    fn cut(context: &str, token: Option<u64>) -> Result<TokenCut, ()> {
-        Ok(TokenCut { context: context.to_owned(), token })
+    fn cut(context: &str, token: Option<u64>) -> TokenCut {
+        TokenCut { context: context.to_owned(), token }
     }
 
     #[test]
     fn a_cut_names_a_context_and_a_token() {
-        let read = |text: &str| text.parse::<TokenCut>().map_err(|_| ());
-        assert_eq!(read("default=26131"), cut("default", Some(26_131)));
-        assert_eq!(read("a=b@2=-1"), cut("a=b@2", None));
+        let read = |text: &str| text.parse::<TokenCut>();
+        assert_eq!(read("default=26131"), Ok(cut("default", Some(26_131))));
+        assert_eq!(read("a=b@2=-1"), Ok(cut("a=b@2", None)));
         for wrong in ["", "default", "=7", "default=", "default=x", "default=-2", "default=1.5"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
