@@ -32,7 +32,7 @@ pub struct Events {
     #[arg(long = "type", value_name = "TYPE")]
     pub payload_type: Option<String>,
     /// Print comma-separated values, with a head line
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub csv: bool,
 }
 

@@ -13,6 +13,10 @@ use crate::engine::events::{self, EventsOptions};
 impl Run<'_> {
     /// Prints events as they come.
     pub(in crate::cli) fn events(&self, asked: &Events) -> Result<Exit, Failure> {
+        if asked.csv && self.global.json {
+            let message = "--csv and --json can't be had together".to_owned();
+            return Err(Failure::Usage { message, hint: "choose one" });
+        }
         let repository = self.open()?;
         let store = if asked.snapshots { Store::Snapshots } else { Store::Events };
         let options = EventsOptions {

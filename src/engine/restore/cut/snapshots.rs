@@ -8,6 +8,7 @@
 use crate::axon::event::Event;
 use crate::axon::token::Token;
 use crate::engine::error::Error;
+use crate::engine::pieces::Piece;
 use crate::engine::restore::cut::log::Log;
 use crate::repo::format::point::{PointBody, PointContext, Weight};
 use crate::repo::store::Journal;
@@ -98,9 +99,14 @@ pub fn kept(
     let mut later: Vec<_> = pairs.iter().filter(|pair| pair.snapshots > keep).collect();
     later.sort_by_key(|pair| (pair.snapshots, pair.events));
     let mut dropped = Dropped { first: HashMap::new(), read_to: cut };
+    if !later.is_empty() {
+        rule.untested = unreadable(events).or_else(|| unreadable(snapshots));
+    }
     for pair in later {
         let from = keep;
-        rule.untested = dropped.read(events, pair.events)?;
+        if rule.untested.is_none() {
+            rule.untested = dropped.read(events, pair.events)?;
+        }
         if rule.untested.is_none() {
             keep = test(snapshots, &dropped, from..pair.snapshots, &mut rule)?;
         }
@@ -109,6 +115,15 @@ pub fn kept(
         }
     }
     Ok((keep, rule))
+}
+
+/// What an encrypting server stored may look like an event, and is none: such segments have no times.
+fn unreadable(log: Log<'_>) -> Option<String> {
+    let has_no_times = |piece: &&Piece| {
+        piece.span.events > 0 && piece.entry.as_ref().is_none_or(|entry| entry.times.is_none())
+    };
+    let piece = log.pieces.iter().find(has_no_times)?;
+    Some(format!("what is in segment {} can't be read", piece.span.name))
 }
 
 /// The aggregates that have events behind the cut: the first sequence number of each. Keys are hashes: names may be long.
