@@ -241,6 +241,31 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::Broken { .. } => {
             meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
         }
+        Error::NoSuchToken { .. } => {
+            meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
+        }
+        Error::NoTimes { .. } => {
+            meaning(Exit::NotReachable, "restore.no-times", "cut by token: --to-token CONTEXT=TOKEN")
+        }
+        Error::NoSuchIncarnation { .. } => {
+            meaning(Exit::Usage, "restore.no-such-incarnation", "see them with 'segvault points'")
+        }
+        Error::NoTime { .. } => meaning(
+            Exit::Usage,
+            "restore.no-time",
+            "name all contexts, or leave the others whole: --others head",
+        ),
+        Error::NoControlDb { .. } => {
+            meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")
+        }
+        Error::VersionReuse { .. } => meaning(
+            Exit::Failed,
+            "restore.version-reuse",
+            "name a point with the versions of then, or accept it: --accept-version-reuse",
+        ),
+        Error::ServerRuns { .. } => {
+            meaning(Exit::TargetNotEmpty, "restore.server-runs", "stop it, or choose another target")
+        }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
     }
 }

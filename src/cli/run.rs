@@ -1,9 +1,14 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod against;
+mod at;
+mod cut;
+mod events;
 mod forget;
 mod hold;
 mod prune;
 mod recompress;
+mod repair;
 mod stats;
 
 use crate::cli::args::{
@@ -40,9 +45,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-mod against;
-mod repair;
-
 /// What manifests say of the program that made them.
 pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
 
@@ -61,6 +63,7 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::Stats(asked) => self.stats(asked),
             Verb::Recompress(asked) => self.recompress(asked),
@@ -143,6 +146,9 @@ impl Run<'_> {
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
+        if !asked.at.at.is_empty() {
+            return self.points_at(asked);
+        }
         let mut overview = points::overview(&self.open()?)?;
         if let Some(source) = &asked.source {
             keep_source(&mut overview, source)?;
@@ -233,11 +239,20 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
 }
 
 fn restore_options(asked: &Restore) -> RestoreOptions {
+    let of_control_db = asked.cut.control_db.as_deref();
+    let (wanted, of) = match of_control_db {
+        Some("none") => (false, None),
+        other => (!asked.no_control_db, other.map(str::to_owned)),
+    };
     RestoreOptions {
-        point: asked.point.clone(),
+        point: asked.named_point().unwrap_or("latest").to_owned(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
-        control_db: !asked.no_control_db,
+        control_db: wanted,
+        control_db_of: of,
+        accept_version_reuse: asked.cut.accept_version_reuse,
+        snapshots: !asked.cut.no_snapshots,
+        cut: cut::request(&asked.cut, asked.named_point().is_some()),
         control_db_zip_to: asked.control_db_zip.clone(),
         target: asked.target.clone(),
     }

@@ -6,7 +6,9 @@
 pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
+pub(super) mod cut;
 pub(super) mod demo;
+pub(super) mod events;
 mod findings;
 pub(super) mod forget;
 pub(super) mod hold;

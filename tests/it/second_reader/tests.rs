@@ -369,14 +369,17 @@ fn time_map(entry: &Entry, packs: &Packs, blocks: &[(usize, u64)], times: &[i64]
     bytes.magic(b"SEGVTIME")?;
     bytes.expect(&[0, 0], "reserved bytes are not 0")?;
     let marks = bytes.number(4)?;
-    let (mut end, mut next, mut least, mut before) = (0, 0, 0_i64, 0);
+    let (mut end, mut next, mut counted, mut least, mut before) = (0, 0, 0, 0_i64, 0);
     for _ in 0..marks {
         end += varint(&mut bytes)?;
         next += varint(&mut bytes)?;
+        counted += varint(&mut bytes)?;
         let zigzag = varint(&mut bytes)?;
         least = least.wrapping_add((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
         let greatest = least.checked_add_unsigned(varint(&mut bytes)?).ok_or("a mark is too late")?;
-        let (_, events) = blocks.iter().find(|(at, _)| *at as u64 == end).ok_or("a mark is in a block")?;
+        let at = blocks.iter().position(|(at, _)| *at as u64 == end).ok_or("a mark is in a block")?;
+        let (_, events) = &blocks[at];
+        assert_eq!(counted, at as u64 + 1);
         let run = &times[before..*events as usize];
         assert_eq!((next, [least, greatest]), (entry.key.0 + events, summary(run)[2..].try_into().unwrap()));
         before = *events as usize;
