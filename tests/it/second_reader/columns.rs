@@ -266,6 +266,9 @@ struct Key {
     index: Index,
     trusts: [Trust; 2],
     words: Option<usize>,
+    /// Whether the last long new token had a digit; then its bytes are told by their places.
+    by_place: bool,
+    places: Lazy,
     tokens: Vec<usize>,
     token_index: Index,
 }
@@ -647,9 +650,17 @@ impl<'a> Known<'a> {
     fn spell(&mut self, key: usize, after_word: bool) -> (Option<usize>, Option<Vec<u8>>) {
         let length = self.coder.tree(self.lengths + 64 * usize::from(after_word), 6);
         let mut token: Vec<u8> = Vec::new();
-        for _ in 0..length {
+        let places = match &mut self.keys[key] {
+            known if known.by_place && length >= 8 => Some(self.coder.lazy(&mut known.places, 32 * 256)),
+            _ => None,
+        };
+        for at in 0..length as usize {
             let before = usize::from(token.last().copied().unwrap_or(0));
-            token.push(self.coder.tree(self.spelling + 256 * before, 8) as u8);
+            let slots = places.map_or(self.spelling + 256 * before, |places| places + 256 * at.min(31));
+            token.push(self.coder.tree(slots, 8) as u8);
+        }
+        if length >= 8 {
+            self.keys[key].by_place = token.iter().any(u8::is_ascii_digit);
         }
         if token.len() > 24 || self.tokens.len() >= 1 << 18 || self.keys[key].tokens.len() >= 32_768 {
             return (None, Some(token));
