@@ -92,6 +92,7 @@ impl Index {
 mod tests {
     use super::*;
     use crate::repo::codec::columns::coder::Reader;
+    use crate::repo::codec::columns::coder::Source;
     use crate::repo::codec::columns::coder::Writer;
     use crate::repo::codec::columns::slots::Slots;
 
