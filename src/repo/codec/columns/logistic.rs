@@ -55,7 +55,7 @@ impl Tables {
     /// [`squash`], looked up.
     #[inline]
     pub(super) fn squash(&self, logit: i32) -> u32 {
-        let at = (logit.clamp(-LOGIT_MAX, LOGIT_MAX) + LOGIT_MAX) as usize;
+        let at = (logit.clamp(-LOGIT_MAX, LOGIT_MAX) + LOGIT_MAX).unsigned_abs() as usize;
         u32::from(self.squashed.get(at).copied().unwrap_or(1 << 15))
     }
 }

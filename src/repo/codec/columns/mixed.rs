@@ -58,7 +58,7 @@ const fn knowledge(uses: u32) -> usize {
 fn moved(state: u32, bit: bool) -> u32 {
     let (p, uses) = (state >> 16, state & 0x3f);
     let step = 65_536 / (2 * uses + 3);
-    let p = if bit { p + ((65_535 - p) * 2 * step >> 16) } else { p - (p * 2 * step >> 16) };
+    let p = if bit { p + (((65_535 - p) * 2 * step) >> 16) } else { p - ((p * 2 * step) >> 16) };
     p << 16 | state & 0xffc0 | (uses + u32::from(uses < USES_MAX))
 }
 
@@ -120,7 +120,7 @@ fn mix(inputs: &[i32; INPUTS], weights: [&Weights; 2]) -> i32 {
 #[inline]
 fn learn(weights: &mut Weights, inputs: &[i32; INPUTS], error: i32) {
     for (weight, input) in weights.iter_mut().zip(inputs) {
-        let change = (i64::from(*input) * i64::from(error) >> 15) as i32;
+        let change = ((i64::from(*input) * i64::from(error)) >> 15) as i32;
         *weight = (*weight + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
     }
 }
@@ -165,7 +165,8 @@ impl Predict for Mixed {
         };
         let p = self.tables.squash(mix(&self.inputs, [by_knowledge, by_slot]));
         let bit = decide(u64::from(p));
-        let error = if bit { 65_536 - p as i32 } else { -(p as i32) };
+        let p = p.cast_signed();
+        let error = if bit { 65_536 - p } else { -p };
         learn(by_knowledge, &self.inputs, error);
         learn(by_slot, &self.inputs, error);
         self.learn(bit);
