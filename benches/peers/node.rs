@@ -9,53 +9,24 @@ use std::path::{Path, PathBuf};
 pub struct Node {
     root: PathBuf,
     open: PathBuf,
-    /// The open segment, at first and grown.
-    short: Vec<u8>,
-    long: Vec<u8>,
-    file_length: u64,
+    /// The open segment, at first and grown: files beside the node.
+    short: PathBuf,
+    long: PathBuf,
     bytes: u64,
 }
 
 impl Node {
-    /// Writes three segments: two sealed ones, and an open one, of which a sixteenth of all is still to come.
-    pub fn write(corpus: &Corpus, kind: Kind, root: &Path) -> Self {
-        let directory = root.join("data/default");
-        fs::create_dir_all(&directory).unwrap();
-        let ending = if kind == Kind::Snapshots { "snapshots" } else { "events" };
-        let length = corpus.data.len();
-        let file_length = (length as u64).div_ceil(3) + (1 << 20);
-        let (mut first, mut from, mut token) = (String::new(), 5, 0_u64);
-        let mut node = Self {
-            root: root.to_owned(),
-            open: PathBuf::new(),
-            short: Vec::new(),
-            long: Vec::new(),
-            file_length,
-            bytes: length as u64,
-        };
-        for part in 1..=3 {
-            let to = cut_at(corpus, length * part / 3);
-            let path = directory.join(format!("{token:020}.{ending}"));
-            let mut bytes = vec![2, 0, 0, 0, 0];
-            bytes.extend_from_slice(&corpus.data[from..to]);
-            token += events(&corpus.data[from..to]);
-            if part < 3 {
-                bytes.extend([0xff; 4]);
-                write_preallocated(&path, &bytes, file_length);
-            } else {
-                let less = cut_at(corpus, length - length / 16);
-                node.short = bytes[..5 + less - from].to_vec();
-                node.long = bytes;
-                first = path.to_string_lossy().into_owned();
-            }
-            from = to;
+    /// The node that [`write()`] wrote into a directory.
+    pub fn read(room: &Path) -> Self {
+        let note = fs::read_to_string(room.join("open")).unwrap();
+        let (bytes, open) = note.split_once(' ').unwrap();
+        Self {
+            root: room.join("node"),
+            open: PathBuf::from(open),
+            short: room.join("short"),
+            long: room.join("long"),
+            bytes: bytes.parse().unwrap(),
         }
-        node.open = PathBuf::from(first);
-        if kind == Kind::Snapshots {
-            let few = corpus::corpus(Kind::Json, 10_000, 2);
-            write_preallocated(&directory.join(format!("{:020}.events", 0)), &few.data, 1 << 20);
-        }
-        node
     }
 
     /// Its directory.
@@ -69,13 +40,44 @@ impl Node {
     }
 
     /// As it was at first.
-    pub fn shrink(&mut self) {
-        write_preallocated(&self.open, &self.short, self.file_length);
+    pub fn shrink(&self) {
+        fs::copy(&self.short, &self.open).unwrap();
     }
 
     /// As it has become.
-    pub fn grow(&mut self) {
-        write_preallocated(&self.open, &self.long, self.file_length);
+    pub fn grow(&self) {
+        fs::copy(&self.long, &self.open).unwrap();
+    }
+}
+
+/// Writes three segments: two sealed ones, and an open one, of which a sixteenth of all is still to come.
+pub fn write(corpus: &Corpus, kind: Kind, room: &Path) {
+    let directory = room.join("node/data/default");
+    fs::create_dir_all(&directory).unwrap();
+    let ending = if kind == Kind::Snapshots { "snapshots" } else { "events" };
+    let length = corpus.data.len();
+    let file_length = (length as u64).div_ceil(3) + (1 << 20);
+    let (mut from, mut token) = (5, 0_u64);
+    for part in 1..=3 {
+        let to = cut_at(corpus, length * part / 3);
+        let path = directory.join(format!("{token:020}.{ending}"));
+        let mut bytes = vec![2, 0, 0, 0, 0];
+        bytes.extend_from_slice(&corpus.data[from..to]);
+        token += events(&corpus.data[from..to]);
+        if part < 3 {
+            bytes.extend([0xff; 4]);
+            write_preallocated(&path, &bytes, file_length);
+        } else {
+            let less = cut_at(corpus, length - length / 16);
+            write_preallocated(&room.join("short"), &bytes[..5 + less - from], file_length);
+            write_preallocated(&room.join("long"), &bytes, file_length);
+            fs::write(room.join("open"), format!("{length} {}", path.display())).unwrap();
+        }
+        from = to;
+    }
+    if kind == Kind::Snapshots {
+        let few = corpus::corpus(Kind::Json, 10_000, 2);
+        write_preallocated(&directory.join(format!("{:020}.events", 0)), &few.data, 1 << 20);
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Choice {
     Fast,
     /// Event columns: half of that and less, where there are events
     Default,
-    /// Event columns in larger blocks, with more time and memory: smallest, and slowest, also to read
+    /// Event columns in larger blocks, with a coder that mixes what it knows: smallest, and much slower, also to read
     Max,
 }
 

@@ -1,5 +1,6 @@
 //! Event columns, decoded as FORMAT.md says: the symbols, what is known, values.
 
+use super::mixture::Mixture;
 use super::wire::{Read, check};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -94,7 +95,9 @@ pub struct Index {
 
 /// Decisions, and raw bits beside them.
 pub struct Coder<'a> {
-    slots: Vec<(u64, u64)>,
+    /// Probability, count, history.
+    slots: Vec<(u64, u64, u64)>,
+    mixture: Option<Mixture>,
     range: u64,
     code: u64,
     coded: &'a [u8],
@@ -104,8 +107,9 @@ pub struct Coder<'a> {
 }
 
 impl<'a> Coder<'a> {
-    fn new(coded: &'a [u8], raw: &'a [u8]) -> Self {
-        let mut coder = Self { slots: Vec::new(), range: u64::MAX, code: 0, coded, at: 0, raw, bit: 0 };
+    fn new(coded: &'a [u8], raw: &'a [u8], mixture: Option<Mixture>) -> Self {
+        let mut coder =
+            Self { slots: Vec::new(), mixture, range: u64::MAX, code: 0, coded, at: 0, raw, bit: 0 };
         coder.code = coder.bytes(8);
         coder.slots(16_384);
         coder
@@ -127,7 +131,7 @@ impl<'a> Coder<'a> {
         if first + count > 3 << 20 {
             return 0;
         }
-        self.slots.resize(first + count, (1 << 21, 0));
+        self.slots.resize(first + count, (1 << 21, 0, 0));
         first
     }
 
@@ -136,8 +140,13 @@ impl<'a> Coder<'a> {
     }
 
     pub fn decision(&mut self, slot: usize) -> bool {
-        let (p, n) = self.slots[slot];
-        let bound = (self.range >> 16) * (p >> 6).max(1);
+        let (p, n, history) = self.slots[slot];
+        let q = p >> 6;
+        let is_certain = n >= 30 && !(256..=65_279).contains(&q);
+        let mixture = self.mixture.as_mut().filter(|_| !is_certain);
+        let is_mixed = mixture.is_some();
+        let probability = mixture.map_or(q.max(1), |mixture| mixture.mix(slot, q, history));
+        let bound = (self.range >> 16) * probability;
         let is = self.code < bound;
         if is {
             self.range = bound;
@@ -151,8 +160,19 @@ impl<'a> Coder<'a> {
         }
         let step = 131_072 / (2 * n + 3);
         let p = if is { p + ((((1 << 22) - 1 - p) * step) >> 16) } else { p - ((p * step) >> 16) };
-        self.slots[slot] = (p, (n + 1).min(250));
+        self.slots[slot] = (p, (n + 1).min(250), history);
+        if let Some(mixture) = self.mixture.as_mut().filter(|_| is_mixed) {
+            mixture.learn(is);
+            self.slots[slot].2 = (2 * history + u64::from(is)) % 256;
+        }
         is
+    }
+
+    /// Says where one is: only the mixture wants to know.
+    pub fn situations(&mut self, situations: [u64; 3]) {
+        if let Some(mixture) = &mut self.mixture {
+            mixture.situations = situations;
+        }
     }
 
     pub fn tree(&mut self, base: usize, bits: u32) -> u64 {
@@ -266,6 +286,9 @@ struct Key {
     index: Index,
     trusts: [Trust; 2],
     words: Option<usize>,
+    /// Whether the last long new token had a digit; then its bytes are told by their places.
+    by_place: bool,
+    places: Lazy,
     tokens: Vec<usize>,
     token_index: Index,
 }
@@ -303,8 +326,8 @@ pub struct Known<'a> {
 pub type Form = u64;
 
 impl<'a> Known<'a> {
-    pub fn new(coded: &'a [u8], raw: &'a [u8], values: &'a [u8], length: usize) -> Self {
-        let mut coder = Coder::new(coded, raw);
+    pub fn new((coded, raw, values): (&'a [u8], &'a [u8], &'a [u8]), length: usize, is_mixed: bool) -> Self {
+        let mut coder = Coder::new(coded, raw, is_mixed.then(|| Mixture::new(length)));
         let (spelling, lengths) = (coder.slots(65_536), coder.slots(128));
         let places = (length / 64).next_power_of_two().clamp(1 << 10, 1 << 18);
         Self {
@@ -421,7 +444,7 @@ impl<'a> Known<'a> {
         let [first, second, fourth] = [0, 1, 2].map(|n| if looks[n] { self.at(places[n]) } else { None });
         let third = self.columns[at].last.clone();
         let guesses = [first, second, third, fourth];
-        let operation = self.operation(at, &guesses);
+        let operation = self.operation(at, &guesses, salt);
         let value = self.operate(at, operation, form, &guesses)?;
         self.coder.check()?;
         for (n, place) in places.into_iter().enumerate() {
@@ -453,12 +476,16 @@ impl<'a> Known<'a> {
         self.event.before = value.hash;
     }
 
-    fn operation(&mut self, at: usize, guesses: &[Option<Value>; 4]) -> usize {
+    fn operation(&mut self, at: usize, guesses: &[Option<Value>; 4], salt: u64) -> usize {
         let first = guesses[0].as_ref().or(guesses[1].as_ref()).map(|guess| guess.hash);
         let same = |guess: &Option<Value>| guess.as_ref().is_some_and(|guess| Some(guess.hash) == first);
         let mask = usize::from(guesses[0].is_some())
             + 2 * usize::from(same(&guesses[1]))
             + 4 * usize::from(same(&guesses[2]));
+        let hash = |guess: &Option<Value>| guess.as_ref().map_or(0, |guess| guess.hash);
+        let both = mix(hash(&guesses[0]), hash(&guesses[3]));
+        let Event { before, owner, .. } = self.event;
+        self.coder.situations([mix(before, salt), mix(owner, salt), mix(both, salt ^ mask as u64)]);
         let (slots, last) = (self.columns[at].slots, self.columns[at].operations[mask]);
         if !self.coder.decision(slots + mask * 16 + last) {
             self.columns[at].operations[mask] = self.coder.tree(slots + 128 + mask * 16, 4) as usize;
@@ -596,10 +623,15 @@ impl<'a> Known<'a> {
             None => *self.keys[key].words.insert(self.coder.slots(56)),
         };
         let (mut text, mut before, mut after_word, mut count) = (Vec::new(), 0xffff_ffff_u64, false, 0);
+        let mut earlier = before;
         loop {
+            let place = (key as u64) << 8;
+            let value = mix(self.event.before, place | count.min(200) as u64);
+            self.coder.situations([mix(before, place | 255), mix(before << 32 | earlier, 1), value]);
             let (number, token) = self.token(key, (base, before, after_word, count))?;
             if let Some(number) = number {
                 self.follows(key, before, number);
+                earlier = before;
             }
             let Some(token) = token else { return Ok(text) };
             let is_word = token.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 128);
@@ -647,9 +679,25 @@ impl<'a> Known<'a> {
     fn spell(&mut self, key: usize, after_word: bool) -> (Option<usize>, Option<Vec<u8>>) {
         let length = self.coder.tree(self.lengths + 64 * usize::from(after_word), 6);
         let mut token: Vec<u8> = Vec::new();
-        for _ in 0..length {
-            let before = usize::from(token.last().copied().unwrap_or(0));
-            token.push(self.coder.tree(self.spelling + 256 * before, 8) as u8);
+        let places = match &mut self.keys[key] {
+            known if known.by_place && length >= 8 => Some(self.coder.lazy(&mut known.places, 32 * 256)),
+            _ => None,
+        };
+        for at in 0..length as usize {
+            let last = token
+                .iter()
+                .rev()
+                .take(3)
+                .zip([0, 8, 16])
+                .fold(0, |last, (byte, by)| last | u64::from(*byte) << by);
+            let place = mix((at as u64) << 8 | length, (key as u64) << 8 | 5);
+            self.coder.situations([mix(last & 0xffff, 2), mix(last, 3), place]);
+            let before = last as usize & 255;
+            let slots = places.map_or(self.spelling + 256 * before, |places| places + 256 * at.min(31));
+            token.push(self.coder.tree(slots, 8) as u8);
+        }
+        if length >= 8 {
+            self.keys[key].by_place = token.iter().any(u8::is_ascii_digit);
         }
         if token.len() > 24 || self.tokens.len() >= 1 << 18 || self.keys[key].tokens.len() >= 32_768 {
             return (None, Some(token));

@@ -1,6 +1,6 @@
 //! A block of event columns: transactions, events, payloads.
 
-use super::columns::{Coder, Form, Index, Known, Lazy, MESSAGE, Value, mix};
+use super::columns::{Coder, Event, Form, Index, Known, Lazy, MESSAGE, Value, mix};
 use super::wire::{Read, check};
 use std::collections::HashMap;
 
@@ -94,13 +94,13 @@ fn stream(bytes: &mut &[u8], longest: usize) -> Read<Vec<u8>> {
     Ok(unpacked)
 }
 
-/// Decodes a block of so many bytes.
-pub fn decode(mut bytes: &[u8], length: u64) -> Read<Vec<u8>> {
+/// Decodes a block of so many bytes, of codec 3 if it is mixed.
+pub fn decode(mut bytes: &[u8], length: u64, is_mixed: bool) -> Read<Vec<u8>> {
     let length = usize::try_from(length)?;
     let (literals, values) = (stream(&mut bytes, length)?, stream(&mut bytes, length)?);
     let raw = varint(&mut bytes)?;
     let (raw, coded) = bytes.split_at_checked(raw).ok_or("it ends in the raw bits")?;
-    let known = Known::new(coded, raw, &values, length);
+    let known = Known::new((coded, raw, &values), length, is_mixed);
     let mut block = Block::new(known, &literals, length);
     block.all()?;
     Ok(block.out)
@@ -277,6 +277,7 @@ impl<'a> Block<'a> {
         self.known.event.before = payload_type.hash;
         self.known.event.identifier = 0;
         let revision = self.known.value(self.types[kind].revision, 0, false)?;
+        self.situations(payload_type.hash, later);
         let sequence = self.sequence(aggregate.hash);
         let clock = if later { Number::NextTime } else { Number::FirstTime };
         self.time = self.time.wrapping_add(self.known.coder.signed(&mut self.numbers[clock as usize]));
@@ -284,6 +285,7 @@ impl<'a> Block<'a> {
         let message = self.known.value(message, 0, false)?;
         self.known.event.before = payload_type.hash;
         self.known.event.identifier = 0;
+        self.situations(payload_type.hash, later);
         let shape = self.shape(kind)?;
         let mut metadata = Vec::new();
         for (field, _, column) in &shape.entries {
@@ -319,6 +321,11 @@ impl<'a> Block<'a> {
         }
         number_field(8, shape.flags >> 2, &mut out);
         Ok(out)
+    }
+
+    fn situations(&mut self, kind: u64, later: bool) {
+        let (owner, later) = (self.known.event.owner, u64::from(later));
+        self.coder().situations([mix(kind, later), mix(owner, later), mix(mix(owner, kind), later)]);
     }
 
     fn kind(&mut self, name: &Value) -> Read<usize> {
@@ -425,6 +432,10 @@ impl<'a> Block<'a> {
     /// The literal behind `from`.
     fn next(&mut self, from: usize, scope: usize) -> Read<usize> {
         let left = self.left.entry(from).or_insert(0);
+        let literal = from as u64;
+        let Event { before, owner, ref values, .. } = self.known.event;
+        let came = (values.len() as u64) << 32 | literal;
+        self.known.coder.situations([mix(before, literal), mix(owner, literal), mix(owner, came)]);
         let situation = mix(self.known.event.owner, (from as u64) << 32 | *left);
         *left += 1;
         let place = situation as usize % (1 << 15);

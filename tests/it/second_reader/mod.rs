@@ -3,6 +3,7 @@
 
 mod columns;
 mod events;
+mod mixture;
 mod numbers;
 mod packs;
 mod pages;

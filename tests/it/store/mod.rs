@@ -133,7 +133,7 @@ fn sealed_chunks_share_blocks_with_their_neighbours() {
         let blocks: Vec<u32> = ids.iter().map(block).collect();
         blocks.iter().map(|number| blocks.iter().filter(|other| *other == number).count()).collect::<Vec<_>>()
     };
-    assert_eq!(sizes(&events), [2, 2, 1, 1, 1], "3 and 4 MiB fit into 8, 2 and 12 don't");
+    assert_eq!(sizes(&events), [3, 3, 3, 2, 2], "3, 4 and 2 MiB fit into 16, 12 more don't");
     assert_eq!(sizes(&snapshots), [1, 2, 2, 1], "6 and 9 MiB fit into 16");
     assert!(*repository.chunk(events[1]).unwrap() == noise(4, 4 << 20));
 }
