@@ -270,8 +270,11 @@ impl Plan {
         let of_database = self.bytes_of_database();
         self.files = files + u64::from(self.control_db.path().is_some());
         self.length = length.saturating_add(of_database);
-        self.bytes = bytes.saturating_add(of_database);
-        self.free = target::free_space(self.proven.staging_parent());
+        let place = self.proven.staging_parent();
+        let on_disk =
+            if target::keeps_holes(place) { bytes.saturating_add(of_database) } else { self.length };
+        self.free = target::free_space(place);
+        self.bytes = on_disk;
     }
 
     /// Of a zip that is kept whole only its own length is known: what is inside is at least as long.

@@ -143,9 +143,22 @@ pub fn free_space(directory: &Path) -> Option<u64> {
     found.f_bavail.checked_mul(found.f_frsize)
 }
 
+/// File systems that write out every zero, by the numbers that the kernel has for them: FAT, exFAT, HFS, HFS+.
+const WITHOUT_HOLES: [u64; 4] = [0x4d44, 0x2011_bab0, 0x4244, 0x482b];
+
+/// Whether zeros at the end of a file take no room in `directory`, as far as it is known.
+pub fn keeps_holes(directory: &Path) -> bool {
+    rustix::fs::statfs(directory).map_or(true, |found| is_with_holes(i128::from(found.f_type)))
+}
+
+/// Some platforms have these numbers signed; 32 bits count.
+fn is_with_holes(kind: i128) -> bool {
+    !u64::try_from(kind & 0xffff_ffff).is_ok_and(|kind| WITHOUT_HOLES.contains(&kind))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Place, free_space, prove};
+    use super::{Place, free_space, is_with_holes, keeps_holes, prove};
     use crate::engine::restore::error::Error;
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -205,6 +218,13 @@ mod tests {
             assert!(matches!(refused, Err(Error::Nested { .. })), "{target:?}: {refused:?}");
         }
         assert!(prove(&dir.path().join("repo2"), Some(&repository)).is_ok(), "beside it is well");
+    }
+
+    #[test]
+    fn some_file_systems_write_out_every_zero() {
+        assert!(keeps_holes(&std::env::temp_dir()));
+        assert!(!is_with_holes(0x4d44), "FAT");
+        assert!(is_with_holes(0xef53), "ext4");
     }
 
     #[test]
