@@ -10,6 +10,7 @@ mod duration;
 pub mod exit;
 mod failure;
 mod manual;
+mod place_args;
 mod progress;
 mod render;
 mod repository;
@@ -19,6 +20,7 @@ mod server;
 mod server_args;
 mod signals;
 mod size;
+mod storage_args;
 mod when;
 
 use crate::cli::exit::Exit;

@@ -23,6 +23,7 @@ use crate::cli::render::Screen;
 use crate::cli::render::backup::{BackupDocument, Taken};
 use crate::cli::repository;
 use crate::cli::signals::Signals;
+use crate::cli::storage_args;
 use crate::engine;
 use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
@@ -39,7 +40,6 @@ use crate::repo::format::point::Weight;
 use crate::repo::store::{Effort, Repository};
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
-use crate::source::data_dir::DataDir;
 use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -123,9 +123,9 @@ impl Run<'_> {
 
     /// The live server, if one was named; else the directory.
     fn source(&self, asked: &Backup) -> Result<Box<dyn Source>, Failure> {
-        match (&asked.server.server, &asked.data_dir) {
-            (None, Some(path)) => Ok(Box::new(DataDir::open(source_options(asked, path))?)),
-            _ => Ok(Box::new(self.live(asked)?)),
+        match &asked.server.server {
+            None => Ok(Box::new(storage_args::open(asked, |path| source_options(asked, path))?)),
+            Some(_) => Ok(Box::new(self.live(asked)?)),
         }
     }
 
@@ -140,6 +140,7 @@ impl Run<'_> {
             no_fork: asked.no_fork,
             reread: asked.reread,
             strict: asked.strict,
+            with_indexes: asked.with_indexes,
             dry_run: self.global.dry_run,
             effort: effort(asked.effort)?,
         })
@@ -165,7 +166,7 @@ impl Run<'_> {
 
     fn restore(&self, asked: &Restore) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let plan = restore::plan(&repository, &restore_options(asked))?;
+        let plan = restore::plan(&repository, &restore_options(asked)?)?;
         if self.global.dry_run {
             self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
@@ -238,13 +239,13 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
     }
 }
 
-fn restore_options(asked: &Restore) -> RestoreOptions {
+fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
     let of_control_db = asked.cut.control_db.as_deref();
     let (wanted, of) = match of_control_db {
         Some("none") => (false, None),
         other => (!asked.no_control_db, other.map(str::to_owned)),
     };
-    RestoreOptions {
+    Ok(RestoreOptions {
         point: asked.named_point().unwrap_or("latest").to_owned(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
@@ -254,8 +255,12 @@ fn restore_options(asked: &Restore) -> RestoreOptions {
         snapshots: !asked.cut.no_snapshots,
         cut: cut::request(&asked.cut, asked.named_point().is_some()),
         control_db_zip_to: asked.control_db_zip.clone(),
+        with_indexes: asked.place.with_indexes,
+        with_replication_log: asked.place.with_replication_log,
+        layout: asked.place.layout()?,
+        access: asked.place.access(),
         target: asked.target.clone(),
-    }
+    })
 }
 
 /// Leaves only what is of one source.

@@ -7,6 +7,7 @@ pub mod content;
 pub mod draft;
 pub mod error;
 pub mod events;
+pub mod files;
 pub mod history;
 pub mod logs;
 pub mod observe;

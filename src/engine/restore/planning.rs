@@ -1,6 +1,6 @@
 //! Makes a plan of a point: chooses the segments that count, resolves claims, proves names, tokens and heads, and says what is less than whole.
 
-use crate::axon::name::{SegmentName, Store};
+use crate::axon::name::Store;
 use crate::axon::segment::{END_LENGTH, HEADER_LENGTH};
 use crate::axon::token::Token;
 use crate::engine::error::Error;
@@ -9,13 +9,14 @@ use crate::engine::pieces::Piece;
 use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::cut::{self, CutPlan, Cutter, Prepared};
 use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
+use crate::engine::restore::plain::Chooser;
 use crate::engine::restore::plan::{
     ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
 };
 use crate::engine::restore::remarks::{self, Place, Remarks};
 use crate::engine::restore::running;
-use crate::engine::restore::staging::DATA;
 use crate::engine::restore::target;
 use crate::engine::select;
 use crate::engine::span::{self, Break, BreakKind, Span, Standing};
@@ -39,16 +40,19 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         None => point_basis(repository, &journal, listed, options)?,
     };
     let body = &listed.point.body;
+    let layout = &options.layout;
     let control_db = control_db(&basis.database, options, &mut basis.remarks)?;
-    check_names(&basis.histories, &control_db)?;
+    check_names(&basis.histories, &control_db, layout)?;
     let contexts = basis
         .histories
         .iter()
-        .map(|history| Planner { told: &basis.told, remarks: &mut basis.remarks, history }.context())
+        .map(|history| Planner { told: &basis.told, layout, remarks: &mut basis.remarks, history }.context())
         .collect::<Result<Vec<_>, Error>>()?;
     if contexts.is_empty() && matches!(control_db, ControlDbPlan::Absent { .. } | ControlDbPlan::LeftOut) {
         return Err(Refused::Nothing.into());
     }
+    let plain_files =
+        Chooser { repository, body, layout, remarks: &mut basis.remarks }.choose(options, &contexts)?;
     let (warnings, notes) = basis.remarks.split();
     let mut plan = Plan {
         point: listed.reference(),
@@ -59,6 +63,7 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         target: proven.path.clone(),
         contexts,
         control_db,
+        plain_files,
         files: 0,
         length: 0,
         bytes: 0,
@@ -67,6 +72,7 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         cut: basis.cut,
         warnings,
         notes,
+        access: options.access,
         proven,
         database: basis.database,
     };
@@ -199,7 +205,7 @@ fn control_db(
     };
     match (options.control_db, zip_to) {
         (true, zip_to) => {
-            let path = format!("{DATA}/{}", names::plain(entry)?);
+            let path = options.layout.database(names::plain(entry)?);
             Ok(ControlDbPlan::File { path, length, zip_to })
         }
         (false, Some(zip_to)) => Ok(ControlDbPlan::ZipOnly { zip_to }),
@@ -213,16 +219,23 @@ fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
     if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
 }
 
-fn check_names(histories: &[History], control_db: &ControlDbPlan) -> Result<(), Refused> {
-    let contexts = || histories.iter().map(|history| history.context.as_str());
-    contexts().try_for_each(|name| names::plain(name).map(|_| ()))?;
-    let database = control_db.path().and_then(|path| path.rsplit('/').next());
-    names::distinct(contexts().chain(database))
+/// Every name is a plain one, and nothing else stands where a context's directory or the database does.
+fn check_names(histories: &[History], control_db: &ControlDbPlan, layout: &Layout) -> Result<(), Refused> {
+    let names = || histories.iter().map(|history| history.context.as_str());
+    names().try_for_each(|name| names::plain(name).map(|_| ()))?;
+    let mut places = Vec::new();
+    for name in names() {
+        let [snapshots, events] = Store::ALL.map(|store| layout.store(name, store));
+        places.extend((snapshots != events).then_some(snapshots));
+        places.push(events);
+    }
+    names::distinct(places.iter().map(String::as_str).chain(control_db.path()))
 }
 
 /// Plans one context.
 struct Planner<'a> {
     told: &'a [&'a PointBody],
+    layout: &'a Layout,
     remarks: &'a mut Remarks,
     history: &'a History,
 }
@@ -247,6 +260,7 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         Ok(StorePlan {
             store,
+            directory: self.layout.store(&self.history.context, store),
             first: span::first(&spans).map(Token::get),
             head: span::head(&spans).map(Token::get),
             missing,
@@ -288,7 +302,7 @@ impl Planner<'_> {
 
     fn segment(&mut self, store: Store, piece: &Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
-        let path = path(&self.history.context, store, name);
+        let path = format!("{}/{}", self.layout.store(&self.history.context, store), name.file_name(store));
         let unresolved =
             || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
         let blake3 = piece.content();
@@ -309,6 +323,7 @@ impl Planner<'_> {
             end,
             blake3,
             name,
+            is_sealed: piece.claim.is_none(),
             stored,
             extents: entry.extents.clone(),
             path,
@@ -336,10 +351,6 @@ fn check_head(context: &str, store: Store, pieces: &[Piece], log: &PointLog) -> 
 
 fn text(token: Option<u64>) -> String {
     token.map_or_else(|| "none".to_owned(), |token| token.to_string())
-}
-
-fn path(context: &str, store: Store, name: SegmentName) -> String {
-    format!("{DATA}/{context}/{}", name.file_name(store))
 }
 
 /// A claim says nothing of what stood behind it. The newest segment is opened by the server for writing, so there it must be open; one with

@@ -2,6 +2,7 @@
 
 use crate::engine::restore::cut::CutPlan;
 use crate::engine::restore::cut::proof::RuleFigures;
+use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::plan::TokenRange;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::moment::Moment;
@@ -26,6 +27,8 @@ pub struct Restored {
     pub contexts: Vec<RestoredContext>,
     /// The control database; none if there is none, or it was not wanted.
     pub control_db: Option<RestoredControlDb>,
+    /// Index files and replication logs.
+    pub plain_files: Vec<PlainPlan>,
     /// How many files.
     pub files: u64,
     /// Their lengths together, holes of zeros included.

@@ -5,6 +5,7 @@ use crate::engine::observe::{Event, Observer};
 use crate::engine::verify::VerifyOptions;
 use crate::engine::verify::book::{Book, EntryId, Part};
 use crate::engine::verify::control_db::Checker;
+use crate::engine::verify::files::FilesChecker;
 use crate::engine::verify::history::History;
 use crate::engine::verify::packs::Packs;
 use crate::engine::verify::pages::chunks_of;
@@ -49,6 +50,10 @@ impl PointParts {
             let extents = crate::engine::content::extents(repository, &database.content);
             // A list that can't be read has its finding.
             parts.chunks.extend(extents.unwrap_or_default().iter().map(|extent| extent.chunk));
+        }
+        for set in structure.files.values().filter(|set| set.points.contains(&point)) {
+            parts.lists.insert(set.list());
+            parts.chunks.extend(set.chunks(repository));
         }
         parts
     }
@@ -169,6 +174,13 @@ impl Data<'_> {
         for ((list, _), database) in databases {
             if !is_lost(*list) {
                 checker.data(database, self.book)?;
+            }
+        }
+        let checker = FilesChecker { repository: self.repository, observer: self.observer };
+        let mut read = HashSet::new();
+        for set in structure.files.values().filter(|set| is_wanted(set.list())) {
+            if !structure.lost.parts.values().any(|parts| parts.contains(&set.part())) {
+                checker.data(set, &mut read, self.book)?;
             }
         }
         Ok(())

@@ -5,10 +5,12 @@
 //! damage hides no other.
 
 mod book;
+mod contents;
 mod control_db;
 mod data;
 mod debris;
 mod diagnosis;
+mod files;
 mod follow;
 mod histories;
 mod history;

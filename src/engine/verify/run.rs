@@ -181,6 +181,9 @@ impl Run<'_> {
             let points = database.points.iter().copied();
             uses.entry(Part::ControlDb(*list)).or_default().points.extend(points);
         }
+        for set in structure.files.values() {
+            uses.entry(set.part()).or_default().points.extend(set.points.iter().copied());
+        }
         let damaged_packs = pack_findings::damaged(&self.packs);
         let writer = RecordActs { repository: self.repository, observer: self.observer };
         let (act, verified_act) = if self.options.data && self.options.remember != Remember::Nothing {
