@@ -3,6 +3,7 @@
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
 use crate::axon::control_db::ZipError;
+use crate::cli::describe_retention;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
 use crate::engine;
@@ -36,6 +37,8 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Backup(error) => backup(error),
         engine::Error::Select(error) => select(error),
         engine::Error::Restore(error) => restore(error),
+        engine::Error::Prune(error) => describe_retention::prune(error),
+        engine::Error::Retention(error) => describe_retention::retention(error),
         engine::Error::Unsettled { .. } => meaning(
             Exit::Failed,
             "source.unsettled",
@@ -44,6 +47,11 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Shrank { .. } => {
             meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
         }
+        engine::Error::Temporary { .. } => meaning(
+            Exit::Failed,
+            "temporary",
+            "make room in the directory for temporary files, or set SQLITE_TMPDIR",
+        ),
         engine::Error::Interrupted => INTERRUPTED,
     }
 }
@@ -164,9 +172,11 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::Overlap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
         }
-        Error::Gap { .. } => {
-            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
-        }
+        Error::Gap { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.gap",
+            "nothing was published: with --strict, and at a live server, a gap is an error",
+        ),
         Error::BehindServer { .. } => meaning(
             Exit::GapOrOverlap,
             "backup.behind-server",
@@ -230,6 +240,31 @@ fn restore(error: &restore::Error) -> Meaning {
         }
         Error::Broken { .. } => {
             meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
+        }
+        Error::NoSuchToken { .. } => {
+            meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
+        }
+        Error::NoTimes { .. } => {
+            meaning(Exit::NotReachable, "restore.no-times", "cut by token: --to-token CONTEXT=TOKEN")
+        }
+        Error::NoSuchIncarnation { .. } => {
+            meaning(Exit::Usage, "restore.no-such-incarnation", "see them with 'segvault points'")
+        }
+        Error::NoTime { .. } => meaning(
+            Exit::Usage,
+            "restore.no-time",
+            "name all contexts, or leave the others whole: --others head",
+        ),
+        Error::NoControlDb { .. } => {
+            meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")
+        }
+        Error::VersionReuse { .. } => meaning(
+            Exit::Failed,
+            "restore.version-reuse",
+            "name a point with the versions of then, or accept it: --accept-version-reuse",
+        ),
+        Error::ServerRuns { .. } => {
+            meaning(Exit::TargetNotEmpty, "restore.server-runs", "stop it, or choose another target")
         }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
     }

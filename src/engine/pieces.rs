@@ -20,12 +20,14 @@ pub struct Piece {
     pub entry: Option<SegmentEntry>,
     /// Set if the point only claims a prefix.
     pub claim: Option<Claim>,
+    /// Set if less of it is wanted: how many bytes of the prefix.
+    pub cut: Option<u64>,
 }
 
 impl Piece {
     /// A segment of a tree.
     pub fn of_entry(entry: SegmentEntry) -> Self {
-        Self { span: span_of(&entry), entry: Some(entry), claim: None }
+        Self { span: span_of(&entry), entry: Some(entry), claim: None, cut: None }
     }
 
     /// A claim, with what holds its bytes. None if its tokens are impossible.
@@ -35,19 +37,35 @@ impl Piece {
             Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
             None => 0,
         };
-        Some(Self { span: Span { name, standing: Standing::Open, events }, entry, claim: Some(claim) })
+        Some(Self {
+            span: Span { name, standing: Standing::Open, events },
+            entry,
+            claim: Some(claim),
+            cut: None,
+        })
     }
 
-    /// Bytes of its valid prefix.
+    /// The first `length` bytes of it, which end behind a whole transaction, with `events` events: open, as if they were all.
+    #[must_use]
+    pub fn cut(self, length: u64, events: u64) -> Self {
+        let span = Span { standing: Standing::Open, events, ..self.span };
+        Self { span, cut: Some(length), ..self }
+    }
+
+    /// Bytes of its valid prefix, as far as they are wanted.
     pub fn prefix(&self) -> u64 {
-        match (&self.claim, &self.entry) {
-            (Some(claim), _) => claim.length,
-            (None, entry) => entry.as_ref().map_or(0, |entry| entry.logical_end),
+        match (self.cut, &self.claim, &self.entry) {
+            (Some(length), ..) => length,
+            (None, Some(claim), _) => claim.length,
+            (None, None, entry) => entry.as_ref().map_or(0, |entry| entry.logical_end),
         }
     }
 
-    /// Hash of its valid prefix; of all stored bytes, if it is damaged. None if nothing says so.
+    /// Hash of its valid prefix; of all stored bytes, if it is damaged. None if nothing says so: of what was cut nobody does.
     pub fn content(&self) -> Option<ContentHash> {
+        if self.cut.is_some() {
+            return None;
+        }
         self.claim.map(|claim| claim.blake3).or(self.entry.as_ref().map(|entry| entry.content))
     }
 }
@@ -78,6 +96,15 @@ pub fn of_point(
         pieces.push(piece);
     }
     Ok(current(pieces, |piece| piece.span))
+}
+
+/// All segments of a log that count, with all that the archive holds of them: the newest record says so. None if the log has no record.
+pub fn of_log(repository: &Repository, key: &LogKey) -> Result<Option<(Record, Vec<Piece>)>, Error> {
+    let Some(record) = repository.newest_record(key)? else { return Ok(None) };
+    let mut entries = repository.tree(record.state.root)?;
+    entries.extend(record.state.tails.iter().cloned());
+    let pieces = entries.into_iter().map(Piece::of_entry).collect();
+    Ok(Some((record, current(pieces, |piece: &Piece| piece.span))))
 }
 
 fn impossible(path: &str) -> Error {

@@ -8,6 +8,7 @@
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the 150 of an ordinary test run, `SEGVAULT_MODEL_HISTORIES=202..203` one that is named by
 //! its seed.
 
+use crate::support::archive::quick;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::segments::SegmentImage;
 use crate::support::server::{Context, Server};
@@ -55,7 +56,7 @@ struct World {
 
 /// Mostly what is asked for when nothing is.
 fn options(random: &mut fastrand::Rng) -> BackupOptions {
-    let mut options = BackupOptions::all("model");
+    let mut options = quick("model");
     match random.u8(0..20) {
         0 => options.contexts = vec!["default".to_owned()],
         1 => options.excluded = vec!["default".to_owned()],

@@ -3,17 +3,27 @@
 //! With `--json` stdout is one JSON document, with `schema` and `type`, and each warning or error is one JSON object on a line of
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
+pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
+pub(super) mod cut;
 pub(super) mod demo;
+pub(super) mod events;
 mod findings;
+pub(super) mod forget;
+pub(super) mod hold;
 pub(super) mod points;
+pub(super) mod prune;
+pub(super) mod recompress;
 pub(super) mod restore;
 pub(super) mod show;
+pub(super) mod stats;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+
+pub(super) mod repair;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};

@@ -3,8 +3,9 @@
 mod crash;
 mod index;
 mod journal;
-mod model;
+pub mod model;
 mod odd_disk;
+mod recompress;
 mod rules;
 
 use crate::support::crash_disk::{CrashDisk, Trouble};
@@ -116,6 +117,25 @@ fn chunks_that_are_put_together_share_blocks() {
     for (id, bytes) in ids.iter().zip(&small) {
         assert_eq!(*repository.chunk(*id).unwrap(), *bytes);
     }
+}
+
+#[test]
+fn sealed_chunks_share_blocks_with_their_neighbours() {
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let mut put = |store, seed, mib: usize| session.put_sealed(store, noise(seed, mib * (1 << 20))).unwrap();
+    let events = [3, 4, 2, 12, 1].map(|mib| put(Store::Events, mib as u64, mib));
+    let snapshots = [20, 6, 9, 2].map(|mib| put(Store::Snapshots, 100 + mib as u64, mib));
+    let _ = session.barrier().unwrap();
+    let block = |id: &ChunkId| repository.index().places(*id).unwrap()[0].block;
+    let sizes = |ids: &[ChunkId]| {
+        let blocks: Vec<u32> = ids.iter().map(block).collect();
+        blocks.iter().map(|number| blocks.iter().filter(|other| *other == number).count()).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&events), [3, 3, 3, 2, 2], "3, 4 and 2 MiB fit into 16, 12 more don't");
+    assert_eq!(sizes(&snapshots), [1, 2, 2, 1], "6 and 9 MiB fit into 16");
+    assert!(*repository.chunk(events[1]).unwrap() == noise(4, 4 << 20));
 }
 
 #[test]
