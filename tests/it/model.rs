@@ -1,9 +1,9 @@
 //! The protocol against a plain model: random histories of a server and of its backups, with crashes of the repository's disk in between.
 //!
 //! The server appends, rolls, transforms, compacts, purges, loses what was not synced, is rotten for a while, is restored to an older state;
-//! backups see it as it is or an older copy of it, all of it or one context. At the end: each acknowledged point still reads as what was seen when it was made;
-//! nothing acknowledged has left a log; no two points of one incarnation hold different events at one token; a point that says that it is complete
-//! holds all that was written.
+//! backups see it as it is or an older copy of it, all of it or one context. At the end: each acknowledged point still reads as what was seen
+//! when it was made; nothing acknowledged has left a log; no two points of one incarnation hold different events at one token; a point that
+//! says that it is complete holds all that was written.
 //!
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the 150 of an ordinary test run, `SEGVAULT_MODEL_HISTORIES=202..203` one that is named by
 //! its seed.
