@@ -106,6 +106,7 @@ mod tests {
             },
             logs: Vec::new(),
             control_dbs: Vec::new(),
+            plain_files: Vec::new(),
             shared: Lot::default(),
             unneeded: Lot { unique: 9, stored: 7 },
             overhead: 993,

@@ -2,12 +2,14 @@
 
 use crate::engine;
 use crate::engine::content;
+use crate::engine::files;
 use crate::engine::observe::Observer;
 use crate::engine::prune::Error;
 use crate::engine::prune::ledger::{Ledger, Standing};
 use crate::engine::prune::roots::{Books, logs_of};
 use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::files::FileSet;
 use crate::repo::format::id::{PackId, PageId};
 use crate::repo::format::page::Page;
 use crate::repo::format::point::{Content, ControlDb};
@@ -60,10 +62,18 @@ impl<'a> Survey<'a> {
             self.tree(log.root)?;
         }
         match &listed.point.body.control_db {
-            ControlDb::Absent { .. } => Ok(()),
-            ControlDb::Inner { inner, .. } => self.content(inner),
-            ControlDb::Zip { zip, .. } => self.content(zip),
+            ControlDb::Absent { .. } => {}
+            ControlDb::Inner { inner, .. } => self.content(inner)?,
+            ControlDb::Zip { zip, .. } => self.content(zip)?,
         }
+        listed.point.body.files.iter().try_for_each(|set| self.files(set))
+    }
+
+    /// Plain files: their listing, and all that it lists. The listing is read each time: two points may have it in common, and each is a root.
+    fn files(&self, set: &FileSet) -> Result<(), engine::Error> {
+        self.content(&set.listing)?;
+        let listed = files::list(self.repository, set)?.files;
+        listed.iter().try_for_each(|file| self.content(&file.content))
     }
 
     fn content(&self, stored: &Content) -> Result<(), engine::Error> {

@@ -12,5 +12,5 @@ mod shares;
 mod survey;
 mod tally;
 
-pub use report::{ControlDbStats, Growth, Kind, LogStats, Lot, MonthStats, PointStats, Savings, Stats};
+pub use report::{Beside, Growth, Kind, LogStats, Lot, MonthStats, PointStats, Savings, Stats};
 pub use survey::stats;

@@ -15,10 +15,12 @@ pub struct Stats {
     pub kinds: Vec<Kind>,
     /// What is saved, step by step.
     pub savings: Savings,
-    /// Each log. What these rows, `control_dbs`, `shared`, `unneeded` and `overhead` store adds up to the packs.
+    /// Each log. What these rows, `control_dbs`, `plain_files`, `shared`, `unneeded` and `overhead` store adds up to the packs.
     pub logs: Vec<LogStats>,
     /// The control databases of each source.
-    pub control_dbs: Vec<ControlDbStats>,
+    pub control_dbs: Vec<Beside>,
+    /// The index files and replication logs of each source.
+    pub plain_files: Vec<Beside>,
     /// What more than one of the rows above need.
     pub shared: Lot,
     /// What no point and no log needs: superseded tails, leftovers, second copies. A prune frees it.
@@ -100,12 +102,12 @@ pub struct LogStats {
     pub own: Lot,
 }
 
-/// The control databases of one source.
+/// What stands beside the logs of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ControlDbStats {
+pub struct Beside {
     /// The source.
     pub source: String,
-    /// How many points have one.
+    /// How many points have it.
     pub points: u64,
     /// Their lengths, as often as there are points.
     pub copies: u64,

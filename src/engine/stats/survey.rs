@@ -2,11 +2,12 @@
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
+use crate::engine::files as files_of;
 use crate::engine::logs;
 use crate::engine::points::{Problem, problem};
 use crate::engine::stats::files;
 use crate::engine::stats::owners::{Owners, Root, Whose};
-use crate::engine::stats::report::{ControlDbStats, LogStats, Lot, PointStats, Stats};
+use crate::engine::stats::report::{Beside, LogStats, Lot, PointStats, Stats};
 use crate::engine::stats::tally::Tally;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
@@ -45,7 +46,9 @@ pub(super) enum Row {
     /// A log.
     Log(LogStats),
     /// The control databases of a source.
-    ControlDb(ControlDbStats),
+    ControlDb(Beside),
+    /// The plain files of a source.
+    PlainFiles(Beside),
 }
 
 /// What the walks have found.
@@ -59,6 +62,7 @@ pub(super) struct Survey<'r> {
     pub(super) problems: Vec<Problem>,
     logs: BTreeMap<LogKey, usize>,
     control_dbs: BTreeMap<String, usize>,
+    plain_files: BTreeMap<String, usize>,
     /// The records that points name, each counted with the first one that does.
     recorded: HashSet<(LogKey, u64)>,
 }
@@ -75,6 +79,7 @@ impl<'r> Survey<'r> {
             problems: journal.unreadable.iter().map(problem).collect(),
             logs: BTreeMap::new(),
             control_dbs: BTreeMap::new(),
+            plain_files: BTreeMap::new(),
             recorded: HashSet::new(),
         }
     }
@@ -107,6 +112,8 @@ impl<'r> Survey<'r> {
         });
         let done = self.control_db(at, body);
         self.bear(done, &format!("control database of point {number}"))?;
+        let done = self.plain_files(at, body);
+        self.bear(done, &format!("plain files of point {number}"))?;
         for (name, context) in &body.contexts {
             for (key, log) in logs_of(&body.source, name, context) {
                 self.point_log(at, &key, log)?;
@@ -127,6 +134,25 @@ impl<'r> Survey<'r> {
             stats.copies = stats.copies.saturating_add(file.length);
         }
         self.owners.file(file, &Root { row, keeper: Whose::One(at), point: Some(at) })
+    }
+
+    fn plain_files(&mut self, at: usize, body: &PointBody) -> Result<(), Error> {
+        if body.files.is_empty() {
+            return Ok(());
+        }
+        let row = self.plain_files_row(&body.source);
+        let root = Root { row, keeper: Whose::One(at), point: Some(at) };
+        for set in &body.files {
+            self.owners.file(&set.listing, &root)?;
+            for file in files_of::list(self.repository, set)?.files {
+                self.owners.file(&file.content, &root)?;
+            }
+        }
+        if let Some(Row::PlainFiles(stats)) = self.rows.get_mut(row) {
+            stats.points += 1;
+            stats.copies = body.files.iter().fold(stats.copies, |sum, set| sum.saturating_add(set.bytes));
+        }
+        Ok(())
     }
 
     fn point_log(&mut self, at: usize, key: &LogKey, log: &PointLog) -> Result<(), Error> {
@@ -222,15 +248,21 @@ impl<'r> Survey<'r> {
         if let Some(row) = self.control_dbs.get(source) {
             return *row;
         }
-        let own = Lot::default();
-        self.rows.push(Row::ControlDb(ControlDbStats {
-            source: source.to_owned(),
-            points: 0,
-            copies: 0,
-            own,
-        }));
+        self.rows.push(Row::ControlDb(beside(source)));
         *self.control_dbs.entry(source.to_owned()).or_insert(self.rows.len() - 1)
     }
+
+    fn plain_files_row(&mut self, source: &str) -> usize {
+        if let Some(row) = self.plain_files.get(source) {
+            return *row;
+        }
+        self.rows.push(Row::PlainFiles(beside(source)));
+        *self.plain_files.entry(source.to_owned()).or_insert(self.rows.len() - 1)
+    }
+}
+
+fn beside(source: &str) -> Beside {
+    Beside { source: source.to_owned(), points: 0, copies: 0, own: Lot::default() }
 }
 
 fn add(stats: &mut LogStats, entry: &SegmentEntry) {
@@ -261,6 +293,7 @@ fn copies(body: &PointBody) -> u64 {
         ControlDb::Inner { inner, .. } => inner.length,
         ControlDb::Zip { zip, .. } => zip.length,
     };
+    let files = body.files.iter().fold(control_db, |sum, set| sum.saturating_add(set.bytes));
     let logs = body.contexts.values().flat_map(|context| [&context.snapshots, &context.events]);
-    logs.fold(control_db, |sum, log| sum.saturating_add(log.bytes))
+    logs.fold(files, |sum, log| sum.saturating_add(log.bytes))
 }

@@ -5,7 +5,7 @@ use crate::engine::points::Problem;
 use crate::engine::stats::growth::growth;
 use crate::engine::stats::months::Months;
 use crate::engine::stats::owners::{Held, Whose};
-use crate::engine::stats::report::{ControlDbStats, Kind, LogStats, Lot, PointStats, Savings, Stats};
+use crate::engine::stats::report::{Beside, Kind, LogStats, Lot, PointStats, Savings, Stats};
 use crate::engine::stats::shares::{self, Share};
 use crate::engine::stats::survey::{Row, Survey};
 use crate::repo::format::act::Deed;
@@ -92,7 +92,7 @@ impl<'r> Tally<'r> {
         let Whose::One(row) = row else { return None };
         self.survey.rows.get_mut(row).map(|row| match row {
             Row::Log(stats) => &mut stats.own,
-            Row::ControlDb(stats) => &mut stats.own,
+            Row::ControlDb(stats) | Row::PlainFiles(stats) => &mut stats.own,
         })
     }
 
@@ -125,9 +125,10 @@ impl<'r> Tally<'r> {
     pub fn finish(mut self, kinds: Vec<Kind>, free: Option<u64>) -> Stats {
         self.made();
         let Survey { rows, points, problems, .. } = self.survey;
-        let (logs, control_dbs) = parted(rows);
+        let Parted { logs, control_dbs, plain_files } = parted(rows);
         let bytes = kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.bytes));
-        let needed = logs.iter().map(|log| log.own).chain(control_dbs.iter().map(|one| one.own));
+        let needed =
+            logs.iter().map(|log| log.own).chain(control_dbs.iter().chain(&plain_files).map(|one| one.own));
         Stats {
             bytes,
             files: kinds.iter().map(|kind| kind.files).sum(),
@@ -135,6 +136,7 @@ impl<'r> Tally<'r> {
             savings: savings(&points, needed.fold(self.shared, together), bytes),
             logs,
             control_dbs,
+            plain_files,
             shared: self.shared,
             unneeded: self.unneeded,
             overhead: self.overhead,
@@ -155,21 +157,30 @@ impl<'r> Tally<'r> {
     }
 }
 
-/// Logs in the order in which people look for them, and control databases.
-fn parted(rows: Vec<Row>) -> (Vec<LogStats>, Vec<ControlDbStats>) {
-    let (mut logs, mut control_dbs) = (Vec::new(), Vec::new());
+/// The rows by what they are.
+#[derive(Default)]
+struct Parted {
+    logs: Vec<LogStats>,
+    control_dbs: Vec<Beside>,
+    plain_files: Vec<Beside>,
+}
+
+/// Logs in the order in which people look for them, and what stands beside them.
+fn parted(rows: Vec<Row>) -> Parted {
+    let mut parted = Parted::default();
     for row in rows {
         match row {
-            Row::Log(stats) => logs.push(stats),
-            Row::ControlDb(stats) => control_dbs.push(stats),
+            Row::Log(stats) => parted.logs.push(stats),
+            Row::ControlDb(stats) => parted.control_dbs.push(stats),
+            Row::PlainFiles(stats) => parted.plain_files.push(stats),
         }
     }
-    logs.sort_by(|one, other| {
+    parted.logs.sort_by(|one, other| {
         let first = one.source.cmp(&other.source).then_with(|| one.context.cmp(&other.context));
         // Snapshots stand before events, as everywhere.
         first.then_with(|| one.incarnation.cmp(&other.incarnation)).then_with(|| other.store.cmp(one.store))
     });
-    (logs, control_dbs)
+    parted
 }
 
 fn together(one: Lot, other: Lot) -> Lot {

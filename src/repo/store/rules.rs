@@ -62,16 +62,19 @@ pub(super) fn point(session: &Session<'_>, body: &PointBody) -> Result<(), Error
             point_log(session, body.complete, &key, log)?;
         }
     }
-    let list = match &body.control_db {
-        ControlDb::Absent { .. } => return Ok(()),
-        ControlDb::Inner { inner, .. } => inner.list,
-        ControlDb::Zip { zip, .. } => zip.list,
+    let database = match &body.control_db {
+        ControlDb::Absent { .. } => None,
+        ControlDb::Inner { inner, .. } => Some(inner.list),
+        ControlDb::Zip { zip, .. } => Some(zip.list),
     };
-    if session.known.is_somewhere(&session.repository.index, list)? {
-        Ok(())
-    } else {
-        Err(session.rule(format!("the control database's list of chunks, {list}, is nowhere")))
+    let database = database.map(|list| ("the control database's", list));
+    let files = body.files.iter().map(|set| ("a file list's", set.listing.list));
+    for (whose, list) in database.into_iter().chain(files) {
+        if !session.known.is_somewhere(&session.repository.index, list)? {
+            return Err(session.rule(format!("{whose} list of chunks, {list}, is nowhere")));
+        }
     }
+    Ok(())
 }
 
 fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog) -> Result<(), Error> {

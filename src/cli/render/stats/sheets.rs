@@ -4,7 +4,7 @@ use crate::cli::args::By;
 use crate::cli::describe::one_line;
 use crate::cli::render::tables::incarnation;
 use crate::cli::render::units::{bytes, count, short_time};
-use crate::engine::stats::{ControlDbStats, LogStats, Lot, Stats};
+use crate::engine::stats::{Beside, LogStats, Lot, Stats};
 use crate::repo::format::moment::Moment;
 
 /// A table.
@@ -137,13 +137,14 @@ fn grouped(stats: &Stats, key: impl Fn(&LogStats) -> [String; 3]) -> Sheet {
     }
     let mut rows: Vec<Vec<Cell>> =
         sums.iter().map(|(key, sum)| key.iter().map(words).chain(sum.cells()).collect()).collect();
-    rows.extend(stats.control_dbs.iter().map(control_db));
+    rows.extend(stats.control_dbs.iter().map(|row| beside(row, "control db")));
+    rows.extend(stats.plain_files.iter().map(|row| beside(row, "other files")));
     rows.extend(rest(stats));
     Sheet { head: GROUPED, rows }
 }
 
-fn control_db(row: &ControlDbStats) -> Vec<Cell> {
-    let mut cells = vec![words(&row.source), Cell::Empty, words("control db")];
+fn beside(row: &Beside, what: &str) -> Vec<Cell> {
+    let mut cells = vec![words(&row.source), Cell::Empty, words(what)];
     cells.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
     cells.extend([Cell::Bytes(row.copies), Cell::Bytes(row.own.unique), Cell::Bytes(row.own.stored)]);
     cells
