@@ -35,6 +35,7 @@ fn point(number: u64, at: i64) -> ListedPoint {
         contexts: BTreeMap::new(),
         left_out: vec![],
         findings: vec![],
+        files: vec![],
     };
     let (kind, repository) = ("segvault.point".to_owned(), String::new());
     let point = Point { kind, version: 1, number, previous: None, repository, body };
