@@ -2,6 +2,7 @@
 //!
 //! Everything in here is pure: bytes in, values out. No I/O, no clock, nothing of the other floors.
 
+pub mod bloom;
 pub mod control_db;
 pub mod event;
 pub mod name;

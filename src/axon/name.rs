@@ -23,6 +23,14 @@ impl Store {
             Self::Events => "events",
         }
     }
+
+    /// The suffixes of the index and of the bloom file of a segment.
+    pub const fn index_suffixes(self) -> [&'static str; 2] {
+        match self {
+            Self::Snapshots => ["sindex", "sbloom"],
+            Self::Events => ["index", "bloom"],
+        }
+    }
 }
 
 impl fmt::Display for Store {
@@ -43,10 +51,19 @@ pub struct SegmentName {
 impl SegmentName {
     /// The name of the data file in `store`: 20 digits, `_` and 5 digits of a version above 0, the store's suffix.
     pub fn file_name(self, store: Store) -> String {
+        format!("{}.{store}", self.stem())
+    }
+
+    /// The names of its index and its bloom file in `store`.
+    pub fn index_names(self, store: Store) -> [String; 2] {
+        store.index_suffixes().map(|suffix| format!("{}.{suffix}", self.stem()))
+    }
+
+    fn stem(self) -> String {
         let number = self.number.get();
         match self.version {
-            0 => format!("{number:020}.{store}"),
-            version => format!("{number:020}_{version:05}.{store}"),
+            0 => format!("{number:020}"),
+            version => format!("{number:020}_{version:05}"),
         }
     }
 }
@@ -172,6 +189,16 @@ mod tests {
         assert_eq!(name(0, 0).file_name(Store::Snapshots), "00000000000000000000.snapshots");
         assert_eq!(name(7, 123_456).file_name(Store::Events), "00000000000000000007_123456.events");
         assert_eq!(name(i64::MAX as u64, 0).file_name(Store::Events), "09223372036854775807.events");
+    }
+
+    #[test]
+    fn index_files_are_named_like_their_segment() {
+        let names = ["00000000000000000805_00001.index", "00000000000000000805_00001.bloom"];
+        assert_eq!(name(805, 1).index_names(Store::Events), names);
+        assert_eq!(name(0, 0).index_names(Store::Snapshots)[1], "00000000000000000000.sbloom");
+        for file in name(805, 1).index_names(Store::Snapshots) {
+            assert_eq!(classify(&file), FileKind::Index { store: Store::Snapshots, name: name(805, 1) });
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::cli::duration;
 use crate::cli::exit::Exit;
+pub use crate::cli::place_args::PlaceArgs;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
+pub use crate::cli::storage_args::StorageArgs;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -88,12 +90,16 @@ pub enum Verb {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Backup {
     /// The directory that holds the contexts, or a server's root with data/ in it
-    #[arg(long, value_name = "DIR", required_unless_present = "server")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["server", "properties"])]
     pub data_dir: Option<PathBuf>,
+    /// Where a stopped server, or a copy of one, has what
+    #[command(flatten)]
+    pub storage: StorageArgs,
     /// The live server that the data belongs to, and how to ask it
     #[command(flatten)]
     pub server: ServerArgs,
-    /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken
+    /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken; or a stopped node's own
+    /// .mv.db
     #[arg(long, value_name = "PATH", required_unless_present_any = ["no_control_db", "server"], conflicts_with = "server")]
     pub control_db: Option<PathBuf>,
     /// Archive no control database; the point says so
@@ -129,6 +135,9 @@ pub struct Backup {
     /// Publish nothing if the history has a gap
     #[arg(long)]
     pub strict: bool,
+    /// Archive index and bloom files, too; a server builds them at its start where they are missing
+    #[arg(long)]
+    pub with_indexes: bool,
 }
 
 /// `points`.
@@ -171,6 +180,9 @@ pub struct Restore {
     /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
     #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
+    /// Where and whose the files are
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// `verify`.

@@ -125,6 +125,14 @@ pub(super) fn source(error: &source::Error) -> Meaning {
         }
         Error::Misnamed { .. } => meaning(Exit::SourceDamaged, "source.misnamed", "move it elsewhere"),
         Error::Vanished { .. } => meaning(Exit::Failed, "source.vanished", "run it again"),
+        Error::Properties { .. } => {
+            meaning(Exit::Usage, "source.properties", "name the directories yourself")
+        }
+        Error::NotStopped { .. } => meaning(
+            Exit::Failed,
+            "control-db.not-stopped",
+            "stop the node first, or have it write a zip (POST /createControlDbBackup)",
+        ),
         Error::Io { source, .. } if is_device_failure(source) => meaning(
             Exit::SourceDamaged,
             "source.unreadable",

@@ -8,6 +8,7 @@ mod duration;
 pub mod exit;
 mod failure;
 mod manual;
+mod place_args;
 mod progress;
 mod render;
 mod repository;
@@ -16,6 +17,7 @@ mod run_demo;
 mod server;
 mod server_args;
 mod signals;
+mod storage_args;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;

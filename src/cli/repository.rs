@@ -38,10 +38,61 @@ pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Fai
 pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
     let options = OpenOptions {
-        index: IndexPlace::File(path.join("index.sqlite")),
+        index: index_place(path),
         keep_waiting: global.wait.map(|wait| keep_waiting(wait, signals.clone())),
     };
     Ok(Repository::open(disk, options)?)
+}
+
+/// Beside the repository; in the user's cache directory where `SQLite` can't rely on the file system (its locks, its maps), or where nothing can
+/// be written.
+fn index_place(path: &Path) -> IndexPlace {
+    let beside = path.join("index.sqlite");
+    if !is_network(path) && can_be_written(path) {
+        return IndexPlace::File(beside);
+    }
+    let cached = cache_directory().and_then(|caches| {
+        let name = blake3::hash(path.canonicalize().ok()?.as_os_str().as_encoded_bytes()).to_hex();
+        std::fs::create_dir_all(&caches).ok()?;
+        Some(IndexPlace::File(caches.join(format!("index-{}.sqlite", name.get(..32)?))))
+    });
+    cached.unwrap_or(IndexPlace::Memory)
+}
+
+/// Where the user's caches are: as XDG has it.
+fn cache_directory() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("segvault"))
+}
+
+fn can_be_written(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// File systems behind a network, by the numbers that the kernel has for them: NFS, SMB (three of them), 9P, AFS, Ceph, Lustre, GPFS, OCFS2, Coda, and
+/// all that run in user space.
+const NETWORK: [u64; 12] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x5346_414f,
+    0x00c3_6400,
+    0x0bd0_0bd0,
+    0x4750_4653,
+    0x7461_636f,
+    0x7375_7245,
+    0x6573_5546,
+];
+
+fn is_network(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|found| {
+        // Some platforms have these numbers signed; 32 bits count.
+        let kind = u64::try_from(i128::from(found.f_type) & 0xffff_ffff).unwrap_or_default();
+        NETWORK.contains(&kind)
+    })
 }
 
 fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {

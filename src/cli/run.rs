@@ -10,6 +10,7 @@ use crate::cli::render::Screen;
 use crate::cli::render::backup::{BackupDocument, Taken};
 use crate::cli::repository;
 use crate::cli::signals::Signals;
+use crate::cli::storage_args;
 use crate::engine;
 use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
@@ -27,7 +28,6 @@ use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
-use crate::source::data_dir::DataDir;
 use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -102,9 +102,9 @@ impl Run<'_> {
 
     /// The live server, if one was named; else the directory.
     fn source(&self, asked: &Backup) -> Result<Box<dyn Source>, Failure> {
-        match (&asked.server.server, &asked.data_dir) {
-            (None, Some(path)) => Ok(Box::new(DataDir::open(source_options(asked, path))?)),
-            _ => Ok(Box::new(self.live(asked)?)),
+        match &asked.server.server {
+            None => Ok(Box::new(storage_args::open(asked, |path| source_options(asked, path))?)),
+            Some(_) => Ok(Box::new(self.live(asked)?)),
         }
     }
 
@@ -119,6 +119,7 @@ impl Run<'_> {
             no_fork: asked.no_fork,
             reread: asked.reread,
             strict: asked.strict,
+            with_indexes: asked.with_indexes,
             dry_run: self.global.dry_run,
             compression: Compression::Fast,
         }
@@ -141,7 +142,7 @@ impl Run<'_> {
 
     fn restore(&self, asked: &Restore) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let plan = restore::plan(&repository, &restore_options(asked))?;
+        let plan = restore::plan(&repository, &restore_options(asked)?)?;
         if self.global.dry_run {
             self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
@@ -204,15 +205,19 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
     }
 }
 
-fn restore_options(asked: &Restore) -> RestoreOptions {
-    RestoreOptions {
+fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
+    Ok(RestoreOptions {
         point: asked.point.clone(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
         control_db: !asked.no_control_db,
         control_db_zip_to: asked.control_db_zip.clone(),
+        with_indexes: asked.place.with_indexes,
+        with_replication_log: asked.place.with_replication_log,
+        layout: asked.place.layout()?,
+        access: asked.place.access(),
         target: asked.target.clone(),
-    }
+    })
 }
 
 /// Leaves only what is of one source.

@@ -16,7 +16,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// Where a path of the server is here (may be repeated); containers and hosts see other roots
-    #[arg(long = "path-map", value_name = "SERVER=LOCAL", requires = "server")]
+    #[arg(long = "path-map", value_name = "SERVER=LOCAL")]
     pub path_map: Vec<String>,
     /// A file that holds the token [or set `SEGVAULT_SERVER_TOKEN`]
     #[arg(long, value_name = "FILE", requires = "server", conflicts_with = "user")]

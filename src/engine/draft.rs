@@ -19,6 +19,7 @@
 //! ```
 
 use crate::engine::error::Error;
+use crate::repo::format::files::FileSet;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::ControlDb;
 use crate::repo::format::point::Finding;
@@ -69,6 +70,7 @@ pub struct DraftWithControlDb {
 pub struct DraftWithSafepoints {
     draft: DraftWithControlDb,
     contexts: BTreeMap<String, PointContext>,
+    files: Vec<FileSet>,
 }
 
 /// Proof that the snapshots of a context were read, and when.
@@ -110,7 +112,7 @@ impl DraftWithControlDb {
     /// The safepoints were read `at`.
     pub fn safepoints(mut self, at: Moment) -> DraftWithSafepoints {
         self.draft.steps.push(StepAt { step: StepKind::Safepoints, context: None, at });
-        DraftWithSafepoints { draft: self, contexts: BTreeMap::new() }
+        DraftWithSafepoints { draft: self, contexts: BTreeMap::new(), files: Vec::new() }
     }
 }
 
@@ -141,6 +143,11 @@ impl DraftWithSafepoints {
         self.contexts.insert(read.context, found);
     }
 
+    /// Plain files that were archived beside stores and control database.
+    pub fn add_files(&mut self, sets: Vec<FileSet>) {
+        self.files.extend(sets);
+    }
+
     /// Versions and heads were looked at again. What was found decides whether the point is complete.
     pub fn complete(
         mut self,
@@ -167,6 +174,7 @@ impl DraftWithSafepoints {
             facts,
             control_db,
             contexts: self.contexts,
+            files: self.files,
             left_out,
             findings,
         };

@@ -5,6 +5,7 @@ pub mod check_server;
 pub mod content;
 pub mod draft;
 pub mod error;
+pub mod files;
 pub mod logs;
 pub mod observe;
 pub mod pieces;

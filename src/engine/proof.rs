@@ -8,6 +8,8 @@ use crate::axon::segment::{Ending, HEADER_LENGTH, Reason, Step, Transaction, Wal
 use crate::axon::time::Times;
 use crate::axon::token::Token;
 use crate::repo::format::id::{ContentHash, Hasher, Naming};
+use crate::repo::format::limits::memory::SPILL_ABOVE;
+use crate::source::segment_bytes::Spill;
 
 /// A place in a segment at which its prefix is asked for (a claim).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +50,8 @@ pub struct Prover {
     first: Token,
     /// Bytes that are not walked yet, from the walker's offset on.
     window: Vec<u8>,
+    /// In place of `window`, while a giant is handed over.
+    spill: Option<Spill>,
     /// As many bytes as the next step needs.
     least: u64,
     prefix: Hasher,
@@ -75,6 +79,7 @@ impl Prover {
             walker: Walker::new(first, length),
             first,
             window: Vec::new(),
+            spill: None,
             least: 0,
             prefix: naming.hasher(),
             whole: None,
@@ -110,6 +115,9 @@ impl Prover {
         if self.ending.is_some() {
             return;
         }
+        if self.least > SPILL_ABOVE as u64 && self.spill(bytes) {
+            return;
+        }
         let mut window = std::mem::take(&mut self.window);
         window.extend_from_slice(bytes);
         if window.len() as u64 >= self.least {
@@ -117,6 +125,28 @@ impl Prover {
             window.drain(..walked);
         }
         self.window = window;
+    }
+
+    /// Takes the next bytes of a giant into a temporary file, and walks when it is whole. False where there can be none: memory has to do.
+    fn spill(&mut self, bytes: &[u8]) -> bool {
+        let Some(mut spill) = self.spill.take().or_else(|| Spill::of(&self.window)) else { return false };
+        if spill.push(bytes).is_err() {
+            self.window = spill.into_vec();
+            return false;
+        }
+        self.window = Vec::new();
+        if spill.length() < self.least {
+            self.spill = Some(spill);
+            return true;
+        }
+        self.window = if let Ok(all) = spill.read() {
+            all.get(self.walk(&all)..).unwrap_or_default().to_vec()
+        } else {
+            let mut all = spill.into_vec();
+            all.drain(..self.walk(&all));
+            all
+        };
+        true
     }
 
     /// Walks as far as the window goes; gives how many bytes were walked.

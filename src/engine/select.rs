@@ -221,6 +221,7 @@ mod tests {
             facts: BTreeMap::new(),
             control_db: ControlDb::Absent { reason: "none".into() },
             contexts: BTreeMap::new(),
+            files: vec![],
             left_out: vec![],
             findings: vec![],
         };

@@ -11,11 +11,15 @@ use crate::axon::segment::Walker;
 use crate::axon::token::Token;
 use crate::engine::error::Error;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::limits::memory::SPILL_ABOVE;
 use crate::repo::store::Repository;
-use crate::source::segment_bytes::SegmentBytes;
+use crate::source::segment_bytes::{SegmentBytes, Spill, Spilled};
 
 /// Bytes that are read at once.
 const WINDOW: usize = 1 << 20;
+
+/// Giants are read in such pieces.
+const SPILL_PIECE: usize = 4 << 20;
 
 /// Where the bytes come from.
 #[derive(Clone, Copy)]
@@ -44,6 +48,10 @@ impl Bytes<'_> {
     }
 }
 
+fn skip_in(begin: u64, offset: u64) -> usize {
+    usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX)
+}
+
 fn read_archived(
     repository: &Repository,
     entry: &SegmentEntry,
@@ -68,6 +76,8 @@ fn read_archived(
 pub struct Window<'a> {
     bytes: Bytes<'a>,
     buffer: Vec<u8>,
+    /// In place of `buffer`, where that would be too long: a giant.
+    spilled: Option<Spilled>,
     /// Offset of the first byte in `buffer`.
     begin: u64,
 }
@@ -75,7 +85,7 @@ pub struct Window<'a> {
 impl<'a> Window<'a> {
     /// A window at the head.
     pub fn new(bytes: Bytes<'a>) -> Self {
-        Self { bytes, buffer: Vec::new(), begin: 0 }
+        Self { bytes, buffer: Vec::new(), spilled: None, begin: 0 }
     }
 
     /// The bytes from `offset` on: at least `least`, unless the end comes first.
@@ -85,12 +95,60 @@ impl<'a> Window<'a> {
         {
             return Ok(usize::try_from(offset).ok().and_then(|at| all.get(at..)).unwrap_or_default());
         }
-        let skip = usize::try_from(offset.saturating_sub(self.begin)).unwrap_or(usize::MAX);
+        let skip = skip_in(self.begin, offset);
+        if self.spills(offset, skip, least)? {
+            return Ok(self
+                .spilled
+                .as_deref()
+                .and_then(|all| all.get(skip_in(self.begin, offset)..))
+                .unwrap_or_default());
+        }
         if self.buffer.len().saturating_sub(skip) < least {
             self.refill(offset, skip, least)?;
             return Ok(&self.buffer);
         }
         Ok(self.buffer.get(skip..).unwrap_or_default())
+    }
+
+    /// Whether the bytes from `offset` on are those of a giant, in a temporary file. Where none can be made, memory has to do.
+    fn spills(&mut self, offset: u64, skip: usize, least: usize) -> Result<bool, Error> {
+        if let Some(all) = &self.spilled {
+            if all.len().saturating_sub(skip) >= least {
+                return Ok(true);
+            }
+            // What is left of it is less than a block's head, or nothing.
+            self.buffer = all.get(skip..).unwrap_or_default().to_vec();
+            (self.spilled, self.begin) = (None, offset);
+            return Ok(false);
+        }
+        if least <= SPILL_ABOVE || self.buffer.len().saturating_sub(skip) >= least {
+            return Ok(false);
+        }
+        let Some(spilled) = self.spill(offset, skip, least)? else { return Ok(false) };
+        self.buffer = Vec::new();
+        (self.spilled, self.begin) = (Some(spilled), offset);
+        Ok(true)
+    }
+
+    /// The bytes from `offset` on, `least` of them if there are so many: those that were read are not read again.
+    fn spill(&self, offset: u64, skip: usize, least: usize) -> Result<Option<Spilled>, Error> {
+        let Ok(mut spill) = Spill::new() else { return Ok(None) };
+        if spill.push(self.buffer.get(skip..).unwrap_or_default()).is_err() {
+            return Ok(None);
+        }
+        let mut piece = vec![0; SPILL_PIECE];
+        while spill.length() < least as u64 {
+            let left = usize::try_from(least as u64 - spill.length()).unwrap_or(SPILL_PIECE);
+            let place = piece.get_mut(..left.min(SPILL_PIECE)).unwrap_or_default();
+            let got = self.bytes.read_at(offset.saturating_add(spill.length()), place)?;
+            if got == 0 {
+                break;
+            }
+            if spill.push(place.get(..got).unwrap_or_default()).is_err() {
+                return Ok(None);
+            }
+        }
+        Ok(spill.read().ok())
     }
 
     /// Moves the window to `offset` and fills it: what was read before is not read again.

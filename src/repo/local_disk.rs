@@ -126,7 +126,7 @@ impl Disk for LocalDisk {
         match tried {
             Ok(()) => Ok(Some(Box::new(LocalGuard { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::Error(error)) => Err(without_locks(error)),
         }
     }
 
@@ -144,6 +144,15 @@ impl Disk for LocalDisk {
         } else {
             self.root.join(path).display().to_string()
         }
+    }
+}
+
+/// Network file systems say that they have no locks in a way of their own.
+fn without_locks(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(Errno::NOLCK.raw_os_error()) {
+        ErrorKind::Unsupported.into()
+    } else {
+        error
     }
 }
 

@@ -4,19 +4,21 @@
 
 use crate::source::Source;
 use crate::source::control_zip;
+use crate::source::copied_db;
 use crate::source::error::Error;
 use crate::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
 use crate::source::properties;
 use crate::source::scan;
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::segment_bytes::{open_mapped, open_plain};
+use crate::source::storage::Storage;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// Where the control database comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlDbFrom {
-    /// A zip, or a directory of zips (the newest that is not too new is taken).
+    /// A zip, or a directory of zips (the newest that is not too new is taken), or the database itself of a stopped node (`.mv.db`).
     Zip(PathBuf),
     /// Nowhere, and why.
     None(String),
@@ -40,6 +42,7 @@ pub struct DataDirOptions {
 enum Taken {
     Given,
     DataInGiven,
+    Named,
 }
 
 /// A data directory.
@@ -48,6 +51,7 @@ pub struct DataDir {
     options: DataDirOptions,
     directory: PathBuf,
     taken: Taken,
+    storage: Storage,
     host: String,
     passed_over: Vec<PathBuf>,
 }
@@ -57,8 +61,37 @@ impl DataDir {
     /// neither holds one, `Ambiguous` if both do.
     pub fn open(options: DataDirOptions) -> Result<Self, Error> {
         let (directory, taken) = contexts_directory(&options.path)?;
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Self { options, directory, taken, host, passed_over: Vec::new() })
+        let storage = Storage::in_one(&directory);
+        Ok(Self { options, directory, taken, storage, host: host(), passed_over: Vec::new() })
+    }
+
+    /// A node whose directories are named, each of them: one that is not there is an error.
+    pub fn open_in(options: DataDirOptions, storage: Storage) -> Result<Self, Error> {
+        let named = storage.events.iter().chain(&storage.snapshots).chain(storage.own.values());
+        if let Some(missing) = named.clone().find(|path| !path.is_dir()) {
+            return Err(Error::NoDirectory { path: missing.clone() });
+        }
+        let directory = storage.events.first().cloned().unwrap_or_else(|| options.path.clone());
+        let opened =
+            Self { options, directory, taken: Taken::Named, storage, host: host(), passed_over: Vec::new() };
+        if scan::contexts_of(&opened.storage)?.contexts.is_empty() {
+            return Err(Error::NoContexts { path: opened.directory });
+        }
+        Ok(opened)
+    }
+
+    /// What is known of a node whose directories were named.
+    fn named_facts(&self) -> BTreeMap<String, String> {
+        let paths = |paths: &[PathBuf]| {
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let mut facts = self.storage.facts.clone();
+        facts.insert("events".to_owned(), paths(&self.storage.events));
+        facts.insert("snapshots".to_owned(), paths(&self.storage.snapshots));
+        for ((context, store), path) in &self.storage.own {
+            facts.insert(format!("{store} of {context}"), path.display().to_string());
+        }
+        facts
     }
 
     /// The same directory as if this machine were called `host`.
@@ -72,10 +105,24 @@ impl DataDir {
         &self.passed_over
     }
 
+    /// Where a running server's pid file would be: where its settings say, in its root, or beside its data or its control database.
+    fn pid_files(&self, database: &Path) -> Vec<PathBuf> {
+        let mut directories = self.storage.pid_files.clone();
+        directories.extend([self.options.path.clone(), self.directory.clone()]);
+        for path in [self.directory.as_path(), database].into_iter().filter_map(Path::parent) {
+            directories.extend([Some(path), path.parent()].into_iter().flatten().map(Path::to_path_buf));
+        }
+        directories.into_iter().map(|directory| directory.join(copied_db::PID_FILE)).collect()
+    }
+
     /// The directory that holds the contexts.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn contexts_directory(given: &Path) -> Result<(PathBuf, Taken), Error> {
@@ -106,6 +153,14 @@ impl Source for DataDir {
             ("taken".to_owned(), self.taken.words().to_owned()),
         ]);
         let mut name = format!("{}:{}", self.host, directory.display());
+        if self.taken == Taken::Named {
+            facts.extend(self.named_facts());
+            if let Some(node) = &self.storage.node {
+                facts.insert("node".to_owned(), node.clone());
+                name.clone_from(node);
+            }
+            return Ok(Identity { name, facts });
+        }
         if let Some((path, properties)) = properties::beside(&directory) {
             facts.insert("properties".to_owned(), path.display().to_string());
             for key in properties::STORAGE {
@@ -120,7 +175,7 @@ impl Source for DataDir {
     }
 
     fn listing(&mut self) -> Result<Listing, Error> {
-        let listing = scan::contexts(&self.directory)?;
+        let listing = scan::contexts_of(&self.storage)?;
         if listing.contexts.is_empty() {
             return Err(Error::NoContexts { path: self.directory.clone() });
         }
@@ -132,6 +187,9 @@ impl Source for DataDir {
             ControlDbFrom::None(reason) => return Ok(ControlDbCapture::Absent { reason: reason.clone() }),
             ControlDbFrom::Zip(given) => given.clone(),
         };
+        if copied_db::is_database(&given) {
+            return copied_db::copy(&given, &self.pid_files(&given));
+        }
         let listing = self.listing()?;
         let chosen = control_zip::choose(&given, &self.directory, &listing, self.options.accept_unordered)?;
         let zip = chosen.candidate.read()?;
@@ -159,6 +217,7 @@ impl Taken {
         match self {
             Self::Given => "the directory given",
             Self::DataInGiven => "data/ in the directory given",
+            Self::Named => "what the settings name",
         }
     }
 }

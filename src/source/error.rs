@@ -51,6 +51,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Settings that can't be used.
+    #[error("{}: {what}", path.display())]
+    Properties {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The database of a node that runs, or was not stopped in order.
+    #[error("{} can't be taken as the control database of a stopped node: {why}", path.display())]
+    NotStopped {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A file was listed and is not there any more.
     #[error("{} vanished", path.display())]
     Vanished {

@@ -1,7 +1,7 @@
 //! What a source shows.
 
 use crate::axon::name::{SegmentName, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Who a source is.
@@ -63,6 +63,34 @@ impl ContextListing {
 pub struct Listing {
     /// The contexts, by name.
     pub contexts: BTreeMap<String, ContextListing>,
+    /// Contexts whose store has another form (DCB): there, and not read.
+    pub dcb: BTreeSet<String>,
+}
+
+/// Files beside the stores that are archived with a point, each set replaced by the next point's: replication logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainFiles {
+    /// What they are: one of the words that a manifest has for it.
+    pub kind: &'static str,
+    /// The context that they belong to, if it is one.
+    pub context: Option<String>,
+    /// The store that they belong to, if it is one.
+    pub store: Option<Store>,
+    /// The replication group that they belong to, if it is one.
+    pub group: Option<String>,
+    /// The name that each is archived under, and where it is.
+    pub files: Vec<(String, PathBuf)>,
+    /// Whether a file may be written while it is read: then what was read of it counts. Else a file that changes is left out, and that is said.
+    pub may_change: bool,
+}
+
+/// How a file that is no segment looks from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its modification time, nanoseconds since 1970.
+    pub modified_ns: i64,
 }
 
 /// A captured control database.
@@ -85,6 +113,13 @@ pub enum ControlDbCapture {
         is_too_new: bool,
         /// Names of zips that lay beside it and were not taken, since they are newer than all data.
         passed_over: Vec<String>,
+    },
+    /// The database of a stopped node.
+    Copied {
+        /// Its name.
+        name: String,
+        /// Its bytes.
+        database: Vec<u8>,
     },
     /// None, and why.
     Absent {

@@ -5,6 +5,7 @@
 //! node's name; [`segment_bytes`] reads the files. [`server`] asks a server, and [`live`] is such a server together with its directory.
 
 mod control_zip;
+mod copied_db;
 pub mod data_dir;
 pub mod error;
 pub mod listing;
@@ -14,13 +15,15 @@ mod properties;
 mod scan;
 pub mod segment_bytes;
 pub mod server;
+pub mod storage;
 
 pub use error::Error;
 
-use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
+use crate::source::listing::{ControlDbCapture, FileFacts, Identity, Listing, PlainFiles, Remark, StoreFile};
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::server::answers::ClaimedHeads;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A node whose history is archived. Nothing is ever written to it.
 pub trait Source {
@@ -42,6 +45,18 @@ pub trait Source {
     /// The heads that it said it had right before the control database was captured: what is archived has to reach them.
     fn claimed_heads(&self) -> ClaimedHeads {
         ClaimedHeads::new()
+    }
+    /// What is to be archived with the point beside stores and control database. Asked after the segments were read.
+    fn plain_files(&mut self) -> Result<Vec<PlainFiles>, Error> {
+        Ok(Vec::new())
+    }
+    /// Looks at a file that is no segment. None if it is not there.
+    fn look_at(&self, path: &Path) -> Result<Option<FileFacts>, Error> {
+        scan::file_facts(path)
+    }
+    /// Opens a file that is no segment.
+    fn open_file(&self, path: &Path) -> Result<Box<dyn SegmentBytes>, Error> {
+        segment_bytes::open_plain(path)
     }
     /// What has become known of it since [`Source::identity`], for the manifest.
     fn facts(&self) -> BTreeMap<String, String> {

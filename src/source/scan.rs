@@ -4,11 +4,13 @@
 //! can't be read, or can't be told apart, is an error and never left out silently.
 
 use crate::axon::name::FileKind;
+use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
 use crate::axon::name::classify;
 use crate::source::error::Error;
-use crate::source::listing::{ContextListing, Listing, StoreFile, StoreListing};
-use std::collections::BTreeMap;
+use crate::source::listing::{ContextListing, FileFacts, Listing, StoreFile, StoreListing};
+use crate::source::storage::Storage;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
@@ -20,9 +22,14 @@ const ATTEMPTS: usize = 3;
 
 /// All contexts in `directory`. Empty if there are none.
 pub(super) fn contexts(directory: &Path) -> Result<Listing, Error> {
+    contexts_of(&Storage::in_one(directory))
+}
+
+/// All contexts of a node. Empty if there are none.
+pub(super) fn contexts_of(storage: &Storage) -> Result<Listing, Error> {
     let mut attempt = 1;
     loop {
-        match contexts_once(directory) {
+        match contexts_once(storage) {
             // A server that compacts removes files at any moment; what is there then is seen by looking again.
             Err(Error::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
             result => return result,
@@ -30,14 +37,77 @@ pub(super) fn contexts(directory: &Path) -> Result<Listing, Error> {
     }
 }
 
-fn contexts_once(directory: &Path) -> Result<Listing, Error> {
-    let mut contexts = BTreeMap::new();
-    for path in subdirectories(directory)? {
-        if let Some(listing) = context(&path)? {
-            contexts.insert(context_name(&path)?, listing);
+fn contexts_once(storage: &Storage) -> Result<Listing, Error> {
+    let mut found = Listing::default();
+    for ((name, store), path) in &storage.own {
+        let listing = context(path)?.unwrap_or_default();
+        add(&mut found, name, &listing, &[*store]);
+    }
+    for (root, stores) in storage.roots() {
+        for path in subdirectories(root)? {
+            let inside = entries(&path)?;
+            if is_dcb(&inside)? {
+                found.dcb.insert(context_name(&path)?);
+            } else if let Some(listing) = sort_out(inside)? {
+                add(&mut found, &context_name(&path)?, &listing, &stores);
+            }
         }
     }
-    Ok(Listing { contexts })
+    found.contexts.retain(|name, context| !found.dcb.contains(name) && !is_empty(context));
+    found.contexts.values_mut().for_each(tell_open);
+    Ok(found)
+}
+
+/// Adds what one directory has of a context. What is in two directories is being moved from one to the other: the one that came first counts.
+fn add(found: &mut Listing, name: &str, listing: &ContextListing, stores: &[Store]) {
+    let context = found.contexts.entry(name.to_owned()).or_default();
+    for store in stores {
+        let (known, more) = (store_mut(context, *store), listing.store(*store));
+        known.in_progress.extend(more.in_progress.iter().cloned());
+        let names: BTreeSet<SegmentName> = known.segments.iter().map(|file| file.name).collect();
+        known.segments.extend(more.segments.iter().filter(|file| !names.contains(&file.name)).cloned());
+        known.segments.sort_by_key(|file| file.name);
+    }
+}
+
+fn is_empty(context: &ContextListing) -> bool {
+    context.snapshots.segments.is_empty() && context.events.segments.is_empty()
+}
+
+/// A server appends to the current version of its newest segment only. Whoever asks a running server knows better; directories alone say no
+/// more.
+fn tell_open(context: &mut ContextListing) {
+    for store in Store::ALL {
+        let segments = &mut store_mut(context, store).segments;
+        let last = segments.len().saturating_sub(1);
+        for (at, file) in segments.iter_mut().enumerate() {
+            file.is_volatile = at == last;
+        }
+    }
+}
+
+/// Whether a directory with these entries, or one in it, is a store of `RocksDB`: a context of the newer kind (DCB).
+fn is_dcb(inside: &[PathBuf]) -> Result<bool, Error> {
+    if is_rocks(inside) {
+        return Ok(true);
+    }
+    if inside.iter().any(|path| matches!(kind(path), FileKind::Data { .. })) {
+        return Ok(false);
+    }
+    for path in inside {
+        if metadata(path)?.is_dir() && entries(path).is_ok_and(|inside| is_rocks(&inside)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_rocks(inside: &[PathBuf]) -> bool {
+    let has = |begin: &[u8]| {
+        let name = |path: &PathBuf| path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(begin));
+        inside.iter().any(name)
+    };
+    has(b"CURRENT") && has(b"MANIFEST-")
 }
 
 /// Whether any directory in `directory` is a context.
@@ -75,9 +145,13 @@ fn context_name(path: &Path) -> Result<String, Error> {
 
 /// What is in one directory; none if it is no context.
 pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
+    sort_out(entries(directory)?)
+}
+
+fn sort_out(inside: Vec<PathBuf>) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
     let mut misnamed = None;
-    for path in entries(directory)? {
+    for path in inside {
         match kind(&path) {
             FileKind::Data { store, name, .. } => {
                 let file = store_file(path, store, name)?;
@@ -116,7 +190,7 @@ fn settle(store: &mut StoreListing) -> Result<(), Error> {
     Ok(())
 }
 
-fn store_file(path: PathBuf, store: Store, name: crate::axon::name::SegmentName) -> Result<StoreFile, Error> {
+fn store_file(path: PathBuf, store: Store, name: SegmentName) -> Result<StoreFile, Error> {
     let metadata = metadata(&path)?;
     if !metadata.is_file() {
         return Err(Error::Io { path, source: io::Error::other("it is not a regular file") });
@@ -128,6 +202,16 @@ fn store_file(path: PathBuf, store: Store, name: crate::axon::name::SegmentName)
 /// Modification time, nanoseconds since 1970; at the ends of what 64 bits hold for times beyond them.
 pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
+/// How a file looks; none if it is not there, or is no file.
+pub(super) fn file_facts(path: &Path) -> Result<Option<FileFacts>, Error> {
+    match metadata(path) {
+        Err(Error::Vanished { .. }) => Ok(None),
+        Err(error) => Err(error),
+        Ok(found) if !found.is_file() => Ok(None),
+        Ok(found) => Ok(Some(FileFacts { length: found.len(), modified_ns: modified_ns(&found) })),
+    }
 }
 
 fn store_mut(listing: &mut ContextListing, store: Store) -> &mut StoreListing {

@@ -1,6 +1,6 @@
 //! The bytes of a segment: through a map where it is sealed, by plain reads where it may still be written.
 //!
-//! The one file with `unsafe` in it. A map is made in one place, `open_mapped`: whoever turns a SIGBUS (a file that shrinks, a disk
+//! The one file with `unsafe` in it. A map of somebody's file is made in one place, `open_mapped`: whoever turns a SIGBUS (a file that shrinks, a disk
 //! that fails under the map) into a message has to know of that place only. Plain reads return such a failure as an error.
 
 #![expect(
@@ -60,6 +60,70 @@ pub(super) fn open_mapped(path: &Path) -> Result<Box<dyn SegmentBytes>, Error> {
             Ok(Box::new(Mapped { map }))
         }
         Err(_) => Ok(Box::new(plain)),
+    }
+}
+
+/// Bytes that are too many for memory: in a file without a name, which nobody else can open.
+#[derive(Debug)]
+pub struct Spill {
+    file: File,
+    length: u64,
+}
+
+impl Spill {
+    /// An empty one, in the system's directory for temporary files.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { file: tempfile::tempfile()?, length: 0 })
+    }
+
+    /// One that begins with these bytes; none where there can be none.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let mut spill = Self::new().ok()?;
+        spill.push(bytes).ok()?;
+        Some(spill)
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// All of them.
+    pub fn read(&self) -> io::Result<Spilled> {
+        self.file.set_len(self.length)?;
+        // SAFETY: the file has no name and this value has its only descriptor: nobody else can write to it or cut it, and nothing is pushed
+        // any more once it is read.
+        let map = unsafe { Mmap::map(&self.file) }?;
+        let _ = map.advise(Advice::Sequential);
+        Ok(Spilled(map))
+    }
+
+    /// All of them, in memory after all. What can't be read again is left out.
+    pub fn into_vec(self) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
+        if self.file.read_exact_at(&mut bytes, 0).is_err() {
+            bytes.clear();
+        }
+        bytes
+    }
+}
+
+/// Spilled bytes, to be read.
+#[derive(Debug)]
+pub struct Spilled(Mmap);
+
+impl std::ops::Deref for Spilled {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
     }
 }
 

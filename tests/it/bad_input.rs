@@ -675,7 +675,7 @@ mod a_repository_that_can_not_be_written {
     #[test]
     fn since_its_file_system_is_read_only_is_read_all_the_same() {
         let room = Room::empty();
-        let Some(mounted) = super::mounted::Mounted::at(&room.repository(), "16m") else { return };
+        let Some(mounted) = crate::support::mounts::Mounted::at(&room.repository(), "16m") else { return };
         room.ends(0, "init");
         let root = room.server(SERVER);
         room.ends(0, &backup(&root));
@@ -692,41 +692,9 @@ mod a_repository_that_can_not_be_written {
     }
 }
 
-/// A file system of its own, small, where the tests may mount one.
-mod mounted {
-    use super::*;
-
-    pub struct Mounted(PathBuf);
-
-    impl Mounted {
-        /// None, with a message, where nothing can be mounted.
-        pub fn at(path: &Path, size: &str) -> Option<Self> {
-            fs::create_dir(path).unwrap();
-            let mut mount = Command::new("mount");
-            mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "segvault-test"]).arg(path);
-            if mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-                return Some(Self(path.to_path_buf()));
-            }
-            println!("skipped: no file system can be mounted here");
-            None
-        }
-
-        pub fn remount(&self, how: &str) {
-            let mount = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
-            assert!(mount.unwrap().success());
-        }
-    }
-
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg(&self.0).status();
-        }
-    }
-}
-
 mod a_full_disk {
-    use super::mounted::Mounted;
     use super::*;
+    use crate::support::mounts::Mounted;
 
     /// Takes all that is free but about `left` bytes.
     fn fill(path: &Path, left: usize) {

@@ -26,17 +26,18 @@ use segvault::repo::format::record::{LogKey, LogState, Record};
 use segvault::repo::format::time_map;
 use segvault::repo::format::time_map::TimeMapBuilder;
 use segvault::repo::format::wire::Field;
-use segvault::repo::format::{act, config, json, point};
+use segvault::repo::format::{act, config, files, json, point};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const DOCUMENT: &str = include_str!("../../FORMAT.md");
 const LIMITS: &str = include_str!("../../src/repo/format/limits.rs");
-const JSON_SOURCES: [&str; 3] = [
+const JSON_SOURCES: [&str; 4] = [
     include_str!("../../src/repo/format/config.rs"),
     include_str!("../../src/repo/format/point.rs"),
     include_str!("../../src/repo/format/act.rs"),
+    include_str!("../../src/repo/format/files.rs"),
 ];
 
 /// A table of the document, with the heading that it stands under.
@@ -114,6 +115,7 @@ fn the_magic_numbers_and_versions_are_those_of_the_source() {
         ("segvault.json", config::TYPE.to_owned(), config::VERSION.to_string()),
         ("point", point::TYPE.to_owned(), point::VERSION.to_string()),
         ("act", act::TYPE.to_owned(), act::VERSION.to_string()),
+        ("list of files", files::TYPE.to_owned(), files::VERSION.to_string()),
     ];
     let stated: Vec<_> = table("Magic numbers")
         .rows
@@ -160,7 +162,8 @@ fn entry_byte(entry: SegmentEntry, name: &str) -> u8 {
 #[test]
 fn the_codes_are_those_that_are_written() {
     let kinds = PackKind::ALL.map(PackKind::number);
-    assert_eq!(codes("Pack kinds"), [(kinds[0], "sealed"), (kinds[1], "tail"), (kinds[2], "control db")]);
+    let words = ["sealed", "tail", "control db", "files"];
+    assert_eq!(codes("Pack kinds"), kinds.into_iter().zip(words).collect::<Vec<_>>());
     let (raw, zstd) = (CodecId::Raw.number(), CodecId::Zstd.number());
     assert_eq!(codes("Codecs")[..2], [(raw, "raw"), (zstd, "zstd")]);
     assert_eq!(codes("Codecs")[2..], [(CodecId::Columns.number(), "columns"), (3, "reserved")]);
@@ -368,6 +371,7 @@ fn written(bytes: &[u8], kind: &str) -> Result<Vec<u8>, Damage> {
     match kind {
         "segvault.json" => Config::decode(bytes).map(|config| config.encode()),
         "point" => Point::decode(bytes)?.encode(),
+        "files" => files::FileList::decode(bytes)?.encode(),
         _ => Act::decode(bytes)?.encode(),
     }
 }
@@ -375,7 +379,11 @@ fn written(bytes: &[u8], kind: &str) -> Result<Vec<u8>, Damage> {
 fn json_examples() -> Vec<(&'static str, &'static str)> {
     let acts =
         (1..=11).map(|number| ("act", fenced(Box::leak(format!("json act {number}").into_boxed_str()))));
-    let first = [("segvault.json", fenced("json segvault.json")), ("point", fenced("json point"))];
+    let first = ["segvault.json", "point", "files"].map(|kind| match kind {
+        "segvault.json" => (kind, fenced("json segvault.json")),
+        "point" => (kind, fenced("json point")),
+        _ => (kind, fenced("json files")),
+    });
     first.into_iter().chain(acts).collect()
 }
 

@@ -6,7 +6,7 @@ use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time, span};
 use crate::engine::restore::{
-    ControlDbPlan, Plan, Restored, RestoredControlDb, RestoredStore, StorePlan, TokenRange,
+    ControlDbPlan, PlainPlan, Plan, Restored, RestoredControlDb, RestoredStore, StorePlan, TokenRange,
 };
 use crate::repo::format::moment::Moment;
 use comfy_table::Table;
@@ -17,6 +17,7 @@ pub(in crate::cli) fn planned(plan: &Plan) -> String {
     text.line(&plan_headline(plan));
     text.lines(&lines(&planned_stores(plan)));
     text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
+    text.lines(&plain_files(&plan.plain_files));
     let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
     let (files, length) = (plural(plan.files, "file"), bytes(plan.length));
     text.line(&format!("{files}, {length} long, {} on disk; {free} free there", bytes(plan.bytes)));
@@ -63,6 +64,17 @@ fn ranges(missing: &[TokenRange]) -> String {
     missing.iter().map(|range| format!("{}..{}", range.first, range.last)).collect::<Vec<_>>().join(", ")
 }
 
+/// A line for each set.
+fn plain_files(sets: &[PlainPlan]) -> String {
+    let words = |set: &PlainPlan| {
+        let of = [set.store.as_deref(), set.context.as_deref(), set.group.as_deref()];
+        let of: Vec<&str> = of.into_iter().flatten().collect();
+        let (files, length) = (plural(set.files, "file"), bytes(set.length));
+        one_line(&format!("{} of {}: {files}, {length}", set.kind, of.join(" of "))) + "\n"
+    };
+    sets.iter().map(words).collect()
+}
+
 fn planned_control_db(plan: &ControlDbPlan) -> String {
     match plan {
         ControlDbPlan::Absent { reason } => format!("the point has none ({})", one_line(reason)),
@@ -83,6 +95,7 @@ pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
     text.line(&headline(done, took));
     text.lines(&lines(&restored_stores(done)));
     text.line(&format!("control database: {}", restored_control_db(done.control_db.as_ref())));
+    text.lines(&plain_files(&done.plain_files));
     let (files, length) = (plural(done.files, "file"), bytes(done.length));
     text.line(&format!("{files}, {length} long, {} written", bytes(done.bytes)));
     text.line(&proof(done));

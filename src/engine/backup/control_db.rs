@@ -37,6 +37,13 @@ pub fn archive(sink: &mut Sink<'_>, captured: ControlDbCapture) -> Result<Archiv
             report: ControlDbReport::Absent { reason },
             findings: Vec::new(),
         }),
+        ControlDbCapture::Copied { name, database } => {
+            let inner = put_content(sink, &database)?;
+            let report =
+                ControlDbReport::Archived { name: name.clone(), bytes: database.len() as u64, rebuilt: true };
+            let manifest = (ControlDb::Inner { entry: name, inner, zip: None }, Order::Copied, false);
+            Ok(ArchivedControlDb { manifest, report, findings: Vec::new() })
+        }
         ControlDbCapture::Observed { name, zip } => store(sink, name, &zip, (Order::Observed, false)),
         ControlDbCapture::Claimed { name, zip, is_too_new, passed_over } => {
             let remark = passed_over_finding(&name, &passed_over);
@@ -96,12 +103,20 @@ fn describe(sink: &mut Sink<'_>, name: String, zip: &[u8], apart: TakenApart) ->
 
 /// Stores a file in aligned chunks: what did not change since the last backup is there already, what is new shares blocks.
 fn put_content(sink: &mut Sink<'_>, bytes: &[u8]) -> Result<Content, Error> {
-    let chunks: Vec<Vec<u8>> = bytes.chunks(CONTROL_DB_CHUNK).map(<[u8]>::to_vec).collect();
-    let lengths: Vec<u32> =
-        chunks.iter().map(|chunk| u32::try_from(chunk.len()).unwrap_or(u32::MAX)).collect();
-    let ids = sink.put_together(PackKind::ControlDb, chunks)?;
-    let extents: Vec<Extent> =
-        ids.into_iter().zip(lengths).map(|(chunk, length)| Extent { chunk, length }).collect();
+    let extents = put_chunks(sink, (PackKind::ControlDb, CONTROL_DB_CHUNK), bytes)?;
     let list = sink.put(PackKind::ControlDb, encode_extents(&extents))?;
     Ok(Content { length: bytes.len() as u64, blake3: sink.naming().content(bytes), list })
+}
+
+/// Stores bytes in chunks of one length, which share blocks.
+pub fn put_chunks(
+    sink: &mut Sink<'_>,
+    (kind, length): (PackKind, usize),
+    bytes: &[u8],
+) -> Result<Vec<Extent>, Error> {
+    let chunks: Vec<Vec<u8>> = bytes.chunks(length).map(<[u8]>::to_vec).collect();
+    let lengths: Vec<u32> =
+        chunks.iter().map(|chunk| u32::try_from(chunk.len()).unwrap_or(u32::MAX)).collect();
+    let ids = sink.put_together(kind, chunks)?;
+    Ok(ids.into_iter().zip(lengths).map(|(chunk, length)| Extent { chunk, length }).collect())
 }

@@ -12,6 +12,7 @@ pub mod chain;
 pub mod context;
 pub mod control_db;
 pub mod error;
+pub mod files;
 pub mod flawed;
 pub mod judge;
 pub mod live;
@@ -54,6 +55,8 @@ pub struct BackupOptions {
     pub reread: bool,
     /// Publish nothing if there is a gap.
     pub strict: bool,
+    /// Archive index and bloom files, too.
+    pub with_indexes: bool,
     /// Store nothing: only say what would be stored.
     pub dry_run: bool,
     /// How hard to compress.
@@ -73,6 +76,7 @@ impl BackupOptions {
             no_fork: false,
             reread: false,
             strict: false,
+            with_indexes: false,
             dry_run: false,
             compression: Compression::Fast,
         }

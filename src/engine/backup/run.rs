@@ -10,6 +10,7 @@ use crate::engine::backup::context::SeenContext;
 use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
+use crate::engine::backup::files;
 use crate::engine::backup::live;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
@@ -137,9 +138,12 @@ impl<'a> Attempt<'a, '_> {
         let mut read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
         let placed = self.place_all(&mut sink, &belonging, &mut draft, &mut read)?;
         live::refuse_behind(&*self.source, &placed)?;
+        let left_behind = self.plain_files(&mut sink, &mut draft, &listing, &belonging)?;
         let furthest = furthest(heads, all_seen(&read).into_iter());
         let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest)?;
-        let findings = [unread, unsettled.as_deref().map(unsettled_finding).into_iter().collect()].concat();
+        let unsettled = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
+        let skipped = selection::skipped(&everything, self.options);
+        let findings = [skipped, unread, unsettled, left_behind].concat();
         let proofs = read.into_iter().map(|(proof, _)| proof).collect();
         draft.know(self.source.facts());
         let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
@@ -238,6 +242,23 @@ impl<'a> Attempt<'a, '_> {
             placed.push(one);
         }
         Ok(placed)
+    }
+
+    /// Archives what is wanted beside stores and control database; what could not be had of it is said.
+    fn plain_files(
+        &mut self,
+        sink: &mut Sink<'_>,
+        draft: &mut DraftWithSafepoints,
+        listing: &Listing,
+        belonging: &Belonging<'_>,
+    ) -> Result<Vec<Finding>, Error> {
+        let mut wanted = if self.options.with_indexes { files::indexes(listing) } else { Vec::new() };
+        wanted.extend(self.source.plain_files()?);
+        let known = Some(&belonging.known).filter(|_| !self.options.reread);
+        let (source, observer, name) = (&*self.source, self.observer, belonging.name);
+        let (sets, findings) = files::Archiver { sink, source, observer, known, name }.archive(&wanted)?;
+        draft.add_files(sets);
+        Ok(findings)
     }
 
     /// Step 6: versions and heads again. What changed, if something did.

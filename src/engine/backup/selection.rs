@@ -15,21 +15,41 @@ use std::collections::BTreeSet;
 
 /// The contexts that are there and not wanted. A wanted one that is not there is an error.
 pub fn left_out(listing: &Listing, options: &BackupOptions) -> Result<Vec<String>, Error> {
-    let present = || listing.contexts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let all = || listing.contexts.keys().chain(&listing.dcb);
+    let present = || all().map(String::as_str).collect::<Vec<_>>().join(", ");
     for name in options.contexts.iter().chain(&options.excluded) {
-        if !listing.contexts.contains_key(name) {
+        if !listing.contexts.contains_key(name) && !listing.dcb.contains(name) {
             let (name, present) = (name.clone(), present());
             return Err(Error::Backup(backup::Error::NoSuchContext { name, present }));
         }
     }
-    let is_wanted = |name: &String| {
-        (options.contexts.is_empty() || options.contexts.contains(name)) && !options.excluded.contains(name)
-    };
-    let left_out: Vec<String> = listing.contexts.keys().filter(|name| !is_wanted(name)).cloned().collect();
-    if left_out.len() == listing.contexts.len() {
+    if !listing.contexts.keys().any(|name| is_wanted(name, options)) {
         return Err(Error::Backup(backup::Error::NothingLeft));
     }
-    Ok(left_out)
+    Ok(all().filter(|name| !is_wanted(name, options)).cloned().collect())
+}
+
+fn is_wanted(name: &String, options: &BackupOptions) -> bool {
+    (options.contexts.is_empty() || options.contexts.contains(name)) && !options.excluded.contains(name)
+}
+
+/// Contexts that are wanted, and that this program can't archive.
+pub fn skipped(listing: &Listing, options: &BackupOptions) -> Vec<Finding> {
+    let wanted = listing.dcb.iter().filter(|name| is_wanted(name, options));
+    wanted.map(|name| Finding {
+        weight: Weight::Warning,
+        what: "dcb".to_owned(),
+        context: Some(name.clone()),
+        store: None,
+        file: None,
+        offset: None,
+        first: None,
+        last: None,
+        text: format!(
+            "{name} is a DCB context: it is not archived; have the server back it up (POST /v2/backup), and leave it out here with \
+             --exclude-context {name}"
+        ),
+    }).collect()
 }
 
 /// A listing without what is left out.

@@ -7,10 +7,11 @@ use crate::engine::proof::Proven;
 use crate::engine::restore::check::Written;
 use crate::engine::restore::control_db::{Handout, StagedZip};
 use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::plain::PlainHandout;
 use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
 use crate::engine::restore::report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
-use crate::engine::restore::staging::{DATA, NewFile, Staging};
+use crate::engine::restore::staging::{NewFile, Staging};
 use crate::engine::restore::target;
 use crate::repo;
 use crate::repo::format::moment::Moment;
@@ -30,7 +31,7 @@ pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Re
         return Err(no_space(&plan).into());
     }
     observer.event(&Event::Phase { name: "restore", total: Some(plan.bytes.saturating_mul(2)) });
-    let staging = Staging::create(proven)?;
+    let staging = Staging::create(proven, plan.access)?;
     Run { repository, observer, plan: &plan, staging, remarks: Remarks::default() }
         .run()
         .map_err(|error| with_figures(error, &plan))
@@ -63,6 +64,7 @@ impl Run<'_> {
         for context in &self.plan.contexts {
             contexts.push(self.context(context)?);
         }
+        self.plain_files()?;
         let (control_db, zip) = self.control_db()?;
         if self.observer.interrupted() {
             return Err(Error::Interrupted);
@@ -89,13 +91,24 @@ impl Run<'_> {
     }
 
     fn context(&mut self, plan: &ContextPlan) -> Result<RestoredContext, Error> {
-        self.staging.make_directory(&format!("{DATA}/{}", plan.context))?;
+        for store in plan.stores() {
+            self.staging.make_directories(&store.directory)?;
+        }
         Ok(RestoredContext {
             context: plan.context.clone(),
             incarnation: plan.incarnation,
             snapshots: self.store(&plan.snapshots)?,
             events: self.store(&plan.events)?,
         })
+    }
+
+    fn plain_files(&mut self) -> Result<(), Error> {
+        for plan in &self.plan.plain_files {
+            self.staging.make_directories(&plan.directory)?;
+            let (repository, observer, staging) = (self.repository, self.observer, &self.staging);
+            PlainHandout { repository, observer, staging }.write(plan)?;
+        }
+        Ok(())
     }
 
     fn store(&self, plan: &StorePlan) -> Result<RestoredStore, Error> {
@@ -166,6 +179,7 @@ impl Run<'_> {
             zip_is_original: true,
         };
         if let Some(path) = plan.path() {
+            self.staging.make_directories(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
             self.observer.event(&Event::File { name: path });
             restored.length = handout.database(database, &self.staging, path)?;
         }
@@ -247,6 +261,7 @@ fn report(
         at: plan.at,
         target: plan.target.clone(),
         contexts,
+        plain_files: plan.plain_files.clone(),
         files: plan.files,
         length: plan.length,
         bytes: segments.map(|segment| segment.stored).sum::<u64>()

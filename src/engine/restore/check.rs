@@ -79,6 +79,17 @@ impl Written<'_> {
         if hasher.content() == expected { Ok(()) } else { Err(self.differs("its hash is another")) }
     }
 
+    /// Proves that the file is `stored` bytes with this hash, and zeros up to `length`.
+    pub fn check_padded(mut self, stored: u64, length: u64, expected: ContentHash) -> Result<(), Error> {
+        self.check_length(length)?;
+        let mut hasher = self.naming.hasher();
+        self.hand_on(stored, &mut |bytes| hasher.update(bytes))?;
+        if hasher.content() != expected {
+            return Err(self.differs("its hash is another"));
+        }
+        self.check_zeros(stored, length)
+    }
+
     /// Proves a segment: prefix, tokens, end, zeros to its length. Gives what its prefix turned out to be.
     pub fn check_segment(mut self, plan: &SegmentPlan) -> Result<Proven, Error> {
         self.check_length(plan.length)?;
@@ -91,7 +102,8 @@ impl Written<'_> {
         if !as_found {
             prover.feed(&behind);
         }
-        self.check_zeros(plan)?;
+        let end = if plan.end == PlannedEnd::Rolled { 4 } else { 0 };
+        self.check_zeros(plan.stored + end, plan.length)?;
         let found = prover.finish();
         if found.whole.unwrap_or(found.content) != plan.blake3 && !self.is_as_written(plan)? {
             return Err(self.differs("the hash of its bytes is another"));
@@ -119,9 +131,8 @@ impl Written<'_> {
     }
 
     /// Behind the end there is nothing but zeros. Holes are skipped, where the file system tells them.
-    fn check_zeros(&mut self, plan: &SegmentPlan) -> Result<(), Error> {
-        let mut from = plan.stored + if plan.end == PlannedEnd::Rolled { 4 } else { 0 };
-        while let Some((begin, length)) = self.next_data(from, plan.length) {
+    fn check_zeros(&mut self, mut from: u64, end: u64) -> Result<(), Error> {
+        while let Some((begin, length)) = self.next_data(from, end) {
             self.file.seek(SeekFrom::Start(begin)).map_err(at(self.path))?;
             let mut is_zero = true;
             self.hand_on(length, &mut |bytes| is_zero &= bytes.iter().all(|byte| *byte == 0))?;
@@ -192,6 +203,7 @@ mod tests {
 
     fn plan(stored: &[u8]) -> SegmentPlan {
         SegmentPlan {
+            is_sealed: true,
             path: "data/default/x".into(),
             number: 0,
             version: 0,

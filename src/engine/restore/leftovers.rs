@@ -3,17 +3,18 @@
 //! A restore at work holds an advisory lock on its directory. Only a directory whose lock can be had is a left-over; where locks don't work,
 //! none is one.
 
-use crate::engine::restore::staging::DATA;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What every such directory has in its name.
+/// The name of such a directory that lies in the target itself.
+pub const INSIDE: &str = ".segvault-restore";
+/// What every other has in its name.
 const MARK: &str = ".segvault-restore-";
 /// So many letters and digits follow.
 const RANDOM: usize = 6;
 
-/// What the names of directories begin with that prepare the target `name`; without one, those that lie in the target itself.
+/// What the names of directories begin with that prepare the target `name`; without one, targets of very long names.
 pub fn prefix(name: Option<&OsStr>) -> OsString {
     let mut prefix = OsString::new();
     if let Some(name) = name {
@@ -43,10 +44,22 @@ pub fn remove(parent: &Path, prefix: &OsStr) {
     }
 }
 
-/// Whether that is a left-over inside a target which is the root of a file system.
+/// Whether that is a left-over inside a target.
 pub fn is_one_inside(path: &Path) -> bool {
-    let is_ours = path.file_name().is_some_and(|name| has_prefix(name, &prefix(None)));
-    is_ours && lock_of_left_over(path).is_some()
+    path.file_name() == Some(OsStr::new(INSIDE)) && is_directory(path) && lock(path).is_some()
+}
+
+/// Removes a left-over inside a target.
+pub fn remove_inside(path: &Path) {
+    if is_directory(path)
+        && let Some(_lock) = lock(path)
+    {
+        let _ = std::fs::remove_dir_all(path);
+    }
+}
+
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 fn has_prefix(name: &OsStr, prefix: &OsStr) -> bool {
@@ -56,9 +69,8 @@ fn has_prefix(name: &OsStr, prefix: &OsStr) -> bool {
 
 /// One that has just been made has nothing in it, and may not be locked yet: it is left alone.
 fn lock_of_left_over(path: &Path) -> Option<File> {
-    let data: PathBuf = path.join(DATA);
-    let is_directory = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
-    if is_directory(path) && is_directory(&data) { lock(path) } else { None }
+    let has_content = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    if is_directory(path) && has_content { lock(path) } else { None }
 }
 
 #[cfg(test)]
@@ -78,7 +90,7 @@ mod tests {
             "t",
         ];
         for name in names {
-            fs::create_dir_all(at(name).join(DATA).join("default")).unwrap();
+            fs::create_dir_all(at(name).join("data/default")).unwrap();
         }
         fs::create_dir(at(".t.segvault-restore-bbbbbb")).unwrap();
         let held = lock(&at(names[1]));

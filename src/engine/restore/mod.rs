@@ -4,12 +4,15 @@
 //! checked; makes them durable; reads them again from the disk and proves the history in them; and only then gives them the target's name, in
 //! one step. On any error, and on an interrupt, nothing stands under that name.
 
+mod access;
 mod apply;
 mod check;
 mod control_db;
 pub mod error;
+mod layout;
 mod leftovers;
 mod names;
+mod plain;
 mod plan;
 mod planning;
 pub(super) mod remarks;
@@ -17,9 +20,12 @@ mod report;
 mod staging;
 mod target;
 
+pub use access::Access;
 pub use apply::apply;
 pub use control_db::recipe;
 pub use error::Error;
+pub use layout::Layout;
+pub use plain::PlainPlan;
 pub use plan::{
     ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
 };

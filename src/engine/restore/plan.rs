@@ -1,6 +1,9 @@
 //! What a restore is going to do, before it does anything: files, lengths, losses, space. The same for a dry run.
 
 use crate::axon::name::{SegmentName, Store};
+use crate::engine::restore::access::Access;
+use crate::engine::restore::layout::Layout;
+use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::target::{self, Target};
 use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::Extent;
@@ -26,6 +29,14 @@ pub struct RestoreOptions {
     pub control_db: bool,
     /// Where to write the zip that the server made of it, too: a new file, or a directory for a file of the zip's own name.
     pub control_db_zip_to: Option<PathBuf>,
+    /// Whether index files are handed out, where all of a store are there.
+    pub with_indexes: bool,
+    /// Whether replication logs are handed out.
+    pub with_replication_log: bool,
+    /// Where things go below the target.
+    pub layout: Layout,
+    /// Owner and modes of what is made.
+    pub access: Access,
     /// A directory that is empty or not there.
     pub target: PathBuf,
 }
@@ -39,6 +50,10 @@ impl RestoreOptions {
             contexts: Vec::new(),
             control_db: true,
             control_db_zip_to: None,
+            with_indexes: false,
+            with_replication_log: false,
+            layout: Layout::default(),
+            access: Access::default(),
             target,
         }
     }
@@ -63,6 +78,8 @@ pub struct Plan {
     pub contexts: Vec<ContextPlan>,
     /// The control database.
     pub control_db: ControlDbPlan,
+    /// Index files and replication logs, as far as they are asked for.
+    pub plain_files: Vec<PlainPlan>,
     /// How many files.
     pub files: u64,
     /// Their lengths together, holes of zeros included.
@@ -75,6 +92,9 @@ pub struct Plan {
     pub warnings: Vec<Finding>,
     /// What is worth knowing.
     pub notes: Vec<Finding>,
+    /// Owner and modes of what is made.
+    #[serde(skip)]
+    pub(super) access: Access,
     /// The target, proven.
     #[serde(skip)]
     pub(super) proven: Target,
@@ -152,6 +172,8 @@ pub struct StorePlan {
     /// Which.
     #[serde(serialize_with = "as_text")]
     pub store: Store,
+    /// Its directory, below the target.
+    pub directory: String,
     /// The first token; none if it is empty.
     pub first: Option<u64>,
     /// The last token; none if it is empty.
@@ -193,6 +215,9 @@ pub struct SegmentPlan {
     /// The name, as the program has it.
     #[serde(skip)]
     pub(super) name: SegmentName,
+    /// Whether all of a sealed segment is handed out.
+    #[serde(skip)]
+    pub(super) is_sealed: bool,
     /// Bytes that come from the archive: the prefix, or all stored bytes if it is damaged.
     #[serde(skip)]
     pub(super) stored: u64,
@@ -236,6 +261,11 @@ impl Plan {
             files += 1;
             length = length.saturating_add(segment.length);
             bytes = bytes.saturating_add(on_disk(segment.stored));
+        }
+        for plain in &self.plain_files {
+            files += plain.files;
+            length = length.saturating_add(plain.length);
+            bytes = plain.stored().map(on_disk).fold(bytes, u64::saturating_add);
         }
         let of_database = self.bytes_of_database();
         self.files = files + u64::from(self.control_db.path().is_some());

@@ -1,17 +1,18 @@
 //! Makes a plan of a point: chooses the segments that count, resolves claims, proves names, tokens and heads, and says what is less than whole.
 
-use crate::axon::name::{SegmentName, Store};
+use crate::axon::name::Store;
 use crate::axon::segment::{END_LENGTH, HEADER_LENGTH};
 use crate::axon::token::Token;
 use crate::engine::error::Error;
 use crate::engine::pieces::{self, Piece};
 use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
+use crate::engine::restore::plain::Chooser;
 use crate::engine::restore::plan::{
     ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
 };
 use crate::engine::restore::remarks::{self, Place, Remarks};
-use crate::engine::restore::staging::DATA;
 use crate::engine::restore::target;
 use crate::engine::select;
 use crate::engine::span::{self, Break, BreakKind, Span, Standing};
@@ -31,16 +32,20 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
     let wanted = wanted_contexts(body, &options.contexts)?;
     let mut remarks = remarks::of_point(listed, &wanted);
     let control_db = control_db(body, options, &mut remarks)?;
-    check_names(&wanted, &control_db)?;
+    check_names(&wanted, &control_db, &options.layout)?;
     let contexts = wanted
         .iter()
         .map(|(name, context)| {
-            Planner { repository, listed, context: name, remarks: &mut remarks }.context(context)
+            let layout = &options.layout;
+            Planner { repository, listed, context: name, layout, remarks: &mut remarks }.context(context)
         })
         .collect::<Result<Vec<_>, Error>>()?;
     if contexts.is_empty() && matches!(control_db, ControlDbPlan::Absent { .. } | ControlDbPlan::LeftOut) {
         return Err(Refused::Nothing.into());
     }
+    let layout = &options.layout;
+    let plain_files =
+        Chooser { repository, body, layout, remarks: &mut remarks }.choose(options, &contexts)?;
     let (warnings, notes) = remarks.split();
     let mut plan = Plan {
         point: listed.reference(),
@@ -51,12 +56,14 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         target: proven.path.clone(),
         contexts,
         control_db,
+        plain_files,
         files: 0,
         length: 0,
         bytes: 0,
         free: None,
         warnings,
         notes,
+        access: options.access,
         proven,
         database: body.control_db.clone(),
     };
@@ -101,7 +108,7 @@ fn control_db(
     };
     match (options.control_db, zip_to) {
         (true, zip_to) => {
-            let path = format!("{DATA}/{}", names::plain(entry)?);
+            let path = options.layout.database(names::plain(entry)?);
             Ok(ControlDbPlan::File { path, length, zip_to })
         }
         (false, Some(zip_to)) => Ok(ControlDbPlan::ZipOnly { zip_to }),
@@ -115,10 +122,16 @@ fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
     if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
 }
 
-fn check_names(wanted: &Wanted<'_>, control_db: &ControlDbPlan) -> Result<(), Refused> {
+/// Every name is a plain one, and nothing else stands where a context's directory or the database does.
+fn check_names(wanted: &Wanted<'_>, control_db: &ControlDbPlan, layout: &Layout) -> Result<(), Refused> {
     wanted.iter().try_for_each(|(name, _)| names::plain(name).map(|_| ()))?;
-    let database = control_db.path().and_then(|path| path.rsplit('/').next());
-    names::distinct(wanted.iter().map(|(name, _)| *name).chain(database))
+    let mut places = Vec::new();
+    for (name, _) in wanted {
+        let [snapshots, events] = Store::ALL.map(|store| layout.store(name, store));
+        places.extend((snapshots != events).then_some(snapshots));
+        places.push(events);
+    }
+    names::distinct(places.iter().map(String::as_str).chain(control_db.path()))
 }
 
 /// Plans one context.
@@ -126,6 +139,7 @@ struct Planner<'a> {
     repository: &'a Repository,
     listed: &'a ListedPoint,
     context: &'a str,
+    layout: &'a Layout,
     remarks: &'a mut Remarks,
 }
 
@@ -153,6 +167,7 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         Ok(StorePlan {
             store,
+            directory: self.layout.store(self.context, store),
             first: span::first(&spans).map(Token::get),
             head: span::head(&spans).map(Token::get),
             missing,
@@ -209,7 +224,7 @@ impl Planner<'_> {
 
     fn segment(&mut self, store: Store, piece: &Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
-        let path = path(self.context, store, name);
+        let path = format!("{}/{}", self.layout.store(self.context, store), name.file_name(store));
         let unresolved =
             || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
         let (Some(entry), Some(blake3)) = (&piece.entry, piece.content()) else { return Err(unresolved()) };
@@ -229,6 +244,7 @@ impl Planner<'_> {
             end,
             blake3,
             name,
+            is_sealed: piece.claim.is_none(),
             stored,
             extents: entry.extents.clone(),
             path,
@@ -238,10 +254,6 @@ impl Planner<'_> {
 
 fn text(token: Option<u64>) -> String {
     token.map_or_else(|| "none".to_owned(), |token| token.to_string())
-}
-
-fn path(context: &str, store: Store, name: SegmentName) -> String {
-    format!("{DATA}/{context}/{}", name.file_name(store))
 }
 
 /// A claim says nothing of what stood behind it. The newest segment is opened by the server for writing, so there it must be open; one with

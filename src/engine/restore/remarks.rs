@@ -116,6 +116,18 @@ impl Remarks {
         self.add(Weight::Warning, "control-db-zip", text);
     }
 
+    /// No index files are handed out for a store, though they are asked for.
+    pub fn no_indexes(&mut self, context: &str, store: Store, why: &str) {
+        let text =
+            format!("no index files of {store} of {context} are handed out: {why}; the server builds them");
+        self.add(Weight::Note, "no-indexes", text);
+    }
+
+    /// The replication log is asked for, and the point has none.
+    pub fn no_replication_log(&mut self) {
+        self.add(Weight::Warning, "no-replication-log", "the point has no replication log".to_owned());
+    }
+
     /// Tokens are missing, and the point or the damage before them says so.
     pub fn missing(&mut self, place: Place<'_>, found: &Break) {
         let Place { context, store } = place;

@@ -1,5 +1,6 @@
 //! What was restored.
 
+use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::plan::TokenRange;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::moment::Moment;
@@ -22,6 +23,8 @@ pub struct Restored {
     pub contexts: Vec<RestoredContext>,
     /// The control database; none if there is none, or it was not wanted.
     pub control_db: Option<RestoredControlDb>,
+    /// Index files and replication logs.
+    pub plain_files: Vec<PlainPlan>,
     /// How many files.
     pub files: u64,
     /// Their lengths together, holes of zeros included.

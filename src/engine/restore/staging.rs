@@ -1,19 +1,23 @@
 //! Where a restore is prepared: a directory beside the target that gets the target's name in one step, or vanishes.
 //!
-//! All that is written to the target's file system is written here. Directories are made with mode 0700 and files with 0600: history is
-//! confidential.
+//! Where nothing can be moved into the target from beside (something is mounted there, or the directory above can't be written), it is a
+//! directory inside the target. It is removed last: as long as it stands, the restore is not done.
+//!
+//! All that is written to the target's file system is written here. Directories are made with mode 0700 and files with 0600, unless other
+//! modes are asked for: history is confidential.
 
+use crate::engine::restore::access::Access;
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::leftovers;
 use crate::engine::restore::target::{Place, Target};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
-/// The one directory at the top of what is restored.
-pub const DATA: &str = "data";
 /// Names longer than this are not repeated in the name of the staging directory.
 const NAME_REPEATED_MAX: usize = 150;
 
@@ -23,24 +27,40 @@ pub struct Staging {
     /// Held as long as it is at work: one that nobody holds was left by a restore that was killed.
     _lock: Option<File>,
     target: Target,
-    /// All directories, in the order in which they were made.
-    made: Vec<PathBuf>,
+    access: Access,
+    /// All directories, below its own.
+    made: BTreeSet<String>,
 }
 
 impl Staging {
     /// Makes it, and removes what killed restores to the same target left.
-    pub fn create(target: Target) -> Result<Self, Error> {
-        let is_repeated = target.place != Place::EmptyRoot && target.name().len() <= NAME_REPEATED_MAX;
+    pub fn create(target: Target, access: Access) -> Result<Self, Error> {
+        let parent = target.staging_parent();
+        let directory = match target.place {
+            Place::Inside => Self::inside(parent)?,
+            Place::Missing | Place::Empty => Self::beside(&target)?,
+        };
+        let lock = leftovers::lock(directory.path());
+        access.of_directory(directory.path())?;
+        Ok(Self { directory, _lock: lock, target, access, made: BTreeSet::new() })
+    }
+
+    fn beside(target: &Target) -> Result<TempDir, Error> {
+        let is_repeated = target.name().len() <= NAME_REPEATED_MAX;
         let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
         let parent = target.staging_parent();
         leftovers::remove(parent, &prefix);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
-        let directory = builder.tempdir_in(parent).map_err(at(parent))?;
-        let lock = leftovers::lock(directory.path());
-        let mut staging = Self { directory, _lock: lock, target, made: Vec::new() };
-        staging.make_directory(DATA)?;
-        Ok(staging)
+        builder.tempdir_in(parent).map_err(at(parent))
+    }
+
+    fn inside(target: &Path) -> Result<TempDir, Error> {
+        let place = target.join(leftovers::INSIDE);
+        leftovers::remove_inside(&place);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(leftovers::INSIDE).rand_bytes(0).permissions(Permissions::from_mode(0o700));
+        builder.tempdir_in(target).map_err(at(&place))
     }
 
     /// A place inside.
@@ -48,32 +68,39 @@ impl Staging {
         self.directory.path().join(relative)
     }
 
-    /// Makes a directory inside, whose parent is there.
-    pub fn make_directory(&mut self, relative: &str) -> Result<(), Error> {
-        let path = self.path(relative);
-        DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
-        self.made.push(path);
+    /// Makes a directory inside, with those above it; it may have been made already.
+    pub fn make_directories(&mut self, relative: &str) -> Result<(), Error> {
+        let ends = relative.match_indices('/').map(|(end, _)| end).chain([relative.len()]);
+        for path in ends.filter_map(|end| relative.get(..end)).filter(|path| !path.is_empty()) {
+            if self.made.insert(path.to_owned()) {
+                let path = self.path(path);
+                DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
+                self.access.of_directory(&path)?;
+            }
+        }
         Ok(())
     }
 
     /// Makes a file inside.
     pub fn make_file(&self, relative: &str) -> Result<NewFile, Error> {
-        NewFile::create(self.path(relative))
+        let file = NewFile::create(self.path(relative))?;
+        self.access.of_file(&file.file, &file.path)?;
+        Ok(file)
     }
 
     /// Makes all directories durable; the files are already.
     fn sync(&self) -> Result<(), Error> {
-        self.made.iter().try_for_each(|path| sync_directory(path))?;
+        self.made.iter().try_for_each(|path| sync_directory(&self.path(path)))?;
         sync_directory(self.directory.path())
     }
 
-    /// Gives everything the target's name, in one step, durably.
+    /// Gives everything the target's name, durably.
     pub fn publish(self) -> Result<PathBuf, Error> {
         self.sync()?;
         let target = self.target.path.clone();
         match self.target.place {
             Place::Missing => self.become_target(&target)?,
-            Place::Empty | Place::EmptyRoot => self.fill_target(&target)?,
+            Place::Empty | Place::Inside => self.fill_target(&target)?,
         }
         Ok(target)
     }
@@ -85,13 +112,67 @@ impl Staging {
         sync_directory(target.parent().unwrap_or(target))
     }
 
+    /// Moves what stands at the top into the target. One name moves in one step; with more, a marker stands in the target until all have moved:
+    /// the directory itself where it is inside, else a file.
     fn fill_target(self, target: &Path) -> Result<(), Error> {
-        rename_new(&self.path(DATA), &target.join(DATA))?;
+        let names = names_in(self.directory.path())?;
+        let needs_marker = names.len() > 1 && self.target.place == Place::Empty;
+        let marker = needs_marker.then(|| Marker::set(target)).transpose()?;
+        self.move_all(&names, target)?;
+        sync_directory(target)?;
         let parent = self.target.staging_parent().to_owned();
         self.directory.close().map_err(at(&parent))?;
         sync_directory(&parent)?;
+        marker.map_or(Ok(()), Marker::take_away)?;
         sync_directory(target)
     }
+
+    /// All, or none: what has moved moves back.
+    fn move_all(&self, names: &[OsString], target: &Path) -> Result<(), Error> {
+        for (done, name) in names.iter().enumerate() {
+            if let Err(error) = rename_new(&self.directory.path().join(name), &target.join(name)) {
+                for name in names.iter().take(done) {
+                    // The error that is told is the one that came first.
+                    let _ = rename_new(&target.join(name), &self.directory.path().join(name));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file in a target that stands there while its content is moved in; it is removed when it is dropped.
+struct Marker(PathBuf);
+
+impl Marker {
+    fn set(target: &Path) -> Result<Self, Error> {
+        let file = NewFile::create(target.join(leftovers::INSIDE))?;
+        let marker = Self(file.path.clone());
+        file.file.sync_all().map_err(at(&marker.0))?;
+        sync_directory(target)?;
+        Ok(marker)
+    }
+
+    fn take_away(self) -> Result<(), Error> {
+        std::fs::remove_file(&self.0).map_err(at(&self.0))
+    }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        // Gone already, if all went well.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn names_in(directory: &Path) -> Result<Vec<OsString>, Error> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(at(directory))? {
+        names.push(entry.map_err(at(directory))?.file_name());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A single file that waits beside the place where it belongs, and is removed again unless it is published.
@@ -209,6 +290,7 @@ impl NewFile {
 #[cfg(test)]
 mod tests {
     use super::Staging;
+    use crate::engine::restore::access::Access;
     use crate::engine::restore::error::Error;
     use crate::engine::restore::target::prove;
     use std::fs;
@@ -225,8 +307,8 @@ mod tests {
     }
 
     fn staged(target: &Path) -> Staging {
-        let mut staging = Staging::create(prove(target, None).unwrap()).unwrap();
-        staging.make_directory("data/default").unwrap();
+        let mut staging = Staging::create(prove(target, None).unwrap(), Access::default()).unwrap();
+        staging.make_directories("data/default").unwrap();
         let mut file = staging.make_file("data/default/x").unwrap();
         file.write(b"abc").unwrap();
         file.finish(10).unwrap();
@@ -268,9 +350,44 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("lost+found")).unwrap();
         let staging = staged(dir.path());
-        assert_eq!(names(dir.path()).len(), 2);
+        assert_eq!(names(dir.path()), [".segvault-restore", "lost+found"]);
         staging.publish().unwrap();
         assert_eq!(names(dir.path()), ["data", "lost+found"]);
+    }
+
+    #[test]
+    fn several_names_move_together_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out");
+        fs::create_dir(&target).unwrap();
+        let several = || {
+            let mut staging = staged(&target);
+            staging.make_directories("log/_admin").unwrap();
+            staging
+        };
+        let staging = several();
+        fs::create_dir(target.join("log")).unwrap();
+        assert!(matches!(staging.publish(), Err(Error::Exists { .. })));
+        assert_eq!((names(dir.path()), names(&target)), (vec!["out".into()], vec!["log".into()]));
+        fs::remove_dir(target.join("log")).unwrap();
+        several().publish().unwrap();
+        assert_eq!(
+            (names(dir.path()), names(&target)),
+            (vec!["out".into()], vec!["data".into(), "log".into()])
+        );
+    }
+
+    #[test]
+    fn no_name_while_it_is_prepared_has_a_suffix_that_a_server_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("inside")).unwrap();
+        fs::create_dir(dir.path().join("inside/lost+found")).unwrap();
+        let staged =
+            [staged(&dir.path().join("00000000000000000000.events")), staged(&dir.path().join("inside"))];
+        for staging in staged {
+            let name = staging.path("").file_name().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(crate::axon::name::classify(&name), crate::axon::name::FileKind::Other, "{name}");
+        }
     }
 
     #[test]

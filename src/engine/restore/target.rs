@@ -5,6 +5,7 @@ use crate::engine::restore::leftovers;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What every new file system of a certain kind has; it alone does not make a target non-empty.
@@ -26,15 +27,16 @@ pub enum Place {
     Missing,
     /// An empty directory: it stays, with its owner and mode, and gets its content in one step.
     Empty,
-    /// An empty directory that is the root of a file system: nothing can be moved into it from beside.
-    EmptyRoot,
+    /// An empty directory into which nothing can be moved from beside: it is the root of a file system, or the directory above can't be
+    /// written. It is filled from inside.
+    Inside,
 }
 
 impl Target {
     /// The directory in which to prepare what is restored: on the same file system as the target.
     pub fn staging_parent(&self) -> &Path {
         match self.place {
-            Place::EmptyRoot => &self.path,
+            Place::Inside => &self.path,
             Place::Missing | Place::Empty => self.path.parent().unwrap_or(&self.path),
         }
     }
@@ -85,19 +87,18 @@ fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
     }
     // A repository inside the target is said as such, not as a target that is not empty.
     refuse_nested(&found, repository)?;
-    let is_root = is_root(&found);
-    let has_lost_and_found = refuse_content(&found, is_root)?;
-    let place = if has_lost_and_found || is_root { Place::EmptyRoot } else { Place::Empty };
+    let has_lost_and_found = refuse_content(&found)?;
+    let is_inside = has_lost_and_found || is_root(&found) || !can_prepare_beside(&found);
+    let place = if is_inside { Place::Inside } else { Place::Empty };
     Ok(Target { path: found, place })
 }
 
-/// Refuses a directory that has anything in it but `lost+found`, and (where something is mounted) what a killed restore left; whether
-/// `lost+found` is there.
-fn refuse_content(path: &Path, is_root: bool) -> Result<bool, Error> {
+/// Refuses a directory that has anything in it but `lost+found`, and what a killed restore left inside; whether `lost+found` is there.
+fn refuse_content(path: &Path) -> Result<bool, Error> {
     let mut has_lost_and_found = false;
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();
-        if is_root && leftovers::is_one_inside(&path.join(&name)) {
+        if leftovers::is_one_inside(&path.join(&name)) {
             continue;
         }
         if name != LOST_AND_FOUND {
@@ -111,13 +112,21 @@ fn refuse_content(path: &Path, is_root: bool) -> Result<bool, Error> {
     Ok(has_lost_and_found)
 }
 
-/// Whether something is mounted there.
+/// Whether something is mounted there. Not every kernel says so; another device than above says it, too.
 fn is_root(path: &Path) -> bool {
-    let Ok(found) = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS) else {
-        return false;
-    };
     let is_root = StatxAttributes::MOUNT_ROOT;
-    found.stx_attributes_mask.contains(is_root) && found.stx_attributes.contains(is_root)
+    let says_so =
+        rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).is_ok_and(|found| {
+            found.stx_attributes_mask.contains(is_root) && found.stx_attributes.contains(is_root)
+        });
+    let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
+    says_so || path.parent().is_some_and(|above| device(above) != device(path))
+}
+
+/// Whether the directory above can be written: who owns the target may not own that.
+fn can_prepare_beside(path: &Path) -> bool {
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    path.parent().is_some_and(|above| rustix::fs::access(above, wanted).is_ok())
 }
 
 fn refuse_nested(target: &Path, repository: Option<&Path>) -> Result<(), Error> {
@@ -163,7 +172,7 @@ mod tests {
     fn lost_and_found_alone_counts_as_empty() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("lost+found")).unwrap();
-        assert_eq!(prove(dir.path(), None).unwrap().place, Place::EmptyRoot);
+        assert_eq!(prove(dir.path(), None).unwrap().place, Place::Inside);
         fs::create_dir(dir.path().join("data")).unwrap();
         assert!(matches!(prove(dir.path(), None), Err(Error::NotEmpty { found, .. }) if found == "data"));
     }

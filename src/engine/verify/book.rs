@@ -17,6 +17,8 @@ pub enum Part {
     Page(PageId),
     /// A control database, by the chunk with its list.
     ControlDb(ChunkId),
+    /// A set of plain files, by the chunk with the list of its listing.
+    Files(ChunkId),
 }
 
 /// Findings under construction.

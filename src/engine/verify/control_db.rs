@@ -6,11 +6,11 @@ use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::restore::recipe;
 use crate::engine::verify::book::{Book, Part};
+use crate::engine::verify::contents;
 use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::report::Class;
 use crate::repo;
-use crate::repo::format::entry::Extent;
 use crate::repo::format::id::{ChunkId, ContentHash};
 use crate::repo::format::limits::CONTROL_DB_MAX;
 use crate::repo::format::point::{Content, ControlDb, RebuiltZip};
@@ -77,20 +77,8 @@ impl Checker<'_> {
     ) -> Result<(), Error> {
         stop_if_interrupted(self.observer)?;
         let part = Part::ControlDb(database.content.list);
-        packs.mark_used(database.content.list);
-        lost.look_for(packs, part, database.content.list, None);
-        if lost.parts.contains_key(&database.content.list) {
-            return Ok(());
-        }
-        match content::extents(self.repository, &database.content) {
-            Ok(extents) => {
-                for Extent { chunk, length } in extents {
-                    packs.mark_used(chunk);
-                    lost.look_for(packs, part, chunk, Some(length));
-                }
-            }
-            Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
-            Err(error) => enter(database, &format!("its chunk list can't be read: {error}"), book),
+        if let Some(why) = contents::need(self.repository, (part, &database.content), packs, lost)? {
+            enter(database, &why, book);
         }
         Ok(())
     }

@@ -133,6 +133,7 @@ mod tests {
             facts: BTreeMap::new(),
             control_db: ControlDb::Absent { reason: String::new() },
             contexts: BTreeMap::from([("c".to_owned(), context)]),
+            files: vec![],
             left_out: vec![],
             findings: vec![],
         }

@@ -5,8 +5,10 @@
 //! damage hides no other.
 
 mod book;
+mod contents;
 mod control_db;
 mod debris;
+mod files;
 mod history;
 mod manifest;
 mod pack_findings;

@@ -83,6 +83,7 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
     for (part, chunks) in nowhere {
         let what = match part {
             Part::ControlDb(_) => "a control database",
+            Part::Files(_) => "a set of plain files",
             Part::Entry(_) | Part::Page(_) => "a segment",
         };
         let text = format!("{chunks} chunks of {what} are in no pack");

@@ -7,6 +7,7 @@ use crate::engine::verify::VerifyOptions;
 use crate::engine::verify::book::{Book, Part};
 use crate::engine::verify::control_db::Checker;
 use crate::engine::verify::debris;
+use crate::engine::verify::files::FilesChecker;
 use crate::engine::verify::history::History;
 use crate::engine::verify::manifest;
 use crate::engine::verify::pack_findings;
@@ -153,6 +154,13 @@ impl Run<'_> {
                 checker.data(database, &mut self.book)?;
             }
         }
+        let checker = FilesChecker { repository: self.repository, observer: self.observer };
+        let mut done = HashSet::new();
+        for set in structure.files.values() {
+            if !structure.lost.parts.values().any(|parts| parts.contains(&set.part())) {
+                checker.data(set, &mut done, &mut self.book)?;
+            }
+        }
         Ok(())
     }
 
@@ -168,6 +176,9 @@ impl Run<'_> {
         for ((list, _), database) in &structure.databases {
             let points = database.points.iter().copied();
             uses.entry(Part::ControlDb(*list)).or_default().points.extend(points);
+        }
+        for set in structure.files.values() {
+            uses.entry(set.part()).or_default().points.extend(set.points.iter().copied());
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
         let act = if options.data { self.record(&damaged_packs)? } else { None };

@@ -1,11 +1,12 @@
 //! The structure: records, trees, claims and control databases, and whether every chunk that they name is in a pack.
 
 use crate::axon::name::Store;
-use crate::engine::content;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::verify::book::{Book, EntryId, Part};
+use crate::engine::verify::contents;
 use crate::engine::verify::control_db::{self, Checker, Databases};
+use crate::engine::verify::files::{self, FilesChecker, Sets};
 use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::pages::{Pages, chunks_of};
@@ -40,6 +41,8 @@ pub struct Structure<'a> {
     pub asked: BTreeMap<Asked, Vec<u64>>,
     /// The control databases.
     pub databases: Databases,
+    /// The plain files.
+    pub files: Sets,
     /// Chunks that are in no pack.
     pub lost: Lost,
 }
@@ -62,14 +65,10 @@ impl Structure<'_> {
         for database in self.databases.values() {
             stop_if_interrupted(observer)?;
             let part = Part::ControlDb(database.content.list);
-            self.lost.look_for(packs, part, database.content.list, None);
-            if self.lost.parts.contains_key(&database.content.list) {
-                continue;
-            }
-            // A list that can't be read has its finding.
-            for extent in content::extents(repository, &database.content).unwrap_or_default() {
-                self.lost.look_for(packs, part, extent.chunk, Some(extent.length));
-            }
+            contents::look_again(repository, (part, &database.content), packs, &mut self.lost);
+        }
+        for set in self.files.values() {
+            FilesChecker { repository, observer }.look_again(set, packs, &mut self.lost)?;
         }
         Ok(())
     }
@@ -149,7 +148,12 @@ impl<'r> Look<'r, '_> {
             checker.structure(database, packs, &mut lost, self.book)?;
         }
         self.counts.control_dbs = databases.len() as u64;
-        Ok(Structure { pages, roots, leaves, tails, asked, databases, lost })
+        let files = files::collect(self.journal);
+        let checker = FilesChecker { repository: self.repository, observer: self.observer };
+        for set in files.values() {
+            checker.structure(set, packs, &mut lost, self.book)?;
+        }
+        Ok(Structure { pages, roots, leaves, tails, asked, databases, files, lost })
     }
 }
 

@@ -30,6 +30,8 @@ pub const TRANSACTION_CUT: u64 = 8 << 20;
 pub const CONTROL_DB_CHUNK: usize = 16 << 10;
 /// A control database above this is refused: the list of its chunks has to be a chunk itself.
 pub const CONTROL_DB_MAX: u64 = 8 << 30;
+/// A plain file is cut at multiples of this.
+pub const FILE_CHUNK: usize = 256 << 10;
 /// A leaf or node of a page tree has at least so many entries, unless it is the last one of its level.
 pub const PAGE_ENTRIES_MIN: usize = 32;
 /// Beyond that a leaf or node grows by this many entries on average.
@@ -62,6 +64,8 @@ const _: () = {
 pub mod memory {
     /// Decoded blocks that were read last are held up to so many bytes.
     pub const BLOCK_CACHE: usize = 64 << 20;
+    /// A transaction above this is not held in memory while it is proven: it lies in a temporary file.
+    pub const SPILL_ABOVE: usize = 24 << 20;
     /// Small new chunks that belong together share blocks of about this size.
     pub const SHARED_BLOCK: usize = 8 << 20;
     /// New blocks wait until there are so many bytes of them for each worker, then all are encoded.

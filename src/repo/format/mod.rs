@@ -4,6 +4,7 @@ pub mod act;
 pub mod block;
 pub mod config;
 pub mod entry;
+pub mod files;
 pub mod id;
 pub mod json;
 pub mod layout;

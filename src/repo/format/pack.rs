@@ -35,11 +35,13 @@ pub enum PackKind {
     Tail,
     /// Chunks of control databases.
     ControlDb,
+    /// Chunks of plain files, and the lists of them.
+    Files,
 }
 
 impl PackKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Sealed, Self::Tail, Self::ControlDb];
+    pub const ALL: [Self; 4] = [Self::Sealed, Self::Tail, Self::ControlDb, Self::Files];
 
     /// The kind byte.
     pub const fn number(self) -> u8 {
@@ -47,13 +49,14 @@ impl PackKind {
             Self::Sealed => 1,
             Self::Tail => 2,
             Self::ControlDb => 3,
+            Self::Files => 4,
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Damage> {
         let number = reader.u8()?;
         let kind = Self::ALL.into_iter().find(|kind| kind.number() == number);
-        kind.ok_or_else(|| newer("pack kind", &number, "1 to 3"))
+        kind.ok_or_else(|| newer("pack kind", &number, "1 to 4"))
     }
 }
 

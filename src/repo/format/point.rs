@@ -1,6 +1,7 @@
 //! Points: the manifest of one backup, canonical JSON.
 
 use crate::repo::format::Damage;
+use crate::repo::format::files::FileSet;
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PageId};
 use crate::repo::format::json;
 use crate::repo::format::moment::Moment;
@@ -71,6 +72,9 @@ pub struct PointBody {
     pub control_db: ControlDb,
     /// The contexts, by name.
     pub contexts: BTreeMap<String, PointContext>,
+    /// Plain files that were archived with it: index files, replication logs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSet>,
     /// Contexts that were there and left out on request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
@@ -329,6 +333,18 @@ mod tests {
         }
     }
 
+    fn file_set() -> FileSet {
+        FileSet {
+            kind: crate::repo::format::files::INDEX.to_owned(),
+            context: Some("default".to_owned()),
+            store: Some("events".to_owned()),
+            group: None,
+            count: 2,
+            bytes: 9,
+            listing: content(),
+        }
+    }
+
     fn body() -> PointBody {
         let context =
             PointContext { incarnation: 1, snapshots: log(vec![]), events: log(vec![claim(0), claim(1)]) };
@@ -347,6 +363,7 @@ mod tests {
             facts: BTreeMap::new(),
             control_db: ControlDb::Absent { reason: "not asked for".to_owned() },
             contexts: BTreeMap::from([("default".to_owned(), context)]),
+            files: vec![file_set()],
             left_out: vec![],
             findings: vec![finding()],
         }

@@ -76,7 +76,7 @@ impl Packs {
 
 /// A pack is its header, its blocks, and a directory and a footer that can be made of them.
 fn form(pack: &[u8], blocks: &[Block]) -> Read<()> {
-    let kind = *pack.get(10).filter(|kind| (1..=3).contains(*kind)).ok_or("its kind is not known")?;
+    let kind = *pack.get(10).filter(|kind| (1..=4).contains(*kind)).ok_or("its kind is not known")?;
     let (mut at, mut directory) = (16, Vec::new());
     for (block, index) in blocks.iter().zip(0..) {
         check(block.fields.start == at + 4, "something lies between its blocks")?;

@@ -2,7 +2,7 @@
 
 use super::Repository;
 use super::pages::{Entry, tree};
-use super::wire::{Bytes, Hash, Read, check, hash, items, number, text, unhex};
+use super::wire::{Bytes, Hash, Read, check, hash, items, json, number, text, unhex};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,6 +14,8 @@ pub struct Restored {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The zip of the control database: its name and its bytes.
     pub zip: Option<(String, Vec<u8>)>,
+    /// Index files, of stores that have all of them, and replication logs.
+    pub plain: BTreeMap<String, Vec<u8>>,
 }
 
 /// A segment of a point: the entry that has its bytes, and how many of them belong to the point.
@@ -36,7 +38,9 @@ pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
             for name in [text(point, "source")?, context] {
                 key.extend([&u16::try_from(name.len())?.to_le_bytes()[..], name.as_bytes()].concat());
             }
-            for piece in log(repository, &key, &held[store])?.into_values() {
+            let pieces = log(repository, &key, &held[store])?;
+            indexes(repository, point, (context, store), &pieces, &mut restored.plain)?;
+            for piece in pieces.into_values() {
                 let (number, version, ..) = piece.entry.key;
                 let version = if version == 0 { String::new() } else { format!("_{version:05}") };
                 let path = format!("data/{context}/{number:020}{version}.{store}");
@@ -45,13 +49,20 @@ pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
             }
         }
     }
+    for set in items(point, "files").filter(|set| set["kind"] == "replication-log") {
+        let group = text(set, "group")?;
+        for (name, bytes) in plain_files(repository, set)? {
+            check(is_file_name(group) && is_file_name(&name), "a log has no name for a file")?;
+            restored.plain.insert(format!("log/{group}/{name}"), bytes);
+        }
+    }
     control_db(repository, &point["control_db"], &mut restored)?;
     Ok(restored)
 }
 
 /// A name that leads nowhere else.
 fn is_file_name(name: &str) -> bool {
-    !["", ".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
+    !["", ".", ".."].contains(&name) && !name.contains(['/', '\0'])
 }
 
 /// Of each number the highest version that the point has; of that a good copy or a claim before a damaged copy.
@@ -149,6 +160,48 @@ fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> R
         into.files.insert(format!("data/{entry}"), inner);
     }
     Ok(())
+}
+
+/// The index files of a store: for all segments but the newest, or none.
+fn indexes(
+    repository: &Repository,
+    point: &Value,
+    (context, store): (&str, &str),
+    pieces: &BTreeMap<u64, Piece>,
+    into: &mut BTreeMap<String, Vec<u8>>,
+) -> Read<()> {
+    let is_it = |set: &&Value| set["kind"] == "index" && set["context"] == context && set["store"] == store;
+    let Some(set) = items(point, "files").find(is_it) else { return Ok(()) };
+    let mut listed = plain_files(repository, set)?;
+    let mut found = BTreeMap::new();
+    for piece in pieces.values().filter(|piece| !piece.newest) {
+        let (number, version, damaged, _) = piece.entry.key;
+        let version = if version == 0 { String::new() } else { format!("_{version:05}") };
+        let suffixes = if store == "events" { ["index", "bloom"] } else { ["sindex", "sbloom"] };
+        for name in suffixes.map(|suffix| format!("{number:020}{version}.{suffix}")) {
+            let Some(bytes) = listed.remove(&name).filter(|_| !piece.claimed && damaged == 0) else {
+                return Ok(());
+            };
+            found.insert(format!("data/{context}/{name}"), bytes);
+        }
+    }
+    into.extend(found);
+    Ok(())
+}
+
+/// The files of a set, by their names.
+fn plain_files(repository: &Repository, set: &Value) -> Read<BTreeMap<String, Vec<u8>>> {
+    let list = json(&content(repository, &set["listing"])?, "segvault.files")?;
+    let mut files = BTreeMap::new();
+    for file in items(&list, "files") {
+        let mut bytes = content(repository, &file["content"])?;
+        bytes.resize(bytes.len() + usize::try_from(file["zeros"].as_u64().unwrap_or(0))?, 0);
+        check(files.insert(text(file, "name")?.to_owned(), bytes).is_none(), "a file is listed twice")?;
+    }
+    let bytes = files.values().map(|bytes| bytes.len() as u64).sum::<u64>();
+    let fits = number(set, "count")? == files.len() as u64 && number(set, "bytes")? == bytes;
+    check(fits, "a set has other files than it says")?;
+    Ok(files)
 }
 
 /// A file that is no segment.

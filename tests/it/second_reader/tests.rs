@@ -685,3 +685,15 @@ fn segments_that_just_end_come_back_as_the_document_says() {
     other.backup(&files, "--no-control-db");
     both_agree(&other, 2);
 }
+
+#[test]
+fn index_files_come_back_by_both_readers() {
+    let room = Room::new();
+    fixtures::copy_tree(fixtures::dir("se-4.6.11-odd"), &room.at("server"));
+    room.run("backup --data-dir server --no-control-db --source node-1 --with-indexes");
+    let second = room.second(1);
+    assert!(!second.plain.is_empty());
+    room.run("restore 1 --target with --with-indexes");
+    let together = second.files.into_iter().chain(second.plain).collect();
+    same(&together, &files_below(&room.at("with")));
+}

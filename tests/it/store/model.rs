@@ -170,6 +170,7 @@ pub fn body(control_db: ControlDb, snapshots: PointLog, events: PointLog) -> Poi
         facts: BTreeMap::new(),
         control_db,
         contexts: [("default".to_owned(), PointContext { incarnation: 1, snapshots, events })].into(),
+        files: Vec::new(),
         left_out: Vec::new(),
         findings: Vec::new(),
     }

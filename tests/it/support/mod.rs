@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod crash_disk;
 pub mod fixtures;
+pub mod mounts;
 pub mod node;
 pub mod program;
 pub mod repository_v1;

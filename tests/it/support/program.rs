@@ -73,6 +73,7 @@ impl Room {
 
     fn furnish(&self, command: &mut Command) {
         command.env("SEGVAULT_REPOSITORY", self.repository()).current_dir(self.dir.path());
+        command.env("XDG_CACHE_HOME", self.path("caches"));
         command.stdin(Stdio::null());
     }
 

@@ -179,7 +179,7 @@ impl Source for Server {
             let events = self.list(name, context, Store::Events);
             (name.clone(), ContextListing { snapshots, events })
         };
-        Ok(Listing { contexts: self.contexts.iter().map(list).collect() })
+        Ok(Listing { contexts: self.contexts.iter().map(list).collect(), ..Listing::default() })
     }
 
     fn control_db(&mut self) -> Result<ControlDbCapture, segvault::source::Error> {

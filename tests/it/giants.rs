@@ -1,0 +1,115 @@
+//! Giants: transactions longer than any window, and many of everything. Small here; in full size with `SEGVAULT_GIANTS=1`, which takes minutes and
+//! several GiB.
+
+use crate::support::program::{Room, backup_data};
+use crate::support::segments::block;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// The full size, or one for every day.
+fn size(every_day: usize, full: usize) -> usize {
+    if std::env::var_os("SEGVAULT_GIANTS").is_some() { full } else { every_day }
+}
+
+/// An event that is nothing but a payload (field 6, in it field 3) of so many bytes that no codec can shrink.
+fn event(random: &mut fastrand::Rng, length: usize) -> Vec<u8> {
+    let varint = |mut number: usize| {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    };
+    let data = std::iter::repeat_with(|| random.u8(..)).take(length);
+    let mut payload = [vec![0x1a], varint(length)].concat();
+    payload.extend(data);
+    let mut event = vec![0x28, 9, 0x32];
+    event.extend(varint(payload.len()));
+    event.append(&mut payload);
+    event
+}
+
+/// A segment of these transactions, with an end, exactly as long as that.
+fn write(path: &Path, transactions: &[Vec<Vec<u8>>], end: [u8; 4]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    file.write_all(&[2, 0, 0, 0, 0]).unwrap();
+    for events in transactions {
+        file.write_all(&block(events)).unwrap();
+    }
+    file.write_all(&end).unwrap();
+    file.flush().unwrap();
+}
+
+/// Byte for byte the same, without both in memory as text when they are not.
+fn same(one: &Path, other: &Path) {
+    assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{} differs", other.display());
+}
+
+#[test]
+fn a_transaction_longer_than_any_window_comes_back() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let (room, mib) = (Room::new(), 1 << 20);
+    let data = room.path("data");
+    let many = |random: &mut fastrand::Rng, bytes: usize| vec![event(random, 64 << 10); bytes / (64 << 10)];
+    let giant = many(&mut random, size(30 * mib, 600 * mib));
+    let next = giant.len() + 1;
+    let small = vec![event(&mut random, 100)];
+    write(&data.join("default/00000000000000000000.events"), &[small.clone(), giant], [0xff; 4]);
+    let open = format!("default/{next:020}.events");
+    // An event of a giant size, in the segment that is read without a map.
+    let large = vec![event(&mut random, size(26 * mib, 200 * mib))];
+    write(&data.join(&open), &[small.clone(), large, small], [0; 4]);
+    for more in ["", " --reread --no-mmap"] {
+        let report = room.document(0, "backup", &format!("{}{more}", backup_data(&data)));
+        assert_eq!(report["complete"], true);
+    }
+    room.ends(0, "verify --data");
+    room.restore(0, "latest", "out");
+    for name in ["default/00000000000000000000.events", open.as_str()] {
+        same(&data.join(name), &room.path("out/data").join(name));
+    }
+    // One bit in the middle of the giant is found.
+    let path = data.join(&open);
+    crate::support::program::flip(&path, fs::metadata(&path).unwrap().len() / 2);
+    let report = room.document(3, "backup", &backup_data(&data));
+    assert_eq!(report["findings"][0]["what"], "damage");
+}
+
+#[test]
+fn many_contexts_and_many_segments_are_no_trouble() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let room = Room::new();
+    let data = room.path("data");
+    let (contexts, segments) = (size(30, 200), size(300, 100_000));
+    for context in 0..contexts {
+        write(
+            &data.join(format!("context-{context}/00000000000000000000.events")),
+            &[vec![event(&mut random, 20)]],
+            [0; 4],
+        );
+    }
+    let directory = data.join("many");
+    for number in 0..segments {
+        let end = if number + 1 < segments { [0xff; 4] } else { [0; 4] };
+        write(&directory.join(format!("{number:020}.events")), &[vec![event(&mut random, 20)]], end);
+    }
+    for round in 0..size(3, 5) {
+        let report = room.document(0, "backup", &backup_data(&data));
+        assert_eq!(report["contexts"].as_array().unwrap().len(), contexts + 1);
+        let many =
+            report["contexts"].as_array().unwrap().iter().find(|context| context["name"] == "many").unwrap();
+        let skipped = if round < 2 { 0 } else { segments - 1 };
+        assert_eq!(
+            many["events"]["skipped_segments"], skipped,
+            "what two points have read is not read again"
+        );
+    }
+    room.ends(0, "verify");
+    room.restore(0, "latest", "out");
+    let last = format!("many/{:020}.events", segments - 1);
+    same(&data.join(&last), &room.path("out/data").join(&last));
+}

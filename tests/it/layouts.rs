@@ -1,0 +1,232 @@
+//! Where servers keep what: roots, tiers, settings, old names, odd contexts, other kinds of contexts, and stopped nodes.
+
+use crate::support::archive::tree;
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER, assert_restored, backup_data, current};
+use segvault::axon::control_db::take_apart;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Moves all files of a directory that end so.
+fn take(from: &Path, to: &Path, suffix: &str) {
+    fs::create_dir_all(to).unwrap();
+    for path in fixtures::files(from).into_iter().filter(|path| path.to_str().unwrap().ends_with(suffix)) {
+        fs::rename(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+fn zip(root: &Path) -> PathBuf {
+    fixtures::files(&root.join("backups")).pop().unwrap()
+}
+
+#[test]
+fn settings_say_where_everything_is_and_restores_mirror_them() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let default = fixtures::context_dir(SERVER, "default");
+    take(&root.join("data/default"), &root.join("snaps/default"), ".snapshots");
+    take(&root.join("data/default"), &room.path("far/default"), ".events");
+    let settings = format!(
+        "axoniq.axonserver.name=node-7\naxoniq.axonserver.event.storage=/far\n\
+         axoniq.axonserver.snapshot.storage=./snaps\naxoniq.axonserver.controldb-path=/axonserver/conf\n"
+    );
+    fs::write(root.join("axonserver.properties"), settings).unwrap();
+    let line = format!(
+        "backup --properties {SERVER}/axonserver.properties --path-map /far={} --control-db {}",
+        room.path("far").display(),
+        root.join("backups").display()
+    );
+    let report = room.document(0, "backup", &line);
+    assert_eq!((&report["source"], &report["complete"]), (&"node-7".into(), &true.into()));
+    room.document(0, "restore", &format!("restore --target out --properties {SERVER}/axonserver.properties"));
+    let restored = tree(&room.path("out"));
+    assert!(restored.contains_key("axonserver/conf/axonserver-controldb.mv.db"), "{:?}", restored.keys());
+    for path in current(&default).into_values() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let place = if name.ends_with(".events") { "far/default" } else { "snaps/default" };
+        assert!(restored[&format!("{place}/{name}")] == fs::read(&path).unwrap(), "{name}");
+    }
+    // Without settings, the server's own places.
+    room.restore(0, "1", "plain");
+    assert_restored(&default, &room.path("plain/data/default"));
+}
+
+#[test]
+fn settings_that_only_the_server_understands_are_refused() {
+    let room = Room::new();
+    room.server(SERVER);
+    let line = "backup --properties axonserver.properties --no-control-db";
+    room.write("axonserver.properties", b"axoniq.axonserver.event.storage=${HOME}/events\n");
+    room.refused(2, line, &["${HOME}/events", "name the directories"]);
+    room.write("axonserver.properties", b"axoniq.axonserver.event.storage=/not/here\n");
+    room.refused(1, line, &["/not/here", "is it mounted?"]);
+}
+
+#[test]
+fn older_segments_may_lie_in_other_directories() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let (data, cold) = (root.join("data/default"), room.path("cold/default"));
+    take(&data, &cold, "00000000000000000000.events");
+    take(&data, &cold, "00000000000000000406.events");
+    // One that is being moved is in both; the copy is not whole yet.
+    let moving = fs::read(data.join("00000000000000000805.events")).unwrap();
+    fs::write(cold.join("00000000000000000805.events"), &moving[..moving.len() / 2]).unwrap();
+    let line = format!("backup --data-dir {SERVER} --tier cold --no-control-db");
+    assert_eq!(room.document(0, "backup", &line)["complete"], true);
+    room.restore(0, "1", "out");
+    assert_restored(&fixtures::context_dir(SERVER, "default"), &room.path("out/data/default"));
+}
+
+#[test]
+fn a_context_may_have_a_directory_of_its_own() {
+    let room = Room::new();
+    fixtures::copy_tree(&fixtures::context_dir("se-4.6.11-odd", "default"), &room.path("fast"));
+    room.server(SERVER);
+    let line = format!("backup --data-dir {SERVER} --context-dir billing=fast --no-control-db");
+    assert_eq!(room.document(0, "backup", &line)["contexts"].as_array().unwrap().len(), 2);
+    room.restore(0, "1", "out");
+    assert_restored(&room.path("fast"), &room.path("out/data/billing"));
+}
+
+#[test]
+fn names_of_the_first_version_come_back_as_a_server_renames_them() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data/default");
+    for path in fixtures::files(&data).into_iter().filter(|path| path.to_str().unwrap().ends_with("s")) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::rename(&path, data.join(&name[6..])).unwrap();
+    }
+    room.document(0, "backup", &backup_data(&data.parent().unwrap().to_path_buf()));
+    room.restore(0, "1", "out");
+    assert_restored(&fixtures::context_dir(SERVER, "default"), &room.path("out/data/default"));
+}
+
+#[test]
+fn contexts_are_called_what_their_directories_are_called() {
+    let room = Room::new();
+    let data = room.path("data");
+    let names = [
+        "a b",
+        "Default",
+        "default",
+        "..x",
+        "x%2Fy",
+        "back\\slash",
+        "\u{fc}n\u{ef}.c\u{f6}d\u{e9} \u{4e2d}",
+        "-r",
+        "_admin",
+    ];
+    for name in names.into_iter().filter(|name| !name.starts_with('.')) {
+        fixtures::copy_tree(&fixtures::context_dir("se-4.6.11-odd", "default"), &data.join(name));
+    }
+    let report = room.document(0, "backup", &backup_data(&data));
+    assert_eq!(report["contexts"].as_array().unwrap().len(), names.len() - 1);
+    room.restore(0, "1", "out");
+    for name in names.into_iter().filter(|name| !name.starts_with('.')) {
+        assert_restored(&data.join(name), &room.path("out/data").join(name));
+    }
+}
+
+#[test]
+fn a_context_of_the_newer_kind_is_named_and_skipped() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data");
+    for name in ["ledger", "deep/events"] {
+        let directory = data.join(name);
+        fs::create_dir_all(&directory).unwrap();
+        for file in ["CURRENT", "MANIFEST-000004", "000007.sst"] {
+            fs::write(directory.join(file), "x").unwrap();
+        }
+    }
+    let report = room.document(3, "backup", &backup_data(&data));
+    let named: Vec<_> =
+        report["findings"].as_array().unwrap().iter().map(|f| (&f["what"], &f["context"])).collect();
+    assert_eq!(named, [(&"dcb".into(), &"deep".into()), (&"dcb".into(), &"ledger".into())]);
+    let line = format!("{} --exclude-context ledger --exclude-context deep", backup_data(&data));
+    let report = room.document(0, "backup", &line);
+    assert_eq!(report["left_out"], serde_json::json!(["deep", "ledger"]));
+    room.refused(2, &format!("{} --context ledger", backup_data(&data)), &["every context is left out"]);
+}
+
+/// The database in a zip of a real server, under the name that newer ones give it, beside the data.
+fn stopped(room: &Room) -> (PathBuf, Vec<u8>) {
+    let root = room.server(SERVER);
+    let inner = take_apart(&fs::read(zip(&root)).unwrap(), 1 << 30).unwrap().inner;
+    let path = root.join("data/axonserver-configdb.mv.db");
+    fs::write(&path, &inner).unwrap();
+    (path, inner)
+}
+
+fn copied(path: &Path) -> String {
+    format!("backup --data-dir {SERVER} --control-db {}", path.display())
+}
+
+#[test]
+fn the_database_of_a_stopped_node_is_copied() {
+    let room = Room::new();
+    let (path, inner) = stopped(&room);
+    let report = room.document(0, "backup", &copied(&path));
+    assert_eq!((&report["order"], &report["complete"]), (&"copied".into(), &true.into()));
+    room.restore(0, "1", "out");
+    assert!(
+        fs::read(room.path("out/data/axonserver-configdb.mv.db")).unwrap() == inner,
+        "under its own name"
+    );
+    room.ends(0, "verify --data");
+    let (stdout, _) = room.ends(3, "restore --target again --control-db-zip given.zip");
+    assert!(stdout.contains("not archived from a zip"), "{stdout}");
+}
+
+/// A process that looks like a server.
+struct Java(Child);
+
+impl Drop for Java {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_database_of_a_node_that_runs_is_refused() {
+    let room = Room::new();
+    let (path, inner) = stopped(&room);
+    let mut command = Command::new("bash");
+    let java =
+        Java(command.args(["-c", "exec -a java-axonserver sleep 600"]).stdin(Stdio::null()).spawn().unwrap());
+    let pid_file = room.path(SERVER).join("AxonIQ.pid");
+    fs::write(&pid_file, java.0.id().to_string()).unwrap();
+    // Until bash has become the other program its line holds the word all the same.
+    room.refused(1, &copied(&path), &["AxonIQ.pid", "runs", "stop the node first"]);
+    drop(java);
+    // Its lock, as H2 takes it.
+    let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+    rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    room.refused(1, &copied(&path), &["holds its lock"]);
+    drop(file);
+    // A copy that was cut short.
+    fs::write(&path, &inner[..inner.len() - 4096 * 3]).unwrap();
+    room.refused(1, &copied(&path), &["stopped node", "have it write a zip"]);
+    fs::write(&path, &inner).unwrap();
+    room.document(0, "backup", &copied(&path));
+}
+
+#[test]
+fn a_database_that_is_newer_than_the_data_is_told_by_every_restore() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let newer = root.join("controldb4102444800000.zip");
+    fs::copy(zip(&root), &newer).unwrap();
+    let line = format!("backup --data-dir {SERVER} --control-db {}", newer.display());
+    room.refused(1, &line, &["controldb4102444800000.zip", "--accept-unordered"]);
+    room.ends(0, &format!("{line} --accept-unordered"));
+    let restored = room.restore(3, "1", "out");
+    let whats: Vec<_> = restored["warnings"].as_array().unwrap().iter().map(|f| &f["what"]).collect();
+    assert_eq!(whats, ["unordered"]);
+    let shown: BTreeMap<String, serde_json::Value> =
+        serde_json::from_value(room.document(0, "points", "points")["points"][0].clone()).unwrap();
+    assert_eq!(shown["unordered"], true);
+}

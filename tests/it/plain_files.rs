@@ -1,0 +1,95 @@
+//! Plain files of a point: index files are archived when they are asked for, and come back all of a store or none.
+
+use crate::support::archive::tree;
+use crate::support::program::{Room, SERVER};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn backup(room: &Room, code: i32, more: &str) -> serde_json::Value {
+    room.document(code, "backup", &format!("backup --data-dir {SERVER} --no-control-db {more}"))
+}
+
+/// The index and bloom files below a directory.
+fn indexes(root: &Path) -> Files {
+    let mut files = tree(root);
+    files.retain(|path, _| path.ends_with("index") || path.ends_with("bloom"));
+    files
+}
+
+fn whats(document: &serde_json::Value, member: &str) -> Vec<String> {
+    let found = document[member].as_array().unwrap();
+    found.iter().map(|finding| finding["what"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn index_files_come_back_bit_by_bit_and_only_if_asked_for() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data");
+    assert_eq!(whats(&backup(&room, 0, "--with-indexes"), "findings"), [""; 0]);
+    room.restore(0, "1", "without");
+    assert!(indexes(&room.path("without")).is_empty());
+    let done = room.document(0, "restore", "restore 1 --target with --with-indexes");
+    assert_eq!(
+        indexes(&room.path("with/data")),
+        indexes(&data),
+        "every sealed segment of the server has them"
+    );
+    assert!(!indexes(&data).is_empty());
+    let files: u64 =
+        done["plain_files"].as_array().unwrap().iter().map(|set| set["files"].as_u64().unwrap()).sum();
+    assert_eq!(files, indexes(&data).len() as u64);
+    // What did not change is not read again, and takes nothing.
+    let again = backup(&room, 0, "--with-indexes");
+    assert_eq!(again["new_chunks"], 0);
+    room.ends(0, "verify --data");
+}
+
+#[test]
+fn all_of_a_store_or_none() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data/default");
+    fs::remove_file(data.join("00000000000000000805.bloom")).unwrap();
+    let report = backup(&room, 0, "--with-indexes");
+    assert_eq!(whats(&report, "findings"), ["index"], "it is said which is not there");
+    let done = room.document(0, "restore", "restore 1 --target out --with-indexes");
+    assert!(indexes(&room.path("out")).is_empty(), "the others would make the server lose events silently");
+    assert!(whats(&done, "notes").contains(&"no-indexes".to_owned()));
+}
+
+#[test]
+fn a_bloom_file_that_is_not_whole_is_left_out() {
+    let room = Room::new();
+    let bloom = room.server(SERVER).join("data/default/00000000000000000805.bloom");
+    let bytes = fs::read(&bloom).unwrap();
+    fs::write(&bloom, &bytes[..bytes.len() - 8]).unwrap();
+    let report = backup(&room, 0, "--with-indexes");
+    let text = report["findings"][0]["text"].as_str().unwrap();
+    assert!(text.contains("00000000000000000805.bloom was being written"), "{text}");
+    room.document(0, "restore", "restore 1 --target out --with-indexes");
+    assert!(indexes(&room.path("out")).is_empty());
+}
+
+#[test]
+fn damaged_index_files_hurt_nothing_else() {
+    let room = Room::new();
+    room.server(SERVER);
+    backup(&room, 0, "--with-indexes");
+    let packs = tree(&room.repository().join("packs"));
+    let (pack, bytes) = packs.iter().find(|(_, bytes)| bytes[10] == 4).expect("a pack of plain files");
+    let mut bytes = bytes.clone();
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 400].iter_mut().for_each(|byte| *byte ^= 0xff);
+    fs::write(room.repository().join("packs").join(pack), bytes).unwrap();
+    let report = room.document(20, "verify", "verify --data");
+    assert_eq!(report["findings"][0]["points"], serde_json::json!([1]));
+    room.restore(0, "1", "out");
+    let (_, stderr) = room.ends(20, "restore 1 --target with --with-indexes");
+    assert!(!room.path("with").exists(), "{stderr}");
+    // The next backup that is asked for them stores them again.
+    backup(&room, 0, "--with-indexes");
+    room.document(0, "restore", "restore 2 --target with --with-indexes");
+    assert!(!indexes(&room.path("with")).is_empty());
+}

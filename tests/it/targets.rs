@@ -1,0 +1,137 @@
+//! Where restores go: mounted file systems, other owners, too little room, and repositories that can only be read.
+
+use crate::support::archive::tree;
+use crate::support::mounts::Mounted;
+use crate::support::program::{Room, SERVER, assert_restored, backup};
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A repository with a point of a real server; where the original is.
+fn archived() -> (Room, PathBuf) {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    (room, root.join("data/default"))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_mounted_file_system_is_filled_from_inside() {
+    let (room, original) = archived();
+    let target = room.path("mounted");
+    let Some(_mounted) = Mounted::at(&target, "64m") else { return };
+    fs::create_dir(target.join("lost+found")).unwrap();
+    // What a killed restore left goes; what another one holds is in the way.
+    fs::create_dir_all(target.join(".segvault-restore/data/default")).unwrap();
+    let held = File::open(target.join(".segvault-restore")).unwrap();
+    held.lock().unwrap();
+    room.ends(31, "restore --target mounted");
+    drop(held);
+    room.restore(0, "1", "mounted");
+    assert_eq!(names(&target), ["data", "lost+found"]);
+    assert_restored(&original, &target.join("data/default"));
+    room.refused(31, "restore --target mounted", &["data"]);
+}
+
+#[test]
+fn several_names_are_moved_into_a_target_that_is_there() {
+    let (room, _) = archived();
+    room.write(
+        "axonserver.properties",
+        b"axoniq.axonserver.event.storage=/ev\naxoniq.axonserver.snapshot.storage=sn\n",
+    );
+    fs::create_dir(room.path("out")).unwrap();
+    room.document(0, "restore", "restore --target out --properties axonserver.properties");
+    assert_eq!(names(&room.path("out")), ["data", "ev", "sn"]);
+}
+
+#[test]
+fn owner_and_modes_are_those_that_were_told() {
+    let (room, original) = archived();
+    room.restore(0, "1", "private");
+    let modes = |root: &Path| -> Vec<(bool, u32, (u32, u32))> {
+        let mut found = Vec::new();
+        let mut waiting = vec![root.to_path_buf()];
+        while let Some(path) = waiting.pop() {
+            let facts = fs::metadata(&path).unwrap();
+            found.push((facts.is_dir(), facts.permissions().mode() & 0o777, (facts.uid(), facts.gid())));
+            if facts.is_dir() {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+        found
+    };
+    let own = fs::metadata(room.path("private")).unwrap();
+    let is_private = |(is_dir, mode, owner): &(bool, u32, (u32, u32))| {
+        *mode == if *is_dir { 0o700 } else { 0o600 } && *owner == (own.uid(), own.gid())
+    };
+    assert!(modes(&room.path("private")).iter().all(is_private));
+    room.document(0, "restore", "restore --target open --file-mode 0640 --directory-mode 0755");
+    let is_open = |(is_dir, mode, _): &(bool, u32, (u32, u32))| *mode == if *is_dir { 0o755 } else { 0o640 };
+    assert!(modes(&room.path("open")).iter().all(is_open));
+    let given = "restore --target given --owner 1234:5678";
+    if rustix::process::geteuid().is_root() {
+        room.document(0, "restore", given);
+        assert!(modes(&room.path("given")).iter().all(|(.., owner)| *owner == (1234, 5678)));
+        assert_restored(&original, &room.path("given/data/default"));
+    } else {
+        room.ends(30, given);
+    }
+    room.ends(2, "restore --target never --owner axon");
+}
+
+#[test]
+fn another_file_system_is_as_good() {
+    let (room, original) = archived();
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return };
+    let target = dir.path().join("out");
+    room.restore(0, "1", target.to_str().unwrap());
+    assert_restored(&original, &target.join("data/default"));
+}
+
+#[test]
+fn too_little_room_is_seen_before_the_first_byte() {
+    let (room, _) = archived();
+    let target = room.path("small");
+    let Some(_mounted) = Mounted::at(&target, "256k") else { return };
+    room.refused(40, "restore --target small", &["not enough space", "bytes are needed"]);
+    assert_eq!(names(&target), [""; 0]);
+    room.ends(40, "restore --target small --dry-run");
+}
+
+#[test]
+fn a_repository_that_can_only_be_read_needs_no_index() {
+    for (name, index) in [("missing", None), ("broken", Some("no database at all"))] {
+        let room = Room::empty();
+        let Some(mounted) = Mounted::at(&room.repository(), "16m") else { return };
+        room.ends(0, "init");
+        let root = room.server(SERVER);
+        room.ends(0, &backup(&root));
+        let path = room.repository().join("index.sqlite");
+        fs::remove_file(&path).unwrap();
+        if let Some(text) = index {
+            fs::write(&path, text).unwrap();
+        }
+        let before = tree(&room.repository());
+        mounted.remount("ro");
+        for line in ["points", "show", "verify --data", "restore --target restored"] {
+            let (_, stderr) = room.ends(0, line);
+            assert!(stderr.contains("read without locks"), "{name}: {line}: {stderr}");
+        }
+        assert_restored(&root.join("data/default"), &room.path("restored/data/default"));
+        room.ends(1, &backup(&root));
+        let caches = names(&room.path("caches/segvault"));
+        assert!(
+            caches.iter().any(|name| name.ends_with(".sqlite")),
+            "the user's cache directory has one: {caches:?}"
+        );
+        assert!(tree(&room.repository()) == before, "{name}: something was written");
+    }
+}
