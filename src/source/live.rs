@@ -8,6 +8,7 @@
 //!   durable and the user wants it.
 
 pub mod facts;
+mod replication;
 mod settle;
 mod strays;
 mod together;
@@ -18,7 +19,7 @@ use crate::source::Source;
 use crate::source::control_zip;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use crate::source::error::Error;
-use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
+use crate::source::listing::{ControlDbCapture, Identity, Listing, PlainFiles, Remark, StoreFile};
 use crate::source::live::facts::Discovered;
 use crate::source::live::zip::{Captured, Trouble};
 use crate::source::scan;
@@ -345,6 +346,10 @@ impl Source for LiveSource {
 
     fn begin_again(&mut self, attempt: usize) {
         self.pause(attempt);
+    }
+
+    fn plain_files(&mut self) -> Result<Vec<PlainFiles>, Error> {
+        self.replication_logs()
     }
 
     fn claimed_heads(&self) -> ClaimedHeads {

@@ -938,6 +938,124 @@ mod a_liar {
     }
 }
 
+mod a_replication_log {
+    use super::*;
+
+    const ONE: &str = "00000000000000000001.log";
+    const TWO: &str = "00000000000000000901.log";
+
+    fn cluster() -> World {
+        let mut node = Node::new(&["orders"], 7);
+        node.steps(100);
+        node.settle();
+        node.join("orders", &[(ONE, b"one"), (TWO, b"two")]);
+        node.join("_admin", &[(ONE, b"admin")]);
+        World::of(Version::Core2023, node, None, 0)
+    }
+
+    fn groups(source: &mut LiveSource) -> Vec<(String, usize)> {
+        let found = source.plain_files().unwrap();
+        found.into_iter().map(|set| (set.group.unwrap(), set.files.len())).collect()
+    }
+
+    #[test]
+    fn is_taken_group_by_group_by_map_or_beside_the_data() {
+        let world = cluster();
+        let by_map = |options: &mut LiveOptions| options.data_dir = None;
+        let beside = |options: &mut LiveOptions| options.path_map = PathMap::default();
+        for mut source in [world.with(by_map).unwrap(), world.with(beside).unwrap()] {
+            assert_eq!(groups(&mut source), [("_admin".to_owned(), 1), ("orders".to_owned(), 2)]);
+            assert!(source.remarks().is_empty());
+            assert_eq!(source.identity().unwrap().facts["server.leader.orders"], "node-2");
+        }
+    }
+
+    #[test]
+    fn is_asked_for_once_where_there_is_no_cluster() {
+        let world = World::quiet(Version::Se46);
+        let mut source = world.source();
+        assert!(groups(&mut source).is_empty() && source.remarks().is_empty());
+        let asked = world.rest.asked();
+        assert_eq!(asked.iter().filter(|asked| asked.path.contains("/log/")).count(), 1);
+    }
+
+    #[test]
+    fn that_can_not_be_had_is_a_warning_and_a_list_that_is_none_an_error() {
+        let world = cluster();
+        for status in [401, 403, 500, 503] {
+            world.rest.lie(
+                move |asked, reply| {
+                    if asked.path.contains("/log/") { Reply::bare(status, "no") } else { reply }
+                },
+            );
+            let mut source = world.source();
+            assert!(groups(&mut source).is_empty());
+            let remarks = source.remarks();
+            assert_eq!(remarks.len(), 2, "{status}");
+            assert!(remarks.iter().all(|remark| remark.is_warning && remark.what == "no-replication-log"));
+        }
+        for body in ["<html>", "{}", "[\"/etc/shadow\"]", "[\"/axonserver/../00000000000000000001.log\"]"] {
+            world.rest.lie(
+                move |asked, reply| {
+                    if asked.path.contains("/log/") { Reply::json(body) } else { reply }
+                },
+            );
+            let error = server_error(world.source().plain_files().unwrap_err());
+            assert!(matches!(error, Error::Unexpected { .. }), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn that_is_not_there_is_told_with_the_flag_and_one_outside_the_map_is_refused() {
+        let world = cluster();
+        let log = world.root().join("log/orders");
+        let outside = tempfile::tempdir().unwrap();
+        fs::rename(&log, world.root().join("elsewhere")).unwrap();
+        let mut source = world.source();
+        assert_eq!(groups(&mut source), [("_admin".to_owned(), 1)]);
+        let remarks = source.remarks();
+        assert!(remarks[0].is_warning && remarks[0].text.contains("--path-map"), "{remarks:?}");
+        std::os::unix::fs::symlink(outside.path(), &log).unwrap();
+        let error = server_error(world.source().plain_files().unwrap_err());
+        assert!(matches!(&error, Error::Listing { why, .. } if why.contains("outside")), "{error}");
+    }
+
+    #[test]
+    fn is_restored_when_asked_for_and_replaced_by_the_next() {
+        use crate::support::program::Room;
+        let (world, room) = (cluster(), Room::new());
+        let root = world.root();
+        let line = format!(
+            "backup --server {} --path-map {ROOT}={} --remove-control-db-zip",
+            world.rest.address,
+            root.display()
+        );
+        room.ends(0, &line);
+        fs::remove_file(root.join("log/orders").join(ONE)).unwrap();
+        world.node.lock().unwrap().join("orders", &[(TWO, b"two and more")]);
+        room.ends(0, &line);
+        let restored = |point: &str, name: &str| {
+            room.ends(0, &format!("restore {point} --target {name} --with-replication-log"));
+            let log = room.path(name).join("log");
+            let files = fixtures::files(&log).into_iter().flat_map(|group| fixtures::files(&group));
+            files
+                .map(|path| {
+                    (path.strip_prefix(&log).unwrap().display().to_string(), fs::read(&path).unwrap())
+                })
+                .collect::<Vec<_>>()
+        };
+        let file = |group: &str, name: &str, bytes: &[u8]| (format!("{group}/{name}"), bytes.to_vec());
+        let admin = file("_admin", ONE, b"admin");
+        assert_eq!(
+            restored("1", "first"),
+            [admin.clone(), file("orders", ONE, b"one"), file("orders", TWO, b"two")]
+        );
+        assert_eq!(restored("2", "second"), [admin, file("orders", TWO, b"two and more")]);
+        room.ends(0, "restore latest --target without");
+        assert!(!room.path("without").join("log").exists());
+    }
+}
+
 mod on_the_command_line {
     use super::*;
     use crate::support::program::Room;

@@ -72,18 +72,23 @@ pub(super) fn fetch(
     Ok((Captured { path: located.path, identity: FileIdentity::of(&metadata) }, bytes))
 }
 
-/// Below a mapped root, the file itself has to lie below it too: a link could lead anywhere.
+/// Below a mapped root, the file itself has to lie below it too.
 fn stays_inside(named: &ServerPath, located: &Located) -> Result<(), Trouble> {
-    let Some(root) = &located.root else { return Ok(()) };
-    let failed = |error: &io::Error| not_here(named, &located.path, error);
-    let root = root.canonicalize().map_err(|error| failed(&error))?;
-    let parent =
-        located.path.parent().unwrap_or(&located.path).canonicalize().map_err(|error| failed(&error))?;
-    if parent.starts_with(&root) {
-        return Ok(());
+    match leads_out(located).map_err(|error| not_here(named, &located.path, &error))? {
+        None => Ok(()),
+        Some(outside) => {
+            let why = format!("here that leads to {}, outside the path map", outside.display());
+            Err(Trouble::Never(Error::ZipRefused { named: named.to_string(), why }))
+        }
     }
-    let why = format!("here that leads out of {}, to {}", root.display(), parent.display());
-    Err(Trouble::Never(Error::ZipRefused { named: named.to_string(), why }))
+}
+
+/// Where a mapped path leads, if that is not below the directory that the user gave: a link could lead anywhere.
+pub(super) fn leads_out(located: &Located) -> io::Result<Option<PathBuf>> {
+    let Some(root) = &located.root else { return Ok(None) };
+    let root = root.canonicalize()?;
+    let parent = located.path.parent().unwrap_or(&located.path).canonicalize()?;
+    Ok((!parent.starts_with(&root)).then_some(parent))
 }
 
 fn read(named: &ServerPath, path: &Path) -> Result<(Metadata, Vec<u8>), Trouble> {
