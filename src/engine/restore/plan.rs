@@ -22,6 +22,7 @@ const BYTES_PER_SECOND: u64 = 100 << 20;
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct RestoreOptions {
     /// The point: see [`crate::engine::select`].
     pub point: String,
