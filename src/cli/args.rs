@@ -1,9 +1,11 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+mod copy;
 mod forget;
 mod hold;
 mod prune;
 
+pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
 pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
 pub use crate::cli::args::prune::Prune;
@@ -86,6 +88,8 @@ pub enum Verb {
     Forget(Box<Forget>),
     /// Delete what nothing needs any more: mark it first, delete it in a later run
     Prune(Prune),
+    /// Copy points to another repository, without the source
+    Copy(Copy),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Show the whole round on real data: back up, list, restore, compare, verify

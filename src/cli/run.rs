@@ -1,5 +1,6 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod copy;
 mod forget;
 mod hold;
 mod prune;
@@ -59,6 +60,7 @@ impl Run<'_> {
             Verb::Hold(asked) => self.hold(asked),
             Verb::Forget(asked) => self.forget(asked),
             Verb::Prune(asked) => self.prune(asked),
+            Verb::Copy(asked) => self.copy(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),

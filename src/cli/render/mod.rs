@@ -5,6 +5,7 @@
 
 pub(super) mod backup;
 pub(super) mod check_server;
+pub(super) mod copy;
 pub(super) mod demo;
 mod findings;
 pub(super) mod forget;
