@@ -1,6 +1,7 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
 pub mod at;
+mod copy;
 pub mod cut;
 mod effort;
 pub mod events;
@@ -12,6 +13,7 @@ mod repair;
 mod stats;
 mod verify;
 
+pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
 pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
 pub use crate::cli::args::prune::Prune;
@@ -107,6 +109,8 @@ pub enum Verb {
     Forget(Box<Forget>),
     /// Delete what nothing needs any more: mark it first, delete it in a later run
     Prune(Prune),
+    /// Copy points to another repository, without the source
+    Copy(Copy),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash

@@ -37,6 +37,7 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Backup(error) => backup(error),
         engine::Error::Select(error) => select(error),
         engine::Error::Restore(error) => restore(error),
+        engine::Error::Copy(error) => describe_retention::copy(error),
         engine::Error::Prune(error) => describe_retention::prune(error),
         engine::Error::Retention(error) => describe_retention::retention(error),
         engine::Error::Unsettled { .. } => meaning(

@@ -1,7 +1,8 @@
-//! What refusals of holds and policies mean.
+//! What refusals of holds, policies, prunes and copies mean.
 
 use crate::cli::describe::Meaning;
 use crate::cli::exit::Exit;
+use crate::engine::copy;
 use crate::engine::prune;
 use crate::engine::retention::Error;
 
@@ -40,6 +41,24 @@ pub(super) fn prune(error: &prune::Error) -> Meaning {
             "see what it means with 'segvault verify'; bring the pack back from a copy of the repository",
         ),
         Error::Ledger(_) => (Exit::Failed, "prune.ledger", "is there room for temporary files?"),
+    };
+    Meaning { exit, id, hint }
+}
+
+/// Why nothing is copied.
+pub(super) fn copy(error: &copy::Error) -> Meaning {
+    use copy::Error;
+    let (exit, id, hint) = match error {
+        Error::SameRepository => {
+            (Exit::Usage, "copy.same-repository", "make another repository with 'segvault init'")
+        }
+        Error::Naming => (Exit::Usage, "copy.naming", "make another repository with 'segvault init'"),
+        Error::Conflict { .. } => {
+            (Exit::Conflict, "copy.conflict", "copy to a repository that does not hold another history of it")
+        }
+        Error::ChunkMissing { .. } => {
+            (Exit::Damaged, "copy.chunk-missing", "see what it means with 'segvault verify --data'")
+        }
     };
     Meaning { exit, id, hint }
 }

@@ -2,6 +2,7 @@
 
 mod against;
 mod at;
+mod copy;
 mod cut;
 mod events;
 mod forget;
@@ -70,6 +71,7 @@ impl Run<'_> {
             Verb::Hold(asked) => self.hold(asked),
             Verb::Forget(asked) => self.forget(asked),
             Verb::Prune(asked) => self.prune(asked),
+            Verb::Copy(asked) => self.copy(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),

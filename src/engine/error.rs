@@ -40,6 +40,9 @@ pub enum Error {
     /// A hold, or a policy.
     #[error(transparent)]
     Retention(#[from] crate::engine::retention::Error),
+    /// A copy refuses.
+    #[error(transparent)]
+    Copy(#[from] crate::engine::copy::Error),
     /// A prune refuses.
     #[error(transparent)]
     Prune(#[from] crate::engine::prune::Error),

@@ -4,6 +4,7 @@ pub mod against;
 pub mod backup;
 pub mod check_server;
 pub mod content;
+pub mod copy;
 pub mod draft;
 pub mod error;
 pub mod events;

@@ -19,6 +19,7 @@ mod bad_input;
 mod cli;
 mod codec;
 mod control_db;
+mod copy;
 mod cut;
 mod disk_contract;
 mod format_document;

@@ -6,6 +6,7 @@
 pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
+pub(super) mod copy;
 pub(super) mod cut;
 pub(super) mod demo;
 pub(super) mod events;

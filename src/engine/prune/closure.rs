@@ -19,7 +19,7 @@ use crate::repo::store::{ListedPoint, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed if the points `leaving` go, and where it lies.
-pub(super) struct Survey<'a> {
+pub(in crate::engine) struct Survey<'a> {
     pub repository: &'a Repository,
     pub observer: &'a dyn Observer,
     pub ledger: Ledger,
@@ -28,15 +28,20 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
+    /// Nothing is needed yet.
+    pub fn new(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
+        Ok(Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new() })
+    }
+
     /// Follows all roots, and reads the directories of all packs. A root that can't be read, or a chunk that is nowhere, is an error.
-    pub fn take(
+    pub(super) fn take(
         repository: &'a Repository,
         observer: &'a dyn Observer,
         books: &Books,
         leaving: &BTreeSet<PointRef>,
         marked: &BTreeMap<PackId, bool>,
     ) -> Result<Self, engine::Error> {
-        let mut survey = Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new() };
+        let mut survey = Self::new(repository, observer)?;
         for record in books.records(repository)? {
             survey.tree(record.state.root)?;
             record.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
@@ -56,7 +61,8 @@ impl<'a> Survey<'a> {
         if self.observer.interrupted() { Err(engine::Error::Interrupted) } else { Ok(()) }
     }
 
-    fn point(&self, listed: &ListedPoint) -> Result<(), engine::Error> {
+    /// What a point needs.
+    pub fn point(&self, listed: &ListedPoint) -> Result<(), engine::Error> {
         self.go_on()?;
         for (_, log) in logs_of(listed) {
             self.tree(log.root)?;
@@ -87,7 +93,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Trees share pages: each is read once.
-    fn tree(&self, root: PageId) -> Result<(), engine::Error> {
+    pub fn tree(&self, root: PageId) -> Result<(), engine::Error> {
         let mut waiting = vec![root];
         while let Some(id) = waiting.pop() {
             if !self.ledger.enter_page(id)? {
@@ -102,7 +108,8 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    fn entry(&self, entry: &SegmentEntry) -> Result<(), engine::Error> {
+    /// What a segment needs.
+    pub fn entry(&self, entry: &SegmentEntry) -> Result<(), engine::Error> {
         for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
             self.ledger.enter_chunk(chunk)?;
         }

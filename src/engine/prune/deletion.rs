@@ -174,25 +174,41 @@ fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<St
     if !proven {
         return Ok(None);
     }
-    for (copy, block) in survey.ledger.copies(name)? {
-        if survey.observer.interrupted() {
-            return Err(engine::Error::Interrupted);
-        }
-        if !is_good(survey, copy, block)? {
+    for copies in survey.ledger.copies(name)?.chunk_by(|one, other| one.0 == other.0) {
+        if !are_good(survey, copies)? {
+            let copy = copies.first().map_or_else(String::new, |(pack, _)| pack.to_string());
             return Ok(Some(format!("the copy of what it holds in pack {copy} can't be read back")));
         }
     }
     Ok(None)
 }
 
-/// Reads a block back, once in a run; each of its chunks is compared with its name.
-fn is_good(survey: &Survey<'_>, pack: PackId, number: usize) -> Result<bool, engine::Error> {
-    if let Some(good) = survey.ledger.proven(pack, number)? {
-        return Ok(good);
+/// Makes a pack durable and reads blocks of it back, each once in a run; each of their chunks is compared with its name.
+fn are_good(survey: &Survey<'_>, copies: &[(PackId, usize)]) -> Result<bool, engine::Error> {
+    let mut unread = Vec::new();
+    for (pack, number) in copies {
+        match survey.ledger.proven(*pack, *number)? {
+            Some(true) => {}
+            Some(false) => return Ok(false),
+            None => unread.push((*pack, *number)),
+        }
     }
-    let good = is_durable(survey.repository, pack) && can_be_read(survey.repository, pack, number);
-    survey.ledger.prove(pack, number, good)?;
-    Ok(good)
+    let Some((pack, _)) = unread.first().copied() else { return Ok(true) };
+    let disk = survey.repository.disk();
+    let length = disk.length(&paths::pack(pack)).ok().filter(|_| is_durable(survey.repository, pack));
+    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
+    for (_, number) in unread {
+        if survey.observer.interrupted() {
+            return Err(engine::Error::Interrupted);
+        }
+        let block = directory.as_ref().and_then(|directory| directory.blocks.get(number));
+        let good = block.is_some_and(|block| survey.repository.block(pack, block).is_ok());
+        survey.ledger.prove(pack, number, good)?;
+        if !good {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Seen is not durable: what stands in for a deleted pack is synced, and its names.
@@ -200,14 +216,6 @@ fn is_durable(repository: &Repository, pack: PackId) -> bool {
     let (disk, path) = (repository.disk(), paths::pack(pack));
     let synced = disk.sync_file(&path).and_then(|()| disk.sync_directory(paths::parent(&path)));
     synced.and_then(|()| disk.sync_directory(paths::PACKS)).is_ok()
-}
-
-fn can_be_read(repository: &Repository, pack: PackId, number: usize) -> bool {
-    let disk = repository.disk();
-    let length = disk.length(&paths::pack(pack)).ok();
-    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
-    let block = directory.and_then(|directory| directory.blocks.get(number).cloned());
-    block.is_some_and(|block| repository.block(pack, &block).is_ok())
 }
 
 /// Does it.

@@ -1,5 +1,6 @@
 //! What is needed, and where it lies: a temporary `SQLite` database, which goes to a temporary file where it gets large.
 
+use crate::engine;
 use crate::engine::prune::Error;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::{Directory, PackKind};
@@ -25,7 +26,7 @@ const CHOSEN: &str = "SELECT place.chunk AS chunk, place.length AS length, pack.
 
 /// What a pack is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(in crate::engine) enum Standing {
     /// It stays: what lies in it is there.
     Stays,
     /// It is marked for deletion, or is about to be.
@@ -36,7 +37,7 @@ pub(super) enum Standing {
 
 /// A pack, and what of it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PackUse {
+pub(in crate::engine) struct PackUse {
     pub name: PackId,
     pub length: u64,
     pub kind: PackKind,
@@ -57,7 +58,7 @@ impl PackUse {
 }
 
 /// The database.
-pub(super) struct Ledger {
+pub(in crate::engine) struct Ledger {
     connection: Connection,
 }
 
@@ -84,6 +85,39 @@ impl Ledger {
     pub fn enter_chunk(&self, chunk: ChunkId) -> Result<bool, Error> {
         let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO reached VALUES (?)")?;
         Ok(insert.execute([chunk.0])? > 0)
+    }
+
+    pub fn has_chunk(&self, chunk: ChunkId) -> Result<bool, Error> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM reached WHERE chunk = ?")?.exists([chunk.0])?)
+    }
+
+    /// Hands out all chunks that are needed.
+    pub fn each_chunk(
+        &self,
+        each: &mut dyn FnMut(ChunkId) -> Result<(), engine::Error>,
+    ) -> Result<(), engine::Error> {
+        self.each("SELECT chunk FROM reached", &mut |name| each(ChunkId(name)))
+    }
+
+    /// Hands out all pages that are needed.
+    pub fn each_page(
+        &self,
+        each: &mut dyn FnMut(PageId) -> Result<(), engine::Error>,
+    ) -> Result<(), engine::Error> {
+        self.each("SELECT id FROM page", &mut |name| each(PageId(name)))
+    }
+
+    fn each(
+        &self,
+        query: &str,
+        each: &mut dyn FnMut([u8; 32]) -> Result<(), engine::Error>,
+    ) -> Result<(), engine::Error> {
+        let mut statement = self.connection.prepare_cached(query).map_err(Error::from)?;
+        let mut rows = statement.query([]).map_err(Error::from)?;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            each(row.get(0).map_err(Error::from)?)?;
+        }
+        Ok(())
     }
 
     /// Enters a pack with all that it holds, unless it is there.

@@ -19,6 +19,9 @@ mod roots;
 pub use error::Error;
 pub use report::{DeleteReport, Freed, MarkReport, Skipped};
 
+pub(in crate::engine) use closure::Survey;
+pub(in crate::engine) use roots::logs_of;
+
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;

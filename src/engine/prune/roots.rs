@@ -122,7 +122,7 @@ impl Books {
 }
 
 /// The logs of a point.
-pub(super) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog)> {
+pub(in crate::engine) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog)> {
     let body = &listed.point.body;
     let mut logs = Vec::new();
     for (context, both) in &body.contexts {

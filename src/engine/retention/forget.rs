@@ -84,7 +84,7 @@ fn report(points: Vec<Decision>, dry_run: bool, act: Option<u64>) -> ForgetRepor
 }
 
 /// The journal, if all of it can be read: what can't be might be a hold.
-pub(super) fn readable(repository: &Repository) -> Result<Journal, Error> {
+pub(in crate::engine) fn readable(repository: &Repository) -> Result<Journal, Error> {
     let journal = repository.journal()?;
     match journal.unreadable.first() {
         None => Ok(journal),

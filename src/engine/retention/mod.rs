@@ -14,4 +14,6 @@ pub use error::Error;
 pub use forget::{ForgetOptions, ForgetReport, Remembered, Wanted, forget, remember};
 pub use hold::{Hold, HoldChange, holds, is_held, release};
 pub use hold::{HoldOptions, hold};
+
+pub(in crate::engine) use forget::readable;
 pub use policy::{Period, Policy};

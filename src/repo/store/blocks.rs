@@ -3,10 +3,11 @@
 use crate::repo::codec;
 use crate::repo::codec::{CodecError, Encoded};
 use crate::repo::error::Error;
-use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::{Block, PackKind};
 use crate::repo::paths;
 use crate::repo::store::packer::Waiting;
+use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
 use std::ops::Range;
@@ -39,6 +40,14 @@ impl Repository {
             }
         }
         Ok(ReadBlock { encoded, raw })
+    }
+
+    /// Reads a pack through, as it is on the disk, and compares it with its name.
+    pub fn prove_pack(&self, pack: PackId) -> Result<(), Error> {
+        let path = paths::pack(pack);
+        let length = self.disk().length(&path);
+        let length = length.map_err(|source| Error::reading(self.disk().display(&path), source))?;
+        packs::prove(self.disk(), self.naming(), pack, length)
     }
 }
 
@@ -83,5 +92,17 @@ impl Session<'_> {
             if whole { session.copy(&waiting, &encoded) } else { session.queue(waiting) }
         })?;
         Ok(copied)
+    }
+
+    /// Stores a page of another repository, unless it is there.
+    pub fn copy_page(&mut self, page: PageId, bytes: &[u8]) -> Result<(), Error> {
+        self.guarded(|session| {
+            session.generation = session.generation.saturating_add(1);
+            if session.put_page(bytes)? == page {
+                Ok(())
+            } else {
+                Err(session.rule(format!("page {page} is not written as it was read")))
+            }
+        })
     }
 }

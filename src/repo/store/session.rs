@@ -260,7 +260,7 @@ impl<'r> Session<'r> {
         })
     }
 
-    fn put_page(&mut self, bytes: &[u8]) -> Result<PageId, Error> {
+    pub(super) fn put_page(&mut self, bytes: &[u8]) -> Result<PageId, Error> {
         self.check_interrupt()?;
         let id = self.repository.naming().page(bytes);
         if self.pages.contains(&id) {

@@ -1,7 +1,7 @@
 //! Deleting: what a point that stays or a log needs is never removed, whatever crashes; what nothing needs goes.
 
 mod full;
-mod lab;
+pub mod lab;
 mod life;
 mod program;
 

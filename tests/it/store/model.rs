@@ -198,6 +198,20 @@ pub fn back_up(repository: &Repository, backup: u64) -> Result<PointRef, Error> 
     session.publish_point(records, body).map(|published| published.point)
 }
 
+/// A backup of another history of the same name: its open segment begins otherwise.
+pub fn back_up_other(disk: &(impl Disk + Clone + 'static)) {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let bytes = noise(9, 900);
+    let extents = put_all(&mut session, PackKind::Tail, &bytes).unwrap();
+    let tails = vec![entry(OPEN, &bytes, extents, End::Open, 1)];
+    let root = session.put_tree(&[]).unwrap();
+    let durable = session.barrier().unwrap();
+    let state = |store| LogState { key: key(store), branch: None, root, tails: tails.clone() };
+    let states = [Store::Snapshots, Store::Events].map(|store| (state(store), Vec::new()));
+    let _ = session.publish_records(durable, states.to_vec()).unwrap();
+}
+
 /// Opens, backs up.
 pub fn back_up_on(disk: &(impl Disk + Clone + 'static), backup: u64) -> Result<PointRef, Error> {
     back_up(&open(disk)?, backup)

@@ -1,0 +1,21 @@
+//! `copy`.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// `copy`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// The points: number, first digits of the hash, latest or latest~2 [default: all]
+    #[arg(value_name = "POINT")]
+    pub points: Vec<String>,
+    /// The repository to copy to
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Only points that are newer than the newest one that was copied before
+    #[arg(long)]
+    pub since_last: bool,
+    /// Only points of this source
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+}

@@ -1,0 +1,29 @@
+//! `copy`.
+
+use crate::cli::args::Copy;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::repository;
+use crate::cli::run::Run;
+use crate::engine::copy;
+use crate::engine::copy::CopyOptions;
+
+impl Run<'_> {
+    pub(super) fn copy(&self, asked: &Copy) -> Result<Exit, Failure> {
+        let from = self.open()?;
+        let to = repository::open_at(&asked.to, self.global, &self.signals)?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let options = CopyOptions {
+            points: asked.points.clone(),
+            source: asked.source.clone(),
+            since_last: asked.since_last,
+            dry_run: self.global.dry_run,
+        };
+        let report = copy::copy(&from, &to, &options, &progress)?;
+        drop(progress);
+        self.screen.report("copy", &report, || render::copy::text(&report))?;
+        Ok(Exit::Done)
+    }
+}

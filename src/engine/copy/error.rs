@@ -1,0 +1,28 @@
+//! Why nothing is copied.
+
+use crate::repo::format::id::ChunkId;
+
+/// A refusal. What was copied before stays, and is not copied again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Both have one id.
+    #[error("that is the same repository, or a plain copy of it")]
+    SameRepository,
+    /// Names are made differently there.
+    #[error("the other repository names its chunks in another way")]
+    Naming,
+    /// The other repository holds a history under that name that does not fit.
+    #[error("the other repository holds another history of {log}: {why}")]
+    Conflict {
+        /// Which log.
+        log: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// A chunk that is needed is in no pack that can be read.
+    #[error("chunk {chunk} is in no pack that can be read")]
+    ChunkMissing {
+        /// The chunk.
+        chunk: ChunkId,
+    },
+}

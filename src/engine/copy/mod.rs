@@ -1,0 +1,207 @@
+//! From one repository to another, without the source: blocks as they are encoded, pages as they are, then records, then the points.
+//!
+//! The copy is a full archive: it holds all that the logs of the copied points hold, restores, verifies, and takes backups. A run that was
+//! interrupted is gone on with: what is there already is not copied again.
+
+mod error;
+mod logs;
+mod points;
+
+pub use error::Error;
+
+use crate::engine;
+use crate::engine::copy::logs::Next;
+use crate::engine::copy::points::{Choice, choose};
+use crate::engine::observe::{Event, Observer};
+use crate::engine::prune::Survey;
+use crate::repo;
+use crate::repo::format::id::PackId;
+use crate::repo::format::pack::{Block, PackKind};
+use crate::repo::index::read_directory;
+use crate::repo::paths;
+use crate::repo::store::{RecordsDurable, Repository, Session};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What to copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// These points, as the user names them; all that are listed, if none is named.
+    pub points: Vec<String>,
+    /// Only points of this source.
+    pub source: Option<String>,
+    /// Only points that are newer than the newest one that was copied before.
+    pub since_last: bool,
+    /// Only say what would be copied.
+    pub dry_run: bool,
+}
+
+/// What was copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CopyReport {
+    /// The points, and the numbers that they have there.
+    pub points: Vec<CopiedPoint>,
+    /// Points that had been copied before.
+    pub known: Vec<CopiedPoint>,
+    /// Chunks that were copied.
+    pub chunks: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// By how much the other repository grew.
+    pub file_bytes: u64,
+    /// Whether this is only what would be done.
+    pub dry_run: bool,
+}
+
+/// A point in both repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CopiedPoint {
+    /// Its number here.
+    pub from: u64,
+    /// Its number there; none if it was not copied yet.
+    pub to: Option<u64>,
+}
+
+/// Copies.
+pub fn copy(
+    from: &Repository,
+    to: &Repository,
+    options: &CopyOptions,
+    observer: &dyn Observer,
+) -> Result<CopyReport, engine::Error> {
+    if from.config().id == to.config().id {
+        return Err(Error::SameRepository.into());
+    }
+    if from.naming() != to.naming() {
+        return Err(Error::Naming.into());
+    }
+    if options.dry_run {
+        let choice = choose(from, to, options)?;
+        let (survey, _) = survey(from, to, &choice, observer)?;
+        let mut report = choice.report();
+        report.dry_run = true;
+        survey.ledger.each_chunk(&mut |chunk| {
+            report.chunks = report.chunks.saturating_add(u64::from(!to.names_chunk(chunk)?));
+            Ok(())
+        })?;
+        return Ok(report);
+    }
+    let session = to.session()?;
+    let choice = choose(from, to, options)?;
+    let mut report = choice.report();
+    if choice.missing.is_empty() {
+        drop(session);
+    } else {
+        let (survey, next) = survey(from, to, &choice, observer)?;
+        let published = copy_all(session, &survey, &choice, next, &mut report)?;
+        for (point, number) in report.points.iter_mut().zip(published) {
+            point.to = Some(number);
+        }
+    }
+    points::copy_acts(from, to, &report, observer)?;
+    Ok(report)
+}
+
+/// All that must be there: what the records of the logs hold, and what the points hold.
+fn survey<'a>(
+    from: &'a Repository,
+    to: &Repository,
+    choice: &Choice,
+    observer: &'a dyn Observer,
+) -> Result<(Survey<'a>, Vec<Next>), engine::Error> {
+    observer.event(&Event::Phase { name: "what is needed", total: None });
+    let survey = Survey::new(from, observer)?;
+    let next = logs::next(from, to, &choice.missing)?;
+    for log in &next {
+        survey.tree(log.state.root)?;
+        log.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
+    }
+    choice.missing.iter().try_for_each(|listed| survey.point(listed))?;
+    Ok((survey, next))
+}
+
+/// Chunks and pages, then records, then the points, one by one; gives their numbers.
+fn copy_all<'r>(
+    mut session: Session<'r>,
+    survey: &Survey<'_>,
+    choice: &Choice,
+    next: Vec<Next>,
+    report: &mut CopyReport,
+) -> Result<Vec<u64>, engine::Error> {
+    let to: &'r Repository = session.repository();
+    let before = paths::packs(to.disk())?;
+    copy_chunks(&mut session, survey)?;
+    survey
+        .ledger
+        .each_page(&mut |page| Ok(session.copy_page(page, &survey.repository.page(page)?.encode())?))?;
+    let durable = session.barrier()?;
+    for pack in paths::packs(to.disk())?.keys().filter(|pack| !before.contains_key(pack)) {
+        to.prove_pack(*pack)?;
+    }
+    let states = next.into_iter().filter(|log| log.is_new).map(|log| (log.state, log.proofs)).collect();
+    let (records, _) = session.publish_records(durable, states)?;
+    let mut waiting = Some((session, records));
+    let mut numbers = Vec::new();
+    for listed in &choice.missing {
+        let (session, records) = match waiting.take() {
+            Some(ready) => ready,
+            None => another(to)?,
+        };
+        let published = session.publish_point(records, points::body(survey.repository, to, listed)?)?;
+        report.count(published.tally);
+        numbers.push(published.point.number);
+    }
+    Ok(numbers)
+}
+
+/// A session in which nothing is stored but a point.
+fn another(to: &Repository) -> Result<(Session<'_>, RecordsDurable), engine::Error> {
+    let mut session = to.session()?;
+    let durable = session.barrier()?;
+    let (records, _) = session.publish_records(durable, Vec::new())?;
+    Ok((session, records))
+}
+
+/// Pack by pack, as the blocks lie there. What can't be read in one pack may be in another.
+fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<(), engine::Error> {
+    let from = survey.repository;
+    survey.observer.event(&Event::Phase { name: "copying", total: None });
+    for (pack, length) in paths::packs(from.disk())? {
+        let Ok(directory) = read_directory(from.disk(), pack, length) else { continue };
+        for block in &directory.blocks {
+            if survey.observer.interrupted() {
+                return Err(engine::Error::Interrupted);
+            }
+            copy_block(session, survey, pack, (directory.kind, block))?;
+        }
+    }
+    survey.ledger.each_chunk(&mut |chunk| {
+        if session.knows(chunk)? { Ok(()) } else { Err(Error::ChunkMissing { chunk }.into()) }
+    })
+}
+
+fn copy_block(
+    session: &mut Session<'_>,
+    survey: &Survey<'_>,
+    pack: PackId,
+    (kind, block): (PackKind, &Block),
+) -> Result<(), engine::Error> {
+    let mut wanted = BTreeSet::new();
+    for place in &block.chunks {
+        if survey.ledger.has_chunk(place.chunk)? && !session.knows(place.chunk)? {
+            wanted.insert(place.chunk);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    match survey.repository.block(pack, block) {
+        Ok(read) => {
+            let copied = session.copy_block(kind, block, read, &|chunk| wanted.contains(&chunk))?;
+            survey.observer.event(&Event::Bytes(copied));
+            Ok(())
+        }
+        Err(repo::Error::ChunkDamaged { .. } | repo::Error::Unsupported { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

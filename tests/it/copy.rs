@@ -1,0 +1,169 @@
+//! From one repository to another: the copy is a full archive.
+
+use crate::store::model::{back_up_on, check, check_point, config, open};
+use crate::support::crash_disk::{CrashDisk, Image, Trouble};
+use crate::support::program::{Room, SERVER, assert_restored, backup};
+use segvault::engine;
+use segvault::engine::copy::{self, CopyOptions, CopyReport};
+use segvault::engine::observe::Unobserved;
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::config::Config;
+use segvault::repo::format::moment::Moment;
+use segvault::repo::store::Repository;
+
+/// A repository with so many backups, and an empty one.
+fn lab(backups: u64) -> (CrashDisk, CrashDisk) {
+    let from = CrashDisk::default();
+    Repository::init(&from, &config()).unwrap();
+    (1..=backups).for_each(|backup| drop(back_up_on(&from, backup).unwrap()));
+    (from, another('f'))
+}
+
+fn another(digit: char) -> CrashDisk {
+    let disk = CrashDisk::default();
+    let id = std::iter::repeat_n(digit, 32).collect();
+    Repository::init(&disk, &Config { id, ..config() }).unwrap();
+    disk
+}
+
+fn copy_with(
+    from: &CrashDisk,
+    to: &CrashDisk,
+    change: impl FnOnce(&mut CopyOptions),
+) -> Result<CopyReport, engine::Error> {
+    let mut options = CopyOptions::default();
+    change(&mut options);
+    copy::copy(&open(from)?, &open(to)?, &options, &Unobserved)
+}
+
+fn copy_all(from: &CrashDisk, to: &CrashDisk) -> Result<CopyReport, engine::Error> {
+    copy_with(from, to, |_| ())
+}
+
+/// The copy has so many points, all whole.
+fn whole(disk: &CrashDisk, points: usize) {
+    let repository = open(disk).unwrap();
+    check(&repository, &[]).unwrap();
+    assert_eq!(repository.journal().unwrap().listed().count(), points);
+    crate::prune::lab::whole_logs(disk);
+}
+
+#[test]
+fn a_copy_holds_all_points_and_takes_backups() {
+    let (from, to) = lab(4);
+    let report = copy_all(&from, &to).unwrap();
+    assert_eq!(report.points.iter().map(|point| point.to).collect::<Vec<_>>(), [1, 2, 3, 4].map(Some));
+    whole(&to, 4);
+    let after = to.reboot(Image::OnlySynced);
+    whole(&after, 4);
+    // Without the source: what is new there is only what is new.
+    back_up_on(&after, 5).unwrap();
+    whole(&after, 5);
+    // And what was made there can be copied back.
+    let back = copy_with(&after, &from, |_| ()).unwrap();
+    assert_eq!((back.points.len(), back.known.len()), (1, 4));
+    whole(&from, 5);
+}
+
+#[test]
+fn what_is_there_is_not_copied_again() {
+    let (from, to) = lab(3);
+    copy_with(&from, &to, |options| options.points = vec!["2".to_owned()]).unwrap();
+    whole(&to, 1);
+    let rest = copy_all(&from, &to).unwrap();
+    assert_eq!((rest.points.len(), rest.known.len()), (2, 1));
+    let again = copy_all(&from, &to).unwrap();
+    assert_eq!((again.points.len(), again.known.len(), again.chunks), (0, 3, 0));
+    back_up_on(&from, 4).unwrap();
+    back_up_on(&from, 5).unwrap();
+    let new = copy_with(&from, &to, |options| options.since_last = true).unwrap();
+    assert_eq!(new.points.iter().map(|point| point.from).collect::<Vec<_>>(), [4, 5]);
+    whole(&to, 5);
+    // A copy of a copy knows where its points come from.
+    let third = another('e');
+    copy_all(&to, &third).unwrap();
+    assert_eq!(copy_all(&from, &third).unwrap().known.len(), 5);
+}
+
+#[test]
+fn since_last_leaves_out_what_was_left_out_before() {
+    let (from, to) = lab(3);
+    copy_with(&from, &to, |options| options.points = vec!["2".to_owned()]).unwrap();
+    let new = copy_with(&from, &to, |options| options.since_last = true).unwrap();
+    assert_eq!(new.points.iter().map(|point| point.from).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn holds_and_marks_come_along_and_an_ended_hold_stays_ended() {
+    let (from, to) = lab(2);
+    let points: Vec<_> =
+        open(&from).unwrap().journal().unwrap().points.iter().map(|p| p.reference()).collect();
+    let act = |disk: &CrashDisk, deed| {
+        open(disk).unwrap().session().unwrap().publish_act(Moment(1), deed).unwrap();
+    };
+    act(&from, Deed::Held { point: points[0], reason: "audit".to_owned(), until: None });
+    act(&from, Deed::Incomplete { point: points[1], reason: "found later".to_owned() });
+    copy_all(&from, &to).unwrap();
+    let there = open(&to).unwrap().journal().unwrap().points;
+    assert_eq!(there[0].held, Some(("audit".to_owned(), None)));
+    assert!(!there[1].is_complete());
+    act(&to, Deed::Released { point: there[0].reference() });
+    copy_all(&from, &to).unwrap();
+    assert_eq!(open(&to).unwrap().journal().unwrap().points[0].held, None);
+}
+
+#[test]
+fn a_dry_run_copies_nothing() {
+    let (from, to) = lab(2);
+    let files = to.files();
+    let report = copy_with(&from, &to, |options| options.dry_run = true).unwrap();
+    assert_eq!((report.points.len(), report.chunks > 0), (2, true));
+    assert_eq!(to.files(), files);
+}
+
+#[test]
+fn the_same_repository_and_another_history_are_refused() {
+    let (from, _) = lab(2);
+    let plain = from.reboot(Image::ProcessKilled);
+    assert!(matches!(copy_all(&from, &plain), Err(engine::Error::Copy(copy::Error::SameRepository))));
+    // The same source there, with a segment that is another one.
+    let other = another('d');
+    crate::store::model::back_up_other(&other);
+    assert!(matches!(copy_all(&from, &other), Err(engine::Error::Copy(copy::Error::Conflict { .. }))));
+}
+
+#[test]
+fn a_copy_that_is_interrupted_anywhere_is_gone_on_with() {
+    let (from, to) = lab(3);
+    let measured = to.reboot(Image::ProcessKilled);
+    copy_all(&from, &measured).unwrap();
+    for at in 1..=measured.mutations() {
+        let crashed = to.reboot(Image::ProcessKilled);
+        crashed.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
+        let _ = copy_all(&from, &crashed);
+        let image = Image::ALL[at as usize % 6];
+        let after = crashed.reboot(image);
+        for listed in open(&after).unwrap().journal().unwrap().listed() {
+            check_point(&open(&after).unwrap(), listed).unwrap();
+        }
+        copy_all(&from, &after).unwrap();
+        whole(&after.reboot(Image::OnlySynced), 3);
+    }
+}
+
+#[test]
+fn the_real_data_comes_back_from_a_copy() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    room.ends(0, "init -r second");
+    let (told, _) = room.ends(0, "copy --to second");
+    assert!(told.contains("point 2 copied, as point 2"), "{told}");
+    room.ends(0, "verify --data -r second");
+    room.ends(0, "restore latest --target restored -r second");
+    assert_restored(&root.join("data/default"), &room.path("restored/data/default"));
+    let next = room.document(0, "backup", &format!("{} -r second", backup(&root)));
+    assert_eq!(next["tally"]["new_chunks"], 0, "{next}");
+    room.refused(10, "copy --to nowhere", &["nowhere"]);
+}
