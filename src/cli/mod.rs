@@ -4,6 +4,7 @@ pub mod args;
 mod bus;
 mod demo;
 mod describe;
+mod describe_retention;
 mod describe_server;
 mod duration;
 pub mod exit;
@@ -17,6 +18,8 @@ mod run_demo;
 mod server;
 mod server_args;
 mod signals;
+mod size;
+mod when;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;

@@ -1,6 +1,19 @@
 //! From what was typed to what is done: one short function for each verb.
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
+mod against;
+mod at;
+mod cut;
+mod events;
+mod forget;
+mod hold;
+mod prune;
+mod recompress;
+mod repair;
+mod stats;
+
+use crate::cli::args::{
+    Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
+};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -22,9 +35,8 @@ use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
 use crate::engine::verify;
 use crate::engine::verify::{Class, VerifyOptions};
-use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
-use crate::repo::store::Repository;
+use crate::repo::store::{Effort, Repository};
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDir;
@@ -32,9 +44,6 @@ use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-mod against;
-mod repair;
 
 /// What manifests say of the program that made them.
 pub(super) const PROGRAM: &str = concat!("segvault ", env!("CARGO_PKG_VERSION"));
@@ -54,7 +63,13 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Stats(asked) => self.stats(asked),
+            Verb::Recompress(asked) => self.recompress(asked),
+            Verb::Hold(asked) => self.hold(asked),
+            Verb::Forget(asked) => self.forget(asked),
+            Verb::Prune(asked) => self.prune(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
@@ -83,6 +98,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
+        repository::reserve(path)?;
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),
@@ -92,10 +108,11 @@ impl Run<'_> {
     }
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
+        let options = self.backup_options(asked)?;
         let repository = self.open()?;
         let mut source = self.source(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = backup::run(&repository, &mut *source, &self.backup_options(asked), &progress)?;
+        let report = backup::run(&repository, &mut *source, &options, &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
         let taken = Taken::from(&*source)?;
@@ -112,8 +129,8 @@ impl Run<'_> {
         }
     }
 
-    fn backup_options(&self, asked: &Backup) -> BackupOptions {
-        BackupOptions {
+    fn backup_options(&self, asked: &Backup) -> Result<BackupOptions, Failure> {
+        Ok(BackupOptions {
             program: PROGRAM.to_owned(),
             source: asked.source.clone(),
             contexts: asked.contexts.clone(),
@@ -124,11 +141,14 @@ impl Run<'_> {
             reread: asked.reread,
             strict: asked.strict,
             dry_run: self.global.dry_run,
-            compression: Compression::Fast,
-        }
+            effort: effort(asked.effort)?,
+        })
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
+        if !asked.at.at.is_empty() {
+            return self.points_at(asked);
+        }
         let mut overview = points::overview(&self.open()?)?;
         if let Some(source) = &asked.source {
             keep_source(&mut overview, source)?;
@@ -194,6 +214,12 @@ impl Run<'_> {
     }
 }
 
+/// How hard to work; too little memory is a usage error.
+fn effort(asked: EffortArgs) -> Result<Effort, Failure> {
+    let hint = "leave --memory out, or give more";
+    asked.effort().map_err(|message| Failure::Usage { message, hint })
+}
+
 fn completions(asked: &Completions) -> Result<Exit, Failure> {
     render::print_bytes(&manual::completions(asked.shell))?;
     Ok(Exit::Done)
@@ -213,11 +239,20 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
 }
 
 fn restore_options(asked: &Restore) -> RestoreOptions {
+    let of_control_db = asked.cut.control_db.as_deref();
+    let (wanted, of) = match of_control_db {
+        Some("none") => (false, None),
+        other => (!asked.no_control_db, other.map(str::to_owned)),
+    };
     RestoreOptions {
-        point: asked.point.clone(),
+        point: asked.named_point().unwrap_or("latest").to_owned(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
-        control_db: !asked.no_control_db,
+        control_db: wanted,
+        control_db_of: of,
+        accept_version_reuse: asked.cut.accept_version_reuse,
+        snapshots: !asked.cut.no_snapshots,
+        cut: cut::request(&asked.cut, asked.named_point().is_some()),
         control_db_zip_to: asked.control_db_zip.clone(),
         target: asked.target.clone(),
     }

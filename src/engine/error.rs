@@ -37,6 +37,12 @@ pub enum Error {
     /// A restore.
     #[error(transparent)]
     Restore(#[from] crate::engine::restore::Error),
+    /// A hold, or a policy.
+    #[error(transparent)]
+    Retention(#[from] crate::engine::retention::Error),
+    /// A prune refuses.
+    #[error(transparent)]
+    Prune(#[from] crate::engine::prune::Error),
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

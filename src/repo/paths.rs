@@ -29,6 +29,8 @@ pub const DAMAGED: &str = "damaged";
 pub const LOCKS: &str = "locks";
 /// Files that are being written.
 pub const STAGING: &str = "staging";
+/// Room that is kept for a full disk.
+pub const RESERVE: &str = "reserve";
 /// Held by everything that runs.
 pub const REPOSITORY_LOCK: &str = "locks/repository";
 /// Held by the one that writes.

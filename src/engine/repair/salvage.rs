@@ -30,7 +30,7 @@ impl Wreck {
         let directory = parse_pack(&bytes).ok();
         let kind = directory.as_ref().map(|directory| directory.kind);
         let kind =
-            kind.or_else(|| parse_header(&bytes).ok().map(|(kind, _)| kind)).unwrap_or(PackKind::Sealed);
+            kind.or_else(|| parse_header(&bytes).ok().map(|header| header.kind)).unwrap_or(PackKind::Sealed);
         let blocks = all_blocks(directory, &bytes);
         Some(Self { bytes, kind, blocks })
     }
