@@ -93,13 +93,14 @@ fn numbered(
 ) -> Result<(), Error> {
     let ours = paths::numbered(repository.disk(), directory, suffix)?;
     let newest = ours.keys().next_back().copied().unwrap_or(0).max(*named);
+    let newest = newest.max(set_aside(repository, directory)?);
     let theirs = paths::numbered(other.disk(), directory, suffix)?;
     let away = Away::by(&repository.journal()?.acts);
     let is_away = |number: u64| !ours.contains_key(&number) && away.may_be(row, number, newest);
     let may_be_ours = |number: &u64| *number <= newest && !is_away(*number);
     let mut bad: BTreeSet<u64> = theirs.into_keys().filter(may_be_ours).collect();
     loop {
-        bad.retain(|number| !is_good(repository, row, *number));
+        bad.retain(|number| !repository.is_undoubted(row, *number));
         let mut is_better = false;
         for number in bad.clone() {
             let path = row.path(number);
@@ -151,9 +152,16 @@ impl Away {
     }
 }
 
-fn is_good(repository: &Repository, row: &NumberedRow, number: u64) -> bool {
-    let read = repository.disk().read(&row.path(number), SMALL_FILE_MAX);
-    read.is_ok_and(|bytes| repository.is_vouched_for(row, number, &bytes))
+/// The highest number of a row that was ever set aside: a crash may have come before the good file took its place.
+fn set_aside(repository: &Repository, directory: &str) -> Result<u64, Error> {
+    let prefix = format!("{}-", directory.replace('/', "-"));
+    let names = paths::list(repository.disk(), paths::DAMAGED)?;
+    let number = |name: &str| {
+        let rest = name.strip_prefix(&prefix)?;
+        let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+        digits.parse().ok()
+    };
+    Ok(names.iter().filter_map(|listed| number(&listed.name)).max().unwrap_or(0))
 }
 
 fn put(

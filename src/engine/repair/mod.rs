@@ -33,20 +33,45 @@ pub fn packs(
     if let Some(Supply::Repository(other)) = &supply {
         files::mend(repository, other, &mut mended, observer)?;
     }
-    let diagnosis =
-        diagnose(repository, if dry_run { Depth::DataUnrecorded } else { Depth::Data }, observer)?;
-    let session = if dry_run { None } else { Some(writer(repository, &diagnosis, observer)?) };
+    let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
+    let mut diagnosis = diagnose(repository, depth, observer)?;
+    loop {
+        let had = mended.salvaged_chunks.saturating_add(mended.fetched_chunks);
+        let after = pass(repository, &diagnosis, supply.as_mut(), &mut mended, observer)?;
+        let is_better = mended.salvaged_chunks.saturating_add(mended.fetched_chunks) > had;
+        match after {
+            // The list of a control database that is back names chunks that nobody knew to be lost.
+            Some(after) if is_better && !after.lost.is_empty() => diagnosis = after,
+            Some(after) if mended.is_whole() => {
+                mark_replaced(repository, &after, &mut mended, observer)?;
+                return Ok(mended);
+            }
+            _ => return Ok(mended),
+        }
+    }
+}
+
+/// Does what can be done for what is known to be lost; gives what is known then.
+fn pass(
+    repository: &Repository,
+    diagnosis: &Diagnosis,
+    supply: Option<&mut Supply<'_>>,
+    mended: &mut Mended,
+    observer: &dyn Observer,
+) -> Result<Option<Diagnosis>, Error> {
+    mended.packs.clear();
+    let session = if mended.dry_run { None } else { Some(writer(repository, diagnosis, observer)?) };
     let mut work = Work { repository, session, observer, had: BTreeSet::new(), mended };
     for (pack, needed) in &diagnosis.damaged {
         work.salvage(*pack, needed)?;
     }
-    if let Some(supply) = &mut supply {
+    if let Some(supply) = supply {
         let wanted = diagnosis.without(&work.had);
         supply.fetch(&wanted, repository.naming(), observer, &mut |kind, chunk, bytes| {
             work.fetched(kind, chunk, bytes)
         })?;
     }
-    work.finish(&diagnosis)
+    work.finish(diagnosis)
 }
 
 /// A writer that relies on no damaged pack: all of them are named in acts before it begins.
@@ -82,7 +107,7 @@ struct Work<'r, 'o> {
     observer: &'o dyn Observer,
     /// Chunks that were found good, here or elsewhere.
     had: BTreeSet<ChunkId>,
-    mended: Mended,
+    mended: &'o mut Mended,
 }
 
 impl Work<'_, '_> {
@@ -134,14 +159,12 @@ impl Work<'_, '_> {
     }
 
     /// Makes it durable, marks what is replaced, and looks again.
-    fn finish(mut self, diagnosis: &Diagnosis) -> Result<Mended, Error> {
+    fn finish(mut self, diagnosis: &Diagnosis) -> Result<Option<Diagnosis>, Error> {
         self.mended.still_lost = diagnosis.without(&self.had).lost;
-        let Some(mut session) = self.session.take() else { return Ok(self.mended) };
+        let Some(mut session) = self.session.take() else { return Ok(None) };
         drop(session.barrier()?);
-        mark_replaced(&mut session, diagnosis, &mut self.mended, self.observer)?;
         drop(session);
-        judge(self.repository, &mut self.mended, self.observer)?;
-        Ok(self.mended)
+        judge(self.repository, self.mended, self.observer).map(Some)
     }
 }
 
@@ -165,15 +188,16 @@ fn store(session: &mut Session<'_>, kind: PackKind, mut chunks: Vec<Vec<u8>>) ->
 
 /// Marks the damaged packs of which nothing is needed any more: a prune deletes them, when it has proven that for itself.
 fn mark_replaced(
-    session: &mut Session<'_>,
+    repository: &Repository,
     diagnosis: &Diagnosis,
     mended: &mut Mended,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    // A pack whose directory is lost may hold anything that is lost.
-    if !mended.still_lost.is_empty() {
+    // A pack whose directory is lost may hold anything that is lost: this is asked only when nothing is.
+    if mended.packs.is_empty() {
         return Ok(());
     }
+    let mut session = repository.session()?;
     let mut replaced = Vec::new();
     for salvaged in &mut mended.packs {
         let needed = diagnosis.damaged.get(&salvaged.pack).map(Vec::as_slice).unwrap_or_default();
@@ -201,13 +225,13 @@ fn mark_replaced(
 }
 
 /// Reads all again: only what was read is called whole.
-fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) -> Result<(), Error> {
+fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) -> Result<Diagnosis, Error> {
     let after = diagnose(repository, Depth::Data, observer)?;
     mended.points = points::hit(&after.report);
     mended.findings = points::count(&after.report);
     mended.not_mended.extend(points::files(&after.report));
     mended.not_mended.sort();
     mended.not_mended.dedup();
-    mended.still_lost = after.lost;
-    Ok(())
+    mended.still_lost.clone_from(&after.lost);
+    Ok(after)
 }

@@ -94,19 +94,34 @@ impl Session<'_> {
 }
 
 impl Repository {
-    /// Whether these bytes are the numbered file that belongs there, by its neighbours' word.
+    /// Whether these bytes are the numbered file that belongs there, by its neighbours' word: what a repair may put there.
     pub fn is_vouched_for(&self, row: &NumberedRow, number: u64, bytes: &[u8]) -> bool {
         let Some(previous) = row.previous(number, &self.config.id, bytes) else { return false };
-        let read = |number: u64| row.row().read(self.disk(), number).ok();
-        let behind = number.checked_add(1).and_then(read);
-        let behind = behind.and_then(|file| row.previous(number.saturating_add(1), &self.config.id, &file));
-        if let Some(held) = behind {
+        if let Some(held) = self.held_behind(row, number) {
             return held == Some(self.naming().file(bytes));
         }
         match number.checked_sub(1).filter(|before| *before > 0) {
             None => previous.is_none(),
-            Some(before) => read(before).is_some_and(|file| previous == Some(self.naming().file(&file))),
+            Some(before) => {
+                let before = row.row().read(self.disk(), before);
+                before.is_ok_and(|file| previous == Some(self.naming().file(&file)))
+            }
         }
+    }
+
+    /// Whether nothing speaks against the numbered file that is there: it is well in itself, and the one behind it, if that can be read, knows
+    /// no other. (That the one before it is damaged says nothing.)
+    pub fn is_undoubted(&self, row: &NumberedRow, number: u64) -> bool {
+        let Ok(bytes) = row.row().read(self.disk(), number) else { return false };
+        row.previous(number, &self.config.id, &bytes).is_some()
+            && self.held_behind(row, number).is_none_or(|held| held == Some(self.naming().file(&bytes)))
+    }
+
+    /// The hash that the file behind holds; none if there is none that can be read.
+    fn held_behind(&self, row: &NumberedRow, number: u64) -> Option<Option<FileHash>> {
+        let behind = number.checked_add(1)?;
+        let file = row.row().read(self.disk(), behind).ok()?;
+        row.previous(behind, &self.config.id, &file)
     }
 }
 
