@@ -2,6 +2,7 @@
 
 pub mod at;
 pub mod cut;
+pub mod diff;
 pub mod events;
 
 use crate::cli::duration;
@@ -77,6 +78,8 @@ pub enum Verb {
     Restore(Box<Restore>),
     /// Print events straight from the archive, without a restore
     Events(Box<events::Events>),
+    /// Compare two points, or a point and a directory
+    Diff(diff::Diff),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
     /// Try everything that a backup of a live server needs

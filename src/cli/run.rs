@@ -2,6 +2,7 @@
 
 mod at;
 mod cut;
+mod diff;
 mod events;
 
 use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
@@ -55,6 +56,7 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Diff(asked) => self.diff(asked),
             Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::CheckServer(asked) => self.check_server(asked),

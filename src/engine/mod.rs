@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod check_server;
 pub mod content;
+pub mod diff;
 pub mod draft;
 pub mod error;
 pub mod events;

@@ -7,6 +7,7 @@ pub(super) mod backup;
 pub(super) mod check_server;
 pub(super) mod cut;
 pub(super) mod demo;
+pub(super) mod diff;
 pub(super) mod events;
 mod findings;
 pub(super) mod points;
