@@ -3,6 +3,7 @@
 pub mod at;
 mod copy;
 pub mod cut;
+pub mod diff;
 mod effort;
 pub mod events;
 mod forget;
@@ -97,6 +98,8 @@ pub enum Verb {
     Restore(Box<Restore>),
     /// Print events straight from the archive, without a restore
     Events(Box<events::Events>),
+    /// Compare two points, or a point and a directory
+    Diff(diff::Diff),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
     /// Say what the archive saves, and where its bytes are

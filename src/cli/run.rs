@@ -4,6 +4,7 @@ mod against;
 mod at;
 mod copy;
 mod cut;
+mod diff;
 mod events;
 mod forget;
 mod hold;
@@ -64,6 +65,7 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Diff(asked) => self.diff(asked),
             Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::Stats(asked) => self.stats(asked),

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod check_server;
 pub mod content;
 pub mod copy;
+pub mod diff;
 pub mod draft;
 pub mod error;
 pub mod events;

@@ -9,6 +9,7 @@ pub(super) mod check_server;
 pub(super) mod copy;
 pub(super) mod cut;
 pub(super) mod demo;
+pub(super) mod diff;
 pub(super) mod events;
 mod findings;
 pub(super) mod forget;

@@ -1,7 +1,7 @@
 //! Point in time through the real program: what is printed, what is refused, what scripts read.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, backup};
+use crate::support::program::{Room, SERVER, backup, backup_data, flip};
 use serde_json::Value;
 
 fn room() -> Room {
@@ -116,4 +116,35 @@ fn payloads_that_are_no_text_come_as_base64() {
     let events = all["events"].as_array().unwrap();
     assert!(events.iter().any(|event| event["payload_base64"].is_string()));
     assert!(events.iter().any(|event| event["metadata"].as_object().is_some_and(|data| !data.is_empty())));
+}
+
+#[test]
+fn two_points_or_a_point_and_a_directory_are_compared() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let open = root.join("data/default/00000000000000002790.events");
+    let held = std::fs::read(&open).unwrap();
+    std::fs::remove_file(&open).unwrap();
+    room.document(0, "backup", &backup_data(&root.join("data")));
+    std::fs::write(&open, &held).unwrap();
+    room.document(0, "backup", &backup_data(&root.join("data")));
+    let diff = room.document(0, "diff", "diff 1 2");
+    let events = &diff["contexts"][0]["stores"][1];
+    assert_eq!((&events["head"], &events["equal"]), (&serde_json::json!([2789, 2859]), &7.into()));
+    assert_eq!(events["segments"].as_array().unwrap().len(), 1);
+    assert_eq!(events["segments"][0]["sides"][1]["events"], 70);
+    let of = |at: usize| -> u64 {
+        events["types"].as_array().unwrap().iter().map(|of| of["events"][at].as_u64().unwrap()).sum()
+    };
+    assert_eq!((of(0), of(1), &diff["equal"]), (0, 70, &false.into()));
+    assert_eq!(room.document(0, "diff", "diff 2 2")["equal"], true);
+    // What is restored is what the point is; a changed file is not.
+    room.restore(0, "2", "restored");
+    assert_eq!(room.document(0, "diff", "diff 2 --data-dir restored")["equal"], true);
+    let against = room.document(0, "diff", "diff 1 --data-dir restored");
+    assert_eq!(against["contexts"][0]["stores"][1]["types"], events["types"]);
+    flip(&room.path("restored/data/default/00000000000000000000.events"), 1_000);
+    let (told, _) = room.ends(0, "diff 2 --data-dir restored");
+    assert!(told.contains("from point 2 to restored") && told.contains("7 segments equal"), "{told}");
+    room.ends(2, "diff 1");
 }
