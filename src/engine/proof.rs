@@ -109,26 +109,31 @@ impl Prover {
 
     /// Takes the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.feed_seeing(bytes, &mut |_| ());
+    }
+
+    /// Takes the next bytes, and shows each whole block to `see`.
+    pub fn feed_seeing(&mut self, bytes: &[u8], see: &mut dyn FnMut(&Transaction<'_>)) {
         if let Some(whole) = &mut self.whole {
             whole.update(bytes);
         }
         if self.ending.is_some() {
             return;
         }
-        if self.least > SPILL_ABOVE as u64 && self.spill(bytes) {
+        if self.least > SPILL_ABOVE as u64 && self.spill(bytes, see) {
             return;
         }
         let mut window = std::mem::take(&mut self.window);
         window.extend_from_slice(bytes);
         if window.len() as u64 >= self.least {
-            let walked = self.walk(&window);
+            let walked = self.walk(&window, see);
             window.drain(..walked);
         }
         self.window = window;
     }
 
     /// Takes the next bytes of a giant into a temporary file, and walks when it is whole. False where there can be none: memory has to do.
-    fn spill(&mut self, bytes: &[u8]) -> bool {
+    fn spill(&mut self, bytes: &[u8], see: &mut dyn FnMut(&Transaction<'_>)) -> bool {
         let Some(mut spill) = self.spill.take().or_else(|| Spill::of(&self.window)) else { return false };
         if spill.push(bytes).is_err() {
             self.window = spill.into_vec();
@@ -140,17 +145,17 @@ impl Prover {
             return true;
         }
         self.window = if let Ok(all) = spill.read() {
-            all.get(self.walk(&all)..).unwrap_or_default().to_vec()
+            all.get(self.walk(&all, see)..).unwrap_or_default().to_vec()
         } else {
             let mut all = spill.into_vec();
-            all.drain(..self.walk(&all));
+            all.drain(..self.walk(&all, see));
             all
         };
         true
     }
 
     /// Walks as far as the window goes; gives how many bytes were walked.
-    fn walk(&mut self, window: &[u8]) -> usize {
+    fn walk(&mut self, window: &[u8], see: &mut dyn FnMut(&Transaction<'_>)) -> usize {
         let begin = self.walker.offset();
         let mut hashed = 0;
         loop {
@@ -164,7 +169,10 @@ impl Prover {
                 self.meet_marks();
             }
             match self.walker.step(window.get(at..).unwrap_or_default()) {
-                Step::Transaction(transaction) => self.count(&transaction),
+                Step::Transaction(transaction) => {
+                    self.count(&transaction);
+                    see(&transaction);
+                }
                 Step::NeedMore(bytes) => {
                     self.least = bytes.max((window.len() - at) as u64 + 1);
                     break;
@@ -221,10 +229,15 @@ impl Prover {
     }
 
     /// What it turned out to be, when all bytes have been handed over.
-    pub fn finish(mut self) -> Proven {
+    pub fn finish(self) -> Proven {
+        self.finish_seeing(&mut |_| ())
+    }
+
+    /// The same, showing the blocks that were not seen yet.
+    pub fn finish_seeing(mut self, see: &mut dyn FnMut(&Transaction<'_>)) -> Proven {
         if self.ending.is_none() {
             let window = std::mem::take(&mut self.window);
-            self.walk(&window);
+            self.walk(&window, see);
         }
         self.missed.append(&mut self.marks);
         let times = if let EventTimes::Known(times) = self.times { Some(times) } else { None };

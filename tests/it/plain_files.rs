@@ -93,3 +93,22 @@ fn damaged_index_files_hurt_nothing_else() {
     room.document(0, "restore", "restore 2 --target with --with-indexes");
     assert!(!indexes(&room.path("with")).is_empty());
 }
+
+#[test]
+fn a_prune_keeps_what_points_need_of_them_and_stats_count_them() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data");
+    backup(&room, 0, "--with-indexes");
+    backup(&room, 0, "--with-indexes");
+    let stats = room.document(0, "stats", "stats");
+    assert_eq!(stats["plain_files"][0]["points"], 2);
+    assert!(stats["plain_files"][0]["stored"].as_u64().unwrap() > 0);
+    room.ends(0, "forget 1 --yes");
+    // Marked, then deleted; then there is nothing left to do.
+    for _ in 0..3 {
+        room.ends(0, "prune --grace 0s --yes");
+    }
+    room.ends(0, "verify --data");
+    room.document(0, "restore", "restore latest --target out --with-indexes");
+    assert_eq!(indexes(&room.path("out/data")), indexes(&data));
+}

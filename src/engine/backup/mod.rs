@@ -30,7 +30,7 @@ pub use error::Error;
 pub use report::BackupReport;
 pub use run::run;
 
-use crate::repo::codec::Compression;
+use crate::repo::store::Effort;
 use std::collections::BTreeMap;
 
 /// What the user asked for.
@@ -59,8 +59,8 @@ pub struct BackupOptions {
     pub with_indexes: bool,
     /// Store nothing: only say what would be stored.
     pub dry_run: bool,
-    /// How hard to compress.
-    pub compression: Compression,
+    /// How hard to compress, in how much memory.
+    pub effort: Effort,
 }
 
 impl BackupOptions {
@@ -78,7 +78,7 @@ impl BackupOptions {
             strict: false,
             with_indexes: false,
             dry_run: false,
-            compression: Compression::Fast,
+            effort: Effort::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod access;
 mod apply;
 mod check;
 mod control_db;
+pub mod cut;
 pub mod error;
 mod layout;
 mod leftovers;
@@ -17,6 +18,7 @@ mod plan;
 mod planning;
 pub(super) mod remarks;
 mod report;
+mod running;
 mod staging;
 mod target;
 
@@ -31,3 +33,4 @@ pub use plan::{
 };
 pub use planning::plan;
 pub use report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
+pub use target::free_space;

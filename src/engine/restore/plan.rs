@@ -2,6 +2,8 @@
 
 use crate::axon::name::{SegmentName, Store};
 use crate::engine::restore::access::Access;
+use crate::engine::restore::cut::CutPlan;
+use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::target::{self, Target};
@@ -15,6 +17,8 @@ use std::path::PathBuf;
 
 /// The block size of most file systems: what a small file takes.
 const DISK_BLOCK: u64 = 4096;
+/// What a restore writes, makes durable and reads again in a second, on one core and a slow disk: for the estimate.
+const BYTES_PER_SECOND: u64 = 100 << 20;
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,14 @@ pub struct RestoreOptions {
     pub contexts: Vec<String>,
     /// Whether the control database is wanted.
     pub control_db: bool,
+    /// The point whose control database is wanted, instead of the one that fits.
+    pub control_db_of: Option<String>,
+    /// Take a control database that does not know the highest version of a segment.
+    pub accept_version_reuse: bool,
+    /// Whether snapshots are wanted.
+    pub snapshots: bool,
+    /// Where to cut; not at all if there is nothing.
+    pub cut: Option<CutRequest>,
     /// Where to write the zip that the server made of it, too: a new file, or a directory for a file of the zip's own name.
     pub control_db_zip_to: Option<PathBuf>,
     /// Whether index files are handed out, where all of a store are there.
@@ -49,6 +61,10 @@ impl RestoreOptions {
             source: None,
             contexts: Vec::new(),
             control_db: true,
+            control_db_of: None,
+            accept_version_reuse: false,
+            snapshots: true,
+            cut: None,
             control_db_zip_to: None,
             with_indexes: false,
             with_replication_log: false,
@@ -88,6 +104,10 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that are free on the target's file system, if it says so.
     pub free: Option<u64>,
+    /// About how long it takes, in seconds.
+    pub seconds: u64,
+    /// Where the history is cut; none if it is restored as the point has it.
+    pub cut: Option<CutPlan>,
     /// What makes it less than whole: exit 3 when it is done.
     pub warnings: Vec<Finding>,
     /// What is worth knowing.
@@ -210,8 +230,8 @@ pub struct SegmentPlan {
     pub length: u64,
     /// What stands behind the prefix.
     pub end: PlannedEnd,
-    /// Hash of the prefix; of all stored bytes, if it is damaged.
-    pub blake3: ContentHash,
+    /// Hash of the prefix; of all stored bytes, if it is damaged. None if it is cut: then it is known when it is written.
+    pub blake3: Option<ContentHash>,
     /// The name, as the program has it.
     #[serde(skip)]
     pub(super) name: SegmentName,
@@ -270,6 +290,9 @@ impl Plan {
         let of_database = self.bytes_of_database();
         self.files = files + u64::from(self.control_db.path().is_some());
         self.length = length.saturating_add(of_database);
+        self.bytes = bytes.saturating_add(of_database);
+        self.free = target::free_space(self.proven.staging_parent());
+        self.seconds = self.bytes.div_ceil(BYTES_PER_SECOND);
         let place = self.proven.staging_parent();
         let on_disk =
             if target::keeps_holes(place) { bytes.saturating_add(of_database) } else { self.length };

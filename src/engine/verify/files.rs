@@ -12,6 +12,7 @@ use crate::engine::verify::report::Class;
 use crate::repo;
 use crate::repo::format::files::{FileSet, ListedFile};
 use crate::repo::format::id::{ChunkId, ContentHash};
+use crate::repo::format::point::Content;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, HashSet};
 
@@ -29,7 +30,24 @@ pub struct Set {
 impl Set {
     /// What findings are about.
     pub fn part(&self) -> Part {
-        Part::Files(self.set.listing.list)
+        Part::Files(self.list())
+    }
+
+    /// The chunk that its listing begins with.
+    pub fn list(&self) -> ChunkId {
+        self.set.listing.list
+    }
+
+    /// All chunks that it needs, as far as its listing can be read: what can't be has its finding.
+    pub fn chunks(&self, repository: &Repository) -> Vec<ChunkId> {
+        let listed = files::list(repository, &self.set).map(|list| list.files).unwrap_or_default();
+        let contents =
+            std::iter::once(self.set.listing.clone()).chain(listed.into_iter().map(|file| file.content));
+        let chunks_of = |content: Content| {
+            let extents = content::extents(repository, &content).unwrap_or_default();
+            std::iter::once(content.list).chain(extents.into_iter().map(|extent| extent.chunk))
+        };
+        contents.flat_map(chunks_of).collect()
     }
 }
 

@@ -62,16 +62,19 @@ pub(super) fn point(session: &Session<'_>, body: &PointBody) -> Result<(), Error
             point_log(session, body.complete, &key, log)?;
         }
     }
-    let list = match &body.control_db {
-        ControlDb::Absent { .. } => return Ok(()),
-        ControlDb::Inner { inner, .. } => inner.list,
-        ControlDb::Zip { zip, .. } => zip.list,
+    let database = match &body.control_db {
+        ControlDb::Absent { .. } => None,
+        ControlDb::Inner { inner, .. } => Some(inner.list),
+        ControlDb::Zip { zip, .. } => Some(zip.list),
     };
-    if session.known.is_somewhere(&session.repository.index, list)? {
-        Ok(())
-    } else {
-        Err(session.rule(format!("the control database's list of chunks, {list}, is nowhere")))
+    let database = database.map(|list| ("the control database's", list));
+    let files = body.files.iter().map(|set| ("a file list's", set.listing.list));
+    for (whose, list) in database.into_iter().chain(files) {
+        if !session.known.is_somewhere(&session.repository.index, list)? {
+            return Err(session.rule(format!("{whose} list of chunks, {list}, is nowhere")));
+        }
     }
+    Ok(())
 }
 
 fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog) -> Result<(), Error> {
@@ -108,12 +111,11 @@ fn holds(sealed: &[SegmentEntry], entry: &SegmentEntry) -> bool {
     found.is_some_and(|found| found.content == entry.content && found.logical_end == entry.logical_end)
 }
 
-/// A claim must be the whole or a prefix of what the record says, in its tails or in its pages.
+/// A claim must be the whole or a prefix of what the record says, in its tails or of a good copy in its pages.
 fn is_held(record: &Record, sealed: &[SegmentEntry], claim: &Claim) -> bool {
-    record.state.tails.iter().chain(sealed).any(|entry| {
+    record.state.tails.iter().chain(sealed).filter(|entry| entry.flaw.is_none()).any(|entry| {
         let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
-        // The hash of a damaged copy is that of all its bytes: it says nothing of a prefix.
         let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
-        is_it && (entry.logical_end > claim.length || ends_there || entry.flaw.is_some())
+        is_it && (entry.logical_end > claim.length || ends_there)
     })
 }
