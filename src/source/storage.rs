@@ -173,7 +173,7 @@ impl Properties {
     /// Where everything is here. Relative paths begin in `root`; `path_map` says where the server's absolute ones lead.
     pub fn locate(&self, root: &Path, path_map: &PathMap) -> Result<Storage, Error> {
         let at = |text: &str| match ServerPath::parse(text) {
-            Some(path) => path_map.locate(&path).path,
+            Some(path) => clean(&path_map.locate(&path).path),
             None => clean(&root.join(text)),
         };
         let of = |store| -> Result<Vec<PathBuf>, Error> {

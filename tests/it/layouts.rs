@@ -99,7 +99,7 @@ fn names_of_the_first_version_come_back_as_a_server_renames_them() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         fs::rename(&path, data.join(&name[6..])).unwrap();
     }
-    room.document(0, "backup", &backup_data(&data.parent().unwrap().to_path_buf()));
+    room.document(0, "backup", &backup_data(data.parent().unwrap()));
     room.restore(0, "1", "out");
     assert_restored(&fixtures::context_dir(SERVER, "default"), &room.path("out/data/default"));
 }

@@ -1,7 +1,7 @@
 //! Plain files of a point: index files are archived when they are asked for, and come back all of a store or none.
 
 use crate::support::archive::tree;
-use crate::support::program::{Room, SERVER};
+use crate::support::program::{Room, SERVER, told};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -111,4 +111,17 @@ fn a_prune_keeps_what_points_need_of_them_and_stats_count_them() {
     room.ends(0, "verify --data");
     room.document(0, "restore", "restore latest --target out --with-indexes");
     assert_eq!(indexes(&room.path("out/data")), indexes(&data));
+}
+
+#[test]
+fn a_cut_history_gets_no_index_files_of_the_point() {
+    let room = Room::new();
+    room.server(SERVER);
+    backup(&room, 0, "--with-indexes");
+    let line = "restore 1 --target cut --to-token default=2000 --with-indexes";
+    let (code, stdout, stderr) = told(room.command(line).output().unwrap());
+    assert!(matches!(code, Some(0 | 3)), "{stdout}\n{stderr}");
+    assert!(room.path("cut/data/default/00000000000000000805.events").exists());
+    assert!(indexes(&room.path("cut")).is_empty(), "they may be of other bytes");
+    assert!(stdout.contains("the history is cut"), "{stdout}");
 }

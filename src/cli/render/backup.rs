@@ -8,6 +8,7 @@ use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, span};
 use crate::engine::backup::BackupReport;
 use crate::engine::backup::report::{ControlDbReport, StoreReport};
+use crate::repo::format::point::Order;
 use crate::source;
 use crate::source::Source;
 use comfy_table::Table;
@@ -74,7 +75,11 @@ fn headline(report: &BackupReport) -> String {
 fn control_db(report: &BackupReport) -> String {
     match &report.control_db {
         ControlDbReport::Archived { name, bytes: size, rebuilt } => {
-            let how = if *rebuilt { "rebuilt bit by bit from the database inside" } else { "kept as it is" };
+            let how = match (report.order, rebuilt) {
+                (Order::Copied, _) => "copied from a stopped node",
+                (_, true) => "rebuilt bit by bit from the database inside",
+                (_, false) => "kept as it is",
+            };
             format!(
                 "{}, {} inside, {how}; order {}",
                 one_line(name),

@@ -84,6 +84,10 @@ impl Chooser<'_> {
         contexts: &[ContextPlan],
     ) -> Result<Vec<PlainPlan>, Error> {
         let mut chosen = Vec::new();
+        if options.cut.is_some() {
+            self.tell_cut(options, contexts);
+            return Ok(chosen);
+        }
         if options.with_indexes {
             for (context, store) in contexts.iter().flat_map(|c| c.stores().map(|store| (c, store))) {
                 chosen.extend(self.indexes(&context.context, store)?);
@@ -93,6 +97,19 @@ impl Chooser<'_> {
             chosen.extend(self.logs()?);
         }
         Ok(chosen)
+    }
+
+    /// What belongs to a point does not belong to a history that is cut, maybe out of another incarnation: an index of other bytes would give wrong
+    /// answers, and a replication log would run ahead of the events.
+    fn tell_cut(&mut self, options: &RestoreOptions, contexts: &[ContextPlan]) {
+        if options.with_indexes {
+            for (context, store) in contexts.iter().flat_map(|c| c.stores().map(|store| (c, store))) {
+                self.remarks.no_indexes(&context.context, store.store, "the history is cut");
+            }
+        }
+        if options.with_replication_log {
+            self.remarks.no_replication_log("the history is cut: no replication log is handed out beside it");
+        }
     }
 
     /// The index files of a store: all or none.
@@ -135,7 +152,7 @@ impl Chooser<'_> {
             plans.push(PlainPlan::new(set, self.layout.group(group), list));
         }
         if plans.is_empty() {
-            self.remarks.no_replication_log();
+            self.remarks.no_replication_log("the point has no replication log");
         }
         Ok(plans)
     }

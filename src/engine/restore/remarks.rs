@@ -128,9 +128,9 @@ impl Remarks {
         self.add(Weight::Note, "no-indexes", text);
     }
 
-    /// The replication log is asked for, and the point has none.
-    pub fn no_replication_log(&mut self) {
-        self.add(Weight::Warning, "no-replication-log", "the point has no replication log".to_owned());
+    /// The replication log is asked for, and none is handed out.
+    pub fn no_replication_log(&mut self, why: &str) {
+        self.add(Weight::Warning, "no-replication-log", why.to_owned());
     }
 
     /// Tokens are missing, and the point or the damage before them says so.
