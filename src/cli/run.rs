@@ -1,6 +1,15 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod against;
+mod at;
+mod cut;
+mod events;
+mod forget;
+mod hold;
+mod prune;
 mod recompress;
+mod repair;
+mod stats;
 
 use crate::cli::args::{
     Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
@@ -54,13 +63,19 @@ impl Run<'_> {
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
+            Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Stats(asked) => self.stats(asked),
             Verb::Recompress(asked) => self.recompress(asked),
+            Verb::Hold(asked) => self.hold(asked),
+            Verb::Forget(asked) => self.forget(asked),
+            Verb::Prune(asked) => self.prune(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),
+            Verb::Repair(asked) => self.repair(asked),
         }
     }
 
@@ -83,6 +98,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
+        repository::reserve(path)?;
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),
@@ -130,6 +146,9 @@ impl Run<'_> {
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
+        if !asked.at.at.is_empty() {
+            return self.points_at(asked);
+        }
         let mut overview = points::overview(&self.open()?)?;
         if let Some(source) = &asked.source {
             keep_source(&mut overview, source)?;
@@ -162,9 +181,13 @@ impl Run<'_> {
     }
 
     fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.against {
+            return self.against(path, asked.source.as_deref());
+        }
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
+        let options: VerifyOptions = against::options(asked, self.global.dry_run);
+        let report = verify::verify(&repository, &options, &progress)?;
         drop(progress);
         let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
         self.screen.unprinted(bad.map(render::verify::line));
@@ -216,11 +239,20 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
 }
 
 fn restore_options(asked: &Restore) -> RestoreOptions {
+    let of_control_db = asked.cut.control_db.as_deref();
+    let (wanted, of) = match of_control_db {
+        Some("none") => (false, None),
+        other => (!asked.no_control_db, other.map(str::to_owned)),
+    };
     RestoreOptions {
-        point: asked.point.clone(),
+        point: asked.named_point().unwrap_or("latest").to_owned(),
         source: asked.source.clone(),
         contexts: asked.contexts.clone(),
-        control_db: !asked.no_control_db,
+        control_db: wanted,
+        control_db_of: of,
+        accept_version_reuse: asked.cut.accept_version_reuse,
+        snapshots: !asked.cut.no_snapshots,
+        cut: cut::request(&asked.cut, asked.named_point().is_some()),
         control_db_zip_to: asked.control_db_zip.clone(),
         target: asked.target.clone(),
     }

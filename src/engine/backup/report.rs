@@ -22,6 +22,8 @@ pub struct BackupReport {
     pub complete: bool,
     /// How the order is known.
     pub order: Order,
+    /// Whether the control database is newer than the data, and was taken all the same.
+    pub unordered: bool,
     /// The control database: its name and size in bytes, or why there is none.
     pub control_db: ControlDbReport,
     /// What was found in each context.
@@ -64,6 +66,7 @@ impl BackupReport {
             source: body.source.clone(),
             complete: body.complete,
             order: body.order,
+            unordered: body.unordered,
             control_db,
             read_bytes: contexts.iter().map(read).sum(),
             contexts,

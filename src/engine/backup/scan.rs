@@ -26,7 +26,7 @@ use crate::repo::format::id::ContentHash;
 use crate::repo::format::id::Hasher;
 use crate::repo::format::limits::TRANSACTION_CUT;
 use crate::repo::format::pack::PackKind;
-use crate::repo::format::time_map::TimeMapBuilder;
+use crate::repo::format::time_map::{Block, TimeMapBuilder};
 use crate::source;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
@@ -239,7 +239,13 @@ impl Scanner<'_, '_> {
             _ => TimesSoFar::Unreadable,
         };
         if let (Some(times), Some(next)) = (times, transaction.last_token().plus(1)) {
-            self.map.push(transaction.end(), next, times.least, times.greatest);
+            self.map.push(Block {
+                end_offset: transaction.end(),
+                next_token: next,
+                least: times.least,
+                greatest: times.greatest,
+                is_continued: transaction.is_continued(),
+            });
         }
         self.checkpoint(transaction.end());
     }

@@ -143,7 +143,13 @@ fn record() -> Record {
 }
 
 fn mark() -> Mark {
-    Mark { end_offset: 1, next_token: Token::ZERO, least: Timestamp(0), greatest: Timestamp(0) }
+    Mark {
+        end_offset: 1,
+        next_token: Token::ZERO,
+        transactions: 0,
+        least: Timestamp(0),
+        greatest: Timestamp(0),
+    }
 }
 
 #[cfg(test)]

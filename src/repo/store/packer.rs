@@ -216,7 +216,8 @@ impl Packer {
         std::mem::take(&mut self.finished)
     }
 
-    fn write(
+    /// Writes an encoded block to the pack of its kind.
+    pub fn write(
         &mut self,
         block: &Waiting,
         encoded: &Encoded,

@@ -1,6 +1,7 @@
 //! Writing to a repository.
 
 use crate::axon::name::Store;
+use crate::repo::codec::Encoded;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -215,6 +216,14 @@ impl<'r> Session<'r> {
         } else {
             self.check_interrupt()
         }
+    }
+
+    /// Writes a block that is encoded already.
+    pub(super) fn copy(&mut self, block: &Waiting, encoded: &Encoded) -> Result<(), Error> {
+        self.check_interrupt()?;
+        let mut outlet =
+            Outlet { disk: self.repository.disk(), staging: &mut self.staging, interrupted: &|| false };
+        self.packer.write(block, encoded, &mut outlet)
     }
 
     pub(super) fn queue(&mut self, block: Waiting) -> Result<(), Error> {

@@ -125,7 +125,11 @@ impl Archive {
     }
 
     pub fn verify(&self, data: bool) -> Report {
-        verify::verify(&self.open(), &VerifyOptions { data }, &Unobserved).unwrap()
+        self.verify_with(&VerifyOptions { data, ..VerifyOptions::default() })
+    }
+
+    pub fn verify_with(&self, options: &VerifyOptions) -> Report {
+        verify::verify(&self.open(), options, &Unobserved).unwrap()
     }
 
     /// All files of the repository, with paths below it, but locks and staging.
