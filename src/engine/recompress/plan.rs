@@ -71,8 +71,7 @@ pub fn plan(repository: &Repository, compression: Compression) -> Result<Plan, E
     let (weaker, rest): (Vec<_>, Vec<_>) =
         all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| pack.effort < asked);
     let is_loose = |pack: &OldPack| pack.effort == asked && pack.length < limits::PACK_TARGET / 2;
-    let loose: Vec<OldPack> =
-        rest.into_iter().filter(|pack| is_loose(pack) && pack.kind != PackKind::Tail).collect();
+    let loose: Vec<OldPack> = rest.into_iter().filter(is_loose).collect();
     let mut plan = Plan { packs: loose, history };
     if !plan.joins(compression) {
         plan.packs.clear();

@@ -22,7 +22,8 @@ enum Number {
 struct Literal {
     text: Vec<u8>,
     form: Form,
-    column: usize,
+    /// None where it goes on with the column of the value before.
+    column: Option<usize>,
     slots: usize,
     index: Index,
     followers: Vec<usize>,
@@ -63,7 +64,7 @@ struct Block<'a> {
     types: Vec<Type>,
     by_name: HashMap<Vec<u8>, usize>,
     shapes: Vec<Shape>,
-    sequences: Vec<(u64, Option<u64>)>,
+    sequences: Vec<(u64, u64)>,
     out: Vec<u8>,
     length: usize,
     steps: usize,
@@ -144,7 +145,7 @@ impl<'a> Block<'a> {
         let none = Literal {
             text: Vec::new(),
             form: 5,
-            column: 0,
+            column: None,
             slots: none,
             index: Index::default(),
             followers: Vec::new(),
@@ -166,7 +167,7 @@ impl<'a> Block<'a> {
             types: Vec::new(),
             by_name: HashMap::new(),
             shapes: Vec::new(),
-            sequences: vec![(0, None); 1 << 15],
+            sequences: vec![(0, 0); 1 << 15],
             out: Vec::new(),
             length,
             steps: length + 65_536,
@@ -336,7 +337,7 @@ impl<'a> Block<'a> {
         let scope = self.known.name(0, &name.bytes);
         let [payload, revision] =
             [b"\0payload".as_slice(), b"\0revision"].map(|key| self.known.column(scope, key));
-        let first = self.literal(scope, (Vec::new(), 5, 65_535), 0);
+        let first = self.literal(scope, (Vec::new(), 5, 65_535));
         let slots = self.coder().slots(2);
         self.types.push(Type { scope, payload, revision, first, slots, shape: None });
         self.by_name.insert(name.bytes.to_vec(), self.types.len() - 1);
@@ -344,7 +345,7 @@ impl<'a> Block<'a> {
     }
 
     /// Makes a literal.
-    fn literal(&mut self, scope: usize, (text, form, label): (Vec<u8>, Form, u64), before: usize) -> usize {
+    fn literal(&mut self, scope: usize, (text, form, label): (Vec<u8>, Form, u64)) -> usize {
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$-.".contains(byte) || *byte >= 128;
         let name = if label > 0 {
             [&[0, 0], &(scope as u32).to_be_bytes()[..], &(label as u16).to_be_bytes()].concat()
@@ -353,7 +354,8 @@ impl<'a> Block<'a> {
             let begin = text[..end].iter().rposition(|byte| !is_name(byte)).map_or(0, |last| last + 1);
             text[begin..end].to_vec()
         };
-        let column = if form == 5 || name.is_empty() { before } else { self.known.column(scope, &name) };
+        let has_column = form != 5 && !name.is_empty();
+        let column = has_column.then(|| self.known.column(scope, &name));
         let slots = self.coder().slots(4);
         let (index, followers) = (Index::default(), Vec::new());
         self.literals.push(Literal { text, form, column, slots, index, followers, last: None });
@@ -363,7 +365,7 @@ impl<'a> Block<'a> {
     fn sequence(&mut self, aggregate: u64) -> u64 {
         let place = (aggregate / 4) as usize % (1 << 15);
         let tag = aggregate >> 32;
-        let known = self.sequences[place].1.filter(|_| self.sequences[place].0 == tag);
+        let known = Some(self.sequences[place].1).filter(|_| self.sequences[place].0 == tag);
         let expected = known.map_or(0, |known| known.wrapping_add(1));
         let sequence = if self.flag(usize::from(known.is_some())) {
             expected
@@ -372,7 +374,7 @@ impl<'a> Block<'a> {
         } else {
             self.number(Number::Sequence)
         };
-        self.sequences[place] = (tag, Some(sequence));
+        self.sequences[place] = (tag, sequence);
         sequence
     }
 
@@ -411,12 +413,13 @@ impl<'a> Block<'a> {
         if !self.coder().decision(slots) {
             return Ok(self.known.value(payload, 0, false)?.bytes.to_vec());
         }
-        let (mut data, mut at) = (Vec::new(), first);
+        let (mut data, mut at, mut column) = (Vec::new(), first, payload);
         loop {
             self.step()?;
             check(data.len() <= self.length, "a payload is longer than the block")?;
             at = self.next(at, scope)?;
-            let Literal { form, column, .. } = self.literals[at];
+            let Literal { form, column: own, .. } = self.literals[at];
+            column = own.unwrap_or(column);
             data.extend(&self.literals[at].text);
             if form == 5 {
                 return Ok(data);
@@ -483,8 +486,7 @@ impl<'a> Block<'a> {
             let (form, label) = (self.coder().raw(3), self.coder().raw(16));
             check(form <= 5, "no such form")?;
             let text = self.literal_bytes()?.to_vec();
-            let before = self.literals[from].column;
-            self.literal(scope, (text, form, label), before)
+            self.literal(scope, (text, form, label))
         };
         let followers = &mut self.literals[from].followers;
         if followers.len() < 32_767 && !followers.contains(&next) {

@@ -1,9 +1,7 @@
 //! Reads a block: the other way round of `write`. Bounded by the length that the block must have; hostile bytes end in an error.
 
 use crate::repo::codec::columns::Bad;
-use crate::repo::codec::columns::coder::Predict;
-use crate::repo::codec::columns::coder::Reader;
-use crate::repo::codec::columns::coder::Source;
+use crate::repo::codec::columns::coder::{Predict, Reader, Source};
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::get::Get;
