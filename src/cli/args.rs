@@ -1,9 +1,17 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
+pub mod at;
 mod copy;
+pub mod cut;
+mod effort;
+pub mod events;
 mod forget;
 mod hold;
 mod prune;
+mod recompress;
+mod repair;
+mod stats;
+mod verify;
 
 pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
@@ -13,9 +21,14 @@ use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use effort::EffortArgs;
+pub use recompress::Recompress;
+pub use repair::{Repair, RepairFrom, RepairWhat};
+pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use verify::Verify;
 
 /// The environment variable that names the repository.
 pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
@@ -79,9 +92,15 @@ pub enum Verb {
     /// Show one point: its segments, steps and findings
     Show(Show),
     /// Restore a point into an empty directory, from which the server starts
-    Restore(Restore),
+    Restore(Box<Restore>),
+    /// Print events straight from the archive, without a restore
+    Events(Box<events::Events>),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Say what the archive saves, and where its bytes are
+    Stats(Stats),
+    /// Write old packs anew, smaller
+    Recompress(Recompress),
     /// Keep points whatever a policy says
     Hold(Hold),
     /// Forget points by a policy, or by name; what they held of the history stays
@@ -92,6 +111,8 @@ pub enum Verb {
     Copy(Copy),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
+    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
+    Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
     /// Print completions for a shell
@@ -146,6 +167,9 @@ pub struct Backup {
     /// Publish nothing if the history has a gap
     #[arg(long)]
     pub strict: bool,
+    /// How hard to compress, in how much memory
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 /// `points`.
@@ -154,6 +178,9 @@ pub struct Points {
     /// Only points of this source
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// What a restore would give
+    #[command(flatten)]
+    pub at: at::At,
 }
 
 /// `show`.
@@ -170,9 +197,12 @@ pub struct Show {
 /// `restore`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Restore {
-    /// The point: its number, the first digits of its hash, latest or latest~2
-    #[arg(default_value = "latest")]
-    pub point: String,
+    /// The point: its number, the first digits of its hash, latest or latest~2 [default: latest]
+    #[arg(value_name = "POINT")]
+    pub positional: Option<String>,
+    /// The same; together with a cut: segments in the versions of then
+    #[arg(long, value_name = "POINT", conflicts_with = "positional")]
+    pub point: Option<String>,
     /// Where to: a directory that is not there, or empty
     #[arg(long, value_name = "DIR")]
     pub target: PathBuf,
@@ -188,14 +218,16 @@ pub struct Restore {
     /// Also write the control database's zip, as the server wrote it: into this directory, or to this new file
     #[arg(long, value_name = "PATH")]
     pub control_db_zip: Option<PathBuf>,
+    /// Where to cut
+    #[command(flatten)]
+    pub cut: cut::Cut,
 }
 
-/// `verify`.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// Read all data too: every pack, every chunk, every transaction
-    #[arg(long)]
-    pub data: bool,
+impl Restore {
+    /// The point that was named.
+    pub fn named_point(&self) -> Option<&str> {
+        self.positional.as_deref().or(self.point.as_deref())
+    }
 }
 
 /// `demo`.
@@ -317,12 +349,14 @@ mod tests {
 
     #[test]
     fn the_latest_point_is_meant_where_none_is_named() {
-        assert!(
-            matches!(verb("restore --target t"), Verb::Restore(Restore { point, .. }) if point == "latest")
-        );
-        assert!(
-            matches!(verb("restore 12 --target t"), Verb::Restore(Restore { point, .. }) if point == "12")
-        );
+        let named = |line| {
+            let Verb::Restore(asked) = verb(line) else { panic!("another verb") };
+            asked.named_point().map(str::to_owned)
+        };
+        assert_eq!(named("restore --target t"), None);
+        assert_eq!(named("restore 12 --target t").as_deref(), Some("12"));
+        assert_eq!(named("restore --point 12 --target t").as_deref(), Some("12"));
+        assert_eq!(typed("restore 12 --point 13 --target t"), Err(ErrorKind::ArgumentConflict));
         assert!(matches!(verb("show latest~2"), Verb::Show(Show { point, .. }) if point == "latest~2"));
         assert_eq!(typed("restore 12"), Err(ErrorKind::MissingRequiredArgument));
     }

@@ -2,6 +2,7 @@
 //!
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
+use crate::axon::control_db::ZipError;
 use crate::cli::describe_retention;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
@@ -47,6 +48,11 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Shrank { .. } => {
             meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
         }
+        engine::Error::Temporary { .. } => meaning(
+            Exit::Failed,
+            "temporary",
+            "make room in the directory for temporary files, or set SQLITE_TMPDIR",
+        ),
         engine::Error::Interrupted => INTERRUPTED,
     }
 }
@@ -135,6 +141,11 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "the device fails: copy what can be read while it can",
         ),
         Error::Io { .. } => meaning(Exit::Failed, "source.io", ""),
+        Error::ControlDb { source: ZipError::Zip64, .. } | Error::ControlDbTooLarge { .. } => meaning(
+            Exit::Failed,
+            "control-db.too-large",
+            "is it the right file? if so, archive the history with --no-control-db, and keep the zip yourself",
+        ),
         Error::ControlDb { .. } => {
             meaning(Exit::SourceDamaged, "control-db.damaged", "have the server write another zip")
         }
@@ -143,9 +154,6 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "control-db.none",
             "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
         ),
-        Error::ControlDbTooLarge { .. } => {
-            meaning(Exit::Failed, "control-db.too-large", "is it the right file?")
-        }
         Error::ControlDbTooNew { .. } => meaning(
             Exit::Failed,
             "control-db.too-new",
@@ -165,9 +173,11 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::Overlap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
         }
-        Error::Gap { .. } => {
-            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
-        }
+        Error::Gap { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.gap",
+            "nothing was published: with --strict, and at a live server, a gap is an error",
+        ),
         Error::BehindServer { .. } => meaning(
             Exit::GapOrOverlap,
             "backup.behind-server",
@@ -232,6 +242,31 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::Broken { .. } => {
             meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
         }
+        Error::NoSuchToken { .. } => {
+            meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
+        }
+        Error::NoTimes { .. } => {
+            meaning(Exit::NotReachable, "restore.no-times", "cut by token: --to-token CONTEXT=TOKEN")
+        }
+        Error::NoSuchIncarnation { .. } => {
+            meaning(Exit::Usage, "restore.no-such-incarnation", "see them with 'segvault points'")
+        }
+        Error::NoTime { .. } => meaning(
+            Exit::Usage,
+            "restore.no-time",
+            "name all contexts, or leave the others whole: --others head",
+        ),
+        Error::NoControlDb { .. } => {
+            meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")
+        }
+        Error::VersionReuse { .. } => meaning(
+            Exit::Failed,
+            "restore.version-reuse",
+            "name a point with the versions of then, or accept it: --accept-version-reuse",
+        ),
+        Error::ServerRuns { .. } => {
+            meaning(Exit::TargetNotEmpty, "restore.server-runs", "stop it, or choose another target")
+        }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
     }
 }
@@ -294,6 +329,8 @@ mod tests {
         let full = || io::Error::from_raw_os_error(28);
         assert_eq!(of_repo(repo::Error::NoSpace { path: path(), source: full() }), Exit::NoSpace);
         assert_eq!(of_repo(repo::Error::Io { path: path(), source: full() }), Exit::NoSpace);
+        let zip64 = source::Error::ControlDb { path: PathBuf::new(), source: ZipError::Zip64 };
+        assert_eq!(source(&zip64).id, "control-db.too-large", "another zip would be no better");
         let twice = source::Error::Twice { one: PathBuf::new(), other: PathBuf::new() };
         assert_eq!(of_source(twice), Exit::GapOrOverlap);
         assert_eq!(of_source(io_error(5)), Exit::SourceDamaged);

@@ -1,6 +1,7 @@
 //! People and scripts: arguments, rendering, progress, exit codes. The only floor that prints, and reads clock and environment.
 
 pub mod args;
+mod bus;
 mod demo;
 mod describe;
 mod describe_retention;
@@ -43,6 +44,9 @@ fn begin(cli: &args::Cli) -> Exit {
         Ok(signals) => signals,
         Err(error) => return end(screen, &Signals::default(), &Failure::Signals(error)),
     };
+    if let Err(error) = bus::listen(cli.global.json) {
+        return end(screen, &signals, &Failure::Signals(error));
+    }
     let run = Run { global: &cli.global, screen, signals };
     run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure))
 }

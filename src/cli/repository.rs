@@ -96,6 +96,12 @@ fn random_id() -> Result<String, Failure> {
     }
 }
 
+/// Removes the index, which is a cache; refused while somebody uses it.
+pub(super) fn remove_index(path: &Path) -> Result<(), Failure> {
+    let disk = LocalDisk::new(path.to_path_buf());
+    Ok(Repository::remove_index(&disk, &path.join("index.sqlite"))?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

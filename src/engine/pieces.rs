@@ -20,12 +20,14 @@ pub struct Piece {
     pub entry: Option<SegmentEntry>,
     /// Set if the point only claims a prefix.
     pub claim: Option<Claim>,
+    /// Set if less of it is wanted: how many bytes of the prefix.
+    pub cut: Option<u64>,
 }
 
 impl Piece {
     /// A segment of a tree.
     pub fn of_entry(entry: SegmentEntry) -> Self {
-        Self { span: span_of(&entry), entry: Some(entry), claim: None }
+        Self { span: span_of(&entry), entry: Some(entry), claim: None, cut: None }
     }
 
     /// A claim, with what holds its bytes. None if its tokens are impossible.
@@ -35,19 +37,35 @@ impl Piece {
             Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
             None => 0,
         };
-        Some(Self { span: Span { name, standing: Standing::Open, events }, entry, claim: Some(claim) })
+        Some(Self {
+            span: Span { name, standing: Standing::Open, events },
+            entry,
+            claim: Some(claim),
+            cut: None,
+        })
     }
 
-    /// Bytes of its valid prefix.
+    /// The first `length` bytes of it, which end behind a whole transaction, with `events` events: open, as if they were all.
+    #[must_use]
+    pub fn cut(self, length: u64, events: u64) -> Self {
+        let span = Span { standing: Standing::Open, events, ..self.span };
+        Self { span, cut: Some(length), ..self }
+    }
+
+    /// Bytes of its valid prefix, as far as they are wanted.
     pub fn prefix(&self) -> u64 {
-        match (&self.claim, &self.entry) {
-            (Some(claim), _) => claim.length,
-            (None, entry) => entry.as_ref().map_or(0, |entry| entry.logical_end),
+        match (self.cut, &self.claim, &self.entry) {
+            (Some(length), ..) => length,
+            (None, Some(claim), _) => claim.length,
+            (None, None, entry) => entry.as_ref().map_or(0, |entry| entry.logical_end),
         }
     }
 
-    /// Hash of its valid prefix; of all stored bytes, if it is damaged. None if nothing says so.
+    /// Hash of its valid prefix; of all stored bytes, if it is damaged. None if nothing says so: of what was cut nobody does.
     pub fn content(&self) -> Option<ContentHash> {
+        if self.cut.is_some() {
+            return None;
+        }
         self.claim.map(|claim| claim.blake3).or(self.entry.as_ref().map(|entry| entry.content))
     }
 }
@@ -80,6 +98,15 @@ pub fn of_point(
     Ok(current(pieces, |piece| piece.span))
 }
 
+/// All segments of a log that count, with all that the archive holds of them: the newest record says so. None if the log has no record.
+pub fn of_log(repository: &Repository, key: &LogKey) -> Result<Option<(Record, Vec<Piece>)>, Error> {
+    let Some(record) = repository.newest_record(key)? else { return Ok(None) };
+    let mut entries = repository.tree(record.state.root)?;
+    entries.extend(record.state.tails.iter().cloned());
+    let pieces = entries.into_iter().map(Piece::of_entry).collect();
+    Ok(Some((record, current(pieces, |piece: &Piece| piece.span))))
+}
+
 fn impossible(path: &str) -> Error {
     Error::Damaged { path: path.to_owned(), source: Damage::Json("a claim has impossible tokens".to_owned()) }
 }
@@ -89,6 +116,8 @@ struct Records<'r> {
     repository: &'r Repository,
     key: &'r LogKey,
     read: Vec<Held>,
+    /// The highest number when they were listed.
+    newest: Option<u64>,
     /// Numbers not read yet, the newest last; none before they were listed.
     left: Option<Vec<u64>>,
     /// The first one that could not be read.
@@ -103,12 +132,31 @@ struct Held {
 
 impl<'r> Records<'r> {
     fn new(repository: &'r Repository, key: &'r LogKey) -> Self {
-        Self { repository, key, read: Vec::new(), left: None, failed: None }
+        Self { repository, key, read: Vec::new(), newest: None, left: None, failed: None }
     }
 
-    /// What holds the bytes of a claim: the newest record's tail or sealed segment; an older record's, where the newest ones
-    /// can't be read (the hash of what is restored proves it).
+    /// What holds the bytes of a claim. Where something is missing, somebody may have deleted what newer records replace: they are listed again.
     fn resolve(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
+        match self.resolve_listed(claim) {
+            Err(Error::Missing { .. }) if self.list_again()? => self.resolve_listed(claim),
+            found => found,
+        }
+    }
+
+    /// Begins anew with the records that are there now; false if the newest one is the same as before.
+    fn list_again(&mut self) -> Result<bool, Error> {
+        let now = self.repository.record_numbers(self.key)?;
+        let is_another = now.last() != self.newest.as_ref();
+        if is_another {
+            (self.newest, self.left, self.failed) = (now.last().copied(), Some(now), None);
+            self.read.clear();
+        }
+        Ok(is_another)
+    }
+
+    /// The newest record's tail or sealed segment; an older record's, where the newest ones can't be read (the hash of what is restored
+    /// proves it).
+    fn resolve_listed(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
         let mut at = 0;
         while self.reach(at)? {
             let found = self.find(at, claim);
@@ -129,11 +177,10 @@ impl<'r> Records<'r> {
     /// Reads on until there is a record at `at`; false if there are no more.
     fn reach(&mut self, at: usize) -> Result<bool, Error> {
         while self.read.len() <= at {
-            let left = match self.left.as_mut() {
-                Some(left) => left,
-                None => self.left.insert(self.repository.record_numbers(self.key)?),
-            };
-            let Some(number) = left.pop() else { return Ok(false) };
+            if self.left.is_none() {
+                self.list_again()?;
+            }
+            let Some(number) = self.left.as_mut().and_then(Vec::pop) else { return Ok(false) };
             match self.repository.record(self.key, number) {
                 Ok(record) => self.read.push(Held { record, tree: None }),
                 Err(error) => self.fail(error)?,
@@ -153,7 +200,9 @@ impl<'r> Records<'r> {
 
     fn find(&mut self, at: usize, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
         let (Some(held), Some(name)) = (self.read.get_mut(at), claim_name(claim)) else { return Ok(None) };
-        let holds = |entry: &&SegmentEntry| entry.name == name && entry.logical_end >= claim.length;
+        let holds = |entry: &&SegmentEntry| {
+            entry.flaw.is_none() && entry.name == name && entry.logical_end >= claim.length
+        };
         if let Some(entry) = held.record.state.tails.iter().find(holds) {
             return Ok(Some(entry.clone()));
         }

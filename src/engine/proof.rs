@@ -104,6 +104,11 @@ impl Prover {
 
     /// Takes the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.feed_seeing(bytes, &mut |_| ());
+    }
+
+    /// Takes the next bytes, and shows each whole block to `see`.
+    pub fn feed_seeing(&mut self, bytes: &[u8], see: &mut dyn FnMut(&Transaction<'_>)) {
         if let Some(whole) = &mut self.whole {
             whole.update(bytes);
         }
@@ -113,14 +118,14 @@ impl Prover {
         let mut window = std::mem::take(&mut self.window);
         window.extend_from_slice(bytes);
         if window.len() as u64 >= self.least {
-            let walked = self.walk(&window);
+            let walked = self.walk(&window, see);
             window.drain(..walked);
         }
         self.window = window;
     }
 
     /// Walks as far as the window goes; gives how many bytes were walked.
-    fn walk(&mut self, window: &[u8]) -> usize {
+    fn walk(&mut self, window: &[u8], see: &mut dyn FnMut(&Transaction<'_>)) -> usize {
         let begin = self.walker.offset();
         let mut hashed = 0;
         loop {
@@ -134,7 +139,10 @@ impl Prover {
                 self.meet_marks();
             }
             match self.walker.step(window.get(at..).unwrap_or_default()) {
-                Step::Transaction(transaction) => self.count(&transaction),
+                Step::Transaction(transaction) => {
+                    self.count(&transaction);
+                    see(&transaction);
+                }
                 Step::NeedMore(bytes) => {
                     self.least = bytes.max((window.len() - at) as u64 + 1);
                     break;
@@ -191,10 +199,15 @@ impl Prover {
     }
 
     /// What it turned out to be, when all bytes have been handed over.
-    pub fn finish(mut self) -> Proven {
+    pub fn finish(self) -> Proven {
+        self.finish_seeing(&mut |_| ())
+    }
+
+    /// The same, showing the blocks that were not seen yet.
+    pub fn finish_seeing(mut self, see: &mut dyn FnMut(&Transaction<'_>)) -> Proven {
         if self.ending.is_none() {
             let window = std::mem::take(&mut self.window);
-            self.walk(&window);
+            self.walk(&window, see);
         }
         self.missed.append(&mut self.marks);
         let times = if let EventTimes::Known(times) = self.times { Some(times) } else { None };

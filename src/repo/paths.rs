@@ -23,6 +23,8 @@ pub const LOGS: &str = "logs";
 pub const POINTS: &str = "points";
 /// Acts.
 pub const ACTS: &str = "acts";
+/// Damaged files that a repair has put aside for good ones.
+pub const DAMAGED: &str = "damaged";
 /// Locks.
 pub const LOCKS: &str = "locks";
 /// Files that are being written.

@@ -24,7 +24,7 @@ use segvault::repo::format::point::Point;
 use segvault::repo::format::record;
 use segvault::repo::format::record::{LogKey, LogState, Record};
 use segvault::repo::format::time_map;
-use segvault::repo::format::time_map::TimeMapBuilder;
+use segvault::repo::format::time_map::{Block, TimeMapBuilder};
 use segvault::repo::format::wire::Field;
 use segvault::repo::format::{act, config, json, point};
 use serde_json::Value;
@@ -163,7 +163,8 @@ fn the_codes_are_those_that_are_written() {
     assert_eq!(codes("Pack kinds"), [(kinds[0], "sealed"), (kinds[1], "tail"), (kinds[2], "control db")]);
     let (raw, zstd) = (CodecId::Raw.number(), CodecId::Zstd.number());
     assert_eq!(codes("Codecs")[..2], [(raw, "raw"), (zstd, "zstd")]);
-    assert_eq!(codes("Codecs")[2..], [(CodecId::Columns.number(), "columns"), (3, "reserved")]);
+    let (columns, mixed) = (CodecId::Columns.number(), CodecId::MixedColumns.number());
+    assert_eq!(codes("Codecs")[2..], [(columns, "columns"), (mixed, "mixed columns")]);
     let end = |end| entry_byte(SegmentEntry { end, ..entry() }, "end");
     let ends = [(end(End::Open), "open"), (end(End::Rolled), "rolled"), (end(End::EndOfFile), "end of file")];
     assert_eq!(codes("Ends"), ends);
@@ -262,7 +263,13 @@ fn the_names_of_the_examples_are_theirs() {
     let time_map = {
         let mut builder = TimeMapBuilder::new();
         let at = Timestamp(1_795_442_729_123);
-        builder.push(300_005, Token::new(7).unwrap(), at, Timestamp(at.0 + 1000));
+        builder.push(Block {
+            end_offset: 300_005,
+            next_token: Token::new(7).unwrap(),
+            least: at,
+            greatest: Timestamp(at.0 + 1000),
+            is_continued: false,
+        });
         builder.finish().encode()
     };
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");

@@ -7,6 +7,9 @@ use crate::cli::render::units::{bytes, count, plural, short_time};
 use crate::engine::points::{Changed, ContextRow, LogRow, Overview, PointRow, Problem, TimeSpan, Window};
 use comfy_table::Table;
 
+/// So many points are named in a cell; the JSON document has them all.
+const POINTS_SHOWN: usize = 5;
+
 const HEAD: [&str; 11] = [
     ">POINT",
     "TIME (UTC)",
@@ -118,8 +121,18 @@ fn difference(number: i64, noun: &str) -> Option<String> {
 }
 
 fn windows_table(windows: &[Window]) -> Table {
-    let head =
-        ["SOURCE", "CONTEXT", "STORE", ">TOKENS", "FROM (UTC)", "TO (UTC)", ">SEGMENTS", ">HISTORY", ""];
+    let head = [
+        "SOURCE",
+        "CONTEXT",
+        "STORE",
+        ">TOKENS",
+        "FROM (UTC)",
+        "TO (UTC)",
+        ">SEGMENTS",
+        ">HISTORY",
+        "CONTROL DB OF",
+        "",
+    ];
     let mut rows = table(&head);
     for window in windows {
         let [from, to] = times(window.times);
@@ -132,10 +145,22 @@ fn windows_table(windows: &[Window]) -> Table {
             to,
             count(window.segments),
             bytes(window.bytes),
+            control_dbs(window),
             remark(window),
         ]);
     }
     rows
+}
+
+/// `points 1, 2, 3`; of many only the ends.
+fn control_dbs(window: &Window) -> String {
+    let points: Vec<_> = window.control_dbs.iter().map(|of| of.point.to_string()).collect();
+    match points.as_slice() {
+        [] if window.store == "snapshots" => String::new(),
+        [] => "none".to_owned(),
+        [first, .., last] if points.len() > POINTS_SHOWN => format!("{first} ... {last} ({})", points.len()),
+        points => points.join(", "),
+    }
 }
 
 fn times(span: Option<TimeSpan>) -> [String; 2] {

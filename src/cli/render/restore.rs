@@ -1,6 +1,7 @@
 //! What a restore is going to do, and what it did.
 
 use crate::cli::describe::one_line;
+use crate::cli::render::cut;
 use crate::cli::render::findings;
 use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
@@ -16,10 +17,15 @@ pub(in crate::cli) fn planned(plan: &Plan) -> String {
     let mut text = Text::default();
     text.line(&plan_headline(plan));
     text.lines(&lines(&planned_stores(plan)));
+    text.lines(&plan.cut.as_ref().map_or_else(String::new, cut::table_of));
     text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
     let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
     let (files, length) = (plural(plan.files, "file"), bytes(plan.length));
-    text.line(&format!("{files}, {length} long, {} on disk; {free} free there", bytes(plan.bytes)));
+    let took = span(i64::try_from(plan.seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    text.line(&format!(
+        "{files}, {length} long, {} on disk; {free} free there; about {took}",
+        bytes(plan.bytes)
+    ));
     text.lines(&findings::list(&plan.warnings));
     text.lines(&findings::list(&plan.notes));
     text.finish()
@@ -28,6 +34,12 @@ pub(in crate::cli) fn planned(plan: &Plan) -> String {
 fn plan_headline(plan: &Plan) -> String {
     let (number, source, at) = (plan.point.number, one_line(&plan.source), plan.at);
     let (order, target) = (order(plan.order, false), one_line(&plan.target.display().to_string()));
+    if let Some(cut) = &plan.cut {
+        return format!(
+            "would restore {source} {}, archived up to point {number}, into {target}",
+            cut::up_to(cut)
+        );
+    }
     format!("would restore point {number} of {source}, made {at} (order {order}), into {target}")
 }
 
@@ -65,7 +77,7 @@ fn ranges(missing: &[TokenRange]) -> String {
 
 fn planned_control_db(plan: &ControlDbPlan) -> String {
     match plan {
-        ControlDbPlan::Absent { reason } => format!("the point has none ({})", one_line(reason)),
+        ControlDbPlan::Absent { reason } => format!("none ({})", one_line(reason)),
         ControlDbPlan::LeftOut => "left out".to_owned(),
         ControlDbPlan::File { path, length, zip_to } => {
             let size = length.map_or_else(String::new, |length| format!(", {}", bytes(length)));
@@ -86,15 +98,21 @@ pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
     let (files, length) = (plural(done.files, "file"), bytes(done.length));
     text.line(&format!("{files}, {length} long, {} written", bytes(done.bytes)));
     text.line(&proof(done));
+    text.lines(&cut::proofs(done));
     text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
     text.lines(&findings::list(&done.warnings));
     text.lines(&findings::list(&done.notes));
+    text.lines(&cut::advice(done));
     text.finish()
 }
 
 fn headline(done: &Restored, took: i64) -> String {
     let (number, source, at) = (done.point.number, one_line(&done.source), done.at);
     let (target, took) = (one_line(&done.target.display().to_string()), span(took));
+    if let Some(cut) = &done.cut {
+        let up_to = cut::up_to(cut);
+        return format!("restored {source} {up_to}, archived up to point {number}, into {target}, in {took}");
+    }
     format!("restored point {number} of {source}, made {at}, into {target}, in {took}")
 }
 

@@ -55,6 +55,7 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
             }
         }
     }
+    windows::enter_control_dbs(&mut windows, &journal);
     let forgotten = journal.points.iter().filter(|listed| listed.forgotten).count();
     Ok(Overview { points: rows(&journal), forgotten, windows, problems })
 }

@@ -1,14 +1,15 @@
 //! The windows of tokens that the archive holds of each log: from the newest record, tails included. Gaps, forks and damage part windows.
 
+use crate::axon::name::Store;
 use crate::axon::time::Times;
 use crate::engine::pieces::span_of;
 use crate::engine::span::{self, Span, Standing};
 use crate::repo::Error;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::PointTimes;
+use crate::repo::format::point::{ControlDb, PointTimes};
 use crate::repo::format::record::{LogKey, Record};
-use crate::repo::store::Repository;
+use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
 
 /// A run of transactions without a gap: each of them can be restored.
@@ -36,8 +37,19 @@ pub struct Window {
     pub bytes: u64,
     /// True if it ends in a damaged segment, before the damage.
     pub ends_in_damage: bool,
+    /// Points whose control database goes with a state in this window: each from its safepoint on.
+    pub control_dbs: Vec<ControlDbIn>,
     /// The record that says so.
     pub record: u64,
+}
+
+/// A point whose control database goes with states of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ControlDbIn {
+    /// The point.
+    pub point: u64,
+    /// The token of its safepoint; none if the store was empty.
+    pub safepoint: Option<u64>,
 }
 
 /// Where an incarnation left its parent.
@@ -103,6 +115,22 @@ fn windows(record: &Record, entries: Vec<SegmentEntry>) -> Vec<Window> {
     windows
 }
 
+/// Enters the points whose safepoint lies in a window of events.
+pub fn enter_control_dbs(windows: &mut [Window], journal: &Journal) {
+    for window in windows.iter_mut().filter(|window| window.store == Store::Events.as_str()) {
+        let of = |listed: &ListedPoint| {
+            let body = &listed.point.body;
+            let held = body.contexts.get(&window.context)?;
+            let has = !matches!(body.control_db, ControlDb::Absent { .. }) && !body.unordered;
+            let is_its = has && body.source == window.source && held.incarnation == window.incarnation;
+            let safepoint = held.events.safepoint;
+            let is_in = safepoint.is_none_or(|token| (window.first..=window.last).contains(&token));
+            (is_its && is_in).then_some(ControlDbIn { point: listed.point.number, safepoint })
+        };
+        window.control_dbs = journal.listed().filter_map(of).collect();
+    }
+}
+
 fn follows(before: &Span, span: &Span) -> bool {
     before.standing != Standing::Damaged && before.next() == Some(span.name.number)
 }
@@ -125,6 +153,7 @@ fn begin(record: &Record, entry: &SegmentEntry) -> Option<Window> {
         segments: 1,
         bytes: entry.logical_end,
         ends_in_damage: entry.flaw.is_some(),
+        control_dbs: Vec::new(),
         record: record.number,
     })
 }

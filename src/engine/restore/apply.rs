@@ -1,11 +1,13 @@
 //! Does what a plan says.
 
+use crate::axon::segment::Transaction;
 use crate::axon::time::Times;
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::proof::Proven;
 use crate::engine::restore::check::Written;
 use crate::engine::restore::control_db::{Handout, StagedZip};
+use crate::engine::restore::cut::proof::RuleProof;
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
@@ -13,6 +15,7 @@ use crate::engine::restore::report::{Restored, RestoredContext, RestoredControlD
 use crate::engine::restore::staging::{DATA, NewFile, Staging};
 use crate::engine::restore::target;
 use crate::repo;
+use crate::repo::format::id::ContentHash;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::ControlDb;
 use crate::repo::store::Repository;
@@ -48,6 +51,9 @@ fn with_figures(error: Error, plan: &Plan) -> Error {
         other => other,
     }
 }
+
+/// Looks at each block that is read again.
+type See<'a> = dyn Fn(&Transaction<'_>) + Sync + 'a;
 
 struct Run<'a> {
     repository: &'a Repository,
@@ -90,16 +96,18 @@ impl Run<'_> {
 
     fn context(&mut self, plan: &ContextPlan) -> Result<RestoredContext, Error> {
         self.staging.make_directory(&format!("{DATA}/{}", plan.context))?;
-        Ok(RestoredContext {
-            context: plan.context.clone(),
-            incarnation: plan.incarnation,
-            snapshots: self.store(&plan.snapshots)?,
-            events: self.store(&plan.events)?,
-        })
+        let mut rule = RuleProof::new(self.plan.cut.is_some());
+        let snapshots = self.store(&plan.snapshots, &|transaction| rule.snapshot(transaction))?;
+        rule.begin_events();
+        let events = self.store(&plan.events, &|transaction| rule.event(transaction))?;
+        let (context, incarnation) = (plan.context.clone(), plan.incarnation);
+        let snapshot_rule = self.plan.cut.as_ref().map(|_| rule.figures(plan.events.first));
+        self.remarks.snapshots_ahead(&context, snapshot_rule.as_ref());
+        Ok(RestoredContext { context, incarnation, snapshots, events, snapshot_rule })
     }
 
-    fn store(&self, plan: &StorePlan) -> Result<RestoredStore, Error> {
-        let proven = plan.segments.par_iter().map(|segment| self.segment(segment));
+    fn store(&self, plan: &StorePlan, see: &See<'_>) -> Result<RestoredStore, Error> {
+        let proven = plan.segments.par_iter().map(|segment| self.segment(segment, see));
         let proven = proven.collect::<Result<Vec<_>, Error>>()?;
         let mut sum = Sum::default();
         for segment in &proven {
@@ -118,21 +126,22 @@ impl Run<'_> {
         })
     }
 
-    fn segment(&self, plan: &SegmentPlan) -> Result<Proven, Error> {
+    fn segment(&self, plan: &SegmentPlan, see: &See<'_>) -> Result<Proven, Error> {
         self.observer.event(&Event::File { name: &plan.path });
         let mut file = self.staging.make_file(&plan.path)?;
-        self.write(plan, &mut file)?;
+        let content = self.write(plan, &mut file)?;
         if plan.end == PlannedEnd::Rolled {
             file.write(&ROLLED)?;
         }
         let path = file.path().to_owned();
         let file = file.finish(plan.length)?;
         let naming = self.repository.naming();
-        Written { file, path: &path, naming, observer: self.observer }.check_segment(plan)
+        let written = Written { file, path: &path, naming, observer: self.observer };
+        written.check_segment(plan, content, &mut |transaction| see(transaction))
     }
 
-    /// Writes the stored bytes, and compares them with the hash that the point names.
-    fn write(&self, plan: &SegmentPlan, file: &mut NewFile) -> Result<(), Error> {
+    /// Writes the stored bytes, and compares them with the hash that the point names. (What is cut has none; each of its chunks has.)
+    fn write(&self, plan: &SegmentPlan, file: &mut NewFile) -> Result<ContentHash, Error> {
         let mut hasher = self.repository.naming().hasher();
         let mut failed = None;
         let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
@@ -149,10 +158,11 @@ impl Run<'_> {
             return Err(error.into());
         }
         read.map_err(|error| lost(plan, error))?;
-        if hasher.content() == plan.blake3 {
-            return Ok(());
+        let (found, Some(expected)) = (hasher.content(), plan.blake3) else { return Ok(hasher.content()) };
+        if found == expected {
+            return Ok(found);
         }
-        let what = format!("the archive holds bytes with the hash {}, not {}", hasher.content(), plan.blake3);
+        let what = format!("the archive holds bytes with the hash {found}, not {expected}");
         Err(Refused::Contradiction { file: plan.path.clone(), what }.into())
     }
 
@@ -246,6 +256,7 @@ fn report(
         source: plan.source.clone(),
         at: plan.at,
         target: plan.target.clone(),
+        cut: plan.cut.clone(),
         contexts,
         files: plan.files,
         length: plan.length,

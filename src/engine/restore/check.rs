@@ -1,6 +1,6 @@
 //! Reads a restored file again from the target's disk and proves it, since no server will: servers start on damage without a word.
 
-use crate::axon::segment::Ending;
+use crate::axon::segment::{Ending, Transaction};
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::proof::{Proven, Prover};
@@ -79,21 +79,27 @@ impl Written<'_> {
         if hasher.content() == expected { Ok(()) } else { Err(self.differs("its hash is another")) }
     }
 
-    /// Proves a segment: prefix, tokens, end, zeros to its length. Gives what its prefix turned out to be.
-    pub fn check_segment(mut self, plan: &SegmentPlan) -> Result<Proven, Error> {
+    /// Proves a segment: prefix, tokens, end, zeros to its length, and the hash of its stored bytes. Gives what its prefix turned out to be,
+    /// and shows each block to `see`.
+    pub fn check_segment(
+        mut self,
+        plan: &SegmentPlan,
+        expected: ContentHash,
+        see: &mut dyn FnMut(&Transaction<'_>),
+    ) -> Result<Proven, Error> {
         self.check_length(plan.length)?;
         let prover = Prover::new(self.naming, plan.name.number, plan.length);
         let as_found = plan.end == PlannedEnd::AsFound;
         let mut prover = if as_found { prover.with_whole() } else { prover };
-        self.hand_on(plan.stored, &mut |bytes| prover.feed(bytes))?;
+        self.hand_on(plan.stored, &mut |bytes| prover.feed_seeing(bytes, see))?;
         let behind = self.peek(plan)?;
         // The hash of a damaged segment is that of its stored bytes alone, which end before the zeros.
         if !as_found {
-            prover.feed(&behind);
+            prover.feed_seeing(&behind, see);
         }
         self.check_zeros(plan)?;
-        let found = prover.finish();
-        if found.whole.unwrap_or(found.content) != plan.blake3 && !self.is_as_written(plan)? {
+        let found = prover.finish_seeing(see);
+        if found.whole.unwrap_or(found.content) != expected && !self.is_as_written(plan, expected)? {
             return Err(self.differs("the hash of its bytes is another"));
         }
         match contradiction(plan, &found) {
@@ -103,11 +109,11 @@ impl Written<'_> {
     }
 
     /// Whether the stored bytes are on the disk as they are named: then what does not fit is what the point says of them.
-    fn is_as_written(&mut self, plan: &SegmentPlan) -> Result<bool, Error> {
+    fn is_as_written(&mut self, plan: &SegmentPlan, expected: ContentHash) -> Result<bool, Error> {
         self.file.seek(SeekFrom::Start(0)).map_err(at(self.path))?;
         let mut hasher = self.naming.hasher();
         self.hand_on(plan.stored, &mut |bytes| hasher.update(bytes))?;
-        Ok(hasher.content() == plan.blake3)
+        Ok(hasher.content() == expected)
     }
 
     /// The first bytes behind the stored ones.
@@ -199,7 +205,7 @@ mod tests {
             prefix: stored.len() as u64,
             length: 10_000,
             end: PlannedEnd::Rolled,
-            blake3: Naming::Blake3.content(stored),
+            blake3: Some(Naming::Blake3.content(stored)),
             name: SegmentName { number: Token::ZERO, version: 0 },
             stored: stored.len() as u64,
             extents: vec![],
@@ -218,7 +224,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let file = File::open(&path).unwrap();
         let written = Written { file, path: &path, naming: Naming::Blake3, observer: &Unobserved };
-        written.check_segment(plan).map(|found| found.events)
+        written.check_segment(plan, plan.blake3.unwrap(), &mut |_| ()).map(|found| found.events)
     }
 
     #[test]

@@ -124,6 +124,69 @@ pub enum Error {
         /// The last one.
         last: u64,
     },
+    /// A cut at a token that the archive does not have (exit 30).
+    #[error("the archive has no event {token} of {context}: {}", held(*.first, *.last))]
+    NoSuchToken {
+        /// The context.
+        context: String,
+        /// The token.
+        token: u64,
+        /// The first one that there is.
+        first: Option<u64>,
+        /// The last one that there is.
+        last: Option<u64>,
+    },
+    /// An incarnation that is not there (exit 2).
+    #[error("there is no incarnation {incarnation} of {context}")]
+    NoSuchIncarnation {
+        /// The context.
+        context: String,
+        /// The incarnation.
+        incarnation: u32,
+    },
+    /// The times of a segment can't be read: no moment can be found in it (exit 30).
+    #[error("the times of the events in segment {segment} of {context} can't be read")]
+    NoTimes {
+        /// The context.
+        context: String,
+        /// The segment.
+        segment: String,
+    },
+    /// The contexts that are named keep no event whose time the others could follow (exit 2).
+    #[error("no event is kept of the contexts that are named: there is no time that {context} could follow")]
+    NoTime {
+        /// The context.
+        context: String,
+    },
+    /// The point has no control database, and it was named for it (exit 2).
+    #[error("point {point} has no control database: {reason}")]
+    NoControlDb {
+        /// The point.
+        point: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The control database does not know the highest version of a segment (exit 1).
+    #[error(
+        "a segment of {context} has version {version}, {} does not know it: the next event transformation would use that version again",
+        whose(*.point)
+    )]
+    VersionReuse {
+        /// The context.
+        context: String,
+        /// The highest version of its segments.
+        version: u32,
+        /// The point of the control database; none if there is none.
+        point: Option<u64>,
+    },
+    /// A server runs on the target (exit 31).
+    #[error("a server runs on {}: {why}", .path.display())]
+    ServerRuns {
+        /// The target.
+        path: PathBuf,
+        /// How that is known.
+        why: String,
+    },
     /// Read again from the target's disk, a file is not what was written (exit 1): suspect that disk.
     #[error("{}: read again from disk, it is not what was written: {what}", .path.display())]
     Written {
@@ -132,6 +195,17 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+}
+
+fn held(first: Option<u64>, last: Option<u64>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => format!("it has {first} to {last}, see 'segvault points' for gaps"),
+        _ => "it has none".to_owned(),
+    }
+}
+
+fn whose(point: Option<u64>) -> String {
+    point.map_or("no control database".to_owned(), |point| format!("the control database of point {point}"))
 }
 
 fn free_text(free: Option<u64>) -> String {

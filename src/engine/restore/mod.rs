@@ -7,6 +7,7 @@
 mod apply;
 mod check;
 mod control_db;
+pub mod cut;
 pub mod error;
 mod leftovers;
 mod names;
@@ -14,6 +15,7 @@ mod plan;
 mod planning;
 pub(super) mod remarks;
 mod report;
+mod running;
 mod staging;
 mod target;
 
@@ -25,3 +27,4 @@ pub use plan::{
 };
 pub use planning::plan;
 pub use report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
+pub use target::free_space;

@@ -1,6 +1,8 @@
 //! What a restore is going to do, before it does anything: files, lengths, losses, space. The same for a dry run.
 
 use crate::axon::name::{SegmentName, Store};
+use crate::engine::restore::cut::CutPlan;
+use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::target::{self, Target};
 use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::Extent;
@@ -12,6 +14,8 @@ use std::path::PathBuf;
 
 /// The block size of most file systems: what a small file takes.
 const DISK_BLOCK: u64 = 4096;
+/// What a restore writes, makes durable and reads again in a second, on one core and a slow disk: for the estimate.
+const BYTES_PER_SECOND: u64 = 100 << 20;
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,14 @@ pub struct RestoreOptions {
     pub contexts: Vec<String>,
     /// Whether the control database is wanted.
     pub control_db: bool,
+    /// The point whose control database is wanted, instead of the one that fits.
+    pub control_db_of: Option<String>,
+    /// Take a control database that does not know the highest version of a segment.
+    pub accept_version_reuse: bool,
+    /// Whether snapshots are wanted.
+    pub snapshots: bool,
+    /// Where to cut; not at all if there is nothing.
+    pub cut: Option<CutRequest>,
     /// Where to write the zip that the server made of it, too: a new file, or a directory for a file of the zip's own name.
     pub control_db_zip_to: Option<PathBuf>,
     /// A directory that is empty or not there.
@@ -38,6 +50,10 @@ impl RestoreOptions {
             source: None,
             contexts: Vec::new(),
             control_db: true,
+            control_db_of: None,
+            accept_version_reuse: false,
+            snapshots: true,
+            cut: None,
             control_db_zip_to: None,
             target,
         }
@@ -71,6 +87,10 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that are free on the target's file system, if it says so.
     pub free: Option<u64>,
+    /// About how long it takes, in seconds.
+    pub seconds: u64,
+    /// Where the history is cut; none if it is restored as the point has it.
+    pub cut: Option<CutPlan>,
     /// What makes it less than whole: exit 3 when it is done.
     pub warnings: Vec<Finding>,
     /// What is worth knowing.
@@ -188,8 +208,8 @@ pub struct SegmentPlan {
     pub length: u64,
     /// What stands behind the prefix.
     pub end: PlannedEnd,
-    /// Hash of the prefix; of all stored bytes, if it is damaged.
-    pub blake3: ContentHash,
+    /// Hash of the prefix; of all stored bytes, if it is damaged. None if it is cut: then it is known when it is written.
+    pub blake3: Option<ContentHash>,
     /// The name, as the program has it.
     #[serde(skip)]
     pub(super) name: SegmentName,
@@ -242,6 +262,7 @@ impl Plan {
         self.length = length.saturating_add(of_database);
         self.bytes = bytes.saturating_add(of_database);
         self.free = target::free_space(self.proven.staging_parent());
+        self.seconds = self.bytes.div_ceil(BYTES_PER_SECOND);
     }
 
     /// Of a zip that is kept whole only its own length is known: what is inside is at least as long.

@@ -4,50 +4,58 @@ use crate::axon::name::{SegmentName, Store};
 use crate::axon::segment::{END_LENGTH, HEADER_LENGTH};
 use crate::axon::token::Token;
 use crate::engine::error::Error;
-use crate::engine::pieces::{self, Piece};
+use crate::engine::history::History;
+use crate::engine::pieces::Piece;
+use crate::engine::restore::cut::request::CutRequest;
+use crate::engine::restore::cut::{self, CutPlan, Cutter, Prepared};
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{
     ContextPlan, ControlDbPlan, Plan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan, TokenRange,
 };
 use crate::engine::restore::remarks::{self, Place, Remarks};
+use crate::engine::restore::running;
 use crate::engine::restore::staging::DATA;
 use crate::engine::restore::target;
 use crate::engine::select;
 use crate::engine::span::{self, Break, BreakKind, Span, Standing};
 use crate::repo::format::entry::{End, SegmentEntry};
-use crate::repo::format::point::{ControlDb, PointBody, PointContext, PointLog};
-use crate::repo::format::record::LogKey;
-use crate::repo::store::{ListedPoint, Repository};
+use crate::repo::format::point::{ControlDb, Order, PointBody, PointContext, PointLog};
+use crate::repo::store::{Journal, ListedPoint, Repository};
 use std::path::{Path, PathBuf};
 
 /// Plans. Nothing is written. The target is proven too, so that a dry run fails where the restore would.
 pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, Error> {
     let journal = repository.journal()?;
     let listed = select::point(&journal, &options.point, options.source.as_deref())?;
+    running::refuse(&options.target)?;
     let own_directory = PathBuf::from(repository.disk().display(""));
     let proven = target::prove(&options.target, Some(&own_directory))?;
+    let mut basis = match &options.cut {
+        Some(request) => {
+            let cutter = Cutter { repository, journal: &journal, listed, request };
+            cut_basis(cut::prepare(&cutter, options)?, &cutter)?
+        }
+        None => point_basis(repository, &journal, listed, options)?,
+    };
     let body = &listed.point.body;
-    let wanted = wanted_contexts(body, &options.contexts)?;
-    let mut remarks = remarks::of_point(listed, &wanted);
-    let control_db = control_db(body, options, &mut remarks)?;
-    check_names(&wanted, &control_db)?;
-    let contexts = wanted
+    let control_db = control_db(&basis.database, options, &mut basis.remarks)?;
+    check_names(&basis.histories, &control_db)?;
+    let contexts = basis
+        .histories
         .iter()
-        .map(|(name, context)| {
-            Planner { repository, listed, context: name, remarks: &mut remarks }.context(context)
-        })
+        .map(|history| Planner { told: &basis.told, remarks: &mut basis.remarks, history }.context())
         .collect::<Result<Vec<_>, Error>>()?;
     if contexts.is_empty() && matches!(control_db, ControlDbPlan::Absent { .. } | ControlDbPlan::LeftOut) {
         return Err(Refused::Nothing.into());
     }
-    let (warnings, notes) = remarks.split();
+    let (warnings, notes) = basis.remarks.split();
     let mut plan = Plan {
         point: listed.reference(),
         source: body.source.clone(),
         at: body.at,
         complete: listed.is_complete(),
-        order: body.order,
+        order: basis.order,
         target: proven.path.clone(),
         contexts,
         control_db,
@@ -55,13 +63,98 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         length: 0,
         bytes: 0,
         free: None,
+        seconds: 0,
+        cut: basis.cut,
         warnings,
         notes,
         proven,
-        database: body.control_db.clone(),
+        database: basis.database,
     };
     plan.sum();
     Ok(plan)
+}
+
+/// What a plan is made of.
+struct Basis<'j> {
+    histories: Vec<History>,
+    database: ControlDb,
+    order: Order,
+    remarks: Remarks,
+    cut: Option<CutPlan>,
+    /// The points whose findings may say why tokens are missing.
+    told: Vec<&'j PointBody>,
+}
+
+/// A point, as it is.
+fn point_basis<'j>(
+    repository: &Repository,
+    journal: &'j Journal,
+    listed: &'j ListedPoint,
+    options: &RestoreOptions,
+) -> Result<Basis<'j>, Error> {
+    let body = &listed.point.body;
+    let wanted = wanted_contexts(body, &options.contexts)?;
+    let mut remarks = remarks::of_point(listed, &wanted.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let mut histories = Vec::new();
+    for (name, context) in wanted {
+        let mut history = History::of_point(repository, listed, name, context)?;
+        check_head(name, Store::Snapshots, &history.snapshots, &context.snapshots)?;
+        check_head(name, Store::Events, &history.events, &context.events)?;
+        if !options.snapshots {
+            history.snapshots = Vec::new();
+        }
+        histories.push(history);
+    }
+    let (database, order) = match &options.control_db_of {
+        Some(name) => {
+            other_control_db(repository, journal, (listed, name), &histories, options, &mut remarks)?
+        }
+        None => (body.control_db.clone(), body.order),
+    };
+    Ok(Basis { histories, database, order, remarks, cut: None, told: vec![body] })
+}
+
+/// The control database of another point.
+fn other_control_db(
+    repository: &Repository,
+    journal: &Journal,
+    (listed, name): (&ListedPoint, &str),
+    histories: &[History],
+    options: &RestoreOptions,
+    remarks: &mut Remarks,
+) -> Result<(ControlDb, Order), Error> {
+    let request = CutRequest { of_point: true, ..CutRequest::nowhere() };
+    let cutter = Cutter { repository, journal, listed, request: &request };
+    let other = select::point(journal, name, Some(&listed.point.body.source))?;
+    cut::other_control_db(&cutter, other, histories, options.accept_version_reuse, remarks)?;
+    named_database(other)
+}
+
+/// The control database of a point that was named for it.
+fn named_database(listed: &ListedPoint) -> Result<(ControlDb, Order), Error> {
+    let (body, point) = (&listed.point.body, listed.point.number);
+    if let ControlDb::Absent { reason } = &body.control_db {
+        return Err(Refused::NoControlDb { point, reason: reason.clone() }.into());
+    }
+    Ok((body.control_db.clone(), body.order))
+}
+
+/// A history that is cut. What the newest point says of its own end says nothing of what is before the cut.
+fn cut_basis<'j>(prepared: Prepared<'j>, cutter: &Cutter<'j>) -> Result<Basis<'j>, Error> {
+    let Prepared { histories, plan, control_db, remarks: of_cut } = prepared;
+    let names: Vec<_> = histories.iter().map(|history| history.context.as_str()).collect();
+    let mut remarks = Remarks::default();
+    if cutter.request.of_point {
+        remarks = remarks::of_point(cutter.listed, &names);
+    }
+    remarks.append(of_cut);
+    let (database, order) = match control_db {
+        Some(listed) => named_database(listed)?,
+        None => (ControlDb::Absent { reason: "none that fits the cut".to_owned() }, Order::None),
+    };
+    let is_of_source = |body: &&PointBody| body.source == cutter.listed.point.body.source;
+    let told = cutter.journal.points.iter().map(|listed| &listed.point.body).filter(is_of_source).collect();
+    Ok(Basis { histories, database, order, remarks, cut: Some(plan), told })
 }
 
 type Wanted<'p> = Vec<(&'p str, &'p PointContext)>;
@@ -77,13 +170,18 @@ fn wanted_contexts<'p>(body: &'p PointBody, names: &[String]) -> Result<Wanted<'
 }
 
 fn control_db(
-    body: &PointBody,
+    database: &ControlDb,
     options: &RestoreOptions,
     remarks: &mut Remarks,
 ) -> Result<ControlDbPlan, Refused> {
-    let (entry, length, zip) = match &body.control_db {
+    let (entry, length, zip) = match database {
+        ControlDb::Absent { .. } if !options.control_db && options.cut.is_some() => {
+            return Ok(ControlDbPlan::LeftOut);
+        }
         ControlDb::Absent { reason } => {
-            remarks.no_control_db(reason, options.control_db_zip_to.is_some());
+            if options.cut.is_none() {
+                remarks.no_control_db(reason, options.control_db_zip_to.is_some());
+            }
             return Ok(ControlDbPlan::Absent { reason: reason.clone() });
         }
         ControlDb::Inner { entry, inner, zip } => {
@@ -115,36 +213,32 @@ fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
     if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
 }
 
-fn check_names(wanted: &Wanted<'_>, control_db: &ControlDbPlan) -> Result<(), Refused> {
-    wanted.iter().try_for_each(|(name, _)| names::plain(name).map(|_| ()))?;
+fn check_names(histories: &[History], control_db: &ControlDbPlan) -> Result<(), Refused> {
+    let contexts = || histories.iter().map(|history| history.context.as_str());
+    contexts().try_for_each(|name| names::plain(name).map(|_| ()))?;
     let database = control_db.path().and_then(|path| path.rsplit('/').next());
-    names::distinct(wanted.iter().map(|(name, _)| *name).chain(database))
+    names::distinct(contexts().chain(database))
 }
 
 /// Plans one context.
 struct Planner<'a> {
-    repository: &'a Repository,
-    listed: &'a ListedPoint,
-    context: &'a str,
+    told: &'a [&'a PointBody],
     remarks: &'a mut Remarks,
+    history: &'a History,
 }
 
 impl Planner<'_> {
-    fn context(mut self, context: &PointContext) -> Result<ContextPlan, Error> {
-        let incarnation = context.incarnation;
-        let snapshots = self.store(incarnation, Store::Snapshots, &context.snapshots)?;
-        let events = self.store(incarnation, Store::Events, &context.events)?;
-        Ok(ContextPlan { context: self.context.to_owned(), incarnation, snapshots, events })
+    fn context(mut self) -> Result<ContextPlan, Error> {
+        let History { context, incarnation, .. } = self.history;
+        let snapshots = self.store(Store::Snapshots)?;
+        let events = self.store(Store::Events)?;
+        Ok(ContextPlan { context: context.clone(), incarnation: *incarnation, snapshots, events })
     }
 
-    fn store(&mut self, incarnation: u32, store: Store, log: &PointLog) -> Result<StorePlan, Error> {
-        let source = self.listed.point.body.source.clone();
-        let key = LogKey { source, context: self.context.to_owned(), incarnation, store };
-        let file = format!("point {}", self.listed.point.number);
-        let pieces = pieces::of_point(self.repository, &key, log, &file)?;
+    fn store(&mut self, store: Store) -> Result<StorePlan, Error> {
+        let pieces = self.history.store(store);
         let spans: Vec<_> = pieces.iter().map(|piece| piece.span).collect();
         let missing = self.breaks(store, &spans)?;
-        self.check_head(store, &spans, log)?;
         let newest = pieces.len();
         let segments = pieces
             .iter()
@@ -160,14 +254,16 @@ impl Planner<'_> {
         })
     }
 
-    /// Missing tokens are handed out as missing only where the point says so itself.
+    /// Missing tokens are handed out as missing only where a point says so itself.
     fn breaks(&mut self, store: Store, spans: &[Span]) -> Result<Vec<TokenRange>, Refused> {
         let mut missing = Vec::new();
         for found in span::breaks(spans) {
-            let place = Place { context: self.context, store };
+            let place = Place { context: &self.history.context, store };
             let is_told = match found.kind {
                 BreakKind::Damage => true,
-                BreakKind::Hole => remarks::tells(&self.listed.point.body, place, found.first, found.last),
+                BreakKind::Hole => {
+                    self.told.iter().any(|body| remarks::tells(body, place, found.first, found.last))
+                }
                 BreakKind::Overlap => false,
             };
             if !is_told {
@@ -182,7 +278,7 @@ impl Planner<'_> {
     fn broken(&self, store: Store, found: &Break) -> Refused {
         let overlap = found.kind == BreakKind::Overlap;
         Refused::Broken {
-            context: self.context.to_owned(),
+            context: self.history.context.clone(),
             store: store.as_str(),
             what: if overlap { "two segments have the tokens" } else { "no segment has the tokens" },
             first: found.first.get(),
@@ -190,33 +286,17 @@ impl Planner<'_> {
         }
     }
 
-    /// The segments must hold exactly what the manifest says, unless the last one is damaged: then its head is what could be read.
-    fn check_head(&self, store: Store, spans: &[Span], log: &PointLog) -> Result<(), Refused> {
-        let is_damaged = spans.last().is_some_and(|span| span.standing == Standing::Damaged);
-        let (first, head) = (span::first(spans).map(Token::get), span::head(spans).map(Token::get));
-        if is_damaged || (first, head) == (log.first, log.head) {
-            return Ok(());
-        }
-        let what = format!(
-            "the segments hold the tokens {} to {}, the point says {} to {}",
-            text(first),
-            text(head),
-            text(log.first),
-            text(log.head)
-        );
-        Err(Refused::Contradiction { file: format!("{} of {}", store.as_str(), self.context), what })
-    }
-
     fn segment(&mut self, store: Store, piece: &Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
-        let path = path(self.context, store, name);
+        let path = path(&self.history.context, store, name);
         let unresolved =
             || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
-        let (Some(entry), Some(blake3)) = (&piece.entry, piece.content()) else { return Err(unresolved()) };
+        let blake3 = piece.content();
+        let Some(entry) = &piece.entry else { return Err(unresolved()) };
         let prefix = piece.prefix();
         let end = end_of(piece, entry, is_newest);
         if end == PlannedEnd::AsFound {
-            self.remarks.damaged(Place { context: self.context, store }, entry);
+            self.remarks.damaged(Place { context: &self.history.context, store }, entry);
         }
         let stored = if end == PlannedEnd::AsFound { entry.stored_length } else { prefix };
         let length = entry.file_length.max(stored).max(least_length(prefix, end));
@@ -236,6 +316,24 @@ impl Planner<'_> {
     }
 }
 
+/// The segments must hold exactly what the manifest says, unless the last one is damaged: then its head is what could be read.
+fn check_head(context: &str, store: Store, pieces: &[Piece], log: &PointLog) -> Result<(), Refused> {
+    let spans: Vec<_> = pieces.iter().map(|piece| piece.span).collect();
+    let is_damaged = spans.last().is_some_and(|span| span.standing == Standing::Damaged);
+    let (first, head) = (span::first(&spans).map(Token::get), span::head(&spans).map(Token::get));
+    if is_damaged || (first, head) == (log.first, log.head) {
+        return Ok(());
+    }
+    let what = format!(
+        "the segments hold the tokens {} to {}, the point says {} to {}",
+        text(first),
+        text(head),
+        text(log.first),
+        text(log.head)
+    );
+    Err(Refused::Contradiction { file: format!("{store} of {context}"), what })
+}
+
 fn text(token: Option<u64>) -> String {
     token.map_or_else(|| "none".to_owned(), |token| token.to_string())
 }
@@ -245,15 +343,16 @@ fn path(context: &str, store: Store, name: SegmentName) -> String {
 }
 
 /// A claim says nothing of what stood behind it. The newest segment is opened by the server for writing, so there it must be open; one with
-/// a successor was rolled. What has no header yet can have no end either: it is zeros.
+/// a successor was rolled, whether its end had reached the disk when it was read or not: so a point is restored to the same end before and
+/// after the segment is sealed in the record. What has no header yet can have no end either: it is zeros.
 fn end_of(piece: &Piece, entry: &SegmentEntry, is_newest: bool) -> PlannedEnd {
     let is_whole = piece.prefix() == entry.logical_end;
-    match (entry.end, piece.claim.is_some()) {
+    match (entry.end, piece.claim.is_some() || piece.cut.is_some()) {
         (_, false) if entry.flaw.is_some() => PlannedEnd::AsFound,
         (_, true) if is_newest => PlannedEnd::Open,
         (End::Rolled, _) | (_, true) if piece.prefix() < HEADER_LENGTH => PlannedEnd::Open,
-        (_, true) if !is_whole => PlannedEnd::Rolled,
-        (End::Rolled, _) => PlannedEnd::Rolled,
+        (End::EndOfFile, true) if is_whole => PlannedEnd::EndOfFile,
+        (End::Rolled, _) | (_, true) => PlannedEnd::Rolled,
         (End::Open, _) => PlannedEnd::Open,
         (End::EndOfFile, _) if is_newest => PlannedEnd::Open,
         (End::EndOfFile, _) => PlannedEnd::EndOfFile,
@@ -327,7 +426,10 @@ mod tests {
             assert_eq!(claimed(&entry(end, 100), 100, true), PlannedEnd::Open);
             assert_eq!(claimed(&entry(end, 100), 60, false), PlannedEnd::Rolled);
         }
-        assert_eq!(claimed(&entry(End::Open, 100), 100, false), PlannedEnd::Open);
+        // As a tail whose end had not reached the disk yet, and as the sealed segment that it became.
+        assert_eq!(claimed(&entry(End::Open, 100), 100, false), PlannedEnd::Rolled);
+        assert_eq!(claimed(&entry(End::Rolled, 100), 100, false), PlannedEnd::Rolled);
+        assert_eq!(claimed(&entry(End::EndOfFile, 100), 100, false), PlannedEnd::EndOfFile);
     }
 
     #[test]

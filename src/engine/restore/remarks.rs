@@ -4,7 +4,7 @@ use crate::axon::name::Store;
 use crate::axon::token::Token;
 use crate::engine::span::{Break, BreakKind};
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::point::{Finding, PointBody, PointContext, Weight};
+use crate::repo::format::point::{Finding, PointBody, Weight};
 use crate::repo::store::ListedPoint;
 
 /// A store of a context.
@@ -21,7 +21,7 @@ pub struct Place<'a> {
 pub struct Remarks(Vec<Finding>);
 
 /// What the point itself says of the contexts that are wanted.
-pub fn of_point(listed: &ListedPoint, wanted: &[(&str, &PointContext)]) -> Remarks {
+pub fn of_point(listed: &ListedPoint, wanted: &[&str]) -> Remarks {
     let body = &listed.point.body;
     let mut remarks = Remarks::default();
     remarks.of_point(listed);
@@ -29,9 +29,8 @@ pub fn of_point(listed: &ListedPoint, wanted: &[(&str, &PointContext)]) -> Remar
         let text = format!("the backup left out the contexts {}, on request", body.left_out.join(", "));
         remarks.add(Weight::Note, "left-out", text);
     }
-    let concerns = |finding: &&Finding| {
-        finding.context.as_ref().is_none_or(|name| wanted.iter().any(|(w, _)| w == name))
-    };
+    let concerns =
+        |finding: &&Finding| finding.context.as_ref().is_none_or(|name| wanted.contains(&name.as_str()));
     remarks.0.extend(body.findings.iter().filter(concerns).cloned());
     remarks
 }
@@ -58,7 +57,8 @@ impl Remarks {
             let text = format!("point {number} was found to be incomplete after it was made: {reason}");
             self.add(Weight::Warning, "incomplete", text);
         }
-        if body.unordered {
+        let is_said = body.findings.iter().any(|finding| finding.what == "unordered");
+        if body.unordered && !is_said {
             let text =
                 "the control database is newer than the segments: it may rely on events that are not there";
             self.add(Weight::Warning, "unordered", text.to_owned());
@@ -72,7 +72,7 @@ impl Remarks {
         }
     }
 
-    fn add(&mut self, weight: Weight, what: &str, text: String) {
+    pub(super) fn add(&mut self, weight: Weight, what: &str, text: String) {
         self.0.push(Finding {
             weight,
             what: what.to_owned(),
@@ -84,6 +84,11 @@ impl Remarks {
             last: None,
             text,
         });
+    }
+
+    /// Those of another place behind these.
+    pub(super) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
     }
 
     /// One about a store.

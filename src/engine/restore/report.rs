@@ -1,5 +1,7 @@
 //! What was restored.
 
+use crate::engine::restore::cut::CutPlan;
+use crate::engine::restore::cut::proof::RuleFigures;
 use crate::engine::restore::plan::TokenRange;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::moment::Moment;
@@ -18,6 +20,8 @@ pub struct Restored {
     pub at: Moment,
     /// The target.
     pub target: PathBuf,
+    /// Where the history was cut; none if it was restored as the point has it.
+    pub cut: Option<CutPlan>,
     /// The contexts, by name.
     pub contexts: Vec<RestoredContext>,
     /// The control database; none if there is none, or it was not wanted.
@@ -48,6 +52,8 @@ pub struct RestoredContext {
     pub snapshots: RestoredStore,
     /// Its events.
     pub events: RestoredStore,
+    /// Whether each snapshot is at or behind its aggregate's last event, as read again from the target; none if nothing was cut.
+    pub snapshot_rule: Option<RuleFigures>,
 }
 
 /// A store, as it was read again from the target.

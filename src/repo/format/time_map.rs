@@ -16,7 +16,7 @@ pub const MAGIC: [u8; 8] = *b"SEGVTIME";
 pub const VERSION: u16 = 1;
 
 /// The least bytes that a mark takes.
-const MARK_LENGTH_LEAST: usize = 4;
+const MARK_LENGTH_LEAST: usize = 5;
 
 /// The end of a run of transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Mark {
     pub end_offset: u64,
     /// Token of the event behind it.
     pub next_token: Token,
+    /// Transactions (counted as blocks) from the head of the segment to here.
+    pub transactions: u64,
     /// The least time in the run.
     pub least: Timestamp,
     /// The greatest time in the run.
@@ -78,13 +80,19 @@ impl TimeMap {
 }
 
 impl Mark {
-    pub(crate) const ORIGIN: Self =
-        Self { end_offset: 0, next_token: Token::ZERO, least: Timestamp(0), greatest: Timestamp(0) };
+    pub(crate) const ORIGIN: Self = Self {
+        end_offset: 0,
+        next_token: Token::ZERO,
+        transactions: 0,
+        least: Timestamp(0),
+        greatest: Timestamp(0),
+    };
 
     /// As differences to the mark before; those of times go round at 64 bits, so that any time can be said.
     pub(crate) fn write(&self, writer: &mut Writer, before: &Self) {
         writer.varint("end offset", self.end_offset.wrapping_sub(before.end_offset));
         writer.varint("next token", self.next_token.get().wrapping_sub(before.next_token.get()));
+        writer.varint("transactions", self.transactions.wrapping_sub(before.transactions));
         writer.zigzag("least", self.least.0.wrapping_sub(before.least.0));
         writer.varint("greatest", self.greatest.0.wrapping_sub(self.least.0).cast_unsigned());
     }
@@ -92,13 +100,21 @@ impl Mark {
     fn read(reader: &mut Reader<'_>, before: &Self) -> Result<Self, Damage> {
         let end_offset = before.end_offset.checked_add(rise(reader)?);
         let next_token = before.next_token.plus(rise(reader)?);
-        let (Some(end_offset), Some(next_token)) = (end_offset, next_token) else {
-            return Err(reader.damage("a mark past the largest offset or token"));
+        let transactions = before.transactions.checked_add(rise(reader)?);
+        let (Some(end_offset), Some(next_token), Some(transactions)) = (end_offset, next_token, transactions)
+        else {
+            return Err(reader.damage("a mark past the largest offset, token or count"));
         };
         let least = before.least.0.wrapping_add(reader.zigzag()?);
         let greatest = least.wrapping_add(reader.varint()?.cast_signed());
         reader.check(least <= greatest, "a greatest time below the least")?;
-        Ok(Self { end_offset, next_token, least: Timestamp(least), greatest: Timestamp(greatest) })
+        Ok(Self {
+            end_offset,
+            next_token,
+            transactions,
+            least: Timestamp(least),
+            greatest: Timestamp(greatest),
+        })
     }
 }
 
@@ -106,6 +122,21 @@ fn rise(reader: &mut Reader<'_>) -> Result<u64, Damage> {
     let by = reader.varint()?;
     reader.check(by > 0, "a mark that is not behind the one before")?;
     Ok(by)
+}
+
+/// A block of a segment, as a time map sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// Where it ends in the segment.
+    pub end_offset: u64,
+    /// Token of the event behind it.
+    pub next_token: Token,
+    /// The least time in it.
+    pub least: Timestamp,
+    /// The greatest time in it.
+    pub greatest: Timestamp,
+    /// Whether it belongs together with the block behind it: then no mark stands between them.
+    pub is_continued: bool,
 }
 
 /// Makes a time map while a segment is read.
@@ -121,22 +152,20 @@ impl TimeMapBuilder {
         Self::default()
     }
 
-    /// The next transaction (all its blocks, where it has several): where it ends, the token behind it, and the least and the greatest time
-    /// in it. One that does not lie behind the one before is left out.
-    pub fn push(&mut self, end_offset: u64, next_token: Token, least: Timestamp, greatest: Timestamp) {
+    /// The next block. One that does not lie behind the one before is left out.
+    pub fn push(&mut self, block: Block) {
+        let Block { end_offset, next_token, .. } = block;
         let begin = self.map.marks.last().copied().unwrap_or(Mark::ORIGIN);
         let before = self.pending.unwrap_or(begin);
         if end_offset <= before.end_offset || next_token <= before.next_token {
             return;
         }
-        let (low, high) = (least.min(greatest), greatest.max(least));
-        let run = match self.pending {
-            Some(run) => {
-                Mark { end_offset, next_token, least: run.least.min(low), greatest: run.greatest.max(high) }
-            }
-            None => Mark { end_offset, next_token, least: low, greatest: high },
-        };
-        if end_offset.saturating_sub(begin.end_offset) >= limits::TIME_MAP_STEP {
+        let (low, high) = (block.least.min(block.greatest), block.greatest.max(block.least));
+        let (least, greatest) =
+            self.pending.map_or((low, high), |run| (run.least.min(low), run.greatest.max(high)));
+        let transactions = before.transactions.saturating_add(1);
+        let run = Mark { end_offset, next_token, transactions, least, greatest };
+        if end_offset.saturating_sub(begin.end_offset) >= limits::TIME_MAP_STEP && !block.is_continued {
             self.map.marks.push(run);
             self.pending = None;
         } else {
@@ -159,9 +188,15 @@ mod tests {
         Token::new(position).unwrap()
     }
 
+    /// As many transactions as tokens.
     fn mark(end_offset: u64, next: u64, least: i64, greatest: i64) -> Mark {
         let (least, greatest) = (Timestamp(least), Timestamp(greatest));
-        Mark { end_offset, next_token: token(next), least, greatest }
+        Mark { end_offset, next_token: token(next), transactions: next, least, greatest }
+    }
+
+    fn block(end_offset: u64, next: u64, least: i64, greatest: i64) -> Block {
+        let (least, greatest) = (Timestamp(least), Timestamp(greatest));
+        Block { end_offset, next_token: token(next), least, greatest, is_continued: false }
     }
 
     #[test]
@@ -169,7 +204,7 @@ mod tests {
         let mut builder = TimeMapBuilder::new();
         for index in 1..=1000_u64 {
             let at = 1000 - i64::try_from(index).unwrap();
-            builder.push(5 + index * 1024, token(index), Timestamp(at), Timestamp(at + 5));
+            builder.push(block(5 + index * 1024, index, at, at + 5));
         }
         let map = builder.finish();
         assert_eq!(
@@ -201,12 +236,27 @@ mod tests {
     #[test]
     fn a_segment_that_begins_with_a_late_token_has_a_map_too() {
         let mut builder = TimeMapBuilder::new();
-        builder.push(50, token(805), Timestamp(3), Timestamp(3));
-        builder.push(50, token(806), Timestamp(9), Timestamp(9));
-        builder.push(60, token(805), Timestamp(9), Timestamp(9));
+        builder.push(block(50, 805, 3, 3));
+        builder.push(block(50, 806, 9, 9));
+        builder.push(block(60, 805, 9, 9));
         let map = builder.finish();
-        assert_eq!(map.marks, [mark(50, 805, 3, 3)]);
+        assert_eq!(map.marks, [Mark { transactions: 1, ..mark(50, 805, 3, 3) }]);
         assert_eq!(TimeMap::decode(&map.encode()), Ok(map));
+    }
+
+    #[test]
+    fn no_mark_stands_inside_a_transaction_of_several_blocks() {
+        let mut builder = TimeMapBuilder::new();
+        let long = limits::TIME_MAP_STEP;
+        builder.push(Block { is_continued: true, ..block(long, 32_767, 1, 9) });
+        builder.push(block(2 * long, 32_800, 0, 3));
+        builder.push(block(2 * long + 1, 32_801, 4, 4));
+        let marks = [(2 * long, 32_800, 2, 0, 9), (2 * long + 1, 32_801, 3, 4, 4)];
+        let marks = marks.map(|(end, next, transactions, least, greatest)| Mark {
+            transactions,
+            ..mark(end, next, least, greatest)
+        });
+        assert_eq!(builder.finish().marks, marks);
     }
 
     #[test]
@@ -218,6 +268,7 @@ mod tests {
             vec![mark(5, 5, 0, 0), mark(4, 6, 0, 0)],
             vec![mark(5, 5, 0, 0), mark(6, 4, 0, 0)],
             vec![mark(5, 5, 1, 0)],
+            vec![Mark { transactions: 0, ..mark(5, 5, 0, 0) }],
         ] {
             assert!(TimeMap::decode(&TimeMap { marks }.encode()).is_err());
         }

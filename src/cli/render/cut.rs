@@ -1,0 +1,165 @@
+//! Where a history is cut, and what to do then.
+
+use crate::cli::describe::one_line;
+use crate::cli::render::style::{Text, lines, table};
+use crate::cli::render::tables::incarnation;
+use crate::cli::render::units::{count, plural, span};
+use crate::engine::points::At;
+use crate::engine::restore::cut::log::Stamped;
+use crate::engine::restore::cut::proof::RuleFigures;
+use crate::engine::restore::cut::{ContextCut, CutPlan};
+use crate::engine::restore::{Restored, RestoredContext};
+
+/// The cuts of all contexts.
+pub(in crate::cli) fn table_of(plan: &CutPlan) -> String {
+    let head = [
+        "CUT",
+        ">LAST TOKEN",
+        "OF (UTC)",
+        "FROM THE MOMENT",
+        ">NEXT",
+        "OF (UTC)",
+        ">EVENTS BEHIND",
+        ">TRANSACTIONS BEHIND",
+    ];
+    let mut rows = table(&head);
+    for context in &plan.contexts {
+        rows.add_row(row(context));
+    }
+    lines(&rows)
+}
+
+fn row(cut: &ContextCut) -> [String; 8] {
+    let [last, last_at] = stamped(cut.last);
+    let [next, next_at] = stamped(cut.next);
+    [
+        incarnation(&cut.context, cut.incarnation),
+        last,
+        last_at,
+        cut.distance_ms.map_or_else(|| "-".to_owned(), distance),
+        next,
+        next_at,
+        count(cut.behind.events),
+        count(cut.behind.transactions),
+    ]
+}
+
+/// Token and time. Two events can be less than a second apart: here milliseconds count.
+fn stamped(event: Option<Stamped>) -> [String; 2] {
+    let at = event.and_then(|event| event.at).map_or_else(|| "-".to_owned(), |at| at.to_string());
+    [event.map_or_else(|| "none".to_owned(), |event| event.token.to_string()), at]
+}
+
+fn distance(ms: i64) -> String {
+    match ms {
+        0 => "at it".to_owned(),
+        ms if ms.unsigned_abs() < 1_000 => format!("{} ms {}", ms.unsigned_abs(), side(ms)),
+        ms => format!("{} {}", span(i64::try_from(ms.unsigned_abs()).unwrap_or(i64::MAX)), side(ms)),
+    }
+}
+
+fn side(ms: i64) -> &'static str {
+    if ms < 0 { "before" } else { "after" }
+}
+
+/// What a restore to a moment would give.
+pub(in crate::cli) fn at(at: &At) -> String {
+    let mut text = Text::default();
+    text.line(&format!("a restore of {} would give:", one_line(&at.source)));
+    text.lines(&table_of(&at.cut));
+    for (context, aggregates) in at.cut.contexts.iter().zip(at.aggregates.iter().flatten()) {
+        let name = incarnation(&context.context, context.incarnation);
+        text.line(&format!("{} of {name} have events behind it", plural(*aggregates, "aggregate")));
+    }
+    text.lines(&at.cut.contexts.iter().filter_map(inside).collect::<Text>().finish());
+    text.lines(&at.cut.contexts.iter().filter_map(clocks).collect::<Text>().finish());
+    text.line(&control_db(at));
+    text.finish()
+}
+
+fn inside(cut: &ContextCut) -> Option<String> {
+    let (asked, last) = (cut.asked?, cut.inside?);
+    Some(format!("token {asked} lies inside a transaction that ends with {last}: it is not kept"))
+}
+
+fn clocks(cut: &ContextCut) -> Option<String> {
+    let both = cut.backwards?;
+    let [first, last] = [both.first_later, both.last_not_later]
+        .map(|token| token.map_or_else(|| "nothing".to_owned(), |token| format!("up to {token}")));
+    let name = incarnation(&cut.context, cut.incarnation);
+    Some(format!("clocks ran backwards in {name}: --cut first-later keeps {first}, last-not-later {last}"))
+}
+
+fn control_db(at: &At) -> String {
+    let Some(of) = &at.cut.control_db else {
+        return "control database: no point has one that fits".to_owned();
+    };
+    let captured = of.captured.map_or_else(String::new, |at| format!(", captured at {at}"));
+    let age = at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {} before", span(ms)));
+    format!("control database: of point {}{captured}{age}", of.point)
+}
+
+/// What was read again of a cut, in figures.
+pub(in crate::cli) fn proofs(done: &Restored) -> String {
+    let line = |context: &RestoredContext| {
+        let figures = context.snapshot_rule.as_ref()?;
+        let name = incarnation(&context.context, context.incarnation);
+        let events = &context.events;
+        let history = match (events.first, events.head) {
+            (Some(first), Some(head)) => format!(
+                "{name}: tokens {first} to {head} without a gap, {} in {}",
+                plural(events.events, "event"),
+                plural(events.transactions, "transaction")
+            ),
+            _ => format!("{name}: no events"),
+        };
+        Some(format!("{history}; {}", rule(figures)))
+    };
+    done.contexts.iter().filter_map(line).collect::<Text>().finish()
+}
+
+fn rule(figures: &RuleFigures) -> String {
+    let (snapshots, aggregates) =
+        (plural(figures.snapshots, "snapshot"), plural(figures.aggregates, "aggregate"));
+    let left_out = match figures.left_out {
+        0 => String::new(),
+        left_out => format!(", {} not compared", count(left_out)),
+    };
+    match figures.ahead {
+        0 => format!("{snapshots} of {aggregates}, none ahead of its events{left_out}"),
+        ahead => format!("{snapshots} of {aggregates}, {} AHEAD of their events{left_out}", count(ahead)),
+    }
+}
+
+/// What an operator does next.
+pub(in crate::cli) fn advice(done: &Restored) -> String {
+    let Some(cut) = &done.cut else { return String::new() };
+    let mut text = Text::default();
+    text.line("next:");
+    let target = one_line(&done.target.display().to_string());
+    text.line(&format!("  start the server in it: cd {target} && java -jar axonserver.jar"));
+    for context in &cut.contexts {
+        let name = incarnation(&context.context, context.incarnation);
+        let head =
+            context.last.map_or_else(|| "the beginning".to_owned(), |last| format!("token {}", last.token));
+        if let Some(next) = context.next {
+            let (named, source) = (one_line(&named(context)), one_line(&done.source));
+            text.line(&format!(
+                "  what was left behind: segvault events --source {source} --context {named} --from {}",
+                next.token
+            ));
+        }
+        text.line(&format!("  event processors of {name}: reset every token store that is beyond {head}"));
+    }
+    text.finish()
+}
+
+/// The context as it is typed: with its incarnation, so that nothing is left open.
+fn named(context: &ContextCut) -> String {
+    format!("{}@{}", context.context, context.incarnation)
+}
+
+/// Up to where, in words.
+pub(in crate::cli) fn up_to(cut: &CutPlan) -> String {
+    cut.time.map_or_else(|| "up to the tokens below".to_owned(), |time| format!("up to {time}"))
+}
