@@ -98,7 +98,7 @@ impl Repository {
     pub fn is_vouched_for(&self, row: &NumberedRow, number: u64, bytes: &[u8]) -> bool {
         let Some(previous) = row.previous(number, &self.config.id, bytes) else { return false };
         if let Some(held) = self.held_behind(row, number) {
-            return held == Some(self.naming().file(bytes));
+            return held.0 == Some(self.naming().file(bytes));
         }
         match number.checked_sub(1).filter(|before| *before > 0) {
             None => previous.is_none(),
@@ -114,16 +114,19 @@ impl Repository {
     pub fn is_undoubted(&self, row: &NumberedRow, number: u64) -> bool {
         let Ok(bytes) = row.row().read(self.disk(), number) else { return false };
         row.previous(number, &self.config.id, &bytes).is_some()
-            && self.held_behind(row, number).is_none_or(|held| held == Some(self.naming().file(&bytes)))
+            && self.held_behind(row, number).is_none_or(|held| held.0 == Some(self.naming().file(&bytes)))
     }
 
     /// The hash that the file behind holds; none if there is none that can be read.
-    fn held_behind(&self, row: &NumberedRow, number: u64) -> Option<Option<FileHash>> {
+    fn held_behind(&self, row: &NumberedRow, number: u64) -> Option<Predecessor> {
         let behind = number.checked_add(1)?;
         let file = row.row().read(self.disk(), behind).ok()?;
-        row.previous(behind, &self.config.id, &file)
+        row.previous(behind, &self.config.id, &file).map(Predecessor)
     }
 }
+
+/// What a numbered file says of the one before it: its hash; none if there was none.
+struct Predecessor(Option<FileHash>);
 
 /// Gives a damaged file the first free name in `damaged/`.
 fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
