@@ -15,7 +15,7 @@ use segvault::repo::store::Repository;
 fn lab(backups: u64) -> (CrashDisk, CrashDisk) {
     let from = CrashDisk::default();
     Repository::init(&from, &config()).unwrap();
-    (1..=backups).for_each(|backup| drop(back_up_on(&from, backup).unwrap()));
+    (1..=backups).for_each(|backup| _ = back_up_on(&from, backup).unwrap());
     (from, another('f'))
 }
 

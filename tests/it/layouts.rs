@@ -28,10 +28,8 @@ fn settings_say_where_everything_is_and_restores_mirror_them() {
     let default = fixtures::context_dir(SERVER, "default");
     take(&root.join("data/default"), &root.join("snaps/default"), ".snapshots");
     take(&root.join("data/default"), &room.path("far/default"), ".events");
-    let settings = format!(
-        "axoniq.axonserver.name=node-7\naxoniq.axonserver.event.storage=/far\n\
-         axoniq.axonserver.snapshot.storage=./snaps\naxoniq.axonserver.controldb-path=/axonserver/conf\n"
-    );
+    let settings = "axoniq.axonserver.name=node-7\naxoniq.axonserver.event.storage=/far\n\
+         axoniq.axonserver.snapshot.storage=./snaps\naxoniq.axonserver.controldb-path=/axonserver/conf\n";
     fs::write(root.join("axonserver.properties"), settings).unwrap();
     let line = format!(
         "backup --properties {SERVER}/axonserver.properties --path-map /far={} --control-db {}",
