@@ -4,7 +4,8 @@
 use crate::repo::codec;
 use crate::repo::disk::Disk;
 use crate::repo::format::id::{ChunkId, Naming, PackId};
-use crate::repo::format::pack::{Block, Directory, PackKind, parse_header, parse_pack, scan_blocks};
+use crate::repo::format::pack::{Block, Directory, PackKind, parse_header, scan_blocks};
+use crate::repo::index::read_directory;
 use crate::repo::paths;
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ impl Wreck {
         let path = paths::pack(pack);
         let length = disk.length(&path).ok().filter(|length| *length <= LONGEST)?;
         let bytes = readable(disk, &path, length);
-        let directory = parse_pack(&bytes).ok();
+        // The directory alone: it knows what a damaged header of a block has lost.
+        let directory = read_directory(disk, pack, length).ok();
         let kind = directory.as_ref().map(|directory| directory.kind);
         let kind =
             kind.or_else(|| parse_header(&bytes).ok().map(|header| header.kind)).unwrap_or(PackKind::Sealed);
