@@ -142,14 +142,19 @@ pub fn block(bytes: &[u8]) {
 pub fn columns(bytes: &[u8]) {
     let Some((length, bytes)) = bytes.split_first_chunk() else { return };
     let length = u32::from_le_bytes(*length) as usize % (1 << 20);
-    if let Ok(raw) = codec::columns::decode(bytes, length) {
-        assert_eq!(raw.len(), length);
+    for mode in [codec::columns::Mode::Plain, codec::columns::Mode::Mixed] {
+        if let Ok(raw) = codec::columns::decode(bytes, mode, length) {
+            assert_eq!(raw.len(), length);
+        }
     }
 }
 
 /// Event columns the other way round: whatever is taken as transactions comes back.
 pub fn columns_again(bytes: &[u8]) {
-    if let Some(encoded) = codec::columns::encode(bytes, 1) {
-        assert!(codec::columns::decode(&encoded, bytes.len()).as_deref() == Ok(bytes), "it comes back");
+    for mode in [codec::columns::Mode::Plain, codec::columns::Mode::Mixed] {
+        if let Some(encoded) = codec::columns::encode(bytes, mode, 1) {
+            let again = codec::columns::decode(&encoded, mode, bytes.len());
+            assert!(again.as_deref() == Ok(bytes), "it comes back");
+        }
     }
 }

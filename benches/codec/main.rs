@@ -1,7 +1,7 @@
 //! What the codec makes of events: sizes exact, times per core and beside zstd -3, on seeded corpora and on the real fixtures.
 //!
-//! `cargo bench --bench codec -- [MIB] [fast|default|max]`: so many MiB of each corpus (256 if not said). Processor time is measured,
-//! not time on the wall.
+//! `cargo bench --bench codec -- [MIB] [fast|default|max] [columns]`: so many MiB of each corpus (256 if not said). Processor time is
+//! measured, not time on the wall. `columns` shows where the bytes go instead, column by column, the most first.
 
 #![expect(
     clippy::print_stdout,
@@ -15,13 +15,20 @@
 mod corpus;
 
 use corpus::Kind;
+use segvault::axon::name::Store;
 use segvault::repo::codec::Compression;
 use segvault::repo::codec::columns;
+use segvault::repo::codec::columns::Mode;
 use segvault::repo::codec::decode;
 use segvault::repo::codec::encode;
 use std::time::Duration;
 
 const MIB: f64 = 1_048_576.0;
+
+const FIXTURES: [&str; 4] =
+    ["se-4.6.11-json", "core-2023.2.1-xml", "core-2023.2.1-transformed", "se-4.6.11-odd"];
+/// Columns that are shown.
+const SHOWN: usize = 24;
 
 /// What was measured of one set of blocks.
 #[derive(Default)]
@@ -38,19 +45,28 @@ struct Measured {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let mib = arguments.iter().find_map(|argument| argument.parse::<usize>().ok()).unwrap_or(256);
-    let compression =
-        match arguments.iter().map(String::as_str).find(|argument| argument.parse::<usize>().is_err()) {
-            Some("fast") => Compression::Fast,
-            Some("max") => Compression::Max,
-            _ => Compression::Default,
-        };
+    let is = |word: &str| arguments.iter().any(|argument| argument == word);
+    let compression = match (is("fast"), is("max")) {
+        (true, _) => Compression::Fast,
+        (_, true) => Compression::Max,
+        _ => Compression::Default,
+    };
+    if is("columns") {
+        show_columns(mib, compression);
+    } else {
+        compare(mib, compression);
+    }
+}
+
+fn compare(mib: usize, compression: Compression) {
     println!(
         "{:30} {:>11} {:>8} {:>8} {:>7} {:>8} {:>9} {:>9} {:>9} {:>9}",
         "", "raw", "zstd -3", "stored", "share", "/entropy", "columns", "proven", "decode", "zstd -3"
     );
     for (name, kind) in Kind::ALL {
         let corpus = corpus::corpus(kind, mib << 20, 1);
-        let length = usize::try_from(compression.block_length()).unwrap();
+        let store = if kind == Kind::Snapshots { Store::Snapshots } else { Store::Events };
+        let length = usize::try_from(compression.block_length(store)).unwrap();
         let measured = measure(&corpus.blocks(length - length / 8), compression);
         print(name, &measured, Some(corpus.entropy_bytes()));
         println!("    {:.1} bytes an event", measured.stored as f64 / corpus.events as f64);
@@ -60,7 +76,7 @@ fn main() {
             }
         }
     }
-    for fixture in ["se-4.6.11-json", "core-2023.2.1-xml", "core-2023.2.1-transformed", "se-4.6.11-odd"] {
+    for fixture in FIXTURES {
         for suffix in ["events", "snapshots"] {
             let raw = segments(fixture, suffix);
             print(&format!("{fixture} {suffix}"), &measure(&[&raw], compression), None);
@@ -68,12 +84,46 @@ fn main() {
     }
 }
 
+/// Where the bytes of one block of each corpus go.
+fn show_columns(mib: usize, compression: Compression) {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, mib.min(16) << 20, 1);
+        show_block(name, &corpus.data, compression);
+    }
+    for fixture in FIXTURES {
+        show_block(fixture, &segments(fixture, "events"), compression);
+    }
+}
+
+fn show_block(name: &str, raw: &[u8], compression: Compression) {
+    let Some(all) = columns::account(raw, mode(compression)) else { return };
+    let sum: f64 = all.iter().map(|column| column.1.bits()).sum();
+    println!("{name}: {} bytes as {:.0}", raw.len(), sum / 8.0);
+    println!("    {:>9} {:>6} {:>9} {:>12} {:>12}", "bytes", "share", "values", "bits each", "not guessed");
+    for (column, spent) in all.iter().take(SHOWN) {
+        let (bits, times) = (spent.bits(), spent.times as f64);
+        println!(
+            "    {:>9.0} {:>5.1}% {:>9} {:>12.2} {:>12.2}  {column}",
+            bits / 8.0,
+            bits / sum * 100.0,
+            spent.times,
+            bits / times,
+            spent.raw as f64 / times,
+        );
+    }
+}
+
+fn mode(compression: Compression) -> Mode {
+    if compression == Compression::Max { Mode::Mixed } else { Mode::Plain }
+}
+
 fn measure(blocks: &[&[u8]], compression: Compression) -> Measured {
     let mut all = Measured::default();
+    let mode = mode(compression);
     for block in blocks {
         all.raw += block.len();
         all.zstd += timed(&mut all.zstd_time, || encode(block, Compression::Fast)).bytes.len();
-        timed(&mut all.columns_time, || columns::encode(block, 6));
+        timed(&mut all.columns_time, || columns::encode(block, mode, 6));
         let encoded = timed(&mut all.encode_time, || encode(block, compression));
         let length = u32::try_from(block.len()).unwrap();
         let decoded = timed(&mut all.decode_time, || decode(encoded.codec, &encoded.bytes, length));

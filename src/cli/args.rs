@@ -3,15 +3,31 @@
 pub mod at;
 pub mod cut;
 pub mod diff;
+mod effort;
 pub mod events;
+mod forget;
+mod hold;
+mod prune;
+mod recompress;
+mod repair;
+mod stats;
+mod verify;
 
+pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
+pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
+pub use crate::cli::args::prune::Prune;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use effort::EffortArgs;
+pub use recompress::Recompress;
+pub use repair::{Repair, RepairFrom, RepairWhat};
+pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use verify::Verify;
 
 /// The environment variable that names the repository.
 pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
@@ -82,8 +98,20 @@ pub enum Verb {
     Diff(diff::Diff),
     /// Prove that everything in the repository is there and whole
     Verify(Verify),
+    /// Say what the archive saves, and where its bytes are
+    Stats(Stats),
+    /// Write old packs anew, smaller
+    Recompress(Recompress),
+    /// Keep points whatever a policy says
+    Hold(Hold),
+    /// Forget points by a policy, or by name; what they held of the history stays
+    Forget(Box<Forget>),
+    /// Delete what nothing needs any more: mark it first, delete it in a later run
+    Prune(Prune),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
+    /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
+    Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
     /// Print completions for a shell
@@ -138,6 +166,9 @@ pub struct Backup {
     /// Publish nothing if the history has a gap
     #[arg(long)]
     pub strict: bool,
+    /// How hard to compress, in how much memory
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 /// `points`.
@@ -196,14 +227,6 @@ impl Restore {
     pub fn named_point(&self) -> Option<&str> {
         self.positional.as_deref().or(self.point.as_deref())
     }
-}
-
-/// `verify`.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// Read all data too: every pack, every chunk, every transaction
-    #[arg(long)]
-    pub data: bool,
 }
 
 /// `demo`.

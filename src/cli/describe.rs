@@ -2,6 +2,8 @@
 //!
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
+use crate::axon::control_db::ZipError;
+use crate::cli::describe_retention;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
 use crate::engine;
@@ -35,6 +37,8 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Backup(error) => backup(error),
         engine::Error::Select(error) => select(error),
         engine::Error::Restore(error) => restore(error),
+        engine::Error::Prune(error) => describe_retention::prune(error),
+        engine::Error::Retention(error) => describe_retention::retention(error),
         engine::Error::Unsettled { .. } => meaning(
             Exit::Failed,
             "source.unsettled",
@@ -43,6 +47,11 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
         engine::Error::Shrank { .. } => {
             meaning(Exit::SourceDamaged, "source.shrank", "nothing was published")
         }
+        engine::Error::Temporary { .. } => meaning(
+            Exit::Failed,
+            "temporary",
+            "make room in the directory for temporary files, or set SQLITE_TMPDIR",
+        ),
         engine::Error::Interrupted => INTERRUPTED,
     }
 }
@@ -131,6 +140,11 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "the device fails: copy what can be read while it can",
         ),
         Error::Io { .. } => meaning(Exit::Failed, "source.io", ""),
+        Error::ControlDb { source: ZipError::Zip64, .. } | Error::ControlDbTooLarge { .. } => meaning(
+            Exit::Failed,
+            "control-db.too-large",
+            "is it the right file? if so, archive the history with --no-control-db, and keep the zip yourself",
+        ),
         Error::ControlDb { .. } => {
             meaning(Exit::SourceDamaged, "control-db.damaged", "have the server write another zip")
         }
@@ -139,9 +153,6 @@ pub(super) fn source(error: &source::Error) -> Meaning {
             "control-db.none",
             "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
         ),
-        Error::ControlDbTooLarge { .. } => {
-            meaning(Exit::Failed, "control-db.too-large", "is it the right file?")
-        }
         Error::ControlDbTooNew { .. } => meaning(
             Exit::Failed,
             "control-db.too-new",
@@ -161,9 +172,11 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::Overlap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
         }
-        Error::Gap { .. } => {
-            meaning(Exit::GapOrOverlap, "backup.gap", "nothing was published; --strict asked for that")
-        }
+        Error::Gap { .. } => meaning(
+            Exit::GapOrOverlap,
+            "backup.gap",
+            "nothing was published: with --strict, and at a live server, a gap is an error",
+        ),
         Error::BehindServer { .. } => meaning(
             Exit::GapOrOverlap,
             "backup.behind-server",
@@ -315,6 +328,8 @@ mod tests {
         let full = || io::Error::from_raw_os_error(28);
         assert_eq!(of_repo(repo::Error::NoSpace { path: path(), source: full() }), Exit::NoSpace);
         assert_eq!(of_repo(repo::Error::Io { path: path(), source: full() }), Exit::NoSpace);
+        let zip64 = source::Error::ControlDb { path: PathBuf::new(), source: ZipError::Zip64 };
+        assert_eq!(source(&zip64).id, "control-db.too-large", "another zip would be no better");
         let twice = source::Error::Twice { one: PathBuf::new(), other: PathBuf::new() };
         assert_eq!(of_source(twice), Exit::GapOrOverlap);
         assert_eq!(of_source(io_error(5)), Exit::SourceDamaged);

@@ -22,9 +22,10 @@ const ASK_AGAIN: &str = "nothing was published; run it again, and see 'segvault 
 pub(super) fn server(error: &Error) -> Meaning {
     match error {
         Error::Address { .. } => usage("server.address", ""),
-        Error::Secret { .. } | Error::SecretFile { .. } => {
-            usage("server.secret", "a secret is one line of text in a file")
-        }
+        Error::Secret { .. } | Error::SecretFile { .. } => usage(
+            "server.secret",
+            "it is one line of text: in the file that was named, or in SEGVAULT_SERVER_TOKEN",
+        ),
         Error::Certificate { .. } => usage("server.ca-cert", ""),
         Error::PathMap { .. } => usage("server.path-map", "as in --path-map /axonserver=/srv/axonserver"),
         Error::Setup { .. } => refused("server.setup", ""),
@@ -32,12 +33,14 @@ pub(super) fn server(error: &Error) -> Meaning {
             refused("server.refused", "is the server running, and the port its HTTP port (8024)?")
         }
         Error::Unreachable { .. } => refused("server.unreachable", "is the address right?"),
-        Error::Tls { .. } => refused(
-            "server.tls",
-            "is it https? trust its certificate with --ca-cert, or none with --insecure",
-        ),
+        Error::Tls { .. } => {
+            refused("server.tls", "is it https? trust its certificate with --ca-cert, or any with --insecure")
+        }
         Error::Timeout { .. } => refused("server.timeout", "give it more time with --timeout 5m"),
-        Error::Broken { .. } => refused("server.broken", ASK_AGAIN),
+        Error::Broken { .. } => refused(
+            "server.broken",
+            "nothing was published; is it https, and the port its HTTP port (8024)? then run it again",
+        ),
         Error::TooLarge { .. } => refused("server.too-large", "is that an Axon Server?"),
         Error::Unauthorized { .. } => refused("server.unauthorized", CREDENTIALS),
         Error::Forbidden { .. } => {

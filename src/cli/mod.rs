@@ -1,8 +1,10 @@
 //! People and scripts: arguments, rendering, progress, exit codes. The only floor that prints, and reads clock and environment.
 
 pub mod args;
+mod bus;
 mod demo;
 mod describe;
+mod describe_retention;
 mod describe_server;
 mod duration;
 pub mod exit;
@@ -16,6 +18,8 @@ mod run_demo;
 mod server;
 mod server_args;
 mod signals;
+mod size;
+mod when;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -40,6 +44,9 @@ fn begin(cli: &args::Cli) -> Exit {
         Ok(signals) => signals,
         Err(error) => return end(screen, &Signals::default(), &Failure::Signals(error)),
     };
+    if let Err(error) = bus::listen(cli.global.json) {
+        return end(screen, &signals, &Failure::Signals(error));
+    }
     let run = Run { global: &cli.global, screen, signals };
     run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure))
 }

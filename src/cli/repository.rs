@@ -8,9 +8,11 @@ use crate::repo::format::config::Config;
 use crate::repo::format::id::Naming;
 use crate::repo::format::moment::Moment;
 use crate::repo::local_disk::LocalDisk;
+use crate::repo::store::Alone;
 use crate::repo::store::IndexPlace;
 use crate::repo::store::OpenOptions;
 use crate::repo::store::Repository;
+use crate::repo::store::reserve;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,11 +39,26 @@ pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Fai
 /// Opens the one in a directory.
 pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    let options = OpenOptions {
+    Ok(Repository::open(disk, options(path, global.wait, signals))?)
+}
+
+/// Opens it when nobody else has it open; waits so long for that.
+pub(super) fn open_alone(global: &Global, wait: Duration, signals: &Signals) -> Result<Alone, Failure> {
+    let path = path(global)?;
+    let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
+    Ok(Alone::open(disk, options(path, Some(wait), signals))?)
+}
+
+fn options(path: &Path, wait: Option<Duration>, signals: &Signals) -> OpenOptions {
+    OpenOptions {
         index: IndexPlace::File(path.join("index.sqlite")),
-        keep_waiting: global.wait.map(|wait| keep_waiting(wait, signals.clone())),
-    };
-    Ok(Repository::open(disk, options)?)
+        keep_waiting: wait.map(|wait| keep_waiting(wait, signals.clone())),
+    }
+}
+
+/// Keeps a little room in it for a full disk.
+pub(super) fn reserve(path: &Path) -> Result<(), Failure> {
+    Ok(reserve::make(&LocalDisk::new(path.to_path_buf()))?)
 }
 
 fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
@@ -77,6 +94,12 @@ fn random_id() -> Result<String, Failure> {
         Ok(()) => Ok(format!("{:032x}", u128::from_be_bytes(bytes))),
         Err(source) => Err(Failure::File { path, source }),
     }
+}
+
+/// Removes the index, which is a cache; refused while somebody uses it.
+pub(super) fn remove_index(path: &Path) -> Result<(), Failure> {
+    let disk = LocalDisk::new(path.to_path_buf());
+    Ok(Repository::remove_index(&disk, &path.join("index.sqlite"))?)
 }
 
 #[cfg(test)]

@@ -1,11 +1,20 @@
 //! From what was typed to what is done: one short function for each verb.
 
+mod against;
 mod at;
 mod cut;
 mod diff;
 mod events;
+mod forget;
+mod hold;
+mod prune;
+mod recompress;
+mod repair;
+mod stats;
 
-use crate::cli::args::{Backup, Cli, Completions, Global, Man, Points, Restore, Show, Verb, Verify};
+use crate::cli::args::{
+    Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
+};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -27,9 +36,8 @@ use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
 use crate::engine::verify;
 use crate::engine::verify::{Class, VerifyOptions};
-use crate::repo::codec::Compression;
 use crate::repo::format::point::Weight;
-use crate::repo::store::Repository;
+use crate::repo::store::{Effort, Repository};
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDir;
@@ -59,11 +67,17 @@ impl Run<'_> {
             Verb::Diff(asked) => self.diff(asked),
             Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
+            Verb::Stats(asked) => self.stats(asked),
+            Verb::Recompress(asked) => self.recompress(asked),
+            Verb::Hold(asked) => self.hold(asked),
+            Verb::Forget(asked) => self.forget(asked),
+            Verb::Prune(asked) => self.prune(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),
+            Verb::Repair(asked) => self.repair(asked),
         }
     }
 
@@ -86,6 +100,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let config = repository::make(path)?;
+        repository::reserve(path)?;
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),
@@ -95,10 +110,11 @@ impl Run<'_> {
     }
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
+        let options = self.backup_options(asked)?;
         let repository = self.open()?;
         let mut source = self.source(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = backup::run(&repository, &mut *source, &self.backup_options(asked), &progress)?;
+        let report = backup::run(&repository, &mut *source, &options, &progress)?;
         drop(progress);
         self.screen.findings(&report.findings);
         let taken = Taken::from(&*source)?;
@@ -115,8 +131,8 @@ impl Run<'_> {
         }
     }
 
-    fn backup_options(&self, asked: &Backup) -> BackupOptions {
-        BackupOptions {
+    fn backup_options(&self, asked: &Backup) -> Result<BackupOptions, Failure> {
+        Ok(BackupOptions {
             program: PROGRAM.to_owned(),
             source: asked.source.clone(),
             contexts: asked.contexts.clone(),
@@ -127,8 +143,8 @@ impl Run<'_> {
             reread: asked.reread,
             strict: asked.strict,
             dry_run: self.global.dry_run,
-            compression: Compression::Fast,
-        }
+            effort: effort(asked.effort)?,
+        })
     }
 
     fn points(&self, asked: &Points) -> Result<Exit, Failure> {
@@ -167,9 +183,13 @@ impl Run<'_> {
     }
 
     fn verify(&self, asked: &Verify) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.against {
+            return self.against(path, asked.source.as_deref());
+        }
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let report = verify::verify(&repository, &VerifyOptions { data: asked.data }, &progress)?;
+        let options: VerifyOptions = against::options(asked, self.global.dry_run);
+        let report = verify::verify(&repository, &options, &progress)?;
         drop(progress);
         let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
         self.screen.unprinted(bad.map(render::verify::line));
@@ -194,6 +214,12 @@ impl Run<'_> {
         let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
         self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }
+}
+
+/// How hard to work; too little memory is a usage error.
+fn effort(asked: EffortArgs) -> Result<Effort, Failure> {
+    let hint = "leave --memory out, or give more";
+    asked.effort().map_err(|message| Failure::Usage { message, hint })
 }
 
 fn completions(asked: &Completions) -> Result<Exit, Failure> {

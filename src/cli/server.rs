@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render;
 use crate::cli::run::Run;
 use crate::cli::server_args::{CheckServer, ServerArgs, TOKEN_VARIABLE};
-use crate::engine::check_server::{CheckOptions, State, check_server};
+use crate::engine::check_server::{Check, CheckOptions, State, check_server};
 use crate::source;
 use crate::source::live::{LiveOptions, LiveSource};
 use crate::source::server::path_map::PathMap;
@@ -57,11 +57,7 @@ impl Run<'_> {
         let checks: Vec<_> = checks.into_iter().map(render::check_server::advised).collect();
         let document = serde_json::json!({ "checks": checks });
         self.screen.result("check-server", &document, || render::check_server::text(&checks))?;
-        Ok(match checks.iter().map(|check| check.state).max() {
-            Some(State::Fail) => Exit::Server,
-            Some(State::Warn) => Exit::Incomplete,
-            Some(State::Ok) | None => Exit::Done,
-        })
+        Ok(exit(&checks))
     }
 
     /// The repository, or the nearest directory above it that is there.
@@ -81,6 +77,15 @@ impl Run<'_> {
         };
         Surroundings { now_ms: Arc::new(|| jiff::Timestamp::now().as_millisecond()), pause: Arc::new(pause) }
     }
+}
+
+/// As a backup would end: with the first failure, or with warnings.
+fn exit(checks: &[Check]) -> Exit {
+    if let Some(failed) = checks.iter().find(|check| check.state == State::Fail) {
+        return failed.error.as_ref().map_or(Exit::Server, Exit::from);
+    }
+    let warns = checks.iter().any(|check| check.state == State::Warn);
+    if warns { Exit::Incomplete } else { Exit::Done }
 }
 
 fn server_options(asked: &ServerArgs) -> Result<ServerOptions, Failure> {
@@ -105,8 +110,11 @@ fn credentials(asked: &ServerArgs) -> Result<Credentials, source::server::Error>
     if let (Some(name), Some(path)) = (&asked.user, &asked.password_file) {
         return Ok(Credentials::User { name: name.clone(), password: Secret::read(path)? });
     }
-    match std::env::var(TOKEN_VARIABLE) {
-        Ok(token) if !token.is_empty() => Ok(Credentials::Token(Secret::new(&token)?)),
+    match std::env::var_os(TOKEN_VARIABLE) {
+        Some(token) if !token.is_empty() => {
+            // What is no text is no token: `Secret` refuses it, without showing it.
+            Ok(Credentials::Token(Secret::new(token.to_str().unwrap_or("\0"))?))
+        }
         _ => Ok(Credentials::None),
     }
 }

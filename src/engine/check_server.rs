@@ -3,12 +3,17 @@
 //! The server is asked for its control database, as a backup asks for it: so it writes a zip, and another one if it does so for anybody.
 
 use crate::axon::name::Store;
+use crate::axon::token::Token;
+use crate::engine::backup::{self, BackupOptions, read, selection};
+use crate::engine::error::Error;
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::{ControlDbCapture, Listing};
 use crate::source::live::{LiveOptions, LiveSource};
+use crate::source::server;
 use crate::source::server::Surroundings;
 use crate::source::server::exchange::Ask;
+use crate::source::server::secret::Credentials;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -27,7 +32,8 @@ pub enum State {
 /// One check.
 #[derive(Debug, Serialize)]
 pub struct Check {
-    /// A stable word: `server`, `version`, `contexts`, `listing`, `directory`, `control-db`, `old-zips`, `heads`, `space`, `access`.
+    /// A stable word: `server`, `authorised`, `version`, `contexts`, `listing`, `directory`, `control-db`, `heads`, `old-zips`, `space`, `access`;
+    /// or that of what the source remarked.
     pub name: &'static str,
     /// How it ended.
     pub state: State,
@@ -37,19 +43,20 @@ pub struct Check {
     pub advice: String,
     /// Why it failed.
     #[serde(skip)]
-    pub error: Option<source::Error>,
+    pub error: Option<Error>,
 }
 
 impl Check {
-    fn ok(name: &'static str, text: String) -> Self {
-        Self { name, state: State::Ok, text, advice: String::new(), error: None }
+    fn ok(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, state: State::Ok, text: text.into(), advice: String::new(), error: None }
     }
 
-    fn warn(name: &'static str, text: String, advice: &str) -> Self {
-        Self { name, state: State::Warn, text, advice: advice.to_owned(), error: None }
+    fn warn(name: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, state: State::Warn, text: text.into(), advice: advice.into(), error: None }
     }
 
-    fn fail(name: &'static str, error: source::Error) -> Self {
+    fn fail(name: &'static str, error: impl Into<Error>) -> Self {
+        let error = error.into();
         Self { name, state: State::Fail, text: error.to_string(), advice: String::new(), error: Some(error) }
     }
 }
@@ -65,47 +72,84 @@ pub struct CheckOptions {
 
 /// Tries everything. What can't be tried because something before it failed is left out.
 pub fn check_server(options: &CheckOptions, surroundings: Surroundings) -> Vec<Check> {
-    let mut source = match LiveSource::open(options.live.clone(), surroundings) {
+    let mut source = match LiveSource::open(options.live.clone(), surroundings.clone()) {
         Ok(source) => source,
-        Err(error @ source::Error::Server(_)) => return vec![Check::fail("server", error)],
-        Err(error) => return vec![Check::fail("directory", error)],
+        Err(error) => return not_opened(options, surroundings, error),
     };
     let mut checks = about(&mut source);
-    match source.listing() {
+    match kept(&mut source, &options.live) {
         Ok(listing) => {
-            checks.push(Check::ok(
-                "listing",
-                format!("{} segments, known to server and directory alike", count(&listing)),
-            ));
+            let text = format!("{} segments, known to server and directory alike", count(&listing));
+            checks.push(Check::ok("listing", text));
             checks.push(directory(&source, &listing));
             checks.push(space(options, &listing));
         }
         Err(error) => checks.push(Check::fail("listing", error)),
     }
-    checks.extend(control_db(&mut source));
+    checks.extend(control_db(&mut source, &options.live));
     checks.extend(remarks(&mut source));
     checks.extend(access(&mut source, &options.live));
     checks
 }
 
+/// No source: the server was not reached, or does not know who asks, or the directory is none.
+fn not_opened(options: &CheckOptions, surroundings: Surroundings, error: source::Error) -> Vec<Check> {
+    match error {
+        source::Error::Server(
+            error @ (server::Error::Unauthorized { .. } | server::Error::Forbidden { .. }),
+        ) => {
+            let answers = Check::ok("server", format!("{} answers", options.live.server.address.trim()));
+            vec![answers, Check::fail("authorised", source::Error::from(error))]
+        }
+        source::Error::Server(error) => vec![Check::fail("server", source::Error::from(error))],
+        error => {
+            let alone = LiveOptions { data_dir: None, ..options.live.clone() };
+            let known = LiveSource::open(alone, surroundings).map(|mut source| about(&mut source));
+            known.unwrap_or_default().into_iter().chain([Check::fail("directory", error)]).collect()
+        }
+    }
+}
+
+/// What server and directory show together of the contexts that are wanted.
+fn kept(source: &mut LiveSource, live: &LiveOptions) -> Result<Listing, Error> {
+    let listing = source.listing()?;
+    let options = BackupOptions {
+        contexts: live.contexts.clone(),
+        excluded: live.excluded.clone(),
+        ..BackupOptions::all("check-server")
+    };
+    Ok(selection::keep(&listing, &selection::left_out(&listing, &options)?))
+}
+
 /// What the server is.
 fn about(source: &mut LiveSource) -> Vec<Check> {
     let (discovered, address) = (source.discovered().clone(), source.client().address().to_owned());
-    let name = &discovered.me.name;
-    let mut checks =
-        vec![Check::ok("server", format!("{address} answers, and knows who asks; its name is {name}"))];
+    let me = &discovered.me;
+    let mut checks = vec![
+        Check::ok("server", format!("{address} answers; its name is {}", me.name)),
+        Check::ok("authorised", who_asks(source.client().credentials(), me.authentication)),
+    ];
     let edition = discovered.edition.as_deref().map(|edition| format!(", {edition}")).unwrap_or_default();
     checks.push(match &discovered.version {
         Some(version) => Check::ok("version", format!("{version}{edition}")),
         None => Check::warn("version", format!("not told{edition}"), "is that an Axon Server?"),
     });
-    let contexts: Vec<&str> = discovered.me.contexts.iter().map(String::as_str).collect();
+    let contexts: Vec<&str> = me.contexts.iter().map(String::as_str).collect();
     checks.push(if contexts.is_empty() {
-        Check::warn("contexts", "the node stores none".to_owned(), "ask a node that stores events")
+        Check::warn("contexts", "the node stores none", "ask a node that stores events")
     } else {
         Check::ok("contexts", contexts.join(", "))
     });
     checks
+}
+
+fn who_asks(credentials: &Credentials, is_asked: bool) -> String {
+    match credentials {
+        _ if !is_asked => "the server lets everybody in".to_owned(),
+        Credentials::None => "the server lets us in without a token".to_owned(),
+        Credentials::Token(_) => "the token is accepted".to_owned(),
+        Credentials::User { name, .. } => format!("user {name} is accepted"),
+    }
 }
 
 fn count(listing: &Listing) -> usize {
@@ -120,16 +164,14 @@ fn bytes(listing: &Listing) -> u64 {
     files.flat_map(|store| &store.segments).map(|file| file.length).sum()
 }
 
-/// Whether the files can be opened: the first and the last of each store tell.
+/// Whether every file can be opened, and read.
 fn directory(source: &LiveSource, listing: &Listing) -> Check {
-    for context in listing.contexts.values() {
-        for store in Store::ALL.map(|store| &context.store(store).segments) {
-            for file in store.first().into_iter().chain(store.last()) {
-                let read = source.open(file).and_then(|bytes| bytes.read_at(0, &mut [0; 16]));
-                if let Err(error) = read {
-                    return Check::fail("directory", error);
-                }
-            }
+    let contexts = listing.contexts.values();
+    let files = contexts.flat_map(|context| Store::ALL.map(|store| &context.store(store).segments)).flatten();
+    for file in files {
+        let read = source.open(file).and_then(|bytes| bytes.read_at(0, &mut [0; 16]));
+        if let Err(error) = read {
+            return Check::fail("directory", error);
         }
     }
     Check::ok("directory", format!("{} bytes of segments can be read", bytes(listing)))
@@ -156,22 +198,41 @@ fn space(options: &CheckOptions, listing: &Listing) -> Check {
     }
 }
 
-fn control_db(source: &mut LiveSource) -> Vec<Check> {
+fn control_db(source: &mut LiveSource, live: &LiveOptions) -> Vec<Check> {
     let captured = match source.control_db() {
         Ok(ControlDbCapture::Observed { name, zip }) => {
             let place = source.control_db_zip().map(|path| path.display().to_string()).unwrap_or_default();
             Check::ok("control-db", format!("{name} is whole, {} bytes, at {place}", zip.len()))
         }
-        Ok(_) => Check::ok("control-db", "not asked for".to_owned()),
+        Ok(_) => Check::ok("control-db", "not asked for"),
         Err(error) => return vec![Check::fail("control-db", error)],
     };
     let heads = if source.claimed_heads().is_empty() {
-        let text = "the server does not tell how far its stores reach".to_owned();
+        let text = "the server does not tell how far its stores reach";
         Check::warn("heads", text, "open /actuator/health to it: what is archived is then held against it")
     } else {
-        Check::ok("heads", "the server tells how far its stores reach".to_owned())
+        reached(source, live).unwrap_or_else(|error| Check::fail("heads", error))
     };
     vec![captured, heads]
+}
+
+/// Whether the directory reaches the heads that the server claimed before: else it is another server's, or shows too little.
+fn reached(source: &mut LiveSource, live: &LiveOptions) -> Result<Check, Error> {
+    let claimed = source.claimed_heads();
+    let mut told = Vec::new();
+    for (context, found) in &kept(source, live)?.contexts {
+        for store in Store::ALL {
+            let head = read::head(&*source, &found.store(store).segments)?.map(Token::get);
+            let wanted = claimed.get(&(context.clone(), store)).copied().flatten().map(Token::get);
+            if let Some(claimed) = wanted.filter(|wanted| head < Some(*wanted)) {
+                let (context, store) = (context.clone(), store.to_string());
+                return Err(Error::Backup(backup::Error::BehindServer { context, store, head, claimed }));
+            }
+            told.extend(head.map(|head| format!("{store} of {context} to token {head}")));
+        }
+    }
+    let told = if told.is_empty() { "all stores are empty".to_owned() } else { told.join(", ") };
+    Ok(Check::ok("heads", format!("the directory reaches what the server says it has: {told}")))
 }
 
 /// What the source remarked; the zip of this check goes if that is wanted.
@@ -209,25 +270,24 @@ fn access(source: &mut LiveSource, live: &LiveOptions) -> Vec<Check> {
             text,
             "set axoniq.axonserver.accesscontrol.enabled=true, or keep its port closed",
         ));
-    } else if live.no_control_db.is_none() && answers_anybody(source) {
-        let text =
-            "the server writes a zip of its control database for whoever asks, without a token".to_owned();
-        checks.push(Check::warn(
-            "access",
-            text,
-            "keep its port closed to others; this check left such a zip behind",
-        ));
+    } else if live.no_control_db.is_none()
+        && let Some(left) = zip_for_anybody(source)
+    {
+        let text = "the server writes a zip of its control database for whoever asks, without a token";
+        let advice = format!("keep its port closed to others; this check left {left} behind");
+        checks.push(Check::warn("access", text, advice));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("access", "nothing weak was found".to_owned()));
+        checks.push(Check::ok("access", "nothing weak was found"));
     }
     checks
 }
 
-fn answers_anybody(source: &mut LiveSource) -> bool {
+/// Asks for a zip without a token; tells which one the server wrote all the same.
+fn zip_for_anybody(source: &mut LiveSource) -> Option<String> {
     let paths = ["/v1/backup/createControlDbBackup", "/createControlDbBackup"];
-    paths.iter().any(|path| {
-        let answer = source.client().ask(&Ask::post(path).anonymous());
-        answer.is_ok_and(|answer| answer.status == 200)
+    paths.iter().find_map(|path| {
+        let answer = source.client().ask(&Ask::post(path).anonymous()).ok()?;
+        (answer.status == 200).then_some(answer.said)
     })
 }

@@ -18,6 +18,13 @@ pub enum Error {
         /// What changed.
         what: String,
     },
+    /// A temporary file for what does not fit into memory.
+    #[error("a temporary database can't be used")]
+    Temporary {
+        /// What is wrong.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A file became shorter while it was read.
     #[error("a segment became shorter while it was read, at byte {offset}")]
     Shrank {
@@ -30,6 +37,12 @@ pub enum Error {
     /// A restore.
     #[error(transparent)]
     Restore(#[from] crate::engine::restore::Error),
+    /// A hold, or a policy.
+    #[error(transparent)]
+    Retention(#[from] crate::engine::retention::Error),
+    /// A prune refuses.
+    #[error(transparent)]
+    Prune(#[from] crate::engine::prune::Error),
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

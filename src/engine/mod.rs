@@ -1,5 +1,6 @@
-//! The verbs: backup, restore, verify, points.
+//! The verbs: backup, restore, verify, points, retention.
 
+pub mod against;
 pub mod backup;
 pub mod check_server;
 pub mod content;
@@ -13,11 +14,17 @@ pub mod observe;
 pub mod pieces;
 pub mod points;
 pub mod proof;
+pub mod prune;
+pub mod recompress;
 pub mod restore;
+pub mod retention;
 pub mod seek;
 pub mod select;
 pub mod span;
+pub mod stats;
 pub mod verify;
 pub mod window;
+
+pub mod repair;
 
 pub use error::Error;

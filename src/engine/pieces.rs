@@ -116,6 +116,8 @@ struct Records<'r> {
     repository: &'r Repository,
     key: &'r LogKey,
     read: Vec<Held>,
+    /// The highest number when they were listed.
+    newest: Option<u64>,
     /// Numbers not read yet, the newest last; none before they were listed.
     left: Option<Vec<u64>>,
     /// The first one that could not be read.
@@ -130,12 +132,31 @@ struct Held {
 
 impl<'r> Records<'r> {
     fn new(repository: &'r Repository, key: &'r LogKey) -> Self {
-        Self { repository, key, read: Vec::new(), left: None, failed: None }
+        Self { repository, key, read: Vec::new(), newest: None, left: None, failed: None }
     }
 
-    /// What holds the bytes of a claim: the newest record's tail or sealed segment; an older record's, where the newest ones
-    /// can't be read (the hash of what is restored proves it).
+    /// What holds the bytes of a claim. Where something is missing, somebody may have deleted what newer records replace: they are listed again.
     fn resolve(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
+        match self.resolve_listed(claim) {
+            Err(Error::Missing { .. }) if self.list_again()? => self.resolve_listed(claim),
+            found => found,
+        }
+    }
+
+    /// Begins anew with the records that are there now; false if the newest one is the same as before.
+    fn list_again(&mut self) -> Result<bool, Error> {
+        let now = self.repository.record_numbers(self.key)?;
+        let is_another = now.last() != self.newest.as_ref();
+        if is_another {
+            (self.newest, self.left, self.failed) = (now.last().copied(), Some(now), None);
+            self.read.clear();
+        }
+        Ok(is_another)
+    }
+
+    /// The newest record's tail or sealed segment; an older record's, where the newest ones can't be read (the hash of what is restored
+    /// proves it).
+    fn resolve_listed(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
         let mut at = 0;
         while self.reach(at)? {
             let found = self.find(at, claim);
@@ -156,11 +177,10 @@ impl<'r> Records<'r> {
     /// Reads on until there is a record at `at`; false if there are no more.
     fn reach(&mut self, at: usize) -> Result<bool, Error> {
         while self.read.len() <= at {
-            let left = match self.left.as_mut() {
-                Some(left) => left,
-                None => self.left.insert(self.repository.record_numbers(self.key)?),
-            };
-            let Some(number) = left.pop() else { return Ok(false) };
+            if self.left.is_none() {
+                self.list_again()?;
+            }
+            let Some(number) = self.left.as_mut().and_then(Vec::pop) else { return Ok(false) };
             match self.repository.record(self.key, number) {
                 Ok(record) => self.read.push(Held { record, tree: None }),
                 Err(error) => self.fail(error)?,
@@ -180,7 +200,9 @@ impl<'r> Records<'r> {
 
     fn find(&mut self, at: usize, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
         let (Some(held), Some(name)) = (self.read.get_mut(at), claim_name(claim)) else { return Ok(None) };
-        let holds = |entry: &&SegmentEntry| entry.name == name && entry.logical_end >= claim.length;
+        let holds = |entry: &&SegmentEntry| {
+            entry.flaw.is_none() && entry.name == name && entry.logical_end >= claim.length
+        };
         if let Some(entry) = held.record.state.tails.iter().find(holds) {
             return Ok(Some(entry.clone()));
         }

@@ -90,7 +90,7 @@ enum Form<'a> {
 /// Finds the point that `name` names among those of `source` (of all, without one).
 pub fn point<'j>(journal: &'j Journal, name: &str, source: Option<&str>) -> Result<&'j ListedPoint, Error> {
     if let Some(source_name) = source {
-        must_have_points(journal, source_name)?;
+        self::source(journal, source_name)?;
     }
     match form(name)? {
         Form::Latest(back) => latest(journal, name, back, source),
@@ -126,7 +126,8 @@ fn back(rest: &str) -> Option<usize> {
     if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
 }
 
-fn must_have_points(journal: &Journal, source_name: &str) -> Result<(), Error> {
+/// Fails if a source has no points.
+pub fn source(journal: &Journal, source_name: &str) -> Result<(), Error> {
     if journal.points.iter().any(|listed| listed.point.body.source == source_name) {
         return Ok(());
     }

@@ -97,7 +97,9 @@ impl<'a> Window<'a> {
     fn refill(&mut self, offset: u64, skip: usize, least: usize) -> Result<(), Error> {
         self.buffer.drain(..skip.min(self.buffer.len()));
         self.begin = offset;
-        let wanted = least.max(WINDOW);
+        // Behind the end there is nothing to make room for. What a file has grown by meanwhile is not read: as long as it was when it was opened.
+        let rest = usize::try_from(self.bytes.length().saturating_sub(offset)).unwrap_or(WINDOW);
+        let wanted = least.max(WINDOW.min(rest));
         let had = self.buffer.len();
         self.buffer.resize(wanted, 0);
         let mut filled = had;

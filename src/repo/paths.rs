@@ -23,10 +23,14 @@ pub const LOGS: &str = "logs";
 pub const POINTS: &str = "points";
 /// Acts.
 pub const ACTS: &str = "acts";
+/// Damaged files that a repair has put aside for good ones.
+pub const DAMAGED: &str = "damaged";
 /// Locks.
 pub const LOCKS: &str = "locks";
 /// Files that are being written.
 pub const STAGING: &str = "staging";
+/// Room that is kept for a full disk.
+pub const RESERVE: &str = "reserve";
 /// Held by everything that runs.
 pub const REPOSITORY_LOCK: &str = "locks/repository";
 /// Held by the one that writes.

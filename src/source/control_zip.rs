@@ -34,6 +34,12 @@ pub(super) struct Candidate {
     modified_ms: i64,
 }
 
+/// The bytes of all zips in these places (files, or directories of zips) that can be read: for whoever looks for what is in them.
+pub fn bytes_of_all(places: &[PathBuf]) -> Vec<Vec<u8>> {
+    let found = places.iter().filter_map(|place| candidates(place).ok()).flatten();
+    found.filter_map(|zip| zip.read().ok()).collect()
+}
+
 /// A zip, chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chosen {

@@ -9,9 +9,11 @@
 
 pub mod facts;
 mod settle;
+mod strays;
 mod together;
 mod zip;
 
+use crate::axon::name::Store;
 use crate::source::Source;
 use crate::source::control_zip;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
@@ -75,6 +77,8 @@ pub struct LiveSource {
     remarks: Vec<Remark>,
     /// What the server said of transformations, by context: first and last.
     transformations: BTreeMap<String, (String, String)>,
+    /// Directories that hold the contexts, as far as the listed paths tell.
+    roots: BTreeSet<PathBuf>,
 }
 
 impl LiveSource {
@@ -97,6 +101,7 @@ impl LiveSource {
             zips_named: BTreeSet::new(),
             remarks: Vec::new(),
             transformations: BTreeMap::new(),
+            roots: BTreeSet::new(),
         })
     }
 
@@ -208,7 +213,18 @@ impl LiveSource {
     /// What the server says of transformations; servers without them answer 404. While one is applied, versions come and go.
     fn look_at_transformations(&mut self, context: &str) -> Result<(), Error> {
         let answer = self.client.ask(&Ask::get("/v1/transformations").of_context(context))?;
-        let Some(found) = answers::transformations(&answer) else { return Ok(()) };
+        let said = match answers::transformations(&answer) {
+            Some(found) => self.told_of_transformations(context, &found),
+            None if answer.is_unknown() => return Ok(()),
+            None => format!("not told ({})", answer.status),
+        };
+        let known =
+            self.transformations.entry(context.to_owned()).or_insert_with(|| (said.clone(), String::new()));
+        known.1 = said;
+        Ok(())
+    }
+
+    fn told_of_transformations(&mut self, context: &str, found: &[(String, String)]) -> String {
         if let Some((id, _)) = found.iter().find(|(_, status)| status == "APPLYING") {
             let text = format!(
                 "transformation {id} is being applied: some segments may be transformed and others not yet"
@@ -216,11 +232,28 @@ impl LiveSource {
             self.remark("transforming", true, Some(context), text);
         }
         let said: Vec<String> = found.iter().map(|(id, status)| format!("{id} {status}")).collect();
-        let said = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
-        let known =
-            self.transformations.entry(context.to_owned()).or_insert_with(|| (said.clone(), String::new()));
-        known.1 = said;
-        Ok(())
+        if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+    }
+
+    /// Without the server's own heads only the files say how far a history has to reach: that is said.
+    fn remark_untold_heads(&mut self) {
+        let untold = |name: &&String| {
+            Store::ALL.iter().any(|store| !self.heads.contains_key(&((*name).clone(), *store)))
+        };
+        let names: Vec<&str> = self
+            .contexts
+            .iter()
+            .filter(|name| self.is_wanted(name))
+            .filter(untold)
+            .map(String::as_str)
+            .collect();
+        if !names.is_empty() {
+            let text = format!(
+                "the server does not tell how far the stores of {} reach: only the files say it",
+                names.join(", ")
+            );
+            self.remark("heads-untold", false, None, text);
+        }
     }
 }
 
@@ -279,11 +312,15 @@ impl Source for LiveSource {
             listing.contexts.insert(name, context);
         }
         refuse_shared(&listing)?;
+        for name in self.strays(&names)? {
+            listing.contexts.entry(name).or_default();
+        }
         Ok(listing)
     }
 
     fn control_db(&mut self) -> Result<ControlDbCapture, Error> {
         self.heads = answers::heads(&self.client.ask(&Ask::get("/actuator/health"))?)?;
+        self.remark_untold_heads();
         if let Some(reason) = &self.options.no_control_db {
             return Ok(ControlDbCapture::Absent { reason: reason.clone() });
         }
@@ -304,6 +341,10 @@ impl Source for LiveSource {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn begin_again(&mut self, attempt: usize) {
+        self.pause(attempt);
     }
 
     fn claimed_heads(&self) -> ClaimedHeads {

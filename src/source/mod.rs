@@ -15,6 +15,7 @@ mod scan;
 pub mod segment_bytes;
 pub mod server;
 
+pub use control_zip::bytes_of_all as zips_in;
 pub use error::Error;
 
 use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
@@ -37,6 +38,8 @@ pub trait Source {
     fn is_live(&self) -> bool {
         false
     }
+    /// The backup is begun again, for the `attempt`th time from 0: what moves at the source may come to rest first.
+    fn begin_again(&mut self, _attempt: usize) {}
     /// The heads that it said it had right before the control database was captured: what is archived has to reach them.
     fn claimed_heads(&self) -> ClaimedHeads {
         ClaimedHeads::new()

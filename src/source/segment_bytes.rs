@@ -1,11 +1,12 @@
 //! The bytes of a segment: through a map where it is sealed, by plain reads where it may still be written.
 //!
-//! The one file with `unsafe` in it. A map is made in one place, `open_mapped`: whoever turns a SIGBUS (a file that shrinks, a disk
-//! that fails under the map) into a message has to know of that place only. Plain reads return such a failure as an error.
+//! The one file with `unsafe` in it. A map is made in one place, `open_mapped`. A file that shrinks, or a disk that fails, under a map sends
+//! SIGBUS to whoever reads there: [`end_on_bus_error`] turns that into a message and an exit code. Plain reads return such a failure as an
+//! error.
 
 #![expect(
     unsafe_code,
-    reason = "memmap2 can't promise that nobody changes the file under the map; see `open_mapped`"
+    reason = "memmap2 can't promise that nobody changes the file under the map, see `open_mapped`; what a signal handler may do, nobody checks, see `end_on_bus_error`"
 )]
 
 use crate::source::error::Error;
@@ -14,6 +15,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Bytes of a segment's file.
 pub trait SegmentBytes {
@@ -39,6 +42,69 @@ struct Mapped {
     map: Mmap,
 }
 
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        MAPS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Files that are mapped now.
+static MAPS: AtomicUsize = AtomicUsize::new(0);
+/// What to say of a file under which a map broke.
+static WORDS: OnceLock<fn(&Path) -> String> = OnceLock::new();
+/// What to say now: a signal handler may allocate nothing, and wait for nobody.
+static MESSAGE: [AtomicU8; 8192] = [const { AtomicU8::new(0) }; 8192];
+static MESSAGE_LENGTH: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on a read of a mapped file that has shrunk, or that its disk can't read, ends the process with `code`, after what `words` say of
+/// that file was written to stderr. A SIGBUS while nothing is mapped does what it always does.
+pub fn end_on_bus_error(code: i32, words: fn(&Path) -> String) -> io::Result<()> {
+    if WORDS.set(words).is_err() {
+        return Ok(());
+    }
+    let handle = move || {
+        if MAPS.load(Ordering::Relaxed) > 0 {
+            tell();
+            signal_hook::low_level::exit(code);
+        }
+        if signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGBUS).is_err() {
+            signal_hook::low_level::abort();
+        }
+    };
+    // SAFETY: the handler loads atomics, makes the system calls write, _exit and those of the default action, and nothing else: all of them may
+    // be made in a signal handler. It neither allocates nor locks.
+    unsafe { signal_hook::low_level::register(signal_hook::consts::SIGBUS, handle) }.map(|_| ())
+}
+
+/// Writes the message, in pieces that fit on a stack.
+fn tell() {
+    let length = MESSAGE_LENGTH.load(Ordering::Relaxed).min(MESSAGE.len());
+    let mut piece = [0; 512];
+    let mut at = 0;
+    while at < length {
+        let count = piece.len().min(length - at);
+        for (to, from) in piece.iter_mut().zip(MESSAGE.iter().skip(at)).take(count) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        let _ = rustix::io::write(rustix::stdio::stderr(), piece.get(..count).unwrap_or_default());
+        at += count;
+    }
+}
+
+/// Says which file is mapped now.
+fn announce(path: &Path) {
+    MAPS.fetch_add(1, Ordering::Relaxed);
+    let Some(words) = WORDS.get() else { return };
+    let mut message = words(path).into_bytes();
+    message.truncate(MESSAGE.len() - 1);
+    message.push(b'\n');
+    MESSAGE_LENGTH.store(0, Ordering::Relaxed);
+    for (to, from) in MESSAGE.iter().zip(&message) {
+        to.store(*from, Ordering::Relaxed);
+    }
+    MESSAGE_LENGTH.store(message.len(), Ordering::Relaxed);
+}
+
 /// Opens a file for plain reads.
 pub(super) fn open_plain(path: &Path) -> Result<Box<dyn SegmentBytes>, Error> {
     Ok(Box::new(plain(path)?))
@@ -57,6 +123,7 @@ pub(super) fn open_mapped(path: &Path) -> Result<Box<dyn SegmentBytes>, Error> {
         Ok(map) => {
             // Only advice: a kernel that does not take it reads as well, a little slower.
             let _ = map.advise(Advice::Sequential);
+            announce(path);
             Ok(Box::new(Mapped { map }))
         }
         Err(_) => Ok(Box::new(plain)),

@@ -167,6 +167,9 @@ fn a_dry_run_changes_nothing() {
     let before = desk.files();
     let report = desk.document(0, "backup", &format!("-n {}", backup(fixtures::dir(SERVER))));
     assert_eq!(report["point"], Value::Null);
+    assert!(
+        desk.ends(0, &format!("-n {}", backup(fixtures::dir(SERVER)))).0.contains("17 chunks would be new")
+    );
     assert_eq!(desk.files(), before);
     desk.ends(0, &backup(fixtures::dir(SERVER)));
     let plan = desk.document(0, "restore-plan", "restore --target restored -n");
@@ -220,6 +223,14 @@ mod it_ends_with {
             format!("backup --data-dir {root} --control-db {root}/backups/controldb1795381873164.zip");
         assert!(desk.complaint(1, &newest).contains("--accept-unordered"));
         assert!(desk.document(0, "points", "points")["points"].as_array().unwrap().is_empty());
+        // Whoever insists is told what it means: now, and with every restore, once.
+        let (said, _) = desk.ends(3, &format!("{newest} --accept-unordered"));
+        assert!(
+            said.contains("order unordered") && said.contains("warning: controldb1795381873164.zip is newer")
+        );
+        let restored = desk.document(3, "restore", "restore --target insisted");
+        let warnings = restored["warnings"].as_array().unwrap();
+        assert_eq!(warnings.iter().map(|warning| &warning["what"]).collect::<Vec<_>>(), ["unordered"]);
     }
 
     #[test]
@@ -284,7 +295,9 @@ fn errors_are_objects_for_scripts() {
         error
     };
     assert_eq!(error(10, "points --json")["id"], "repository.none");
-    assert_eq!(error(2, "backup --json")["id"], "usage");
+    let usage = error(2, "backup --json");
+    assert_eq!(usage["id"], "usage");
+    assert!(usage["message"].as_str().unwrap().contains("--data-dir"), "it names what is missing: {usage}");
     assert_eq!(error(2, "--json --nonsense")["id"], "usage");
 }
 

@@ -1,13 +1,14 @@
 //! Codecs: every block comes back byte for byte, hostile bytes are refused, and what is shorter really is.
 
 #[path = "../../benches/corpus/mod.rs"]
-mod corpus;
+pub mod corpus;
 
 use corpus::Kind;
 use segvault::repo::codec::CodecError;
 use segvault::repo::codec::Compression;
 use segvault::repo::codec::Encoded;
 use segvault::repo::codec::columns;
+use segvault::repo::codec::columns::Mode;
 use segvault::repo::codec::decode;
 use segvault::repo::codec::encode;
 use segvault::repo::format::pack::CodecId;
@@ -22,11 +23,15 @@ fn again(raw: &[u8]) -> Encoded {
     encoded
 }
 
-/// Columns without any fallback.
-fn columns_again(raw: &[u8]) -> Vec<u8> {
-    let encoded = columns::encode(raw, 6).expect("it is made of transactions");
-    assert!(columns::decode(&encoded, raw.len()).as_deref() == Ok(raw), "it comes back");
-    encoded
+const MODES: [Mode; 2] = [Mode::Plain, Mode::Mixed];
+
+/// Columns without any fallback, in both modes.
+fn columns_again(raw: &[u8]) -> [Vec<u8>; 2] {
+    MODES.map(|mode| {
+        let encoded = columns::encode(raw, mode, 6).expect("it is made of transactions");
+        assert!(columns::decode(&encoded, mode, raw.len()).as_deref() == Ok(raw), "it comes back");
+        encoded
+    })
 }
 
 fn zstd(raw: &[u8]) -> usize {
@@ -45,6 +50,49 @@ fn events_of_every_kind_take_half_of_what_zstd_takes() {
 }
 
 #[test]
+fn segments_share_a_block_and_what_is_known_of_their_events() {
+    let corpus = corpus::corpus(Kind::Json, 400_000, 14);
+    let cut = corpus.cuts[corpus.cuts.len() / 2];
+    let (one, other) = corpus.data.split_at(cut);
+    let joined = [one, &[2, 0, 0, 0, 0], other].concat();
+    for (together, whole) in columns_again(&joined).iter().zip(columns_again(&corpus.data)) {
+        let (together, whole) = (together.len(), whole.len());
+        assert!(
+            together < whole + 20,
+            "the header of the second one costs nearly nothing: {together}, {whole}"
+        );
+    }
+    // However many there are, and whatever lies behind the last one.
+    columns_again(&[&joined[..], &joined, &joined, b"\x02\0\0\0\0", b"no transaction"].concat());
+    columns_again(&[&joined[..], &joined, b"\x02\0\0\0\0"].concat());
+}
+
+#[test]
+fn the_mixture_is_shorter_and_keeps_its_own_codec() {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, 300_000, 22);
+        let [plain, mixed] = columns_again(&corpus.data);
+        assert!(mixed.len() * 100 < plain.len() * 99, "{name}: {} {}", mixed.len(), plain.len());
+        let encoded = encode(&corpus.data, Compression::Max);
+        assert_eq!(encoded.codec, CodecId::MixedColumns);
+        let raw = decode(encoded.codec, &encoded.bytes, length(&corpus.data)).unwrap();
+        assert!(raw == corpus.data, "{name} comes back");
+    }
+}
+
+/// What was written once is read for ever, on every machine: two blocks as an earlier program wrote them. A codec that fails here needs
+/// another codec byte.
+#[test]
+fn what_was_written_before_is_read() {
+    for (mode, name) in MODES.iter().zip(["plain", "mixed"]) {
+        let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
+        let raw = columns::decode(&std::fs::read(path).unwrap(), *mode, 401_481).unwrap();
+        let hash = blake3::hash(&raw).to_hex();
+        assert_eq!(&hash[..32], "5176deb5b4f5bf97457a32ae63e644df", "{name}");
+    }
+}
+
+#[test]
 fn the_same_block_gives_the_same_bytes() {
     let corpus = corpus::corpus(Kind::Json, 300_000, 12);
     assert_eq!(columns_again(&corpus.data), columns_again(&corpus.data));
@@ -59,8 +107,8 @@ fn a_block_may_begin_and_end_anywhere() {
             again(&data[from..end]);
         }
     }
-    assert!(columns::encode(b"", 6).is_none());
-    assert!(columns::encode(b"no transactions at all", 6).is_none());
+    assert!(columns::encode(b"", Mode::Plain, 6).is_none());
+    assert!(columns::encode(b"no transactions at all", Mode::Mixed, 6).is_none());
 }
 
 /// An event whose fields are given as they lie.
@@ -209,8 +257,8 @@ fn hostile_columns_are_refused_or_have_the_declared_length() {
     for (_, kind) in Kind::ALL {
         let raw = corpus::corpus(kind, 12_000, 19).data;
         let good = columns_again(&raw);
-        for _ in 0..1500 {
-            let mut bad = good.clone();
+        for round in 0..2000 {
+            let (mode, mut bad) = (MODES[round % 2], good[round % 2].clone());
             for _ in 0..random.usize(1..4) {
                 let at = random.usize(0..bad.len());
                 bad[at] ^= 1 << random.u8(0..8);
@@ -218,11 +266,13 @@ fn hostile_columns_are_refused_or_have_the_declared_length() {
             if random.u8(..) < 40 {
                 bad.truncate(random.usize(0..bad.len()));
             }
-            check(&bad, raw.len());
-            check(&bad, random.usize(0..raw.len() * 2));
+            check(&bad, mode, raw.len());
+            check(&bad, mode, random.usize(0..raw.len() * 2));
         }
         for wrong in [0, 1, raw.len() - 1, raw.len() + 1, 32 << 20] {
-            assert!(columns::decode(&good, wrong).is_err());
+            for (mode, good) in MODES.iter().zip(&good) {
+                assert!(columns::decode(good, *mode, wrong).is_err());
+            }
         }
     }
 }
@@ -236,16 +286,14 @@ fn random_bytes_are_refused_or_have_the_declared_length() {
         if random.bool() {
             bytes.splice(0..0, [0, 0, 0, 0, 40.min(bytes.len() as u8)]);
         }
-        check(&bytes, random.usize(0..100_000));
+        check(&bytes, MODES[random.usize(0..2)], random.usize(0..100_000));
     }
 }
 
-fn check(bytes: &[u8], raw_length: usize) {
-    if let Ok(decoded) = columns::decode(bytes, raw_length) {
-        assert_eq!(decoded.len(), raw_length);
-    }
+fn check(bytes: &[u8], mode: Mode, raw_length: usize) {
+    let codec = if mode == Mode::Plain { CodecId::Columns } else { CodecId::MixedColumns };
     let length = u32::try_from(raw_length).unwrap();
-    match decode(CodecId::Columns, bytes, length) {
+    match decode(codec, bytes, length) {
         Ok(decoded) => assert_eq!(decoded.len(), raw_length),
         Err(error) => assert!(matches!(error, CodecError::Undecodable(_))),
     }

@@ -163,7 +163,8 @@ fn the_codes_are_those_that_are_written() {
     assert_eq!(codes("Pack kinds"), [(kinds[0], "sealed"), (kinds[1], "tail"), (kinds[2], "control db")]);
     let (raw, zstd) = (CodecId::Raw.number(), CodecId::Zstd.number());
     assert_eq!(codes("Codecs")[..2], [(raw, "raw"), (zstd, "zstd")]);
-    assert_eq!(codes("Codecs")[2..], [(CodecId::Columns.number(), "columns"), (3, "reserved")]);
+    let (columns, mixed) = (CodecId::Columns.number(), CodecId::MixedColumns.number());
+    assert_eq!(codes("Codecs")[2..], [(columns, "columns"), (mixed, "mixed columns")]);
     let end = |end| entry_byte(SegmentEntry { end, ..entry() }, "end");
     let ends = [(end(End::Open), "open"), (end(End::Rolled), "rolled"), (end(End::EndOfFile), "end of file")];
     assert_eq!(codes("Ends"), ends);

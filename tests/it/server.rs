@@ -219,6 +219,49 @@ mod a_listing {
     }
 
     #[test]
+    fn misses_no_context_that_lies_beside_the_server_s_own_paths() {
+        let world = World::quiet(Version::Core2023);
+        let stray = world.root().join("data/stray");
+        fs::create_dir(&stray).unwrap();
+        fs::copy(
+            world.root().join("data/default/00000000000000000000.events"),
+            stray.join("00000000000000000000.events"),
+        )
+        .unwrap();
+        let by_map = |options: &mut LiveOptions| options.data_dir = None;
+        let error = server_error(world.with(by_map).unwrap().listing().unwrap_err());
+        assert!(matches!(&error, Error::OneSided { context, .. } if context == "stray"), "{error}");
+        let excluded = |options: &mut LiveOptions| {
+            (options.data_dir, options.excluded) = (None, vec!["stray".to_owned()]);
+        };
+        let listing = world.with(excluded).unwrap().listing().unwrap();
+        assert!(listing.contexts.contains_key("stray"), "whoever excludes it by name finds the name");
+    }
+
+    #[test]
+    fn warns_of_a_version_above_all_that_the_server_lists() {
+        let world = World::quiet(Version::Core2023);
+        let directory = world.root().join("data/default");
+        let first = directory.join("00000000000000000000.events");
+        for (version, is_warning) in [("00000000000000000000_00007", true), ("", false)] {
+            let mut source = world.source();
+            let above = directory.join(format!("{version}.events"));
+            if is_warning {
+                fs::copy(&first, &above).unwrap();
+            }
+            source.listing().unwrap();
+            let remarks = source.remarks();
+            assert_eq!(
+                remarks.iter().any(|remark| remark.what == "unlisted-version"),
+                is_warning,
+                "{remarks:?}"
+            );
+            assert!(remarks.iter().all(|remark| remark.is_warning == is_warning), "{remarks:?}");
+            let _ = fs::remove_file(above);
+        }
+    }
+
+    #[test]
     fn says_where_it_looked_when_no_path_map_fits() {
         let world = World::quiet(Version::Se46);
         let elsewhere = tempfile::tempdir().unwrap();
@@ -293,6 +336,24 @@ mod a_control_db_zip {
     }
 
     #[test]
+    fn comes_with_a_note_where_no_heads_are_told() {
+        let world = World::quiet(Version::Core2023);
+        for (status, is_borne) in [(404, true), (401, true), (500, false), (302, false)] {
+            world.rest.lie(
+                move |asked, reply| {
+                    if asked.path == "/actuator/health" { Reply::bare(status, "") } else { reply }
+                },
+            );
+            let mut source = world.source();
+            assert_eq!(source.control_db().is_ok(), is_borne, "{status}");
+            let said = source.remarks().iter().any(|remark| remark.what == "heads-untold");
+            assert_eq!(said, is_borne, "{status}");
+            assert_eq!(world.node.lock().unwrap().captures.is_empty(), !is_borne, "{status}: in this order");
+            world.node.lock().unwrap().captures.clear();
+        }
+    }
+
+    #[test]
     fn is_removed_only_when_asked_only_itself_and_only_unchanged() {
         for (remove, change) in [(false, false), (true, false), (true, true)] {
             let world = World::quiet(Version::Core2023);
@@ -300,9 +361,9 @@ mod a_control_db_zip {
             let mut source = world.with(|options| options.remove_control_db_zip = remove).unwrap();
             let (name, _) = captured(&mut source);
             let remarks = source.remarks();
-            assert!(
-                remarks.iter().any(|remark| remark.what == "old-zips" && remark.text.starts_with("1 older"))
-            );
+            let size = fs::metadata(world.node.lock().unwrap().zip_path(&old)).unwrap().len();
+            let old_zips = remarks.iter().find(|remark| remark.what == "old-zips").unwrap();
+            assert!(old_zips.text.starts_with("1 older") && old_zips.text.contains(&format!("{size} bytes")));
             let path = world.node.lock().unwrap().zip_path(&name);
             assert!(path.exists(), "not before the point is durable");
             if change {
@@ -481,6 +542,23 @@ mod access {
     }
 
     #[test]
+    fn by_a_password_that_is_a_part_of_every_path_finds_the_paths_all_the_same() {
+        let world = World::quiet(Version::Core2023);
+        for word in ["data", "default", "localhost"] {
+            let password = Secret::new(word).unwrap();
+            let credentials = Credentials::User { name: "admin".to_owned(), password };
+            let mut source = world.with(|options| options.server.credentials = credentials).unwrap();
+            assert!(!source.listing().unwrap().contexts["default"].events.segments.is_empty());
+            assert_eq!(source.identity().unwrap().name, "localhost");
+        }
+        world.rest.lie(|_, _| Reply::bare(403, "you said swordfish"));
+        let credentials =
+            Credentials::User { name: "admin".to_owned(), password: Secret::new("swordfish").unwrap() };
+        let error = server_error(world.with(|options| options.server.credentials = credentials).unwrap_err());
+        assert!(matches!(&error, Error::Forbidden { why, .. } if why == "you said ***"), "{error}");
+    }
+
+    #[test]
     fn goes_with_no_redirect() {
         let other = World::of(Version::Core2023, Node::new(&["default"], 2), None, 0);
         let world = World::quiet(Version::Core2023);
@@ -584,21 +662,26 @@ mod the_network {
 
     /// A server with a certificate for `localhost`; gives its address and the certificate.
     fn tls_server() -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        tls_server_with(rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap())
+    }
+
+    fn tls_server_with(params: rcgen::CertificateParams) -> (String, String) {
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&signing_key).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         std::thread::spawn(move || {
             listener.incoming().for_each(|stream| answer_tls(stream.unwrap(), &config))
         });
-        (address, made.cert.pem())
+        (address, cert.pem())
     }
 
     fn answer_tls(mut stream: std::net::TcpStream, config: &rustls::ServerConfig) {
@@ -637,6 +720,16 @@ mod the_network {
             "n"
         );
         assert_eq!(reach(&|options| options.server.insecure = true).unwrap().discovered().me.name, "n");
+        let mut authority = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let (address_of_authority, pem) = tls_server_with(authority);
+        fs::write(directory.path().join("authority.pem"), pem).unwrap();
+        let error = reach(&|options| {
+            options.server.address.clone_from(&address_of_authority);
+            options.server.ca_cert = Some(directory.path().join("authority.pem"));
+        });
+        let error = server_error(error.unwrap_err());
+        assert!(matches!(&error, Error::Tls { why, .. } if why.contains("CA:TRUE")), "{error:?}");
         let other = directory.path().join("other.pem");
         fs::write(&other, tls_server().1).unwrap();
         let error = server_error(reach(&|options| options.server.ca_cert = Some(other.clone())).unwrap_err());
@@ -908,9 +1001,21 @@ mod on_the_command_line {
         let (world, room) = (guarded(), Room::empty());
         let (code, text) = run(&world, &room, "check-server --remove-control-db-zip", Some(TOKEN));
         assert_eq!(code, 3, "{text}");
-        for word in ["version", "contexts", "listing", "directory", "control-db", "heads", "space"] {
+        for word in [
+            "server",
+            "authorised",
+            "version",
+            "contexts",
+            "listing",
+            "directory",
+            "control-db",
+            "heads",
+            "space",
+        ] {
             assert!(text.contains(&format!("ok    {word} ")), "{word}: {text}");
         }
+        let left = world.node.lock().unwrap().captures[1].0.clone();
+        assert!(text.contains(&format!("this check left /axonserver/./backups/{left} behind")), "{text}");
         assert!(
             text.contains(
                 "warn  access      the server writes a zip of its control database for whoever asks"
@@ -921,7 +1026,66 @@ mod on_the_command_line {
         let (code, text) = run(&world, &room, "check-server --json", None);
         assert_eq!(code, 41, "{text}");
         let document: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!(document["checks"][0]["state"], "fail");
-        assert!(document["checks"][0]["advice"].as_str().unwrap().contains("--token-file"));
+        assert_eq!(
+            (&document["checks"][0]["name"], &document["checks"][0]["state"]),
+            (&"server".into(), &"ok".into())
+        );
+        let authorised = &document["checks"][1];
+        assert_eq!((&authorised["name"], &authorised["state"]), (&"authorised".into(), &"fail".into()));
+        assert!(authorised["advice"].as_str().unwrap().contains("--token-file"));
+    }
+
+    #[test]
+    fn a_check_asks_for_no_zip_where_none_is_wanted() {
+        let (world, room) = (guarded(), Room::empty());
+        let (code, text) = run(&world, &room, "check-server --no-control-db", Some(TOKEN));
+        assert_eq!(code, 0, "{text}");
+        assert!(world.rest.asked().iter().all(|asked| asked.method == "GET"), "{text}");
+    }
+
+    #[test]
+    fn a_check_ends_as_a_backup_would() {
+        let (world, room) = (guarded(), Room::empty());
+        let (code, text) = run(&world, &room, "check-server --context nope", Some(TOKEN));
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("fail  listing     there is no context nope"), "{text}");
+        // The directory of a server that had written less.
+        world.rest.lie(|asked, reply| {
+            if asked.path == "/actuator/health" {
+                Reply::json(reply.text().replace("lastEvent\":", "lastEvent\":9"))
+            } else {
+                reply
+            }
+        });
+        let (code, text) = run(&world, &room, "check-server", Some(TOKEN));
+        assert_eq!(code, 21, "{text}");
+        assert!(text.contains("fail  heads       events of default end at token"), "{text}");
+    }
+
+    #[test]
+    fn a_check_names_the_directory_that_is_none() {
+        let (world, room) = (guarded(), Room::empty());
+        let line = format!("check-server --server {} --data-dir nowhere", world.rest.address);
+        let mut command = room.command(&line);
+        let output = command.env("SEGVAULT_SERVER_TOKEN", TOKEN).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("ok    server ") && text.contains("fail  directory   nowhere is not"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_token_in_the_environment_that_is_no_text_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let (world, room) = (guarded(), Room::new());
+        let mut command = room.command(&format!("backup --server {}", world.rest.address));
+        let token = std::ffi::OsString::from_vec(b"\xff-0123456789".to_vec());
+        let output = command.env("SEGVAULT_SERVER_TOKEN", token).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("SEGVAULT_SERVER_TOKEN") && !text.contains("0123456789"), "{text}");
+        assert!(world.rest.asked().is_empty());
     }
 }

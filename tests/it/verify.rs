@@ -346,7 +346,8 @@ fn an_interrupt_ends_it() {
         }
     }
     let (archive, _) = archive(11);
-    let result = verify::verify(&archive.open(), &VerifyOptions { data: true }, &Now);
+    let result =
+        verify::verify(&archive.open(), &VerifyOptions { data: true, ..VerifyOptions::default() }, &Now);
     assert!(matches!(result, Err(segvault::engine::Error::Interrupted)));
 }
 
@@ -359,7 +360,9 @@ fn a_repository_that_is_locked_for_writing_is_verified_all_the_same() {
     let _session = writer.session().unwrap();
     let disk = Arc::new(LocalDisk::new(archive.repository_path()));
     let reader = Repository::open(disk, OpenOptions::default()).unwrap();
-    let report = verify::verify(&reader, &VerifyOptions { data: true }, &Unobserved).unwrap();
+    let report =
+        verify::verify(&reader, &VerifyOptions { data: true, ..VerifyOptions::default() }, &Unobserved)
+            .unwrap();
     assert_eq!((report.act, report.damaged_packs.len()), (None, 1));
     assert!(report.findings.iter().any(|finding| finding.what == "not-recorded"));
 }

@@ -38,6 +38,9 @@ pub enum ZipError {
     /// No zip at all, or a torn one.
     #[error("not a whole zip: {0}")]
     NotAZip(&'static str),
+    /// A zip of a file of 4 GiB or more: no server wrote one yet.
+    #[error("a zip of 4 GiB or more (zip64) is not read")]
+    Zip64,
     /// The CRC-32 of the file inside does not fit.
     #[error("the CRC-32 of the file inside does not fit")]
     Checksum,
@@ -186,14 +189,12 @@ fn only_entry(zip: &[u8]) -> Result<Entry<'_>, ZipError> {
     match (u16::from_le_bytes(entries_here), end.u16()?) {
         (0, 0) => return Err(ZipError::Content("no file")),
         (1, 1) => {}
-        (u16::MAX, _) | (_, u16::MAX) => return Err(ZIP64),
+        (u16::MAX, _) | (_, u16::MAX) => return Err(ZipError::Zip64),
         _ => return Err(ZipError::Content("several files")),
     }
     let _length = end.u32()?;
     central_entry(Fields::at(zip, end.u32()?)?)
 }
-
-const ZIP64: ZipError = ZipError::NotAZip("zip64 is not read");
 
 /// The last end record whose comment ends where the zip ends.
 fn end_record(zip: &[u8]) -> Option<&[u8]> {
@@ -214,7 +215,7 @@ fn central_entry(mut fields: Fields<'_>) -> Result<Entry<'_>, ZipError> {
     fields.array::<12>()?;
     let (local, name) = (fields.u32()?, fields.bytes(u32::from(name_length))?);
     if [packed, size, local].contains(&u32::MAX) {
-        return Err(ZIP64);
+        return Err(ZipError::Zip64);
     }
     if flags & ENCRYPTED != 0 {
         return Err(ZipError::NotAZip("it is encrypted"));
@@ -398,7 +399,7 @@ mod tests {
         };
         assert_eq!(with_entries(0), ZipError::Content("no file"));
         assert_eq!(with_entries(2), ZipError::Content("several files"));
-        assert_eq!(with_entries(u16::MAX), ZIP64);
+        assert_eq!(with_entries(u16::MAX), ZipError::Zip64);
     }
 
     #[test]

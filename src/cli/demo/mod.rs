@@ -101,7 +101,11 @@ impl Stage<'_> {
             proof(&one)?;
             proofs.push(one);
         }
-        let verified = verify::verify(self.repository, &VerifyOptions { data: true }, self.observer)?;
+        let verified = verify::verify(
+            self.repository,
+            &VerifyOptions { data: true, ..VerifyOptions::default() },
+            self.observer,
+        )?;
         let copies = |part: fn(&Moment) -> u64| moments.iter().map(part).sum();
         Ok(Demo {
             directory: self.directory.clone(),

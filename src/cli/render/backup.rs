@@ -79,7 +79,7 @@ fn control_db(report: &BackupReport) -> String {
                 "{}, {} inside, {how}; order {}",
                 one_line(name),
                 bytes(*size),
-                order(report.order, false)
+                order(report.order, report.unordered)
             )
         }
         ControlDbReport::Absent { reason } => format!("none ({})", one_line(reason)),
@@ -124,6 +124,11 @@ fn row(context: String, store: Store, seen: &StoreReport) -> [String; 9] {
 }
 
 fn sums(report: &BackupReport) -> String {
+    if report.point.is_none() {
+        let (read, raw) = (bytes(report.read_bytes), bytes(report.new_raw_bytes));
+        let (new, known) = (plural(report.new_chunks, "chunk"), count(report.known_chunks));
+        return format!("read {read}; {new} would be new ({raw} before compression), {known} known");
+    }
     format!(
         "read {}; {} new ({} as {}), {} known; the repository grew by {}",
         bytes(report.read_bytes),

@@ -9,7 +9,7 @@ use crate::engine::check_server::{Check, State};
 pub(in crate::cli) fn advised(check: Check) -> Check {
     match &check.error {
         Some(error) => {
-            let (text, advice) = (chain(error), describe::source(error).hint.to_owned());
+            let (text, advice) = (chain(error), describe::engine(error).hint.to_owned());
             Check { text, advice, ..check }
         }
         None => check,
@@ -35,12 +35,13 @@ fn line(check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source;
+    use crate::engine;
     use crate::source::server;
 
     #[test]
     fn a_failure_says_what_to_do() {
-        let error = source::Error::Server(server::Error::Unauthorized { request: "GET x".to_owned() });
+        let error = server::Error::Unauthorized { request: "GET x".to_owned() };
+        let error = engine::Error::Source(error.into());
         let (name, state) = ("server", State::Fail);
         let check =
             advised(Check { name, state, text: String::new(), advice: String::new(), error: Some(error) });

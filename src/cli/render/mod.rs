@@ -3,6 +3,7 @@
 //! With `--json` stdout is one JSON document, with `schema` and `type`, and each warning or error is one JSON object on a line of
 //! stderr. Whoever reads stdout may close it: that is no failure.
 
+pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
 pub(super) mod cut;
@@ -10,13 +11,20 @@ pub(super) mod demo;
 pub(super) mod diff;
 pub(super) mod events;
 mod findings;
+pub(super) mod forget;
+pub(super) mod hold;
 pub(super) mod points;
+pub(super) mod prune;
+pub(super) mod recompress;
 pub(super) mod restore;
 pub(super) mod show;
+pub(super) mod stats;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+
+pub(super) mod repair;
 
 use crate::cli::args::Global;
 use crate::cli::describe::{chain, one_line};
@@ -137,11 +145,10 @@ impl Screen {
     pub(super) fn parser(self, error: &clap::Error) -> Exit {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
         if self.json && exit == Exit::Usage {
-            let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let message = first_paragraph(&error.render().to_string());
             tell_json(&json!({
                 "schema": "segvault.error/1", "type": "error", "id": "usage",
-                "message": one_line(message), "hint": "see segvault --help", "exit": exit.code(),
+                "message": one_line(message.trim_start_matches("error: ")), "hint": "see segvault --help", "exit": exit.code(),
             }));
         } else {
             // There is nobody left to tell if this fails.
@@ -149,6 +156,12 @@ impl Screen {
         }
         exit
     }
+}
+
+/// What is wrong, with all that is missing; the usage behind it is for people.
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {

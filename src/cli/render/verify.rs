@@ -3,8 +3,8 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::style::{self, Text};
 use crate::cli::render::tables::incarnation;
-use crate::cli::render::units::{bytes, count, plural};
-use crate::engine::verify::{Class, Counts, Finding, Report, Tokens};
+use crate::cli::render::units::{bytes, count, plural, time};
+use crate::engine::verify::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
 
 /// So many points or runs of tokens are named for one finding; the JSON document names all.
 const NAMED: usize = 8;
@@ -19,7 +19,13 @@ pub(in crate::cli) fn text(report: &Report) -> String {
     if report.data {
         text.line(&data(&report.counts));
     }
-    if report.counts.debris_files > 0 {
+    if let Some(coverage) = &report.coverage {
+        text.line(&self::coverage(coverage, &report.counts));
+    }
+    for history in &report.histories {
+        text.line(&self::history(history));
+    }
+    if report.counts.debris_files > 0 && report.point.is_none() {
         text.line(&debris(&report.counts));
     }
     if let Some(act) = report.act {
@@ -106,6 +112,37 @@ fn data(counts: &Counts) -> String {
     )
 }
 
+fn coverage(coverage: &Coverage, counts: &Counts) -> String {
+    let left = counts.packs.saturating_sub(coverage.packs);
+    let read = format!("{} of {} packs read", count(coverage.packs), count(counts.packs));
+    let oldest =
+        coverage.oldest.map_or_else(String::new, |at| format!("; the others were read since {}", time(at.0)));
+    match (left, coverage.never) {
+        (0, _) => format!("{read}: all there are"),
+        (_, 0) => format!("{read}{oldest}"),
+        (_, never) => format!("{read}; {} were never read yet{oldest}", count(never)),
+    }
+}
+
+fn history(history: &LogHistory) -> String {
+    let log = incarnation(&history.context, history.incarnation);
+    let nouns = [
+        (history.events, "event"),
+        (history.aggregates, "aggregate"),
+        (history.without_aggregate, "event without an aggregate"),
+        (history.snapshots, "snapshot"),
+    ];
+    let words = nouns.map(|(number, noun)| of(number, noun)).join(", ");
+    format!("history of {log} ({}): {words}", one_line(&history.source))
+}
+
+fn of(number: u64, noun: &str) -> String {
+    match noun.split_once(' ') {
+        Some((first, rest)) if number != 1 => format!("{} {first}s {rest}", count(number)),
+        _ => plural(number, noun),
+    }
+}
+
 fn debris(counts: &Counts) -> String {
     let files = plural(counts.debris_files, "file");
     format!(
@@ -116,6 +153,13 @@ fn debris(counts: &Counts) -> String {
 
 fn verdict(report: &Report) -> String {
     let (good, bad, plain) = (style::GOOD, style::BAD, style::PLAIN);
+    if let Some(point) = report.point.filter(|_| report.worst().is_none()) {
+        let proven = if report.data { "is whole" } else { "has all its parts; prove each byte with --data" };
+        return format!("{good}point {point} {proven}{plain}");
+    }
+    if report.coverage.is_some() && report.worst().is_none() {
+        return format!("{good}everything is there, and what was read is whole{plain}");
+    }
     match (report.worst(), report.data) {
         (None, true) => format!("{good}everything is there and whole{plain}"),
         (None, false) => {
@@ -149,7 +193,17 @@ mod tests {
     }
 
     fn report(findings: Vec<Finding>, data: bool) -> Report {
-        Report { data, findings, counts: Counts::default(), damaged_packs: Vec::new(), act: None }
+        Report {
+            data,
+            point: None,
+            coverage: None,
+            histories: Vec::new(),
+            findings,
+            counts: Counts::default(),
+            damaged_packs: Vec::new(),
+            act: None,
+            verified_act: None,
+        }
     }
 
     fn printed(report: &Report) -> String {

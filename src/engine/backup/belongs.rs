@@ -15,6 +15,7 @@ use crate::engine::backup::sources::Decision;
 use crate::engine::backup::sources::begin;
 use crate::engine::backup::sources::branches;
 use crate::engine::backup::sources::decide;
+use crate::engine::backup::sources::is_made_anew;
 use crate::engine::backup::sources::prove_same_source;
 use crate::engine::backup::sources::refuse_other_cut;
 use crate::engine::draft::ContextRead;
@@ -81,10 +82,7 @@ impl Belonging<'_> {
             prove_same_source(self.name, &found(seen), &decisions, others)?;
         }
         for (context, decision) in seen.iter().zip(&mut decisions) {
-            // Beside contexts that fit, one of which no transaction is the archived one was made anew. Damage proves nothing.
-            let judged = &decision.judged;
-            let is_made_anew =
-                decision.had_events && has_events(context) && !judged.shares() && !judged.has_damage();
+            let is_made_anew = is_made_anew(context, decision.had_events, &decision.judged);
             decision.is_another_history = decision.is_forked() || is_made_anew;
             if self.options.no_fork && decision.is_another_history {
                 return Err(Comparer::refuse(context, decision.judged.fork()));
@@ -217,10 +215,6 @@ fn fork_text(decision: &Decision, shared: Option<Token>) -> String {
         Some((store, fork)) => format!("{shared}; in {store}, segment {}: {}", fork.name, fork.why),
         None => shared,
     }
-}
-
-fn has_events(seen: &SeenContext) -> bool {
-    seen.snapshots.has_events() || seen.events.has_events()
 }
 
 fn found(seen: &[&SeenContext]) -> String {

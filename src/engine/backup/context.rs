@@ -39,6 +39,11 @@ impl SeenContext {
             Store::Events => &self.events,
         }
     }
+
+    /// Whether any event or snapshot was seen.
+    pub fn has_events(&self) -> bool {
+        self.snapshots.has_events() || self.events.has_events()
+    }
 }
 
 /// A store of the source, read.

@@ -39,9 +39,9 @@ pub fn archive(sink: &mut Sink<'_>, captured: ControlDbCapture) -> Result<Archiv
         }),
         ControlDbCapture::Observed { name, zip } => store(sink, name, &zip, (Order::Observed, false)),
         ControlDbCapture::Claimed { name, zip, is_too_new, passed_over } => {
-            let remark = passed_over_finding(&name, &passed_over);
+            let remarks = [unordered_finding(&name, is_too_new), passed_over_finding(&name, &passed_over)];
             let stored = store(sink, name, &zip, (Order::Claimed, is_too_new))?;
-            Ok(ArchivedControlDb { findings: remark.into_iter().collect(), ..stored })
+            Ok(ArchivedControlDb { findings: remarks.into_iter().flatten().collect(), ..stored })
         }
     }
 }
@@ -63,19 +63,32 @@ fn store(
     Ok(ArchivedControlDb { manifest: (manifest, order, unordered), report, findings: Vec::new() })
 }
 
+/// Whoever insisted is told what it means, and so is everybody who asks for the point.
+fn unordered_finding(taken: &str, is_too_new: bool) -> Option<Finding> {
+    let text = format!("{taken} is newer than all data: it may rely on events that are not there");
+    is_too_new.then(|| about_zip(Weight::Warning, "unordered", taken, text))
+}
+
 /// The newest zip is not always the one that goes with the data.
 fn passed_over_finding(taken: &str, passed_over: &[String]) -> Option<Finding> {
-    (!passed_over.is_empty()).then(|| Finding {
-        weight: Weight::Note,
-        what: "control-db-passed-over".to_owned(),
+    let newest = passed_over.first()?;
+    let text =
+        format!("{taken} was archived; newer than all data, and not taken: {}", passed_over.join(", "));
+    Some(about_zip(Weight::Note, "control-db-passed-over", newest, text))
+}
+
+fn about_zip(weight: Weight, what: &str, file: &str, text: String) -> Finding {
+    Finding {
+        weight,
+        what: what.to_owned(),
         context: None,
         store: None,
-        file: passed_over.first().cloned(),
+        file: Some(file.to_owned()),
         offset: None,
         first: None,
         last: None,
-        text: format!("{taken} was archived; newer than all data, and not taken: {}", passed_over.join(", ")),
-    })
+        text,
+    }
 }
 
 fn describe(sink: &mut Sink<'_>, name: String, zip: &[u8], apart: TakenApart) -> Result<ControlDb, Error> {

@@ -29,7 +29,7 @@ pub use error::Error;
 pub use report::BackupReport;
 pub use run::run;
 
-use crate::repo::codec::Compression;
+use crate::repo::store::Effort;
 use std::collections::BTreeMap;
 
 /// What the user asked for.
@@ -56,8 +56,8 @@ pub struct BackupOptions {
     pub strict: bool,
     /// Store nothing: only say what would be stored.
     pub dry_run: bool,
-    /// How hard to compress.
-    pub compression: Compression,
+    /// How hard to compress, in how much memory.
+    pub effort: Effort,
 }
 
 impl BackupOptions {
@@ -74,7 +74,7 @@ impl BackupOptions {
             reread: false,
             strict: false,
             dry_run: false,
-            compression: Compression::Fast,
+            effort: Effort::default(),
         }
     }
 }

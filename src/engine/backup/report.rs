@@ -1,6 +1,7 @@
 //! What a backup says when it is done.
 
 use crate::axon::name::Store;
+use crate::repo::codec::Compression;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Finding;
@@ -21,6 +22,8 @@ pub struct BackupReport {
     pub complete: bool,
     /// How the order is known.
     pub order: Order,
+    /// Whether the control database is newer than the data, and was taken all the same.
+    pub unordered: bool,
     /// The control database: its name and size in bytes, or why there is none.
     pub control_db: ControlDbReport,
     /// What was found in each context.
@@ -31,6 +34,8 @@ pub struct BackupReport {
     pub findings: Vec<Finding>,
     /// Bytes read at the source.
     pub read_bytes: u64,
+    /// How hard new chunks were compressed.
+    pub compression: Compression,
     /// Chunks stored: how many, their bytes, what they take.
     pub new_chunks: u64,
     /// Bytes of these chunks.
@@ -49,18 +54,25 @@ pub struct BackupReport {
 
 impl BackupReport {
     /// What a point that is about to be published says; the sums come later.
-    pub fn new(body: &PointBody, control_db: ControlDbReport, contexts: Vec<ContextReport>) -> Self {
+    pub fn new(
+        body: &PointBody,
+        control_db: ControlDbReport,
+        contexts: Vec<ContextReport>,
+        compression: Compression,
+    ) -> Self {
         let read = |context: &ContextReport| context.snapshots.read_bytes + context.events.read_bytes;
         Self {
             point: None,
             source: body.source.clone(),
             complete: body.complete,
             order: body.order,
+            unordered: body.unordered,
             control_db,
             read_bytes: contexts.iter().map(read).sum(),
             contexts,
             left_out: body.left_out.clone(),
             findings: body.findings.clone(),
+            compression,
             new_chunks: 0,
             new_raw_bytes: 0,
             new_stored_bytes: 0,

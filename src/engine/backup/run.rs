@@ -42,7 +42,7 @@ use crate::source::listing::Listing;
 use std::collections::BTreeMap;
 
 /// So often a backup begins again when versions, heads or files change under it.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: usize = 3;
 
 /// Makes a restore point (or, in a dry run, says what it would store).
 pub fn run(
@@ -58,6 +58,7 @@ pub fn run(
         match one.run() {
             Err(error) if attempt < ATTEMPTS && is_unsettled(&error, source.is_live()) => {
                 observer.event(&Event::Warning(&format!("{error}; beginning again")));
+                source.begin_again(attempt - 1);
                 attempt += 1;
             }
             result => return result,
@@ -150,7 +151,7 @@ impl<'a> Attempt<'a, '_> {
             return Ok(Sink::Counted(self.repository, Tally::default()));
         }
         let mut session = self.repository.session()?;
-        session.set_compression(self.options.compression);
+        session.set_effort(self.options.effort);
         Ok(Sink::Stored(Box::new(session)))
     }
 
@@ -271,7 +272,8 @@ impl<'a> Attempt<'a, '_> {
             reports.push(placed.report);
         }
         let draft = draft.complete(self.now(), left_out, findings);
-        let report = BackupReport::new(draft.body(), control_db.report.clone(), reports);
+        let compression = self.options.effort.compression;
+        let report = BackupReport::new(draft.body(), control_db.report.clone(), reports, compression);
         Finished { draft, states, report }
     }
 

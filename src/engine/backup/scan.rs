@@ -1,6 +1,7 @@
 //! Reading one segment of the source: once, front to back, every transaction parsed and every CRC checked, cut into chunks on the way.
 
 use crate::axon::event;
+use crate::axon::name::Store;
 use crate::axon::segment::Ending;
 use crate::axon::segment::HEADER_LENGTH;
 use crate::axon::segment::Reason;
@@ -75,6 +76,7 @@ pub struct Scanner<'a, 's> {
     sink: &'a mut Sink<'s>,
     observer: &'a dyn Observer,
     kind: PackKind,
+    store: Store,
     cutter: Cutter,
     pending: Vec<u8>,
     extents: Vec<Extent>,
@@ -114,6 +116,7 @@ pub fn scan(
         sink,
         observer,
         kind,
+        store: file.store,
         cutter: Cutter::new(profile),
         pending: Vec::new(),
         extents: Vec::new(),
@@ -254,7 +257,7 @@ impl Scanner<'_, '_> {
         }
         let bytes = std::mem::take(&mut self.pending);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let chunk = self.sink.put(self.kind, bytes)?;
+        let chunk = self.sink.put_segment((self.kind, self.store), bytes)?;
         self.extents.push(Extent { chunk, length });
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Where chunks go: into the repository, or (in a dry run) only into the sums.
 
+use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ChunkId;
@@ -48,6 +49,18 @@ impl<'s> Sink<'s> {
                 }
                 Ok(id)
             }
+        }
+    }
+
+    /// Takes a chunk of a segment: those of sealed ones share blocks.
+    pub fn put_segment(
+        &mut self,
+        (kind, store): (PackKind, Store),
+        bytes: Vec<u8>,
+    ) -> Result<ChunkId, Error> {
+        match self {
+            Self::Stored(session) if kind == PackKind::Sealed => Ok(session.put_sealed(store, bytes)?),
+            _ => self.put(kind, bytes),
         }
     }
 

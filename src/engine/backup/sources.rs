@@ -59,8 +59,8 @@ pub fn begin(
     }
 }
 
-/// Compares with the newest incarnation first; what forks there but equals or extends an older one belongs to that one. If all fork, the
-/// decision is the newest one, with its fork.
+/// Compares with the newest incarnation first; what forks there, or has not one transaction in common with it, but equals or extends an older
+/// one belongs to that one. If none fits, the decision is the newest one, with its fork.
 pub fn decide(
     comparer: &Comparer<'_>,
     source: &str,
@@ -76,7 +76,9 @@ pub fn decide(
     for archived in &incarnations.existing {
         let is_older = archived.incarnation != newest.incarnation;
         let judged = comparer.judge(seen, archived)?;
-        if judged.fork().is_none() && (!is_older || judged.shares()) {
+        // The newest goes on with what shares nothing only if there was nothing to share: an older one may know it.
+        let has_to_share = is_older || (newest.has_events() && seen.has_events());
+        if judged.fork().is_none() && (judged.shares() || !has_to_share) {
             return Ok(Decision::new((archived.clone(), judged), newest.has_events(), is_older));
         }
         beside_newest.get_or_insert(judged);
@@ -86,6 +88,11 @@ pub fn decide(
         None => comparer.judge(seen, newest)?,
     };
     Ok(Decision::new((newest.clone(), judged), newest.has_events(), false))
+}
+
+/// Whether a context of which no transaction is the archived one was made anew, if others of its source fit. Damage proves nothing.
+pub fn is_made_anew(seen: &SeenContext, had_events: bool, judged: &JudgedContext) -> bool {
+    had_events && seen.has_events() && !judged.shares() && !judged.has_damage()
 }
 
 /// Refuses a history that is the archived one cut into other segments: another node of the same cluster needs a name of its own.

@@ -11,6 +11,7 @@ mod windows;
 
 pub use at::{At, AtOptions, at};
 pub use detail::{ContextDetail, LogDetail, PointDetail, SegmentRow, SegmentState, show};
+pub(super) use overview::problem;
 pub use overview::{Overview, Problem, overview};
 pub use row::{Changed, ContextRow, ControlDbRow, LogRow, PointRow};
 pub use windows::{ControlDbIn, Parent, TimeSpan, Window};

@@ -27,3 +27,4 @@ pub use plan::{
 };
 pub use planning::plan;
 pub use report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
+pub use target::free_space;

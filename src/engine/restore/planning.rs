@@ -343,15 +343,16 @@ fn path(context: &str, store: Store, name: SegmentName) -> String {
 }
 
 /// A claim says nothing of what stood behind it. The newest segment is opened by the server for writing, so there it must be open; one with
-/// a successor was rolled. What has no header yet can have no end either: it is zeros.
+/// a successor was rolled, whether its end had reached the disk when it was read or not: so a point is restored to the same end before and
+/// after the segment is sealed in the record. What has no header yet can have no end either: it is zeros.
 fn end_of(piece: &Piece, entry: &SegmentEntry, is_newest: bool) -> PlannedEnd {
     let is_whole = piece.prefix() == entry.logical_end;
     match (entry.end, piece.claim.is_some() || piece.cut.is_some()) {
         (_, false) if entry.flaw.is_some() => PlannedEnd::AsFound,
         (_, true) if is_newest => PlannedEnd::Open,
         (End::Rolled, _) | (_, true) if piece.prefix() < HEADER_LENGTH => PlannedEnd::Open,
-        (_, true) if !is_whole => PlannedEnd::Rolled,
-        (End::Rolled, _) => PlannedEnd::Rolled,
+        (End::EndOfFile, true) if is_whole => PlannedEnd::EndOfFile,
+        (End::Rolled, _) | (_, true) => PlannedEnd::Rolled,
         (End::Open, _) => PlannedEnd::Open,
         (End::EndOfFile, _) if is_newest => PlannedEnd::Open,
         (End::EndOfFile, _) => PlannedEnd::EndOfFile,
@@ -425,7 +426,10 @@ mod tests {
             assert_eq!(claimed(&entry(end, 100), 100, true), PlannedEnd::Open);
             assert_eq!(claimed(&entry(end, 100), 60, false), PlannedEnd::Rolled);
         }
-        assert_eq!(claimed(&entry(End::Open, 100), 100, false), PlannedEnd::Open);
+        // As a tail whose end had not reached the disk yet, and as the sealed segment that it became.
+        assert_eq!(claimed(&entry(End::Open, 100), 100, false), PlannedEnd::Rolled);
+        assert_eq!(claimed(&entry(End::Rolled, 100), 100, false), PlannedEnd::Rolled);
+        assert_eq!(claimed(&entry(End::EndOfFile, 100), 100, false), PlannedEnd::EndOfFile);
     }
 
     #[test]

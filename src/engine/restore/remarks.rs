@@ -57,7 +57,8 @@ impl Remarks {
             let text = format!("point {number} was found to be incomplete after it was made: {reason}");
             self.add(Weight::Warning, "incomplete", text);
         }
-        if body.unordered {
+        let is_said = body.findings.iter().any(|finding| finding.what == "unordered");
+        if body.unordered && !is_said {
             let text =
                 "the control database is newer than the segments: it may rely on events that are not there";
             self.add(Weight::Warning, "unordered", text.to_owned());

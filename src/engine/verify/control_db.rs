@@ -1,6 +1,6 @@
 //! The control databases of all points, equal ones once.
 
-use crate::axon::control_db::{rebuild, take_apart};
+use crate::axon::control_db::{WalkError, contents, rebuild, take_apart};
 use crate::engine::content;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
@@ -17,8 +17,8 @@ use crate::repo::format::point::{Content, ControlDb, RebuiltZip};
 use crate::repo::store::{Journal, Repository};
 use std::collections::BTreeMap;
 
-const ADVICE: &str =
-    "restore another point, or this one with --no-control-db: events and snapshots are not hurt";
+const ADVICE: &str = "run 'segvault repair from' a directory that has the zip; or restore another point, or this one with --no-control-db: events and snapshots are not hurt";
+const ADVICE_INSIDE: &str = "information only: the bytes are those that were archived; a server that opens it may step back to its last whole state, or refuse";
 
 /// A control database, as one or more points have it.
 #[derive(Clone, Debug)]
@@ -112,6 +112,33 @@ impl Checker<'_> {
             }
         }
         self.zips(database, &bytes, book);
+        Ok(())
+    }
+
+    /// What a walk through the database file itself says. Information: page contents carry no checksum.
+    pub fn inside(&self, database: &Database, book: &mut Book) -> Result<(), Error> {
+        stop_if_interrupted(self.observer)?;
+        let mut bytes = Vec::new();
+        let read = content::stream(self.repository, &database.content, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+        });
+        if let Err(repo::Error::Interrupted) = read {
+            return Err(Error::Interrupted);
+        }
+        // What can't be read is a finding of the data, not of what is inside.
+        if read.is_err() || database.is_zip {
+            return Ok(());
+        }
+        let text = match contents(&bytes) {
+            Ok(found) if !found.torn => return Ok(()),
+            Ok(_) => "its newest part is not whole".to_owned(),
+            Err(WalkError::Unknown(_)) => return Ok(()),
+            Err(error @ WalkError::Inconsistent(_)) => error.to_string(),
+        };
+        let text = format!("a control database, looked into: {text}");
+        let number = book.add(Class::Note, "control-db-inside", text, ADVICE_INSIDE);
+        book.hits(number, Part::ControlDb(database.content.list));
         Ok(())
     }
 

@@ -20,9 +20,9 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 const ADVICE: &str = "the stored bytes are those that were archived, but not the history they are said to be: keep the repository as it is \
-                      and compare with the source";
+                      and run 'segvault verify --against' the source";
 const ADVICE_TIME_MAP: &str =
-    "restoring by tokens is not hurt; the next backup that seals the segment anew writes a new one";
+    "restoring by tokens is not hurt; run 'segvault repair from' a copy of the repository";
 
 /// Proves segments.
 pub struct History<'a> {
@@ -38,6 +38,8 @@ pub struct History<'a> {
     pub asked: &'a BTreeMap<Asked, Vec<u64>>,
     /// Segments that were proven, or can't be.
     pub done: HashSet<EntryId>,
+    /// Which segments to prove.
+    pub wanted: &'a (dyn Fn(EntryId, &SegmentEntry) -> bool + Sync),
 }
 
 impl History<'_> {
@@ -72,7 +74,7 @@ impl History<'_> {
             fresh.extend(
                 self.pages
                     .id_of(entry)
-                    .filter(|id| self.done.insert(*id) && !is_lost())
+                    .filter(|id| (self.wanted)(*id, entry) && self.done.insert(*id) && !is_lost())
                     .map(|id| (id, entry)),
             );
         }

@@ -6,38 +6,70 @@
 
 mod book;
 mod control_db;
+mod data;
 mod debris;
+mod diagnosis;
+mod follow;
+mod histories;
 mod history;
 mod manifest;
 mod pack_findings;
 mod packs;
 mod pages;
 mod point_logs;
+mod record_acts;
 mod records;
 mod report;
+mod rotation;
 mod run;
+mod sequences;
 mod structure;
 mod uses;
 
-pub use report::{Class, Counts, Finding, Report, Tokens};
+pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
+pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
+pub use rotation::Rotation;
 
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::repo::store::Repository;
 
 /// What to prove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
-    /// Read all packs, and prove the history in them; without it the structure alone.
+    /// Read packs, and prove the history in them; without it the structure alone.
     pub data: bool,
+    /// Of the packs, leave some for another time.
+    pub rotation: Rotation,
+    /// Follow each aggregate through the events, and compare the snapshots with them.
+    pub history: bool,
+    /// Only this point.
+    pub point: Option<String>,
+    /// The source whose points are meant.
+    pub source: Option<String>,
+    /// What to remember in acts of what was read.
+    pub remember: Remember,
+}
+
+/// What a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remember {
+    /// Which packs are damaged: nothing is deduplicated against them from then on.
+    #[default]
+    Damage,
+    /// Also which packs were found good: a run that reads a part of them begins with others.
+    Verdicts,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// Proves the repository. Damage is told in the report; an error means that there is none. Packs that a whole read found damaged are
-/// named in an act, if the repository can be written, so that the next backup stores again what is in them; nothing else is written.
+/// named in an act, if the repository can be written, so that the next backup stores again what is in them; see [`Remember`]. Nothing else is
+/// written.
 pub fn verify(
     repository: &Repository,
     options: &VerifyOptions,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
-    run::run(repository, *options, observer)
+    run::run(repository, options, observer).map(|(report, _)| report)
 }

@@ -10,12 +10,11 @@ use crate::repo::paths;
 use crate::repo::store::Repository;
 use std::collections::BTreeMap;
 
-const ADVICE_PACK: &str = "keep the file; after 'verify --data' the next backup stores again what the source still has; what it no longer \
-                           has needs a copy of this pack";
+const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, then 'segvault repair from' a data directory or a copy of the \
+                           repository for the rest";
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
-const ADVICE_LOST: &str =
-    "restore a point that does not need it, or bring the missing pack back from a copy of the repository";
+const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
 /// So many troubles of one pack are told.
 const TOLD: usize = 3;
 
@@ -24,8 +23,13 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
     let nowhere = lost.parts.keys().any(|chunk| packs.of(*chunk).is_empty());
     let mut debris = Debris::default();
     let mut numbers = BTreeMap::new();
+    let relied_on = packs.relied_on();
     for (at, (pack, (needed, all))) in packs.all.iter().zip(packs.used()).enumerate() {
-        let is_needed = if pack.unreadable.is_some() { nowhere } else { needed > 0 };
+        let is_needed = match &pack.unreadable {
+            Some(_) => nowhere,
+            None if pack.is_damaged() => relied_on.contains(&at),
+            None => needed > 0,
+        };
         if !is_needed {
             debris.add(pack.length);
         }
@@ -93,6 +97,5 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
 
 /// The packs that are damaged, whether anything needs them or not: none of them may be relied on.
 pub fn damaged(packs: &Packs) -> Vec<PackId> {
-    let is_damaged = |pack: &&PackFacts| pack.unreadable.is_some() || !pack.trouble.is_empty();
-    packs.all.iter().filter(is_damaged).map(|pack| pack.id).collect()
+    packs.all.iter().filter(|pack| pack.is_damaged()).map(|pack| pack.id).collect()
 }

@@ -10,6 +10,7 @@ use crate::repo::index::{DirectoryError, read_directory};
 use crate::repo::paths;
 use crate::repo::store::Repository;
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,15 @@ pub struct PackFacts {
     pub unreadable: Option<String>,
     /// What a whole read found.
     pub trouble: Vec<String>,
+    /// Whether this run has read it whole.
+    pub is_read: bool,
+}
+
+impl PackFacts {
+    /// Whether nothing in it may be relied on.
+    pub fn is_damaged(&self) -> bool {
+        self.unreadable.is_some() || !self.trouble.is_empty()
+    }
 }
 
 /// A chunk in a pack.
@@ -83,7 +93,7 @@ impl Packs {
             }
             Err(error) => Some(error.to_string()),
         };
-        self.all.push(PackFacts { id, length, unreadable, trouble: Vec::new() });
+        self.all.push(PackFacts { id, length, unreadable, trouble: Vec::new(), is_read: false });
     }
 
     /// How many chunks the packs hold; one that lies in several counts for each.
@@ -138,21 +148,43 @@ impl Packs {
         used
     }
 
-    /// Reads every pack whole: its hash, its blocks, its chunks.
-    pub fn read_all(&mut self, repository: &Repository, observer: &dyn Observer) -> Result<(), Error> {
-        let total = self.all.iter().map(|pack| pack.length).sum();
-        observer.event(&Event::Phase { name: "packs", total: Some(total) });
+    /// The packs, by their places in [`Packs::all`], that hold a chunk that is needed and lies in no undamaged pack.
+    pub fn relied_on(&self) -> HashSet<usize> {
+        let mut found = HashSet::new();
+        let at = |place: &Place| usize::try_from(place.pack).unwrap_or(usize::MAX);
+        let is_good =
+            |place: &Place| !place.is_bad && self.all.get(at(place)).is_some_and(|pack| !pack.is_damaged());
+        for places in self.places.chunk_by(|one, other| one.chunk == other.chunk) {
+            let is_used = places.first().is_some_and(|place| place.is_used);
+            if is_used && !places.iter().any(is_good) {
+                found.extend(places.iter().map(at));
+            }
+        }
+        found
+    }
+
+    /// Reads these packs whole (by their places in [`Packs::all`]): hashes, blocks, chunks.
+    pub fn read(
+        &mut self,
+        which: &[usize],
+        repository: &Repository,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
         let read = AtomicU64::new(0);
-        let verdicts = self
-            .all
-            .par_iter()
-            .map(|pack| Reader { repository, observer, read: &read }.pack(pack))
-            .collect::<Result<Vec<_>, Error>>()?;
-        for (at, verdict) in verdicts.into_iter().enumerate() {
+        let reader = Reader { repository, observer, read: &read };
+        let found = which.par_iter().filter_map(|at| Some((*at, self.all.get(*at)?)));
+        let verdicts =
+            found.map(|(at, pack)| Ok((at, reader.pack(pack)?))).collect::<Result<Vec<_>, Error>>()?;
+        for (at, verdict) in verdicts {
             self.take(at, verdict);
         }
-        self.bytes_read = read.into_inner();
+        self.bytes_read = self.bytes_read.saturating_add(read.into_inner());
         Ok(())
+    }
+
+    /// Bytes of these packs.
+    pub fn bytes_of(&self, which: &[usize]) -> u64 {
+        which.iter().filter_map(|at| self.all.get(*at)).map(|pack| pack.length).sum()
     }
 
     fn take(&mut self, at: usize, verdict: Verdict) {
@@ -167,6 +199,7 @@ impl Packs {
         }
         if let Some(facts) = self.all.get_mut(at) {
             facts.trouble = verdict.trouble;
+            facts.is_read = true;
         }
     }
 }

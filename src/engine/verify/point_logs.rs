@@ -15,9 +15,9 @@ use crate::repo::format::record::LogKey;
 use crate::repo::store::ListedPoint;
 use std::collections::{BTreeMap, HashMap};
 
-const ADVICE_SUM: &str = "the manifest and its pages contradict each other: bring the point's file back from a copy of the repository";
-const ADVICE_CLAIM: &str =
-    "restore an earlier point, or bring the newest record of that log back from a copy of the repository";
+const ADVICE_SUM: &str =
+    "the manifest and its pages contradict each other: run 'segvault repair from' a copy of the repository";
+const ADVICE_CLAIM: &str = "restore an earlier point, or run 'segvault repair from' a copy of the repository";
 const ADVICE_GAP: &str = "the history was archived with this hole: restore is refused; look for a node or a backup that still has these tokens";
 
 /// A claim, as what it asks of a segment.

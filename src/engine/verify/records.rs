@@ -16,11 +16,11 @@ use crate::repo::store::Repository;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What to do about a damaged record.
-const ADVICE: &str = "bring the file back from a copy of the repository; the next backup writes a new record from what the source \
-                      still has";
+const ADVICE: &str = "run 'segvault repair from' a copy of the repository; the next backup writes a new record from what the source still \
+                      has";
 /// What to do where files contradict each other.
 const ADVICE_CONTRADICTION: &str =
-    "bring both files back from a copy of the repository, and keep the damaged ones until that is done";
+    "run 'segvault repair from' a copy of the repository, and keep both files until that is done";
 
 /// A log, as far as its records can be read.
 #[derive(Clone, Debug)]

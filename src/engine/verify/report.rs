@@ -1,6 +1,7 @@
 //! What `verify` found, as data.
 
 use crate::repo::format::id::PackId;
+use crate::repo::format::moment::Moment;
 use serde::Serialize;
 
 /// What kind of trouble a finding is.
@@ -38,7 +39,8 @@ pub struct Finding {
     /// What kind of trouble it is.
     pub class: Class,
     /// A stable word: `journal` (points and acts), `steps`, `safepoint`, `record`, `record-chain`, `record-lost`, `not-a-superset`, `page`, `claim`,
-    /// `chunk-lost`, `pack`, `pack-directory`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `not-recorded`.
+    /// `chunk-lost`, `pack`, `pack-directory`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `not-recorded`,
+    /// `sequence`, `snapshot-ahead`, `begins-later`, `times`, `not-followed`, `control-db-inside` (with `history`).
     pub what: &'static str,
     /// The file, as the user would call it, if it is one.
     pub path: Option<String>,
@@ -89,11 +91,55 @@ pub struct Counts {
     pub debris_bytes: u64,
 }
 
+/// What the events of a log tell, read in the order of their tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogHistory {
+    /// The source.
+    pub source: String,
+    /// The context.
+    pub context: String,
+    /// The incarnation.
+    pub incarnation: u32,
+    /// Events that were read.
+    pub events: u64,
+    /// Of them, how many have no aggregate.
+    pub without_aggregate: u64,
+    /// Aggregates.
+    pub aggregates: u64,
+    /// Aggregates whose history begins behind their first event, since that of the log does, or has a hole.
+    pub begin_later: u64,
+    /// Snapshots that were compared with the events.
+    pub snapshots: u64,
+    /// Events that are older than one before them.
+    pub out_of_time: u64,
+    /// By how many milliseconds at most.
+    pub furthest_back_ms: u64,
+}
+
+/// What a run that does not read all packs has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Packs that were read.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Of those that were not read, how many no run has ever read.
+    pub never: u64,
+    /// Of those that were not read now but once: when the one that was read longest ago was found good.
+    pub oldest: Option<Moment>,
+}
+
 /// What `verify` found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Whether all packs and all history were read.
+    /// Whether all packs and all history were read (of the point, if one was named), or the part that was asked for: see `coverage`.
     pub data: bool,
+    /// The point, if only one was looked at.
+    pub point: Option<u64>,
+    /// What was read, if not all was meant to be.
+    pub coverage: Option<Coverage>,
+    /// With `history`: what each log tells of its aggregates.
+    pub histories: Vec<LogHistory>,
     /// What is wrong or worth knowing, the worst first.
     pub findings: Vec<Finding>,
     /// What was looked at.
@@ -102,6 +148,8 @@ pub struct Report {
     pub damaged_packs: Vec<PackId>,
     /// The act that says so, if one was written: the next backup stores again what is in these packs.
     pub act: Option<u64>,
+    /// The act that says which packs were read whole and found good, if one was written.
+    pub verified_act: Option<u64>,
 }
 
 impl Report {

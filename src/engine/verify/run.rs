@@ -3,51 +3,59 @@
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
-use crate::engine::verify::VerifyOptions;
+use crate::engine::select;
 use crate::engine::verify::book::{Book, Part};
 use crate::engine::verify::control_db::Checker;
+use crate::engine::verify::data::{Data, PointParts};
 use crate::engine::verify::debris;
-use crate::engine::verify::history::History;
+use crate::engine::verify::histories::Histories;
 use crate::engine::verify::manifest;
 use crate::engine::verify::pack_findings;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
-use crate::engine::verify::report::{Class, Counts, Finding, Report};
+use crate::engine::verify::record_acts::RecordActs;
+use crate::engine::verify::report::{Class, Counts, Coverage, Finding, LogHistory, Report};
+use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::{Look, Structure};
 use crate::engine::verify::uses::Finder;
+use crate::engine::verify::{Remember, VerifyOptions};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
-use crate::repo::format::moment::Moment;
 use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str =
-    "bring the file back from a copy of the repository; all other points can be restored";
+    "run 'segvault repair from' a copy of the repository; all other points can be restored";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
-const ADVICE_INDEX: &str = "remove the index: it is a cache and is made anew unasked";
-const ADVICE_ACT: &str = "run 'verify --data' again where the repository can be written; until then a backup may rely on these packs";
+const ADVICE_INDEX: &str = "run 'segvault repair index': it is a cache, and is made anew";
 
 /// A run of `verify`.
 struct Run<'a> {
     repository: &'a Repository,
+    options: &'a VerifyOptions,
     observer: &'a dyn Observer,
     journal: Journal,
+    checked: Checked,
     book: Book,
     packs: Packs,
     counts: Counts,
 }
 
 /// Looks at everything.
-pub fn run(
-    repository: &Repository,
-    options: VerifyOptions,
-    observer: &dyn Observer,
-) -> Result<Report, Error> {
+pub fn run<'a>(
+    repository: &'a Repository,
+    options: &'a VerifyOptions,
+    observer: &'a dyn Observer,
+) -> Result<(Report, Outcome<'a>), Error> {
     observer.event(&Event::Phase { name: "structure", total: None });
+    let journal = repository.journal()?;
+    let point = chosen_point(&journal, options)?;
     let mut run = Run {
         repository,
+        options,
         observer,
-        journal: repository.journal()?,
+        checked: Checked::by(&journal.acts),
+        journal,
         book: Book::default(),
         packs: Packs::list(repository, observer)?,
         counts: Counts::default(),
@@ -63,10 +71,15 @@ pub fn run(
         counts: &mut run.counts,
     };
     let mut structure = look.structure()?;
-    if options.data {
-        run.data(&mut structure)?;
-    }
-    run.finish(&structure, options)
+    let coverage = if options.data { Some(run.data(&mut structure, point)?) } else { None };
+    let histories = if options.history { run.histories(&structure, point)? } else { Vec::new() };
+    run.finish(structure, Done { point, coverage, histories })
+}
+
+fn chosen_point(journal: &Journal, options: &VerifyOptions) -> Result<Option<u64>, Error> {
+    let source = options.source.as_deref();
+    let Some(name) = &options.point else { return Ok(None) };
+    Ok(Some(select::point(journal, name, source)?.point.number))
 }
 
 impl Run<'_> {
@@ -130,33 +143,31 @@ impl Run<'_> {
         }
     }
 
-    fn data(&mut self, structure: &mut Structure<'_>) -> Result<(), Error> {
-        self.packs.read_all(self.repository, self.observer)?;
-        self.counts.bytes_read = self.packs.bytes_read;
-        if self.packs.has_bad() {
-            structure.look_again(&self.packs, self.repository, self.observer)?;
-        }
-        let mut history = History {
+    fn data(&mut self, structure: &mut Structure<'_>, point: Option<u64>) -> Result<Coverage, Error> {
+        let data = Data {
             repository: self.repository,
             observer: self.observer,
-            pages: &structure.pages,
-            packs: &self.packs,
-            asked: &structure.asked,
-            done: HashSet::new(),
+            options: self.options,
+            checked: &self.checked,
+            point: point.map(|point| PointParts::of(point, structure, self.repository)),
+            packs: &mut self.packs,
+            counts: &mut self.counts,
+            book: &mut self.book,
         };
-        history.prove_all(&structure.leaves, &structure.tails, &mut self.counts, &mut self.book)?;
-        let checker = Checker { repository: self.repository, observer: self.observer };
-        let is_lost =
-            |list| structure.lost.parts.values().any(|parts| parts.contains(&Part::ControlDb(list)));
-        for ((list, _), database) in &structure.databases {
-            if !is_lost(*list) {
-                checker.data(database, &mut self.book)?;
-            }
-        }
-        Ok(())
+        data.read(structure)
     }
 
-    fn finish(mut self, structure: &Structure<'_>, options: VerifyOptions) -> Result<Report, Error> {
+    fn histories(&mut self, structure: &Structure<'_>, point: Option<u64>) -> Result<Vec<LogHistory>, Error> {
+        let checker = Checker { repository: self.repository, observer: self.observer };
+        let is_wanted = |points: &[u64]| point.is_none_or(|point| points.contains(&point));
+        for database in structure.databases.values().filter(|database| is_wanted(&database.points)) {
+            checker.inside(database, &mut self.book)?;
+        }
+        let histories = Histories { repository: self.repository, observer: self.observer };
+        histories.follow(&self.journal, point, &mut self.book)
+    }
+
+    fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
         let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book);
         let debris = debris::count(self.repository, &|page| structure.pages.has_met(page))?;
         self.counts.debris_files = unused.files + debris.files;
@@ -164,44 +175,60 @@ impl Run<'_> {
         self.counts.packs = self.packs.all.len() as u64;
         self.counts.pack_bytes = self.packs.all.iter().map(|pack| pack.length).sum();
         self.counts.chunks = self.packs.chunks();
-        let mut uses = Finder::new(&structure.pages, self.book.parts()).find(&structure.roots);
+        let wanted = self.book.parts().into_iter().chain(structure.lost.parts.values().flatten().copied());
+        let mut uses = Finder::new(&structure.pages, wanted.collect()).find(&structure.roots);
         for ((list, _), database) in &structure.databases {
             let points = database.points.iter().copied();
             uses.entry(Part::ControlDb(*list)).or_default().points.extend(points);
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
-        let act = if options.data { self.record(&damaged_packs)? } else { None };
-        let findings: Vec<Finding> = self.book.close(&uses);
-        Ok(Report { data: options.data, findings, counts: self.counts, damaged_packs, act })
+        let writer = RecordActs { repository: self.repository, observer: self.observer };
+        let (act, verified_act) = if self.options.data && self.options.remember != Remember::Nothing {
+            let is_asked = self.options.remember == Remember::Verdicts;
+            let good = if is_asked { good_packs(&self.packs) } else { Vec::new() };
+            let damaged = damaged_packs.iter().copied().filter(|pack| !self.checked.damaged().contains(pack));
+            writer.record(&damaged.collect::<Vec<_>>(), &good, &mut self.book)?
+        } else {
+            (None, None)
+        };
+        let mut findings: Vec<Finding> = self.book.close(&uses);
+        if let Some(point) = done.point {
+            findings.retain(|finding| finding.points.contains(&point));
+        }
+        let report = Report {
+            data: self.options.data,
+            point: done.point,
+            coverage: done.coverage.filter(|_| self.options.rotation.is_partial()),
+            histories: done.histories,
+            findings,
+            counts: self.counts,
+            damaged_packs,
+            act,
+            verified_act,
+        };
+        Ok((report, Outcome { structure, packs: self.packs, journal: self.journal }))
     }
+}
 
-    /// Says in an act which packs are damaged, unless one says so already.
-    fn record(&mut self, damaged: &[PackId]) -> Result<Option<u64>, Error> {
-        let mut known: HashSet<PackId> = HashSet::new();
-        for act in &self.journal.acts {
-            if let Deed::Damaged { packs } = &act.deed {
-                known.extend(packs);
-            }
-        }
-        let packs: Vec<PackId> = damaged.iter().copied().filter(|pack| !known.contains(pack)).collect();
-        if packs.is_empty() {
-            return Ok(None);
-        }
-        stop_if_interrupted(self.observer)?;
-        let at = Moment(self.observer.now_ms());
-        let published = self
-            .repository
-            .session()
-            .and_then(|mut session| session.publish_act(at, Deed::Damaged { packs }));
-        match published {
-            Ok(number) => Ok(Some(number)),
-            Err(error) => {
-                let text = format!("that packs are damaged could not be recorded: {error}");
-                self.book.add(Class::Note, "not-recorded", text, ADVICE_ACT);
-                Ok(None)
-            }
-        }
-    }
+/// What a run leaves beside its report.
+pub struct Outcome<'s> {
+    /// Trees, segments, control databases, and what is lost.
+    pub structure: Structure<'s>,
+    /// Packs and chunks.
+    pub packs: Packs,
+    /// Points and acts.
+    pub journal: Journal,
+}
+
+/// What was done beside the structure.
+struct Done {
+    point: Option<u64>,
+    coverage: Option<Coverage>,
+    histories: Vec<LogHistory>,
+}
+
+fn good_packs(packs: &Packs) -> Vec<PackId> {
+    packs.all.iter().filter(|pack| pack.is_read && !pack.is_damaged()).map(|pack| pack.id).collect()
 }
 
 /// The number of the point whose file has this path.

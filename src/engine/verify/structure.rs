@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 
 const ADVICE_PAGE: &str =
-    "bring the file back from a copy of the repository, or restore a point that does not need it";
+    "run 'segvault repair from' a copy of the repository, or restore a point that does not need it";
 
 /// What was found.
 pub struct Structure<'a> {

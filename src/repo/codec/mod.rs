@@ -3,22 +3,35 @@
 pub mod columns;
 mod general;
 
+use crate::axon::name::Store;
+use crate::repo::codec::columns::Mode;
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
+use serde::Serialize;
 
 /// How hard to try.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// zstd -3.
     Fast,
     /// Event columns; zstd -3 for what is no events.
     #[default]
     Default,
-    /// The same with stronger zstd inside and as the fallback, and larger blocks.
+    /// Event columns with a mixing coder, stronger zstd inside and as the fallback, and larger blocks.
     Max,
 }
 
 impl Compression {
+    /// What a pack's header says of it; higher means harder. 0 says nothing.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Fast => 1,
+            Self::Default => 2,
+            Self::Max => 3,
+        }
+    }
+
     /// The level of zstd where there are no columns.
     const fn level(self) -> i32 {
         match self {
@@ -35,11 +48,22 @@ impl Compression {
         }
     }
 
-    /// Chunks are joined into blocks of up to so many bytes.
-    pub const fn block_length(self) -> u32 {
+    /// The columns that it makes.
+    const fn columns(self) -> Option<(CodecId, Mode)> {
         match self {
-            Self::Fast | Self::Default => 8 << 20,
-            Self::Max => limits::BLOCK_RAW_MAX,
+            Self::Fast => None,
+            Self::Default => Some((CodecId::Columns, Mode::Plain)),
+            Self::Max => Some((CodecId::MixedColumns, Mode::Mixed)),
+        }
+    }
+
+    /// Chunks of sealed segments are joined into blocks of up to so many bytes. Snapshots gain most by what came before: the same aggregate's
+    /// last one.
+    pub const fn block_length(self, store: Store) -> u32 {
+        match (self, store) {
+            (Self::Fast, Store::Events) => 8 << 20,
+            (Self::Fast, Store::Snapshots) | (Self::Default, _) => 16 << 20,
+            (Self::Max, _) => limits::BLOCK_RAW_MAX,
         }
     }
 }
@@ -70,10 +94,9 @@ pub enum CodecError {
 /// Encodes a block: the shortest of what the setting allows. What is not shorter than raw, or does not decode to the same bytes, does
 /// not count; which one it became is said by `codec`. The same input gives the same bytes.
 pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
-    let columns = match compression {
-        Compression::Fast => None,
-        _ => proven(CodecId::Columns, columns::encode(raw, compression.inner_level()), raw),
-    };
+    let columns = compression
+        .columns()
+        .and_then(|(codec, mode)| proven(codec, columns::encode(raw, mode, compression.inner_level()), raw));
     match columns {
         Some(columns) if is_surely_shorter(&columns, raw) => columns,
         columns => {
@@ -112,15 +135,16 @@ pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, 
     let decoded = match codec {
         CodecId::Raw => copy(bytes, raw_length)?,
         CodecId::Zstd => general::decompress(bytes, raw_length)?,
-        CodecId::Columns => decode_columns(bytes, raw_length)?,
+        CodecId::Columns => decode_columns(bytes, Mode::Plain, raw_length)?,
+        CodecId::MixedColumns => decode_columns(bytes, Mode::Mixed, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }
 }
 
-fn decode_columns(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+fn decode_columns(bytes: &[u8], mode: Mode, raw_length: u32) -> Result<Vec<u8>, CodecError> {
     let length = usize::try_from(raw_length).map_err(|_| CodecError::Length)?;
-    columns::decode(bytes, length).map_err(|bad| CodecError::Undecodable(bad.to_string()))
+    columns::decode(bytes, mode, length).map_err(|bad| CodecError::Undecodable(bad.to_string()))
 }
 
 fn copy(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
@@ -211,6 +235,6 @@ mod tests {
 
     #[test]
     fn a_codec_of_a_newer_program_is_said() {
-        assert_eq!(decode(CodecId::Other(3), b"x", 1), Err(CodecError::Unknown(3)));
+        assert_eq!(decode(CodecId::Other(9), b"x", 1), Err(CodecError::Unknown(9)));
     }
 }

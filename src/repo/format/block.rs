@@ -31,7 +31,9 @@ pub enum CodecId {
     Zstd,
     /// 2: event columns.
     Columns,
-    /// Any other: its block can't be read by this program (3 is reserved for event columns with a stronger coder).
+    /// 3: event columns, their decisions by a mixture.
+    MixedColumns,
+    /// Any other: its block can't be read by this program.
     Other(u8),
 }
 
@@ -42,6 +44,7 @@ impl CodecId {
             Self::Raw => 0,
             Self::Zstd => 1,
             Self::Columns => 2,
+            Self::MixedColumns => 3,
             Self::Other(number) => number,
         }
     }
@@ -52,6 +55,7 @@ impl CodecId {
             0 => Self::Raw,
             1 => Self::Zstd,
             2 => Self::Columns,
+            3 => Self::MixedColumns,
             other => Self::Other(other),
         }
     }

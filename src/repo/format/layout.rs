@@ -10,9 +10,7 @@ use crate::repo::format::block::{Block, ChunkPlace, CodecId};
 use crate::repo::format::entry::write_list;
 use crate::repo::format::entry::{End, EntryKey, Extent, SegmentEntry};
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PageId};
-use crate::repo::format::pack::{
-    HEADER_LENGTH, PackKind, parse_header, parse_pack, write_header, write_tail,
-};
+use crate::repo::format::pack::{HEADER_LENGTH, Header, PackKind, parse_header, parse_pack, write_tail};
 use crate::repo::format::page::{Child, Page};
 use crate::repo::format::record::{Branch, LogKey, LogState, Record};
 use crate::repo::format::time_map::{Mark, TimeMap};
@@ -30,7 +28,7 @@ pub struct Structure {
 /// All structures of the format, in the order of FORMAT.md.
 pub fn structures() -> Vec<Structure> {
     vec![
-        structure("Pack header", |writer| write_header(writer, PackKind::Sealed, 0)),
+        structure("Pack header", |writer| Header::of(PackKind::Sealed).write(writer)),
         structure("Block header", |writer| block().write_header(writer)),
         tail("Directory entry", true),
         tail("Footer", false),
@@ -51,7 +49,7 @@ pub fn explain_pack(bytes: &[u8]) -> Result<Vec<Field>, Damage> {
     let pack = parse_pack(bytes)?;
     let mut writer = Writer::noting();
     let header = bytes.get(..usize::try_from(HEADER_LENGTH).unwrap_or_default()).unwrap_or_default();
-    write_header(&mut writer, pack.kind, parse_header(header)?.1);
+    parse_header(header)?.write(&mut writer);
     for block in &pack.blocks {
         block.write_header(&mut writer);
         let body = block.body_offset..block.end();

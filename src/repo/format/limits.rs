@@ -60,6 +60,12 @@ const _: () = {
 
 /// Bounds of this program's memory: no part of the format.
 pub mod memory {
+    /// What the program takes beside its workers.
+    pub const PROGRAM: u64 = 128 << 20;
+    /// What a worker takes that encodes blocks.
+    pub const WORKER: u64 = 64 << 20;
+    /// The same in the strongest setting.
+    pub const WORKER_MAX: u64 = 256 << 20;
     /// Decoded blocks that were read last are held up to so many bytes.
     pub const BLOCK_CACHE: usize = 64 << 20;
     /// Small new chunks that belong together share blocks of about this size.

@@ -68,25 +68,43 @@ pub struct Directory {
     pub blocks: Vec<Block>,
 }
 
-/// The header at the head of a pack. `attempt` is any number: it gives a pack another name than one of the same content that is damaged.
-pub(crate) fn write_header(writer: &mut Writer, kind: PackKind, attempt: u8) {
-    writer.array("magic", &MAGIC);
-    writer.u16("version", VERSION);
-    writer.u8("kind", kind.number());
-    writer.u8("attempt", attempt);
-    writer.reserved::<4>();
+/// The header at the head of a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The kind.
+    pub kind: PackKind,
+    /// Any number: it gives a pack another name than one of the same content that is damaged.
+    pub attempt: u8,
+    /// How hard its writer compressed, for who compresses again; 0 says nothing, a higher number means harder.
+    pub effort: u8,
 }
 
-/// Reads the first [`HEADER_LENGTH`] bytes of a pack: its kind, and the attempt.
-pub fn parse_header(bytes: &[u8]) -> Result<(PackKind, u8), Damage> {
+impl Header {
+    /// The header of a pack of which nothing more is known.
+    pub const fn of(kind: PackKind) -> Self {
+        Self { kind, attempt: 0, effort: 0 }
+    }
+
+    pub(crate) fn write(self, writer: &mut Writer) {
+        writer.array("magic", &MAGIC);
+        writer.u16("version", VERSION);
+        writer.u8("kind", self.kind.number());
+        writer.u8("attempt", self.attempt);
+        writer.u8("effort", self.effort);
+        writer.reserved::<3>();
+    }
+}
+
+/// Reads the first [`HEADER_LENGTH`] bytes of a pack.
+pub fn parse_header(bytes: &[u8]) -> Result<Header, Damage> {
     let mut reader = Reader::new(bytes);
     reader.magic(&MAGIC)?;
     reader.version("a pack of version", VERSION)?;
     let kind = PackKind::read(&mut reader)?;
-    let attempt = reader.u8()?;
-    reader.reserved::<4>()?;
+    let (attempt, effort) = (reader.u8()?, reader.u8()?);
+    reader.reserved::<3>()?;
     reader.finish()?;
-    Ok((kind, attempt))
+    Ok(Header { kind, attempt, effort })
 }
 
 /// The footer, read but not yet believed.
@@ -198,7 +216,7 @@ pub fn parse_pack(bytes: &[u8]) -> Result<Directory, Damage> {
     let directory = parse_directory(bytes_from(bytes, offset), length)?;
     let header = bytes.get(..16).unwrap_or_default();
     let other = |at| Damage::Bytes { at, what: "a header that is not what the directory says" };
-    if parse_header(header)?.0 != directory.kind {
+    if parse_header(header)?.kind != directory.kind {
         return Err(other(0));
     }
     for block in &directory.blocks {
@@ -282,7 +300,7 @@ mod tests {
         let (bytes, directory) = pack();
         assert_eq!(read(&bytes), Ok(directory.clone()));
         assert_eq!(parse_pack(&bytes), Ok(directory.clone()));
-        assert_eq!(parse_header(&bytes[..16]), Ok((PackKind::Tail, 0)));
+        assert_eq!(parse_header(&bytes[..16]), Ok(Header::of(PackKind::Tail)));
         let second = &directory.blocks[1];
         let body = usize::try_from(second.body_offset).unwrap();
         assert_eq!(&bytes[body..][..11], b"secondthird");
@@ -301,8 +319,8 @@ mod tests {
     #[test]
     fn any_flipped_bit_outside_the_blocks_is_found() {
         let (bytes, directory) = pack();
-        // Bodies are proven by their chunks; the attempt may be any number, only the pack's name proves it.
-        let attempt = 11..12;
+        // Bodies are proven by their chunks; attempt and effort may be any numbers, only the pack's name proves them.
+        let attempt = 11..13;
         let bodies = directory.blocks.iter().map(|block| block.body_offset..block.end());
         let bodies: Vec<_> = bodies.chain([attempt]).collect();
         for at in 0..bytes.len() {

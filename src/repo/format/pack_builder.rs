@@ -3,9 +3,7 @@
 use crate::repo::format::Damage;
 use crate::repo::format::block::{Block, CodecId};
 use crate::repo::format::id::ChunkId;
-use crate::repo::format::pack::{
-    Directory, HEADER_LENGTH, PackKind, parse_directory, write_header, write_tail,
-};
+use crate::repo::format::pack::{Directory, HEADER_LENGTH, Header, PackKind, parse_directory, write_tail};
 use crate::repo::format::wire::Writer;
 use std::collections::HashSet;
 
@@ -23,13 +21,14 @@ pub struct PackBuilder {
 impl PackBuilder {
     /// Begins a pack; gives the bytes of its header.
     pub fn begin(kind: PackKind) -> (Self, Vec<u8>) {
-        Self::begin_again(kind, 0)
+        Self::begin_with(Header::of(kind))
     }
 
-    /// Begins a pack that must not have the name of an earlier one of the same content, which is damaged.
-    pub fn begin_again(kind: PackKind, attempt: u8) -> (Self, Vec<u8>) {
+    /// Begins a pack with this header.
+    pub fn begin_with(header: Header) -> (Self, Vec<u8>) {
         let mut writer = Writer::new();
-        write_header(&mut writer, kind, attempt);
+        header.write(&mut writer);
+        let kind = header.kind;
         (Self { kind, length: HEADER_LENGTH, blocks: Vec::new(), chunks: HashSet::new() }, writer.finish())
     }
 

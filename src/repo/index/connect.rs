@@ -11,6 +11,8 @@ use crate::repo::paths;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,6 +88,12 @@ fn is_hopeless(error: &rusqlite::Error) -> bool {
     })
 }
 
+/// Removes the file and its journals, whatever it is; none if somebody uses it.
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Option<()> {
+    let lock = disk.try_lock(paths::INDEX_LOCK, LockMode::Shared).ok()??;
+    throw_away(disk, OpenFile { path: path.to_owned(), lock: Some(lock) })
+}
+
 /// Removes the file and its journals; none if somebody else uses it.
 pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
     let alone = match file.lock {
@@ -113,6 +121,7 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    make_private(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     settle_plans(&connection)?;
     connection.busy_timeout(BUSY)?;
@@ -126,6 +135,11 @@ fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {
     check(&begun, owner)?;
     begun.commit()?;
     Ok(connection)
+}
+
+/// `SQLite` would make a file that others may read; its journals take after it. Where this fails `SQLite` says why.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
 }
 
 /// Otherwise a cached statement is planned anew for each value that is bound to it.

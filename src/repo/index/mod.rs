@@ -22,6 +22,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Removes the file of an index and its journals; `Locked` while somebody uses it.
+pub(crate) fn remove(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    connect::remove(disk, path).ok_or_else(|| Error::Locked { path: path.display().to_string() })
+}
+
 /// The index of one repository. May be asked from many threads.
 pub struct Index {
     disk: Arc<dyn Disk>,

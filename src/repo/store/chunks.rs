@@ -76,6 +76,15 @@ pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>
     }
 }
 
+/// The chunk as it lies in one pack, wherever else it may be.
+pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Result<Arc<Vec<u8>>, Error> {
+    let places = repository.index.places(id)?;
+    match places.iter().find(|place| place.pack == pack) {
+        Some(place) => read_place(repository, id, place),
+        None => Err(Error::ChunkMissing { chunk: id }),
+    }
+}
+
 /// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
 fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
     if repository.looked_again.is_first_doubt() {

@@ -57,6 +57,11 @@ impl Known {
         Ok(false)
     }
 
+    /// Whether this session stores a chunk itself.
+    pub fn is_stored(&self, chunk: ChunkId) -> bool {
+        self.stored.contains(&chunk)
+    }
+
     /// Says that this session stores a chunk.
     pub fn store(&mut self, chunk: ChunkId) {
         self.stored.insert(chunk);

@@ -19,11 +19,20 @@ pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Bo
 
 /// The lock of the one that writes, proven to keep another one out.
 pub(super) fn writer(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
-    let guard = wait(disk, paths::WRITER_LOCK, LockMode::Exclusive, options)?;
-    match try_lock(disk, paths::WRITER_LOCK, LockMode::Exclusive) {
+    exclusive(disk, paths::WRITER_LOCK, options)
+}
+
+/// The lock of the one that deletes, proven to keep everybody out.
+pub(super) fn alone(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
+    exclusive(disk, paths::REPOSITORY_LOCK, options)
+}
+
+fn exclusive(disk: &dyn Disk, path: &str, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
+    let guard = wait(disk, path, LockMode::Exclusive, options)?;
+    match try_lock(disk, path, LockMode::Exclusive) {
         Ok(None) => Ok(guard),
         Ok(Some(_)) => Err(Error::NoLocks { path: disk.display("") }),
-        Err(source) => Err(failed(disk, paths::WRITER_LOCK, source)),
+        Err(source) => Err(failed(disk, path, source)),
     }
 }
 

@@ -3,23 +3,35 @@
 //! What a writer does, in this order: take `locks/writer`; make durable whatever is there and not known to be durable; read the acts; put
 //! chunks and pages; [`Session::barrier`]; records; the point. Creating `points/<n>.json` is the commit.
 
+mod alone;
+mod blocks;
 mod cache;
 mod chunks;
 mod commit;
+mod effort;
 mod init;
 mod journal;
 mod known;
 mod locks;
+mod mend;
 mod numbered;
 mod packer;
 mod packs;
 mod pages;
 mod read;
+mod recompress;
+pub mod reserve;
 mod rules;
 mod session;
 mod settle;
 mod staging;
 
+pub use alone::Alone;
+pub use blocks::ReadBlock;
+pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
+pub use packer::Neighbours;
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
+
+pub use mend::NumberedRow;

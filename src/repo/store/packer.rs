@@ -3,6 +3,7 @@
 //! Blocks wait until there are enough of them to keep all workers busy, are encoded together, and go into packs in the order in which they
 //! came: the same chunks make the same packs, however many workers there are.
 
+use crate::axon::name::Store;
 use crate::repo::codec;
 use crate::repo::codec::{Compression, Encoded};
 use crate::repo::disk::Disk;
@@ -13,19 +14,69 @@ use crate::repo::format::id::Hasher;
 use crate::repo::format::id::Naming;
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
-use crate::repo::format::pack::{Directory, PackBuilder, PackKind};
+use crate::repo::format::pack::{Directory, Header, PackBuilder, PackKind};
 use crate::repo::paths;
+use crate::repo::store::effort::Effort;
 use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
+use rayon::ThreadPool;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A block that waits to be encoded.
+#[derive(Debug)]
 pub(super) struct Waiting {
     pub kind: PackKind,
     /// Its chunks and their lengths, back to back.
     pub chunks: Vec<(ChunkId, u32)>,
     pub raw: Vec<u8>,
+}
+
+impl Waiting {
+    /// Nothing yet.
+    pub fn empty(kind: PackKind) -> Self {
+        Self { kind, chunks: Vec::new(), raw: Vec::new() }
+    }
+
+    /// One chunk more.
+    pub fn push(&mut self, chunk: (ChunkId, u32), bytes: Vec<u8>) {
+        self.chunks.push(chunk);
+        if self.raw.is_empty() {
+            self.raw = bytes;
+        } else {
+            self.raw.extend_from_slice(&bytes);
+        }
+    }
+}
+
+/// Chunks that share blocks with their neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Neighbours {
+    /// Chunks of sealed segments of a store.
+    Segments(Store),
+    /// Their time maps.
+    TimeMaps,
+    /// Chunks of control databases, and the lists of them.
+    ControlDb,
+}
+
+impl Neighbours {
+    /// The kind of pack they go to.
+    pub const fn kind(self) -> PackKind {
+        match self {
+            Self::Segments(_) | Self::TimeMaps => PackKind::Sealed,
+            Self::ControlDb => PackKind::ControlDb,
+        }
+    }
+
+    /// How long their blocks get, unless a single chunk is longer.
+    pub fn longest(self, compression: Compression) -> usize {
+        match self {
+            Self::Segments(store) => usize::try_from(compression.block_length(store)).unwrap_or(usize::MAX),
+            Self::TimeMaps | Self::ControlDb => limits::memory::SHARED_BLOCK,
+        }
+    }
 }
 
 /// A pack being written to staging.
@@ -48,9 +99,14 @@ pub(super) struct Written {
 pub(super) struct Packer {
     naming: Naming,
     attempt: u8,
-    pub compression: Compression,
+    effort: Effort,
+    workers: usize,
+    /// The workers, if they are fewer than there are threads.
+    pool: Option<ThreadPool>,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
+    /// The blocks that chunks are being joined to.
+    joining: BTreeMap<Neighbours, Waiting>,
     open: BTreeMap<PackKind, OpenPack>,
     /// Packs that are published and not yet durable.
     finished: Vec<(PackId, Directory)>,
@@ -70,29 +126,70 @@ impl Packer {
         Self {
             naming,
             attempt,
-            compression: Compression::Fast,
+            effort: Effort::default(),
+            workers: rayon::current_num_threads(),
+            pool: None,
             waiting: Vec::new(),
             waiting_bytes: 0,
+            joining: BTreeMap::new(),
             open: BTreeMap::new(),
             finished: Vec::new(),
             written: Written::default(),
         }
     }
 
+    /// Takes a chunk that shares a block with its neighbours. True if it is time to [`Packer::flush`].
+    pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
+        let longest = neighbours.longest(self.effort.compression);
+        let empty = || Waiting::empty(neighbours.kind());
+        let joined = self.joining.entry(neighbours).or_insert_with(empty);
+        let is_full = joined.raw.len().saturating_add(bytes.len()) > longest
+            || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX;
+        if joined.chunks.is_empty() || !is_full {
+            joined.push(chunk, bytes);
+            return false;
+        }
+        let full = std::mem::replace(joined, empty());
+        joined.push(chunk, bytes);
+        self.take(full)
+    }
+
     /// Takes a block. True if it is time to [`Packer::flush`].
     pub fn take(&mut self, block: Waiting) -> bool {
         self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
         self.waiting.push(block);
-        self.waiting_bytes >= limits::memory::ENCODING_BATCH.saturating_mul(rayon::current_num_threads())
+        self.waiting_bytes >= self.effort.batch(self.workers)
+    }
+
+    /// Works harder or less from here on, on as many blocks at once as have room in the memory.
+    pub fn set_effort(&mut self, effort: Effort) {
+        let threads = rayon::current_num_threads();
+        self.effort = effort;
+        self.workers = effort.workers(threads);
+        // Without a pool of its own, one block at a time.
+        self.pool = (self.workers < threads)
+            .then(|| ThreadPoolBuilder::new().num_threads(self.workers).build().ok())
+            .flatten();
+        if self.workers < threads && self.pool.is_none() {
+            self.workers = 1;
+        }
+    }
+
+    fn encode(&self, waiting: &[Waiting]) -> Vec<Encoded> {
+        let compression = self.effort.compression;
+        let one = |block: &Waiting| codec::encode(&block.raw, compression);
+        match &self.pool {
+            Some(pool) => pool.install(|| waiting.par_iter().map(one).collect()),
+            None if self.workers == 1 => waiting.iter().map(one).collect(),
+            None => waiting.par_iter().map(one).collect(),
+        }
     }
 
     /// Encodes what waits, and writes it to packs.
     pub fn flush(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        let compression = self.compression;
-        let encoded: Vec<Encoded> =
-            waiting.par_iter().map(|block| codec::encode(&block.raw, compression)).collect();
+        let encoded = self.encode(&waiting);
         for (block, encoded) in waiting.iter().zip(encoded) {
             if (outlet.interrupted)() {
                 return Err(Error::Interrupted);
@@ -104,6 +201,9 @@ impl Packer {
 
     /// Finishes all packs: they are synced and published, and durable once the directories are synced.
     pub fn finish_all(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
+        for (_, joined) in std::mem::take(&mut self.joining) {
+            self.take(joined);
+        }
         self.flush(outlet)?;
         while let Some((_, pack)) = self.open.pop_first() {
             self.finish(pack, outlet)?;
@@ -116,7 +216,8 @@ impl Packer {
         std::mem::take(&mut self.finished)
     }
 
-    fn write(
+    /// Writes an encoded block to the pack of its kind.
+    pub fn write(
         &mut self,
         block: &Waiting,
         encoded: &Encoded,
@@ -137,8 +238,12 @@ impl Packer {
         Ok(())
     }
 
+    fn header(&self, kind: PackKind) -> Header {
+        Header { kind, attempt: self.attempt, effort: self.effort.compression.number() }
+    }
+
     fn begin(&self, kind: PackKind, outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
-        let (builder, header) = PackBuilder::begin_again(kind, self.attempt);
+        let (builder, header) = PackBuilder::begin_with(self.header(kind));
         let mut pack = OpenPack { builder, staged: outlet.staging.create()?, hasher: self.naming.hasher() };
         append(&mut pack, &header, outlet.disk)?;
         Ok(pack)

@@ -6,11 +6,12 @@ use crate::repo::error::Error;
 use crate::repo::format::Damage;
 use crate::repo::format::config::Config;
 use crate::repo::format::entry::{Extent, SegmentEntry};
-use crate::repo::format::id::{ChunkId, Naming, PageId};
+use crate::repo::format::id::{ChunkId, Naming, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::page;
-use crate::repo::format::page::LoadError;
+use crate::repo::format::page::{LoadError, Page};
 use crate::repo::format::record::{LogKey, Record};
+use crate::repo::index;
 use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::cache::BlockCache;
@@ -23,7 +24,7 @@ use crate::repo::store::locks;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::session::Session;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the index lies.
@@ -64,8 +65,17 @@ impl Repository {
 
     /// Opens a repository and brings its index up to date with the packs that are there.
     pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<Self, Error> {
+        Self::open_under(disk, options, locks::reader)
+    }
+
+    /// Opens a repository under the lock that `lock` takes.
+    pub(super) fn open_under(
+        disk: Arc<dyn Disk>,
+        options: OpenOptions,
+        lock: impl FnOnce(&dyn Disk, &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error>,
+    ) -> Result<Self, Error> {
         let config = read_config(disk.as_ref())?;
-        let lock = locks::reader(disk.as_ref(), &options)?;
+        let lock = lock(disk.as_ref(), &options)?;
         let path = match &options.index {
             IndexPlace::Memory => None,
             IndexPlace::File(path) => Some(path.as_path()),
@@ -73,6 +83,13 @@ impl Repository {
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE);
         Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), lock })
+    }
+
+    /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody
+    /// uses it; `NotARepository` where there is none.
+    pub fn remove_index(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+        read_config(disk)?;
+        index::remove(disk, path)
     }
 
     /// What it is.
@@ -164,9 +181,14 @@ impl Repository {
 
     /// The newest record of a log; none if the log has none.
     pub fn newest_record(&self, key: &LogKey) -> Result<Option<Record>, Error> {
-        match self.record_numbers(key)?.last() {
-            Some(number) => self.record(key, *number).map(Some),
-            None => Ok(None),
+        let mut missed = None;
+        loop {
+            let Some(number) = self.record_numbers(key)?.last().copied() else { return Ok(None) };
+            match self.record(key, number) {
+                // Whoever reads without locks may come too late for one that newer ones have replaced.
+                Err(Error::Missing { .. }) if missed != Some(number) => missed = Some(number),
+                record => return record.map(Some),
+            }
         }
     }
 
@@ -178,6 +200,12 @@ impl Repository {
         })
     }
 
+    /// One page, its hash checked.
+    pub fn page(&self, id: PageId) -> Result<Page, Error> {
+        let bytes = pages::read(self.disk(), self.naming(), id)?;
+        Page::decode(&bytes).map_err(|damage| Error::damaged(self.disk.display(&paths::page(id)), damage))
+    }
+
     /// Whether some pack that is there names a chunk: for estimates. What a writer may build on is [`Session::knows`].
     pub fn names_chunk(&self, id: ChunkId) -> Result<bool, Error> {
         self.index.holds(id)
@@ -186,6 +214,11 @@ impl Repository {
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
         chunks::chunk(self, id)
+    }
+
+    /// The bytes of a chunk as they lie in this pack, its hash checked.
+    pub fn chunk_in(&self, id: ChunkId, pack: PackId) -> Result<Arc<Vec<u8>>, Error> {
+        chunks::chunk_in(self, id, pack)
     }
 
     /// Hands the bytes `from..to` of what `extents` hold to `sink`, in order, chunk by chunk. Asking for more than there is is refused.

@@ -108,12 +108,11 @@ fn holds(sealed: &[SegmentEntry], entry: &SegmentEntry) -> bool {
     found.is_some_and(|found| found.content == entry.content && found.logical_end == entry.logical_end)
 }
 
-/// A claim must be the whole or a prefix of what the record says, in its tails or in its pages.
+/// A claim must be the whole or a prefix of what the record says, in its tails or of a good copy in its pages.
 fn is_held(record: &Record, sealed: &[SegmentEntry], claim: &Claim) -> bool {
-    record.state.tails.iter().chain(sealed).any(|entry| {
+    record.state.tails.iter().chain(sealed).filter(|entry| entry.flaw.is_none()).any(|entry| {
         let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
-        // The hash of a damaged copy is that of all its bytes: it says nothing of a prefix.
         let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
-        is_it && (entry.logical_end > claim.length || ends_there || entry.flaw.is_some())
+        is_it && (entry.logical_end > claim.length || ends_there)
     })
 }

@@ -1,6 +1,7 @@
 //! Writing to a repository.
 
-use crate::repo::codec::Compression;
+use crate::axon::name::Store;
+use crate::repo::codec::Encoded;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -12,10 +13,11 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
 use crate::repo::paths;
+use crate::repo::store::effort::Effort;
 use crate::repo::store::journal;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
-use crate::repo::store::packer::{Outlet, Packer, Waiting};
+use crate::repo::store::packer::{Neighbours, Outlet, Packer, Waiting};
 use crate::repo::store::read::Repository;
 use crate::repo::store::settle;
 use crate::repo::store::staging::Staging;
@@ -75,6 +77,8 @@ pub struct Session<'r> {
     /// Counts what was put.
     pub(super) generation: u64,
     packer: Packer,
+    /// Packs that barriers made durable, with their lengths.
+    pub(super) written: Vec<(PackId, u64)>,
     /// Pages that are there, or will be with the next barrier.
     pages: HashSet<PageId>,
     interrupt: Option<Arc<AtomicBool>>,
@@ -101,6 +105,7 @@ impl<'r> Session<'r> {
             known,
             tally: Tally::default(),
             generation: 0,
+            written: Vec::new(),
             pages: HashSet::new(),
             interrupt: None,
             failed: false,
@@ -113,9 +118,9 @@ impl<'r> Session<'r> {
         self.repository
     }
 
-    /// Chooses how hard to compress from here on.
-    pub fn set_compression(&mut self, compression: Compression) {
-        self.packer.compression = compression;
+    /// Chooses how hard to work from here on.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.packer.set_effort(effort);
     }
 
     /// Looked at between blocks: once it is set, what is going on ends with `Interrupted`.
@@ -140,11 +145,23 @@ impl<'r> Session<'r> {
         })
     }
 
+    /// Stores a chunk of a sealed segment, in a block that it shares with its neighbours.
+    pub fn put_sealed(&mut self, store: Store, bytes: Vec<u8>) -> Result<ChunkId, Error> {
+        self.guarded(|session| {
+            let (id, is_new) = session.look_up(&bytes)?;
+            match is_new {
+                Some(length) => session.join(Neighbours::Segments(store), (id, length), bytes)?,
+                None => session.check_interrupt()?,
+            }
+            Ok(id)
+        })
+    }
+
     /// Stores chunks; those that are new share blocks (small chunks that resemble each other).
     pub fn put_together(&mut self, kind: PackKind, chunks: Vec<Vec<u8>>) -> Result<Vec<ChunkId>, Error> {
         self.guarded(|session| {
             let mut ids = Vec::with_capacity(chunks.len());
-            let mut block = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
+            let mut block = Waiting::empty(kind);
             for bytes in chunks {
                 let (id, is_new) = session.look_up(&bytes)?;
                 ids.push(id);
@@ -152,11 +169,9 @@ impl<'r> Session<'r> {
                 if block.raw.len().saturating_add(bytes.len()) > limits::memory::SHARED_BLOCK
                     && !block.raw.is_empty()
                 {
-                    let full = Waiting { kind, chunks: Vec::new(), raw: Vec::new() };
-                    session.queue(std::mem::replace(&mut block, full))?;
+                    session.queue(std::mem::replace(&mut block, Waiting::empty(kind)))?;
                 }
-                block.chunks.push((id, length));
-                block.raw.extend_from_slice(&bytes);
+                block.push((id, length), bytes);
             }
             if !block.raw.is_empty() {
                 session.queue(block)?;
@@ -178,13 +193,40 @@ impl<'r> Session<'r> {
             tally.known_raw_bytes = tally.known_raw_bytes.saturating_add(u64::from(length));
             return Ok((id, None));
         }
-        tally.new_chunks = tally.new_chunks.saturating_add(1);
-        tally.new_raw_bytes = tally.new_raw_bytes.saturating_add(u64::from(length));
-        self.known.store(id);
+        self.count_new(id, length);
         Ok((id, Some(length)))
     }
 
-    fn queue(&mut self, block: Waiting) -> Result<(), Error> {
+    /// A chunk of this length is about to be stored.
+    pub(super) fn count_new(&mut self, id: ChunkId, length: u32) {
+        self.generation = self.generation.saturating_add(1);
+        self.tally.new_chunks = self.tally.new_chunks.saturating_add(1);
+        self.tally.new_raw_bytes = self.tally.new_raw_bytes.saturating_add(u64::from(length));
+        self.known.store(id);
+    }
+
+    pub(super) fn join(
+        &mut self,
+        neighbours: Neighbours,
+        chunk: (ChunkId, u32),
+        bytes: Vec<u8>,
+    ) -> Result<(), Error> {
+        if self.packer.join(neighbours, chunk, bytes) {
+            self.pack(Packer::flush)
+        } else {
+            self.check_interrupt()
+        }
+    }
+
+    /// Writes a block that is encoded already.
+    pub(super) fn copy(&mut self, block: &Waiting, encoded: &Encoded) -> Result<(), Error> {
+        self.check_interrupt()?;
+        let mut outlet =
+            Outlet { disk: self.repository.disk(), staging: &mut self.staging, interrupted: &|| false };
+        self.packer.write(block, encoded, &mut outlet)
+    }
+
+    pub(super) fn queue(&mut self, block: Waiting) -> Result<(), Error> {
         if self.packer.take(block) { self.pack(Packer::flush) } else { self.check_interrupt() }
     }
 
@@ -267,6 +309,7 @@ impl<'r> Session<'r> {
             let pack_bytes = std::mem::take(&mut session.packer.written.file_bytes);
             session.tally.file_bytes = session.tally.file_bytes.saturating_add(pack_bytes);
             let packs = session.packer.take_finished();
+            session.written.extend(packs.iter().map(|(id, directory)| (*id, directory.length)));
             session.sync_directories(packs)?;
             Ok(Durable { generation: session.generation })
         })

@@ -2,10 +2,10 @@
 
 use crate::source::error::Error;
 use crate::source::live::LiveSource;
-use crate::source::server::answers::{Me, text_at};
+use crate::source::server::answers::{Me, is_plain, text_at};
 use crate::source::server::client::Client;
 use crate::source::server::exchange::{Answer, Ask, Made};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Discovered {
     pub edition: Option<String>,
     /// Who leads its contexts, in a cluster that tells it.
     pub leaders: BTreeMap<String, String>,
+    /// The replication groups of its contexts, in a cluster that tells them.
+    pub groups: BTreeSet<String>,
 }
 
 /// Asks a server what it is. It has to say who it is; the rest is told where it is known.
@@ -28,23 +30,27 @@ pub(super) fn discover(client: &mut Client) -> Result<Discovered, Error> {
         None => asked(client, "/v1/public/version", &["version"])?,
     };
     let edition = asked(client, "/v1/public/license", &["edition"])?;
-    let leaders = leaders(&client.ask(&Ask::get("/v1/public/context"))?);
-    Ok(Discovered { me, version, edition, leaders })
+    let contexts = client.ask(&Ask::get("/v1/public/context"))?;
+    let leaders = pairs(&contexts, "leader").into_iter().collect();
+    let groups = pairs(&contexts, "replicationGroup").into_iter().map(|(_, group)| group);
+    Ok(Discovered { me, version, edition, leaders, groups: groups.filter(|name| is_plain(name)).collect() })
 }
 
+/// Free text, for people: without a secret that the server repeats.
 fn asked(client: &mut Client, path: &str, way: &[&str]) -> Result<Option<String>, Error> {
     let answer = client.ask(&Ask::get(path))?;
-    Ok(text_at(&answer, way).filter(|_| answer.status == 200))
+    let text = text_at(&answer, way).filter(|_| answer.status == 200);
+    Ok(text.map(|text| client.credentials().hide(&text)))
 }
 
-/// Who leads which context; empty where the server does not tell.
-fn leaders(answer: &Answer) -> BTreeMap<String, String> {
+/// What a cluster tells of each context: its name, and the text under `key`. Empty where the server does not tell.
+fn pairs(answer: &Answer, key: &str) -> Vec<(String, String)> {
     let value: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let text = |item: &serde_json::Value, key: &str| {
         item.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
     };
     let contexts = value.as_array().filter(|_| answer.status == 200).into_iter().flatten();
-    contexts.filter_map(|item| Some((text(item, "context")?, text(item, "leader")?))).collect()
+    contexts.filter_map(|item| Some((text(item, "context")?, text(item, key)?))).collect()
 }
 
 impl Discovered {

@@ -97,7 +97,7 @@ impl LiveSource {
     }
 
     /// Looks at the directories of a context.
-    fn look(&self, context: &str, answers: &Answers) -> Result<ContextListing, Error> {
+    fn look(&mut self, context: &str, answers: &Answers) -> Result<ContextListing, Error> {
         if let Some(data) = &self.directory {
             return Ok(scan::context(&data.directory().join(context))?.unwrap_or_default());
         }
@@ -109,6 +109,9 @@ impl LiveSource {
                 return Err(nowhere(context));
             }
             let listing = look_in(&places, store)?;
+            for (named, here) in &places {
+                self.remember_root(context, named, here);
+            }
             match store {
                 Store::Snapshots => found.snapshots = listing,
                 Store::Events => found.events = listing,
@@ -163,29 +166,25 @@ impl LiveSource {
         if !left.is_empty() {
             return Err(Trouble::Doubt((store, Doubt::Unlisted(left))));
         }
-        self.remark_versions(
-            name,
-            store,
-            versions.iter().filter(|version| !again.files.contains_key(version)),
-        );
+        let left: Vec<SegmentName> =
+            versions.into_iter().filter(|version| !again.files.contains_key(version)).collect();
+        self.remark_versions((name, store), &left, &again);
         Ok(())
     }
 
-    /// Versions that the server does not name belong to the history all the same: they are archived, and said.
-    fn remark_versions<'v>(
-        &mut self,
-        context: &str,
-        store: Store,
-        versions: impl Iterator<Item = &'v SegmentName>,
-    ) {
-        let names: Vec<String> = versions.map(ToString::to_string).collect();
-        if !names.is_empty() {
-            let text = format!(
-                "{store}: {} are in the directory, and the server does not list them",
-                names.join(", ")
-            );
-            self.remark("unlisted-version", false, Some(context), text);
+    /// Versions that the server does not name belong to the history all the same: they are archived, and said. A higher one than the
+    /// server serves is what a server without its control database would serve: somebody should look.
+    fn remark_versions(&mut self, (context, store): (&str, Store), left: &[SegmentName], listed: &Listed) {
+        if left.is_empty() {
+            return;
         }
+        let is_above = |version: &SegmentName| {
+            let mut same = listed.files.keys().filter(|name| name.number == version.number);
+            same.all(|name| name.version < version.version)
+        };
+        let names: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let text = format!("{store}: {} in the directory, and the server does not list it", names.join(", "));
+        self.remark("unlisted-version", left.iter().any(is_above), Some(context), text);
     }
 
     /// A file in the directory of another context belongs to that one.

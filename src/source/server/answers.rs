@@ -37,12 +37,14 @@ impl Me {
     }
 }
 
-/// The name of a context: one part of a path, and nothing that leads elsewhere.
 fn context_name(value: &Value) -> Option<String> {
-    let name = value.as_str()?;
-    let is_plain =
-        !name.is_empty() && name.len() < 256 && !name.contains('/') && !name.chars().any(char::is_control);
-    (is_plain && name != "." && name != "..").then(|| name.to_owned())
+    value.as_str().filter(|name| is_plain(name)).map(str::to_owned)
+}
+
+/// Whether the name of a context or group is one part of a path, and nothing that leads elsewhere.
+pub fn is_plain(name: &str) -> bool {
+    let is_one = !name.is_empty() && name.len() < 256 && !name.contains('/') && name != "." && name != "..";
+    is_one && !name.chars().any(char::is_control)
 }
 
 /// A member of a JSON answer, found by the names on its way, if it is a text.
@@ -59,10 +61,15 @@ fn json(answer: &Answer) -> Option<Value> {
 /// The heads that a server says it has, by context and store; none for an empty store. What it does not say is not there.
 pub type ClaimedHeads = BTreeMap<(String, Store), Option<Token>>;
 
-/// Reads the heads out of `/actuator/health`, where the server gives them. Its status does not matter: a server that is not well says it
-/// with 503, and tells its heads all the same.
+/// Reads the heads out of `/actuator/health`, where the server gives them: it may have no such page, or not show it to us. A server that is
+/// not well says so with 503, and tells its heads all the same.
 pub fn heads(answer: &Answer) -> Result<ClaimedHeads, Error> {
-    let Some(value) = json(answer) else { return Ok(ClaimedHeads::new()) };
+    let value = match (answer.status, json(answer)) {
+        (401 | 403 | 404 | 405, _) => return Ok(ClaimedHeads::new()),
+        (200 | 503, Some(value)) => value,
+        (200, None) => return Err(answer.unexpected("JSON that tells the server's health")),
+        _ => answer.clone().success().and_then(|answer| Err(answer.unexpected("the server's health")))?,
+    };
     // "details" instead of "components" before 4.5.
     let store = ["components", "details"].iter().find_map(|part| value.get(part)?.get("localEventStore"));
     let Some(details) = store.and_then(|store| store.get("details")?.as_object()) else {
@@ -160,6 +167,24 @@ fn files(
     Ok(files)
 }
 
+/// The files of a replication log: a JSON list of absolute paths, each of a file that is named like one of a log. Once each.
+pub fn log_files(answer: &Answer) -> Result<BTreeMap<String, ServerPath>, Error> {
+    let wrong = || answer.unexpected("a JSON list of the files of a replication log");
+    let value = json(answer).ok_or_else(wrong)?;
+    let one = |name: &Value| {
+        let path = ServerPath::parse(name.as_str()?)?;
+        let file = path.file_name().filter(|file| is_log_file(file))?.to_owned();
+        Some((file, path))
+    };
+    value.as_array().ok_or_else(wrong)?.iter().map(one).collect::<Option<_>>().ok_or_else(wrong)
+}
+
+/// `00000000000000000001.log`; versions before 4.5.18 had an index of it.
+fn is_log_file(name: &str) -> bool {
+    let stem = name.strip_suffix(".log").or_else(|| name.strip_suffix(".index"));
+    stem.is_some_and(|stem| stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The path of a zip: one line, nothing around it but quotes.
 pub fn zip_path(answer: &Answer) -> Result<ServerPath, Error> {
     let text = answer.body.trim();
@@ -194,8 +219,9 @@ mod tests {
     use super::*;
 
     fn answer(body: &str) -> Answer {
-        let body = body.to_owned();
-        Answer { request: "GET x".to_owned(), status: 200, code: None, location: None, server_ms: None, body }
+        let (body, said) = (body.to_owned(), body.to_owned());
+        let request = "GET x".to_owned();
+        Answer { request, status: 200, code: None, location: None, server_ms: None, body, said }
     }
 
     fn token(number: u64) -> Token {
@@ -262,12 +288,48 @@ mod tests {
     }
 
     #[test]
+    fn heads_that_are_not_told_are_none_and_what_is_no_health_is_refused() {
+        let of = |status: u16, body: &str| heads(&Answer { status, ..answer(body) });
+        for status in [401, 403, 404, 405] {
+            assert!(of(status, "<html>").unwrap().is_empty(), "{status}");
+        }
+        let down = r#"{"status":"DOWN","components":{"localEventStore":{"details":{"a.lastEvent":7}}}}"#;
+        assert_eq!(of(503, down).unwrap().len(), 1, "not well, and told all the same");
+        assert!(matches!(of(200, "<html>"), Err(Error::Unexpected { .. })));
+        assert!(matches!(of(302, ""), Err(Error::Redirect { .. })));
+        for status in [204, 500, 503] {
+            assert!(matches!(of(status, "<html>"), Err(Error::Status { .. })), "{status}");
+        }
+        assert!(matches!(of(500, down), Err(Error::Status { .. })));
+    }
+
+    #[test]
     fn a_context_s_name_leads_nowhere_else() {
         let me =
             |name: &str| Me::read(&answer(&format!(r#"{{"name":"n","storageContextNames":["{name}"]}}"#)));
         assert!(me("default").unwrap().contexts.contains("default"));
         for name in ["", ".", "..", "../x", "a/b", "a\\u0000b"] {
             assert!(matches!(me(name), Err(Error::Unexpected { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_replication_log_is_made_of_log_files() {
+        let one = "/axonserver/./log/_admin/00000000000000000001.log";
+        let files = log_files(&answer(&format!(r#"["{one}","{one}"]"#))).unwrap();
+        let named: Vec<_> = files.iter().map(|(name, path)| format!("{name} {path}")).collect();
+        assert_eq!(named, ["00000000000000000001.log /axonserver/log/_admin/00000000000000000001.log"]);
+        assert!(log_files(&answer("[]")).unwrap().is_empty());
+        for body in [
+            "",
+            "{}",
+            "<html>",
+            "[7]",
+            r#"["/etc/shadow"]"#,
+            r#"["/log/../00000000000000000001.log"]"#,
+            r#"["/log/1.log"]"#,
+        ] {
+            assert!(matches!(log_files(&answer(body)), Err(Error::Unexpected { .. })), "{body}");
         }
     }
 

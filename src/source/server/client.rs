@@ -90,7 +90,10 @@ impl Client {
         let response = builder.send().map_err(|error| self.failed(error, request))?;
         let answer = self.head(&response, request);
         let body = self.body(response, ask.limit, (begun, request))?;
-        Ok(Answer { body, ..answer })
+        let credentials = &self.options.credentials;
+        // Hidden before it is cut: half a secret would not be found.
+        let said = told(&credentials.hide(&body));
+        Ok(Answer { body: credentials.hide_in_answer(&body), said, ..answer })
     }
 
     fn headers(&self, ask: &Ask<'_>, builder: RequestBuilder) -> Result<RequestBuilder, String> {
@@ -136,6 +139,7 @@ impl Client {
             location: header(LOCATION),
             server_ms: header(DATE).and_then(|date| http_date_ms(&date)),
             body: String::new(),
+            said: String::new(),
         }
     }
 
@@ -162,7 +166,7 @@ impl Client {
                 return Err(Error::TooLarge { request: request.to_owned(), limit });
             }
         }
-        Ok(self.options.credentials.hide(&String::from_utf8_lossy(&bytes)))
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn broke(&self, error: &io::Error, request: &str) -> Error {
@@ -185,7 +189,7 @@ impl Client {
             return Error::Timeout { request, limit: self.options.timeout };
         }
         if chain(&error).any(|cause| cause.is::<rustls::Error>() || wraps_tls(cause)) {
-            return Error::Tls { request, why };
+            return Error::Tls { request, why: certificate_words(why) };
         }
         if chain(&error).any(is_refusal) {
             return Error::Refused { request };
@@ -204,6 +208,17 @@ fn word(error: &Error) -> &'static str {
         Error::TooLarge { .. } => "too large",
         _ => "broken",
     }
+}
+
+/// What the library says of certificates in words that help whoever made them.
+fn certificate_words(why: String) -> String {
+    if why.contains("CaUsedAsEndEntity") {
+        return "the server shows a certificate that says it is an authority's (CA:TRUE), and that may be no server's".to_owned();
+    }
+    if why.contains("UnknownIssuer") {
+        return "nobody whom we trust has signed the server's certificate".to_owned();
+    }
+    why
 }
 
 fn chain<'a>(

@@ -14,7 +14,7 @@ pub enum Error {
         why: String,
     },
     /// A token or password that can be none.
-    #[error("{why}")]
+    #[error("what was given as a token or password is none: {why}")]
     Secret {
         /// Why.
         why: &'static str,

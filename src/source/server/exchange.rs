@@ -78,8 +78,10 @@ pub struct Answer {
     pub location: Option<String>,
     /// The server's clock, milliseconds since 1970, if it says it. In whole seconds.
     pub server_ms: Option<i64>,
-    /// The body, without the secret that we sent.
+    /// The body, to be read.
     pub body: String,
+    /// The first words of the body, to be told: without the secret that we sent.
+    pub said: String,
 }
 
 impl Answer {
@@ -99,23 +101,22 @@ impl Answer {
                 Err(Error::Redirect { request, status, location })
             }
             401 => Err(Error::Unauthorized { request }),
-            403 => Err(Error::Forbidden { request, why: told(&self.body) }),
+            403 => Err(Error::Forbidden { request, why: self.said }),
             _ => Err(Error::Status { request, status, why: self.words() }),
         }
     }
 
     /// What the server said: its code, then its words.
     fn words(&self) -> String {
-        let said = told(&self.body);
         match &self.code {
-            Some(code) if !said.contains(code.as_str()) => told(&format!("[{code}] {said}")),
-            _ => said,
+            Some(code) if !self.said.contains(code.as_str()) => told(&format!("[{code}] {}", self.said)),
+            _ => self.said.clone(),
         }
     }
 
     /// The error for an answer that is not what was asked for.
     pub fn unexpected(&self, expected: &'static str) -> Error {
-        let found = if self.body.is_empty() { "empty".to_owned() } else { format!("'{}'", told(&self.body)) };
+        let found = if self.body.is_empty() { "empty".to_owned() } else { format!("'{}'", self.said) };
         Error::Unexpected { request: self.request.clone(), expected, found }
     }
 }

@@ -11,6 +11,9 @@ use std::path::Path;
 const LENGTH_MAX: u64 = 4096;
 const HIDDEN: &str = "***";
 
+/// So long a secret is no ordinary word: wherever it stands, it is the secret. A shorter one may be part of a name or a path by chance.
+const UNMISTAKABLE: usize = 16;
+
 /// A token or a password. `Debug` shows neither it nor its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -41,7 +44,10 @@ impl Secret {
         let mut bytes = Vec::new();
         file.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| failed("it is no text".to_owned()))?;
-        Self::new(&text).map_err(|error| failed(error.to_string()))
+        Self::new(&text).map_err(|error| match error {
+            Error::Secret { why } => failed(why.to_owned()),
+            other => other,
+        })
     }
 
     /// The secret itself: for the header of a request, and nothing else.
@@ -68,8 +74,18 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// An answer that is going to be read. What is told of it goes through [`Self::hide`]; in names and paths a short secret stays, or a
+    /// password `data` would hide where the data is.
+    pub(super) fn hide_in_answer(&self, text: &str) -> String {
+        let length = match self {
+            Self::None => return text.to_owned(),
+            Self::Token(secret) | Self::User { password: secret, .. } => secret.reveal().len(),
+        };
+        if length >= UNMISTAKABLE { self.hide(text) } else { text.to_owned() }
+    }
+
     /// The text without the secret, should a server repeat it.
-    pub(super) fn hide(&self, text: &str) -> String {
+    pub(in crate::source) fn hide(&self, text: &str) -> String {
         match self {
             Self::None => text.to_owned(),
             Self::Token(token) => text.replace(token.reveal(), HIDDEN),
@@ -118,6 +134,15 @@ mod tests {
         assert!(!format!("{:?}", user()).contains("pass word"));
         assert_eq!(token.hide("no t0ken-123, t0ken-123"), "no ***, ***");
         assert_eq!(user().hide("Basic YWRtaW46cGFzcyB3b3Jk; pass word"), "Basic ***; ***");
+    }
+
+    #[test]
+    fn a_short_secret_that_is_a_word_leaves_names_and_paths_alone() {
+        let word = Credentials::Token(Secret::new("data").unwrap());
+        assert_eq!(word.hide_in_answer("/axonserver/data/default"), "/axonserver/data/default");
+        assert_eq!(word.hide("no data"), "no ***");
+        let long = Credentials::Token(Secret::new("0123456789abcdef").unwrap());
+        assert_eq!(long.hide_in_answer("/axonserver/0123456789abcdef"), "/axonserver/***");
     }
 
     #[test]

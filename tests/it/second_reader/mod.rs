@@ -1,6 +1,10 @@
 //! A second reader of repositories, written from FORMAT.md alone: it shares no line with the program, and shows that the document is enough
 //! to put a history back. It reads everything into memory, checks what it reads, and never looks at `index.sqlite`.
 
+mod columns;
+mod events;
+mod mixture;
+mod numbers;
 mod packs;
 mod pages;
 mod restore;

@@ -91,7 +91,7 @@ fn form(pack: &[u8], blocks: &[Block]) -> Read<()> {
     check(end.len() <= 67_108_864 + 64, "its directory is too long")?;
     let header = [b"SEGVPACK", &[1, 0, kind][..]].concat();
     check(
-        pack.starts_with(&header) && pack[12..16] == [0; 4] && pack[at..] == end,
+        pack.starts_with(&header) && pack[13..16] == [0; 3] && pack[at..] == end,
         "its header, directory or footer are wrong",
     )
 }
@@ -135,6 +135,7 @@ impl Block {
                 check(length && one && encoded[4] & 4 == 0, "a zstd frame is not as it should be")?;
                 Ok(zstd::bulk::decompress(encoded, usize::try_from(self.raw)?)?)
             }
+            2 | 3 => super::events::decode(encoded, self.raw, self.codec == 3),
             _ => Err("a codec is not known".into()),
         }
     }

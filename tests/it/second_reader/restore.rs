@@ -123,9 +123,8 @@ impl Piece {
         match (self.entry.end, self.claimed) {
             (_, true) if self.newest => open,
             (1, _) | (_, true) if self.length < 5 => open,
-            (_, true) if self.length < self.entry.logical_end => rolled,
-            (1, _) => rolled,
-            (2, _) if !self.newest => &[],
+            (2, _) if !self.newest && self.length == self.entry.logical_end => &[],
+            (1, _) | (_, true) => rolled,
             _ => open,
         }
     }

@@ -1,15 +1,20 @@
 //! What the real program writes, the second reader puts back, bit by bit; and what was damaged it notices.
 
 use super::Repository;
+use super::events;
 use super::packs::Packs;
 use super::pages::{Entry, tree};
 use super::restore::Restored;
 use super::wire::{Bytes, Read, check, hash, hex, items, text, unhex};
+use crate::codec::corpus::{Kind, corpus};
 use crate::support::archive::tree as files_below;
 use crate::support::fixtures;
+use crate::support::program::SERVER;
 use crate::support::repository_v1;
 use crate::support::segments::{Change, History, StoreImage};
 use segvault::axon::name::Store;
+use segvault::repo::codec::{Compression, decode, encode};
+use segvault::repo::format::pack::CodecId;
 use serde_json::{Value, json};
 
 use std::collections::BTreeMap;
@@ -176,6 +181,56 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
             }
         }
     }
+}
+
+#[test]
+fn event_columns_of_every_kind_of_payload_come_back() {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus(kind, 100_000, 21);
+        let (one, other) = corpus.data.split_at(corpus.cuts[corpus.cuts.len() / 2]);
+        // As blocks of one segment, of the end of one and the next one, and with something behind.
+        for raw in [one, &[other, one].concat(), &[one, &[2, 0, 0, 0, 0, 9]].concat()] {
+            let plain = encode(raw, Compression::Default);
+            let mixed = encode(raw, Compression::Max);
+            assert_eq!([plain.codec, mixed.codec], [CodecId::Columns, CodecId::MixedColumns], "{name}");
+            for (bytes, is_mixed) in [(plain.bytes, false), (mixed.bytes, true)] {
+                assert!(events::decode(&bytes, raw.len() as u64, is_mixed).unwrap() == raw, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_point_in_the_strongest_setting_comes_back_bit_by_bit() {
+    let room = Room::new();
+    let files = originals(SERVER);
+    room.backup(&files, "--no-control-db --compression max");
+    room.proves(1, &files);
+}
+
+#[test]
+fn what_the_program_reads_of_damaged_columns_the_second_reader_reads_too() {
+    let mut random = fastrand::Rng::with_seed(9);
+    let (mut alike, mut refused) = (0, 0);
+    for (_, kind) in Kind::ALL {
+        let raw = corpus(kind, 20_000, 22).data;
+        let encoded = encode(&raw, Compression::Default).bytes;
+        for _ in 0..50 {
+            let mut damaged = encoded.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..damaged.len());
+                damaged[at] = random.u8(..);
+            }
+            damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
+            let second = events::decode(&damaged, raw.len() as u64, false).ok();
+            match decode(CodecId::Columns, &damaged, raw.len() as u32) {
+                Ok(read) => assert!(second == Some(read)),
+                Err(_) => refused += 1,
+            }
+            alike += u32::from(second.is_some());
+        }
+    }
+    assert!(alike > 0 && refused > 50, "{alike} read, {refused} refused");
 }
 
 #[test]
@@ -647,14 +702,15 @@ fn a_claim_on_a_segment_that_has_a_successor_ends_as_the_document_says() {
     assert_eq!((claims(1), claims(2)), (1, 2));
     both_agree(&room, 2);
     let end = blocks(&early[&open]).last().unwrap().0;
-    assert_eq!(room.second(2).files[&open][end..end + 4], [0; 4]);
-    // It is whole again: what the second point has of it is a part.
+    let as_it_was = room.second(2).files;
+    assert_eq!(as_it_was[&open][end..end + 4], [0xff; 4]);
+    // It is whole again: what the second point has of it is a part, and comes back as before.
     room.backup(&good, "--no-control-db");
     both_agree(&room, 1);
     fs::remove_dir_all(room.at("restored2")).unwrap();
     fs::remove_dir_all(room.at("zips2")).unwrap();
     both_agree(&room, 2);
-    assert_eq!(room.second(2).files[&open][end..end + 4], [0xff; 4]);
+    assert_eq!(room.second(2).files, as_it_was);
     room.proves(3, &good);
 }
 

@@ -159,7 +159,7 @@ fn damaged_copies_verify_as_well_as_all_else() {
     lab.backup(&mut server);
     let report = verify::verify(
         &lab.archive.open(),
-        &VerifyOptions { data: true },
+        &VerifyOptions { data: true, ..VerifyOptions::default() },
         &segvault::engine::observe::Unobserved,
     );
     let report = report.unwrap();

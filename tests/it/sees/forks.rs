@@ -3,7 +3,7 @@
 use crate::sees::lab::{
     Lab, blocks, context, ends, image_of, incarnation, open_segment, segment, server, token, whole,
 };
-use crate::support::server::Server;
+use crate::support::server::{Context, Server};
 use segvault::axon::name::Store;
 use segvault::engine::Error;
 use segvault::engine::backup;
@@ -211,6 +211,32 @@ fn what_forks_the_newest_incarnation_and_extends_an_older_one_belongs_to_that_on
     assert!(crate::sees::lab::says(&report, "older-incarnation"));
     // And back: the newest is asked first.
     assert_eq!(incarnation(&lab.complete(&mut after_a_power_loss(&before, 1))), 2);
+}
+
+#[test]
+fn what_shares_nothing_with_the_newest_incarnation_and_extends_an_older_one_belongs_to_that_one() {
+    let mut before = with_an_open_segment(13);
+    let mut other = Context::seeded(77);
+    other.append(Store::Events, 3);
+    before.contexts.insert("other".to_owned(), other);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    // Made anew, with one short segment: beside it, nothing tells the first history from one that goes on behind a gap.
+    let mut anew = before.clone();
+    anew.contexts.insert("default".to_owned(), Context::seeded(78));
+    context(&mut anew).append(Store::Events, 1);
+    assert_eq!(incarnation(&lab.incomplete(&mut anew, "fork")), 2);
+    let mut again = before.clone();
+    context(&mut again).purge();
+    context(&mut again).append(Store::Events, 2);
+    let report = lab.complete(&mut again);
+    assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&again)));
+    assert!(crate::sees::lab::says(&report, "older-incarnation"));
+    // Damage proves nothing, but what can be read says where it belongs.
+    let rotten = segment(&again, 1);
+    let bytes = crate::sees::lab::flipped(rotten.bytes(), ends(&rotten)[0] - 9);
+    crate::sees::lab::show(&mut again, rotten.name(), bytes);
+    assert_eq!(incarnation(&lab.incomplete(&mut again, "damage")), 1);
 }
 
 #[test]

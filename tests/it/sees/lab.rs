@@ -1,6 +1,6 @@
 //! A repository to back up into, sources that change or fail on cue, and what points hold.
 
-use crate::support::archive::Archive;
+use crate::support::archive::{Archive, quick};
 use crate::support::segments::SegmentImage;
 use crate::support::server::{Context, Server};
 use segvault::axon::name::{SegmentName, Store};
@@ -44,7 +44,7 @@ impl Lab {
         change: impl FnOnce(&mut BackupOptions),
         observer: &dyn Observer,
     ) -> Result<BackupReport, Error> {
-        let mut options = BackupOptions::all("test");
+        let mut options = quick("test");
         change(&mut options);
         backup::run(&self.archive.open(), source, &options, observer)
     }

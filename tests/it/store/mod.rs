@@ -3,13 +3,16 @@
 mod crash;
 mod index;
 mod journal;
-mod model;
+pub mod model;
 mod odd_disk;
+mod recompress;
 mod rules;
 
 use crate::support::crash_disk::{CrashDisk, Trouble};
-use model::{back_up, back_up_on, check, config, entry, noise, open};
+use model::{NAMING, back_up, back_up_on, check, config, entry, key, noise, open, read};
 use odd_disk::OddDisk;
+use segvault::axon::name::Store;
+use segvault::engine::pieces;
 use segvault::repo::Error;
 use segvault::repo::disk::{Disk, LockMode};
 use segvault::repo::format::act::Deed;
@@ -20,6 +23,7 @@ use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{OpenOptions, Repository, Session};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -113,6 +117,25 @@ fn chunks_that_are_put_together_share_blocks() {
     for (id, bytes) in ids.iter().zip(&small) {
         assert_eq!(*repository.chunk(*id).unwrap(), *bytes);
     }
+}
+
+#[test]
+fn sealed_chunks_share_blocks_with_their_neighbours() {
+    let disk = new();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let mut put = |store, seed, mib: usize| session.put_sealed(store, noise(seed, mib * (1 << 20))).unwrap();
+    let events = [3, 4, 2, 12, 1].map(|mib| put(Store::Events, mib as u64, mib));
+    let snapshots = [20, 6, 9, 2].map(|mib| put(Store::Snapshots, 100 + mib as u64, mib));
+    let _ = session.barrier().unwrap();
+    let block = |id: &ChunkId| repository.index().places(*id).unwrap()[0].block;
+    let sizes = |ids: &[ChunkId]| {
+        let blocks: Vec<u32> = ids.iter().map(block).collect();
+        blocks.iter().map(|number| blocks.iter().filter(|other| *other == number).count()).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&events), [3, 3, 3, 2, 2], "3, 4 and 2 MiB fit into 16, 12 more don't");
+    assert_eq!(sizes(&snapshots), [1, 2, 2, 1], "6 and 9 MiB fit into 16");
+    assert!(*repository.chunk(events[1]).unwrap() == noise(4, 4 << 20));
 }
 
 #[test]
@@ -241,7 +264,7 @@ fn a_repository_that_cannot_be_written_is_read_without_locks() {
 fn where_locks_keep_nobody_out_nothing_is_written() {
     let disk = new();
     let before = disk.files();
-    let odd = OddDisk { disk: disk.clone(), locks_work: false, overtaken_at: None };
+    let odd = OddDisk { locks_work: false, ..OddDisk::of(&disk) };
     assert!(matches!(open(&odd).unwrap().session(), Err(Error::NoLocks { .. })));
     assert_eq!(disk.files(), before);
 }
@@ -250,11 +273,43 @@ fn where_locks_keep_nobody_out_nothing_is_written() {
 fn who_is_overtaken_replaces_nothing_and_says_so() {
     for path in ["points/1.json", "logs/"] {
         let disk = new();
-        let odd = OddDisk { disk: disk.clone(), locks_work: true, overtaken_at: Some(path) };
+        let odd = OddDisk { overtaken_at: Some(path), ..OddDisk::of(&disk) };
         assert!(matches!(back_up_on(&odd, 1), Err(Error::Overtaken { .. })));
         let taken = disk.files().into_iter().find(|file| file.starts_with(path)).unwrap();
         assert_eq!(disk.read(&taken, 99).unwrap(), b"theirs");
     }
+}
+
+#[test]
+fn who_reads_beside_a_deletion_lists_again_and_resolves_from_the_newest_record() {
+    let disk = new();
+    back_up_on(&disk, 1).unwrap();
+    back_up_on(&disk, 2).unwrap();
+    let odd = OddDisk::of(&disk);
+    let repository = open(&odd).unwrap();
+    let first = repository.journal().unwrap().points.remove(0).point.body;
+    let logs: Vec<String> =
+        disk.list("logs").unwrap().iter().map(|log| format!("logs/{}", log.name)).collect();
+    let as_they_were: BTreeMap<_, _> =
+        logs.iter().map(|log| (log.clone(), disk.list(log).unwrap())).collect();
+    back_up_on(&disk, 3).unwrap();
+    for log in &logs {
+        disk.remove(&format!("{log}/1")).unwrap();
+        disk.remove(&format!("{log}/2")).unwrap();
+    }
+    let events = key(Store::Events);
+    odd.late.lock().unwrap().clone_from(&as_they_were);
+    assert_eq!(repository.newest_record(&events).unwrap().unwrap().number, 3);
+    odd.late.lock().unwrap().clone_from(&as_they_were);
+    let log = &first.contexts["default"].events;
+    let claimed = pieces::of_point(&repository, &events, log, "point").unwrap().pop().unwrap();
+    let bytes = read(&repository, &claimed.entry.unwrap().extents, log.open[0].length).unwrap();
+    assert_eq!(NAMING.content(&bytes), log.open[0].blake3);
+    // What is missing and stays missing is found nowhere.
+    logs.iter().for_each(|log| disk.remove(&format!("{log}/3")).unwrap());
+    odd.late.lock().unwrap().clone_from(&as_they_were);
+    let claimed = pieces::of_point(&repository, &events, log, "point").unwrap().pop().unwrap();
+    assert!(claimed.entry.is_none());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::support::crash_disk::CrashDisk;
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
+use std::collections::BTreeMap;
 use std::io::{Result, Write};
+use std::sync::{Arc, Mutex};
 
 /// A disk in memory, with oddities.
 #[derive(Clone)]
@@ -12,6 +14,15 @@ pub struct OddDisk {
     pub locks_work: bool,
     /// Somebody else takes names that begin so, right before they are published: what can happen where locks don't reach.
     pub overtaken_at: Option<&'static str>,
+    /// Directories that are seen once more as they were: by somebody who lists them while another one deletes.
+    pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
+}
+
+impl OddDisk {
+    /// A disk without oddities.
+    pub fn of(disk: &CrashDisk) -> Self {
+        Self { disk: disk.clone(), locks_work: true, overtaken_at: None, late: Arc::default() }
+    }
 }
 
 struct Nothing;
@@ -47,7 +58,10 @@ impl Disk for OddDisk {
         self.disk.length(path)
     }
     fn list(&self, path: &str) -> Result<Vec<Listed>> {
-        self.disk.list(path)
+        match self.late.lock().unwrap().remove(path) {
+            Some(listed) => Ok(listed),
+            None => self.disk.list(path),
+        }
     }
     fn remove(&self, path: &str) -> Result<()> {
         self.disk.remove(path)

@@ -3,9 +3,10 @@
 use super::model::{back_up_on, body, config, entry, key, noise, open, point_log, prepare, put_all};
 use crate::support::crash_disk::CrashDisk;
 use segvault::axon::name::Store;
+use segvault::axon::segment::Reason;
 use segvault::repo::Error;
 use segvault::repo::disk::Disk;
-use segvault::repo::format::entry::{End, Extent, SegmentEntry};
+use segvault::repo::format::entry::{End, Extent, Flaw, SegmentEntry};
 use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{ControlDb, PointBody, PointLog};
@@ -203,6 +204,31 @@ fn a_point_may_claim_less_than_the_record_holds() {
         (claim.length, claim.blake3) = (500, super::model::NAMING.content(&noise(3000, 500)));
     });
     assert_eq!(claimed, Ok(3));
+}
+
+#[test]
+fn a_damaged_copy_is_no_ground_for_a_claim() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let bytes = noise(5, 700);
+    let extents = put_all(&mut session, PackKind::Sealed, &bytes).unwrap();
+    let whole = entry(0, &bytes, extents, End::Open, 10);
+    let damaged =
+        SegmentEntry { logical_end: 500, flaw: Some(Flaw { reason: Reason::Checksum }), ..whole.clone() };
+    let claimed =
+        SegmentEntry { logical_end: 500, content: super::model::NAMING.content(&bytes[..500]), ..whole };
+    let roots = [&[][..], std::slice::from_ref(&damaged)].map(|tree| session.put_tree(tree).unwrap());
+    let durable = session.barrier().unwrap();
+    let state = |store, root| LogState { key: key(store), branch: None, root, tails: Vec::new() };
+    let states = [(state(Store::Snapshots, roots[0]), vec![]), (state(Store::Events, roots[1]), vec![])];
+    let (records, numbers) = session.publish_records(durable, states.to_vec()).unwrap();
+    let snapshots = point_log(numbers[0], roots[0], &[], &entry(0, &[], Vec::new(), End::Open, 0));
+    let events = point_log(numbers[1], roots[1], &[damaged], &claimed);
+    let control_db = ControlDb::Absent { reason: "none".to_owned() };
+    let refused = session.publish_point(records, body(control_db, snapshots, events)).unwrap_err();
+    assert!(refused.to_string().contains("does not hold what is claimed of segment 0"), "{refused}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::restore::{self, Plan, RestoreOptions, Restored};
 use segvault::engine::verify::{self, Report, VerifyOptions};
+use segvault::repo::codec::Compression;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::id::Naming;
@@ -12,7 +13,7 @@ use segvault::repo::format::json;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::point::{Point, PointBody};
 use segvault::repo::local_disk::LocalDisk;
-use segvault::repo::store::{ListedPoint, OpenOptions, Repository, Session};
+use segvault::repo::store::{Effort, ListedPoint, OpenOptions, Repository, Session};
 use segvault::source::Source;
 use segvault::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
 use segvault::source::segment_bytes::SegmentBytes;
@@ -21,6 +22,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
+
+/// Everything, compressed in no time: other tests see to event columns; these have other worries, and thousands of small backups.
+pub fn quick(program: &str) -> BackupOptions {
+    let effort = Effort { compression: Compression::Fast, memory: None };
+    BackupOptions { effort, ..BackupOptions::all(program) }
+}
 
 /// A repository, and room beside it.
 pub struct Archive {
@@ -73,7 +80,7 @@ impl Archive {
     }
 
     fn options() -> BackupOptions {
-        BackupOptions::all("test")
+        quick("test")
     }
 
     /// Writes the newest point again as the next one, changed: what a faulty program, or an attacker, might have written.
@@ -118,7 +125,11 @@ impl Archive {
     }
 
     pub fn verify(&self, data: bool) -> Report {
-        verify::verify(&self.open(), &VerifyOptions { data }, &Unobserved).unwrap()
+        self.verify_with(&VerifyOptions { data, ..VerifyOptions::default() })
+    }
+
+    pub fn verify_with(&self, options: &VerifyOptions) -> Report {
+        verify::verify(&self.open(), options, &Unobserved).unwrap()
     }
 
     /// All files of the repository, with paths below it, but locks and staging.

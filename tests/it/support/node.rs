@@ -3,6 +3,7 @@
 
 use crate::support::fixtures;
 use crate::support::segments::{Event, History, SegmentImage, block};
+use segvault::axon::control_db;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::token::Token;
 use std::collections::BTreeMap;
@@ -243,6 +244,20 @@ pub fn index_suffixes(store: Store) -> [&'static str; 2] {
     }
 }
 
+/// Where nodes live. Long runs do best on a file system in memory: most of what a node does is to make files.
+fn place() -> PathBuf {
+    let named = std::env::var_os("SEGVAULT_LIVE_DIR");
+    named.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
+}
+
+/// A zip as the server writes it, of a few pages of a real database and a number.
+fn made_up(real: &[u8], number: u64) -> Vec<u8> {
+    let apart = control_db::take_apart(real, 1 << 30).unwrap();
+    let mut inner = apart.inner[..8192].to_vec();
+    inner[8184..].copy_from_slice(&number.to_le_bytes());
+    control_db::rebuild(&apart.recipe.unwrap(), &inner)
+}
+
 fn block_of(events: &[Event]) -> Vec<u8> {
     if events.is_empty() {
         return Vec::new();
@@ -272,6 +287,10 @@ pub struct Node {
     history: History,
     /// Whether events are transformed (2023).
     pub transforms: bool,
+    /// Whether the zips of its control database are made up, small and each another one; else copies of a real one.
+    pub makes_up_zips: bool,
+    /// The replication groups whose logs it has, each with the files that it lists. None but in a cluster.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The heads when a zip was made, and its name.
     pub captures: Vec<(String, Heads)>,
     zips: u64,
@@ -279,7 +298,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(contexts: &[&str], seed: u64) -> Self {
-        let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let root = tempfile::tempdir_in(place()).unwrap();
         fs::create_dir(root.path().join("backups")).unwrap();
         let mut stores = BTreeMap::new();
         for context in contexts {
@@ -289,7 +308,17 @@ impl Node {
             }
         }
         let (random, history) = (fastrand::Rng::with_seed(seed), History::seeded(seed));
-        Self { root, stores, random, history, transforms: true, captures: Vec::new(), zips: 0 }
+        Self::at(root, stores, (random, history), true)
+    }
+
+    fn at(
+        root: TempDir,
+        stores: BTreeMap<(String, Store), LiveStore>,
+        (random, history): (fastrand::Rng, History),
+        transforms: bool,
+    ) -> Self {
+        let (captures, groups) = (Vec::new(), BTreeMap::new());
+        Self { root, stores, random, history, transforms, makes_up_zips: false, groups, captures, zips: 0 }
     }
 
     /// The node whose data is in the fixtures.
@@ -301,7 +330,7 @@ impl Node {
             .into_iter()
             .collect();
         let (random, history) = (fastrand::Rng::with_seed(0), History::seeded(0));
-        Self { root, stores, random, history, transforms: false, captures: Vec::new(), zips: 0 }
+        Self::at(root, stores, (random, history), false)
     }
 
     /// The server lists this segment no longer.
@@ -365,10 +394,21 @@ impl Node {
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
         self.zips = now.max(self.zips + 1);
         let name = format!("controldb{}.zip", self.zips);
-        let zips = fixtures::control_db_zips("se-4.6.11-json");
-        fs::copy(&zips[0], self.root.path().join("backups").join(&name)).unwrap();
+        let real = fs::read(&fixtures::control_db_zips("se-4.6.11-json")[0]).unwrap();
+        let zip = if self.makes_up_zips { made_up(&real, self.zips) } else { real };
+        fs::write(self.root.path().join("backups").join(&name), zip).unwrap();
         self.captures.push((name.clone(), self.heads()));
         name
+    }
+
+    /// It is a node of a cluster, with the log of a replication group.
+    pub fn join(&mut self, group: &str, logs: &[(&str, &[u8])]) {
+        let directory = self.root.path().join("log").join(group);
+        fs::create_dir_all(&directory).unwrap();
+        for (name, bytes) in logs {
+            fs::write(directory.join(name), bytes).unwrap();
+        }
+        self.groups.insert(group.to_owned(), logs.iter().map(|(name, _)| (*name).to_owned()).collect());
     }
 
     pub fn zip_path(&self, name: &str) -> PathBuf {

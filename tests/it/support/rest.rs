@@ -219,8 +219,33 @@ impl State {
                 self.stir();
                 Reply::new(200, "text/plain;charset=UTF-8", format!("{ROOT}/./backups/{name}"))
             }
+            ("GET", "/v1/backup/log/filenames") if !self.node().groups.is_empty() => self.log_files(asked),
+            ("GET", "/v1/public/context") if !self.node().groups.is_empty() => self.contexts(),
             _ => self.error(404, "Not Found", asked),
         }
+    }
+
+    /// The files of a replication log: as the documents say, nobody has recorded it.
+    fn log_files(&self, asked: &Asked) -> Reply {
+        let group = asked.parameter("context").unwrap_or("default").to_owned();
+        let names = self.node().groups.get(&group).cloned().unwrap_or_default();
+        let paths: Vec<String> = names.iter().map(|name| format!("{ROOT}/./log/{group}/{name}")).collect();
+        Reply::json(serde_json::to_string(&paths).unwrap())
+    }
+
+    /// All contexts are in the group that is named like the first of them, led by another node.
+    fn contexts(&self) -> Reply {
+        let names = self.node().contexts();
+        let contexts: Vec<String> = names
+            .iter()
+            .map(|name| {
+                let group = &names[0];
+                format!(
+                    r#"{{"context":"{name}","replicationGroup":"{group}","metaData":{{}},"changePending":false,"leader":"node-2","roles":[{{"node":"localhost","role":"PRIMARY"}}]}}"#
+                )
+            })
+            .collect();
+        Reply::json(format!("[{}]", contexts.join(",")))
     }
 
     fn error(&self, status: u16, words: &str, asked: &Asked) -> Reply {
@@ -239,7 +264,7 @@ impl State {
 
     fn me(&self) -> Reply {
         let names = serde_json::to_string(&self.node().contexts()).unwrap();
-        let access = self.token.is_some();
+        let (access, clustered) = (self.token.is_some(), !self.node().groups.is_empty());
         let (initialized, ports) = match self.version {
             Version::Se46 => {
                 ("", r#""internalHostName":null,"grpcInternalPort":0,"grpcPort":8220,"httpPort":8120"#)
@@ -250,7 +275,7 @@ impl State {
             ),
         };
         Reply::json(format!(
-            r#"{{"authentication":{access},"clustered":false,"ssl":false,"adminNode":true,"developmentMode":false,"storageContextNames":{names},"contextNames":{names},"pluginsEnabled":true,{initialized}"name":"localhost","hostName":"localhost",{ports}}}"#
+            r#"{{"authentication":{access},"clustered":{clustered},"ssl":false,"adminNode":true,"developmentMode":false,"storageContextNames":{names},"contextNames":{names},"pluginsEnabled":true,{initialized}"name":"localhost","hostName":"localhost",{ports}}}"#
         ))
     }
 

@@ -3,32 +3,10 @@
 //! Writer and reader share one trait, so that what models decisions is written once. A reader never fails on its own: behind the end
 //! it reads zeros and says so ([`Reader::is_past`]).
 
-/// Slots that may be allocated: 4 bytes each. What is allocated beyond shares the first ones.
-const SLOTS_MAX: usize = 3 << 20;
-/// Slots that are shared when there are no more.
-const SLOTS_SHARED: usize = 1 << 14;
-/// A probability of one half that was never used.
-const FRESH: u32 = 1 << 31;
-/// Uses after which a probability moves no slower.
-const USES_MAX: u32 = 250;
+use crate::repo::codec::columns::slots::Slots;
+
 /// The range is kept at or above this.
 const RANGE_MIN: u64 = 1 << 32;
-
-/// How far a probability moves at its n-th use: 65536 / (n + 1.5).
-const STEPS: [u32; 256] = steps();
-
-const fn steps() -> [u32; 256] {
-    let mut steps = [0; 256];
-    let mut n = 0;
-    while n < 256 {
-        #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
-        {
-            steps[n] = (131_072 / (2 * n + 3)) as u32;
-        }
-        n += 1;
-    }
-    steps
-}
 
 /// Writes or reads decisions. What is passed as the decision counts only when writing; the returned one is the truth.
 pub(super) trait Coder {
@@ -38,51 +16,59 @@ pub(super) trait Coder {
     fn bit(&mut self, slot: u32, bit: bool) -> bool;
     /// Up to 64 bits that nothing predicts.
     fn raw(&mut self, bits: u32, value: u64) -> u64;
-}
-
-/// Probabilities: 22 bits of "it is true", 10 bits of uses.
-#[derive(Debug)]
-struct Slots {
-    states: Vec<u32>,
-}
-
-impl Slots {
-    fn new() -> Self {
-        Self { states: vec![FRESH; SLOTS_SHARED] }
-    }
-
-    fn allocate(&mut self, count: u32) -> u32 {
-        let first = self.states.len();
-        let end = first.saturating_add(count as usize);
-        if end > SLOTS_MAX {
-            return 0;
-        }
-        self.states.resize(end, FRESH);
-        u32::try_from(first).unwrap_or(0)
-    }
-
-    /// The probability in 65,536ths, never 0 and never all; then it learns what `decide` says.
+    /// Says where one is, for coders that predict by more than the slot.
     #[inline]
-    fn decide(&mut self, slot: u32, decide: impl FnOnce(u64) -> bool) -> bool {
-        let Some(state) = self.states.get_mut(slot as usize) else { return decide(1 << 15) };
-        let bit = decide(u64::from((*state >> 16).max(1)));
-        let uses = *state & 0x3ff;
-        let step = u64::from(STEPS.get(uses as usize).copied().unwrap_or(0));
-        let p = *state >> 10;
-        let moved = if bit {
-            p + ((u64::from(0x3f_ffff - p) * step) >> 16) as u32
-        } else {
-            p - ((u64::from(p) * step) >> 16) as u32
-        };
-        *state = moved << 10 | (uses + u32::from(uses < USES_MAX));
-        bit
-    }
+    fn contexts(&mut self, _: impl FnOnce() -> Contexts) {}
+    /// Says what for bits are spent from here on, for those who count.
+    #[inline]
+    fn account(&mut self, _: Account) {}
+}
+
+/// What bits are spent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Account {
+    /// Sequence numbers, timestamps, shapes, ends.
+    Envelope,
+    /// Which literal follows.
+    Literals,
+    /// The values of this column.
+    Column(u32),
+}
+
+/// What a decision may depend on besides its slot: hashes.
+pub(super) type Contexts = [u64; CONTEXTS];
+/// How many there are.
+pub(super) const CONTEXTS: usize = 3;
+
+/// A coder that reads.
+pub(super) trait Source: Coder {
+    /// Whether more was read than was written: then what was read last means nothing.
+    fn is_past(&self) -> bool;
+}
+
+/// How probable decisions are.
+pub(super) trait Predict {
+    /// Nothing is known yet of a block of so many bytes.
+    fn new(raw_length: usize) -> Self;
+    /// Makes `count` slots; gives the first one.
+    fn allocate(&mut self, count: u32) -> u32;
+    /// Gives the probability of "true" in 65,536ths, never 0 and never all; then learns what `decide` says.
+    fn decide(&mut self, slot: u32, decide: impl FnOnce(u64) -> bool) -> bool;
+    /// Says where one is.
+    #[inline]
+    fn contexts(&mut self, _: impl FnOnce() -> Contexts) {}
+    /// Says what for bits are spent.
+    #[inline]
+    fn account(&mut self, _: Account) {}
+    /// Counts bits that nothing predicts.
+    #[inline]
+    fn spend(&mut self, _: u32) {}
 }
 
 /// Writes decisions.
 #[derive(Debug)]
-pub(super) struct Writer {
-    slots: Slots,
+pub(super) struct Writer<P = Slots> {
+    slots: P,
     low: u64,
     range: u64,
     coded: Vec<u8>,
@@ -91,20 +77,21 @@ pub(super) struct Writer {
     pending_bits: u32,
 }
 
-impl Writer {
-    pub(super) fn new() -> Self {
+impl<P: Predict> Writer<P> {
+    /// For a block of so many bytes.
+    pub(super) fn new(raw_length: usize) -> Self {
         let (coded, raw) = (Vec::new(), Vec::new());
-        Self { slots: Slots::new(), low: 0, range: u64::MAX, coded, raw, pending: 0, pending_bits: 0 }
+        Self { slots: P::new(raw_length), low: 0, range: u64::MAX, coded, raw, pending: 0, pending_bits: 0 }
     }
 
-    /// The bytes of the decisions, and those of the raw bits.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
+    /// The bytes of the decisions, and those of the raw bits; and what predicted them.
+    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>, P) {
         let last = self.low.to_be_bytes();
         let length = last.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         self.coded.extend(last.iter().take(length));
         let left = self.pending_bits.div_ceil(8) as usize;
         self.raw.extend(self.pending.to_le_bytes().iter().take(left));
-        (self.coded, self.raw)
+        (self.coded, self.raw, self.slots)
     }
 
     #[cold]
@@ -128,7 +115,7 @@ impl Writer {
     }
 }
 
-impl Coder for Writer {
+impl<P: Predict> Coder for Writer<P> {
     fn allocate(&mut self, count: u32) -> u32 {
         self.slots.allocate(count)
     }
@@ -158,7 +145,18 @@ impl Coder for Writer {
         bit
     }
 
+    #[inline]
+    fn contexts(&mut self, contexts: impl FnOnce() -> Contexts) {
+        self.slots.contexts(contexts);
+    }
+
+    #[inline]
+    fn account(&mut self, account: Account) {
+        self.slots.account(account);
+    }
+
     fn raw(&mut self, bits: u32, value: u64) -> u64 {
+        self.slots.spend(bits);
         if bits > 32 {
             self.push(32, value & 0xffff_ffff);
             self.push(bits - 32, value >> 32);
@@ -171,8 +169,8 @@ impl Coder for Writer {
 
 /// Reads decisions.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
-    slots: Slots,
+pub(super) struct Reader<'a, P = Slots> {
+    slots: P,
     code: u64,
     range: u64,
     coded: &'a [u8],
@@ -186,18 +184,14 @@ pub(super) struct Reader<'a> {
 /// Zeros that the last decision may need behind the end.
 const PAST_MAX: u32 = 8;
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(coded: &'a [u8], raw: &'a [u8]) -> Self {
+impl<'a, P: Predict> Reader<'a, P> {
+    /// For a block of so many bytes.
+    pub(super) fn new(coded: &'a [u8], raw: &'a [u8], raw_length: usize) -> Self {
         let (code, range) = (0, u64::MAX);
         let mut reader =
-            Self { slots: Slots::new(), code, range, coded, raw, pending: 0, pending_bits: 0, past: 0 };
+            Self { slots: P::new(raw_length), code, range, coded, raw, pending: 0, pending_bits: 0, past: 0 };
         reader.code = u64::from(reader.word()) << 32 | u64::from(reader.word());
         reader
-    }
-
-    /// Whether more was read than was written: then what was read last means nothing.
-    pub(super) fn is_past(&self) -> bool {
-        self.past > PAST_MAX
     }
 
     fn word(&mut self) -> u32 {
@@ -233,7 +227,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Coder for Reader<'_> {
+impl<P: Predict> Source for Reader<'_, P> {
+    fn is_past(&self) -> bool {
+        self.past > PAST_MAX
+    }
+}
+
+impl<P: Predict> Coder for Reader<'_, P> {
     fn allocate(&mut self, count: u32) -> u32 {
         self.slots.allocate(count)
     }
@@ -256,6 +256,11 @@ impl Coder for Reader<'_> {
             self.range <<= 32;
         }
         bit
+    }
+
+    #[inline]
+    fn contexts(&mut self, contexts: impl FnOnce() -> Contexts) {
+        self.slots.contexts(contexts);
     }
 
     fn raw(&mut self, bits: u32, _: u64) -> u64 {

@@ -267,6 +267,24 @@ impl Columns {
         self.all.len() as u32 - 1
     }
 
+    /// The scope and the key of each column.
+    pub(super) fn names(&self) -> Vec<(String, String)> {
+        let named = |names: &Names, number: u32| {
+            let found = names.iter().find(|entry| *entry.1 == number);
+            found.map_or_else(
+                || "others".to_owned(),
+                |entry| String::from_utf8_lossy(entry.0).replace('\0', ""),
+            )
+        };
+        let mut all = vec![(String::new(), String::new()); self.all.len()];
+        for ((scope, key), column) in &self.names {
+            if let Some(name) = all.get_mut(*column as usize) {
+                *name = (named(&self.scopes, *scope), named(&self.keys, *key));
+            }
+        }
+        all
+    }
+
     #[inline]
     pub(super) fn get(&mut self, column: u32) -> Option<&mut Column> {
         self.all.get_mut(column as usize)

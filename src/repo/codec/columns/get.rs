@@ -1,8 +1,7 @@
 //! Reads values: the other way round of `put`. Nothing that is read is believed; each index and length is checked.
 
 use crate::repo::codec::columns::Bad;
-use crate::repo::codec::columns::coder::Coder;
-use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::coder::Source;
 use crate::repo::codec::columns::column::Op;
 use crate::repo::codec::columns::model::Model;
 use crate::repo::codec::columns::predict::Guess;
@@ -19,8 +18,8 @@ use crate::repo::codec::columns::values::time;
 
 /// A reader of values.
 #[derive(Debug)]
-pub(super) struct Get<'a> {
-    pub(super) coder: Reader<'a>,
+pub(super) struct Get<'a, S> {
+    pub(super) coder: S,
     pub(super) model: Model,
     /// All new values, one behind the other.
     pub(super) values: Vec<u8>,
@@ -28,16 +27,16 @@ pub(super) struct Get<'a> {
     pub(super) stream: &'a [u8],
 }
 
-impl<'a> Get<'a> {
-    pub(super) fn new(coded: &'a [u8], raw: &'a [u8], stream: &'a [u8], raw_length: usize) -> Self {
-        let mut reader = Reader::new(coded, raw);
-        let model = Model::new(&mut reader, raw_length);
-        Self { coder: reader, model, values: Vec::new(), stream }
+impl<'a, S: Source> Get<'a, S> {
+    pub(super) fn new(mut coder: S, stream: &'a [u8], raw_length: usize) -> Self {
+        let model = Model::new(&mut coder, raw_length);
+        Self { coder, model, values: Vec::new(), stream }
     }
 
     /// Reads a value of a column.
     pub(super) fn get(&mut self, column: u32, form: Form) -> Result<Value, Bad> {
         let guess = self.model.guess(column);
+        self.model.contexts(&mut self.coder, column, &guess);
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
         let key = state.key;
         let op = state.op(&mut self.coder, guess.mask, Op::Stream);
@@ -183,7 +182,7 @@ fn present(value: Value) -> Result<Value, Bad> {
     if value.is_none() { Err(Bad("a guess that there is not")) } else { Ok(value) }
 }
 
-fn random(high: u64, version: u128, coder: &mut Reader<'_>) -> u128 {
+fn random<S: Source>(high: u64, version: u128, coder: &mut S) -> u128 {
     let middle = coder.raw(12, 0);
     let low = coder.raw(62, 0);
     u128::from(high) << 80 | version << 76 | u128::from(middle) << 64 | 2 << 62 | u128::from(low)

@@ -1,5 +1,6 @@
 //! What writer and reader both know of the values so far, and learn from each one in the same way.
 
+use crate::repo::codec::columns::coder::Account;
 use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::column::Column;
 use crate::repo::codec::columns::column::Columns;
@@ -110,6 +111,48 @@ impl Model {
         let [a, b, d] = places.map(look);
         let places = places.map(|(place, trust)| if trust.is_kept() { place } else { Place::NONE });
         Guess::new([a, b, column.last, d], places)
+    }
+
+    /// Says where one is: what a decision about the next value may depend on.
+    #[inline]
+    pub(super) fn contexts<C: Coder>(&mut self, coder: &mut C, number: u32, guess: &Guess) {
+        let Some(column) = self.columns.get(number) else { return };
+        let (salt, now) = (column.salt, &self.now);
+        coder.account(Account::Column(number));
+        let [first, _, _, fourth] = guess.values.map(|value| value.hash);
+        self.words.behind = now.before;
+        coder.contexts(|| {
+            [
+                mix(now.before, salt),
+                mix(now.owner, salt),
+                mix(mix(first, fourth), salt ^ u64::from(guess.mask)),
+            ]
+        });
+    }
+
+    /// The same before the literal behind `state`.
+    #[inline]
+    pub(super) fn walk_contexts<C: Coder>(&mut self, coder: &mut C, state: u32) {
+        coder.account(Account::Literals);
+        let (state, now) = (u64::from(state), &self.now);
+        coder.contexts(|| {
+            let place = (now.locals.len() as u64) << 32 | state;
+            [mix(now.before, state), mix(now.owner, state), mix(now.owner, place)]
+        });
+    }
+
+    /// The same before what the envelope says besides values.
+    #[inline]
+    pub(super) fn event_contexts<C: Coder>(&mut self, coder: &mut C, payload_type: Value, later: bool) {
+        coder.account(Account::Envelope);
+        let (later, now) = (u64::from(later), &self.now);
+        coder.contexts(|| {
+            [
+                mix(payload_type.hash, later),
+                mix(now.owner, later),
+                mix(mix(now.owner, payload_type.hash), later),
+            ]
+        });
     }
 
     /// Learns a value, and whether one of the guesses was right.

@@ -1,7 +1,6 @@
 //! Writes values: chooses how each one is given.
 
 use crate::repo::codec::columns::coder::Coder;
-use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Op;
 use crate::repo::codec::columns::finder::Finder;
 use crate::repo::codec::columns::finder::Ids;
@@ -23,9 +22,9 @@ pub(super) const NUMBER_BY_TIME: u8 = 14;
 
 /// A writer of values: what is known, and where it was seen.
 #[derive(Debug)]
-pub(super) struct Put<'a> {
+pub(super) struct Put<'a, C> {
     pub(super) bytes: &'a [u8],
-    pub(super) coder: Writer,
+    pub(super) coder: C,
     pub(super) model: Model,
     /// The stream of long values.
     pub(super) stream: Vec<u8>,
@@ -41,9 +40,8 @@ struct Numeric {
     usable: [bool; 4],
 }
 
-impl<'a> Put<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let mut coder = Writer::new();
+impl<'a, C: Coder> Put<'a, C> {
+    pub(super) fn new(bytes: &'a [u8], mut coder: C) -> Self {
         let model = Model::new(&mut coder, bytes.len());
         let (listed, ids) = (Finder::default(), Ids::default());
         Self { bytes, coder, model, stream: Vec::new(), listed, ids }
@@ -53,6 +51,7 @@ impl<'a> Put<'a> {
     pub(super) fn put(&mut self, column: u32, form: Form, span: Span) -> Value {
         let guess = self.model.guess(column);
         let value = Value::new(self.bytes, span);
+        self.model.contexts(&mut self.coder, column, &guess);
         match self.guessed(&guess, value) {
             Some(at) => self.op(column, &guess, Op::Guess(at)),
             None => self.put_other(column, form, &guess, value),
@@ -313,14 +312,14 @@ fn choose(averages: &mut [u32; 4], costs: [u32; 4], usable: [bool; 4]) -> usize 
 }
 
 /// The 122 bits of a version 4 identifier that are random.
-fn random_bits(coder: &mut Writer, id: u128) {
+fn random_bits<C: Coder>(coder: &mut C, id: u128) {
     coder.raw(48, (id >> 80) as u64);
     coder.raw(12, (id >> 64) as u64 & 0xfff);
     coder.raw(62, id as u64 & ((1 << 62) - 1));
 }
 
 /// The 74 bits of a version 7 identifier that are random.
-fn ordered_bits(coder: &mut Writer, id: u128) {
+fn ordered_bits<C: Coder>(coder: &mut C, id: u128) {
     coder.raw(12, (id >> 64) as u64 & 0xfff);
     coder.raw(62, id as u64 & ((1 << 62) - 1));
 }

@@ -1,7 +1,9 @@
 //! Reads a block: the other way round of `write`. Bounded by the length that the block must have; hostile bytes end in an error.
 
 use crate::repo::codec::columns::Bad;
-use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::coder::Predict;
+use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::coder::Source;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::get::Get;
@@ -30,8 +32,8 @@ pub(super) struct Streams<'a> {
     pub(super) values: &'a [u8],
 }
 
-struct Read<'a> {
-    get: Get<'a>,
+struct Read<'a, S> {
+    get: Get<'a, S>,
     envelope: Envelope,
     literals: &'a [u8],
     out: Vec<u8>,
@@ -55,22 +57,29 @@ struct Fields {
 }
 
 /// Reads a block of exactly `raw_length` bytes.
-pub(super) fn read(streams: Streams<'_>, raw_length: usize) -> Result<Vec<u8>, Bad> {
-    let mut get = Get::new(streams.coded, streams.raw, streams.values, raw_length);
+pub(super) fn read<P: Predict>(streams: Streams<'_>, raw_length: usize) -> Result<Vec<u8>, Bad> {
+    let coder = Reader::<P>::new(streams.coded, streams.raw, raw_length);
+    let mut get = Get::new(coder, streams.values, raw_length);
     let envelope = Envelope::new(&mut get.coder, &mut get.model);
     let (out, parts, metadata) = (Vec::with_capacity(raw_length), Vec::new(), Vec::new());
     let literals = streams.literals;
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
     read.bytes()?;
-    while read.envelope.is_more(&mut read.get.coder, false) {
-        read.transaction()?;
+    loop {
+        while read.envelope.is_more(&mut read.get.coder, false) {
+            read.transaction()?;
+        }
+        read.bytes()?;
+        read.step()?;
+        if read.out.len() >= raw_length {
+            break;
+        }
     }
-    read.bytes()?;
     if read.out.len() == raw_length { Ok(read.out) } else { Err(Bad("another length")) }
 }
 
-impl Read<'_> {
+impl<S: Source> Read<'_, S> {
     fn check(&self, more: usize) -> Result<(), Bad> {
         if self.get.coder.is_past() {
             return Err(Bad("it ends too early"));
@@ -149,12 +158,14 @@ impl Read<'_> {
         let scope = self.envelope.scope(&mut self.get.coder, &mut self.get.model, name);
         Envelope::behind_type(&mut self.get.model, aggregate, payload_type);
         let revision = self.get.get(scope.revision, Form::Text)?.span;
+        self.get.model.event_contexts(&mut self.get.coder, payload_type, later);
         let sequence = self.envelope.sequence(&mut self.get.coder, aggregate, 0);
         let timestamp = self.envelope.timestamp(&mut self.get.coder, later, 0);
         self.get.model.now.timestamp = timestamp.cast_signed();
         let message = self.get.get(self.envelope.message, Form::Text)?;
         self.get.model.now.before = payload_type.hash;
         self.get.model.now.identifier = 0;
+        self.get.model.event_contexts(&mut self.get.coder, payload_type, later);
         let shape = self.shape(scope)?;
         self.metadata(shape)?;
         self.get.model.now.before = payload_type.hash;
@@ -246,6 +257,7 @@ impl Read<'_> {
 
     fn literal(&mut self, scope: Scope, state: u32) -> Result<u32, Bad> {
         let now = (self.get.model.now.owner, self.get.model.now.event);
+        self.get.model.walk_contexts(&mut self.get.coder, state);
         let found = self.envelope.grammar.next(&mut self.get.coder, state, now, NONE);
         if found != NONE {
             return Ok(found);

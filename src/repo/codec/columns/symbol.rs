@@ -92,7 +92,9 @@ impl Index {
 mod tests {
     use super::*;
     use crate::repo::codec::columns::coder::Reader;
+    use crate::repo::codec::columns::coder::Source;
     use crate::repo::codec::columns::coder::Writer;
+    use crate::repo::codec::columns::slots::Slots;
 
     fn numbers(seed: u64) -> Vec<u64> {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn symbols_come_back() {
-        let (mut writer, mut number, mut index) = (Writer::new(), Number::default(), Index::default());
+        let (mut writer, mut number, mut index) =
+            (Writer::<Slots>::new(0), Number::default(), Index::default());
         for value in numbers(1) {
             number.code(&mut writer, value);
             index.code(&mut writer, value as u32 % INDEX_MAX);
@@ -112,8 +115,8 @@ mod tests {
                 if value % 65 == 64 { value } else { value & ((1 << (value % 65)) - 1) },
             );
         }
-        let (coded, raw) = writer.finish();
-        let mut reader = Reader::new(&coded, &raw);
+        let (coded, raw, _) = writer.finish();
+        let mut reader = Reader::<Slots>::new(&coded, &raw, 0);
         let (mut number, mut index) = (Number::default(), Index::default());
         for value in numbers(1) {
             assert_eq!(number.code(&mut reader, 0), value);
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_certain_costs_nothing() {
-        let (mut writer, mut number) = (Writer::new(), Number::default());
+        let (mut writer, mut number) = (Writer::<Slots>::new(0), Number::default());
         for _ in 0..100_000 {
             number.code(&mut writer, 5);
         }
@@ -136,12 +139,12 @@ mod tests {
     #[test]
     fn signs_come_back() {
         let values = [0, -1, 1, i64::MIN, i64::MAX, -1000, 1000];
-        let (mut writer, mut number) = (Writer::new(), Number::default());
+        let (mut writer, mut number) = (Writer::<Slots>::new(0), Number::default());
         for value in values {
             number.signed(&mut writer, value);
         }
-        let (coded, raw) = writer.finish();
-        let (mut reader, mut number) = (Reader::new(&coded, &raw), Number::default());
+        let (coded, raw, _) = writer.finish();
+        let (mut reader, mut number) = (Reader::<Slots>::new(&coded, &raw, 0), Number::default());
         assert_eq!(values.map(|_| number.signed(&mut reader, 0)), values);
     }
 }

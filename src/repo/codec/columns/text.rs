@@ -8,6 +8,10 @@ use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::finder::Finder;
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::spell::KEPT_MAX;
+use crate::repo::codec::columns::spell::Spelling;
+use crate::repo::codec::columns::spell::TOKEN_MAX;
+use crate::repo::codec::columns::spell::Token;
 use crate::repo::codec::columns::symbol::INDEX_MAX;
 use crate::repo::codec::columns::symbol::Index;
 use crate::repo::codec::columns::symbol::Number;
@@ -17,18 +21,12 @@ use crate::repo::codec::columns::symbol::tree;
 pub(super) const TEXT_MAX: usize = 8192;
 /// Values up to this length are words whatever they are.
 const SHORT: usize = 4;
-/// The longest token.
-const TOKEN_MAX: usize = 63;
-/// The longest token that is remembered.
-const KEPT_MAX: usize = 24;
 /// Tokens that are remembered.
 const TOKENS_MAX: usize = 1 << 18;
 /// Places in the table of what follows what.
 const FOLLOWS: usize = 1 << 14;
 /// Slots of a key: 12 situations with 4 each, then 8 for what is foretold.
 const KEY_SLOTS: u32 = 48 + 8;
-/// Slots of spelling: a context for each character before.
-const SPELL_SLOTS: u32 = 256 * 256;
 
 /// The end of a text, where tokens are named by number; the first token is 1.
 const END: u32 = 0;
@@ -63,25 +61,6 @@ struct Place {
     count: u32,
 }
 
-/// A token that is remembered: its bytes lie together with those of all others.
-#[derive(Clone, Copy, Debug, Default)]
-struct Token {
-    text: [u8; KEPT_MAX],
-    length: u8,
-}
-
-impl Token {
-    fn new(text: &[u8]) -> Self {
-        let mut token = Self { text: [0; KEPT_MAX], length: text.len().min(KEPT_MAX) as u8 };
-        token.text.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-        token
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.text.get(..usize::from(self.length)).unwrap_or_default()
-    }
-}
-
 /// What is known of text.
 #[derive(Debug)]
 pub(super) struct Words {
@@ -89,9 +68,12 @@ pub(super) struct Words {
     keys: Vec<KeyWords>,
     follows: Vec<Follow>,
     far: Number,
-    spelling: u32,
-    lengths: u32,
+    spelling: Spelling,
     finder: Finder,
+    /// The hash of the value before.
+    pub(super) behind: u64,
+    /// The token before the one before.
+    earlier: u32,
 }
 
 fn is_word(byte: u8) -> bool {
@@ -110,10 +92,25 @@ impl Words {
             keys: Vec::new(),
             follows: vec![Follow::default(); FOLLOWS],
             far: Number::default(),
-            spelling: coder.allocate(SPELL_SLOTS),
-            lengths: coder.allocate(2 * 64),
+            spelling: Spelling::new(coder),
             finder: Finder::default(),
+            behind: 0,
+            earlier: START,
         }
+    }
+
+    /// Says where in a text one is.
+    #[inline]
+    fn contexts<C: Coder>(&self, coder: &mut C, place: Place) {
+        coder.contexts(|| {
+            let key = u64::from(place.key) << 8 | u64::from(place.count.min(200));
+            let before = u64::from(place.before);
+            [
+                mix(before, u64::from(place.key) << 8 | 0xff),
+                mix(before << 32 | u64::from(self.earlier), 1),
+                mix(self.behind, key),
+            ]
+        });
     }
 
     fn key<C: Coder>(&mut self, coder: &mut C, key: u32) {
@@ -141,6 +138,7 @@ impl Words {
     /// Writes a text that [fits](Self::fits).
     pub(super) fn write<C: Coder>(&mut self, coder: &mut C, key: u32, text: &[u8]) {
         self.key(coder, key);
+        self.earlier = START;
         let mut place = Place { key, before: START, after_word: false, count: 0 };
         let mut runs = text.chunk_by(|a, b| is_word(*a) == is_word(*b)).peekable();
         while let Some(run) = runs.next() {
@@ -153,6 +151,7 @@ impl Words {
     }
 
     fn write_end<C: Coder>(&mut self, coder: &mut C, place: &mut Place) {
+        self.contexts(coder, *place);
         if !self.write_foretold(coder, *place, END) {
             self.class(coder, *place, BY_END);
         }
@@ -169,6 +168,7 @@ impl Words {
             None => (self.find(hash, text, |_, token| Some(token)).map_or(0, |found| found.0), None),
         };
         let is_word = text.first().is_some_and(|byte| is_word(*byte));
+        self.contexts(coder, *place);
         if token != END && self.write_foretold(coder, *place, token) {
             self.follow(place, token);
         } else if token == END && self.foretells(*place).is_some() {
@@ -220,12 +220,7 @@ impl Words {
 
     fn write_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
         self.class(coder, *place, 3);
-        tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, text.len() as u32);
-        let mut before = 0;
-        for byte in text {
-            tree(coder, self.spelling + before * 256, 8, u32::from(*byte));
-            before = u32::from(*byte);
-        }
+        self.spelling.code(coder, (place.key, place.after_word), text);
         if let Some(token) = self.learn(place.key, text) {
             let hash = hash(text);
             self.finder.entry(hash).or_insert(token);
@@ -296,6 +291,7 @@ impl Words {
                 *follow = Follow { tag, token, trust: 1 };
             }
         }
+        self.earlier = place.before;
         place.before = token;
         place.count += 1;
     }
@@ -303,6 +299,7 @@ impl Words {
     /// Reads a text and appends it to `out`, which holds all that was read before.
     pub(super) fn read<C: Coder>(&mut self, coder: &mut C, key: u32, out: &mut Vec<u8>) -> Result<(), Bad> {
         self.key(coder, key);
+        self.earlier = START;
         let mut place = Place { key, before: START, after_word: false, count: 0 };
         let start = out.len();
         while self.read_token(coder, &mut place, out)? {
@@ -319,6 +316,7 @@ impl Words {
         place: &mut Place,
         out: &mut Vec<u8>,
     ) -> Result<bool, Bad> {
+        self.contexts(coder, *place);
         if let Some((foretold, trust)) = self.foretells(*place)
             && coder.bit(self.base(place.key) + 48 + trust, false)
         {
@@ -366,13 +364,8 @@ impl Words {
         place: &mut Place,
         out: &mut Vec<u8>,
     ) -> Result<bool, Bad> {
-        let length = tree(coder, self.lengths + 64 * u32::from(place.after_word), 6, 0);
-        let (mut before, mut text) = (0, [0; TOKEN_MAX]);
-        for byte in text.iter_mut().take(length as usize) {
-            before = tree(coder, self.spelling + before * 256, 8, 0);
-            *byte = before as u8;
-        }
-        let text = text.get(..length as usize).filter(|text| !text.is_empty()).ok_or(Bad("an empty word"))?;
+        let (word, length) = self.spelling.code(coder, (place.key, place.after_word), &[]);
+        let text = word.get(..length).filter(|text| !text.is_empty()).ok_or(Bad("an empty word"))?;
         let is_word = text.first().is_some_and(|byte| is_word(*byte));
         if is_word && place.after_word {
             out.push(b' ');

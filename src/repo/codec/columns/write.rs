@@ -1,6 +1,9 @@
 //! Writes a block: transactions, events, payloads, each value by its column.
 
 use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::coder::Predict;
+use crate::repo::codec::columns::coder::Writer;
+use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::finder::Finder;
@@ -42,8 +45,8 @@ pub(super) struct Streams {
     pub(super) values: Vec<u8>,
 }
 
-struct Write<'a> {
-    put: Put<'a>,
+struct Write<'a, C> {
+    put: Put<'a, C>,
     envelope: Envelope,
     literals: Vec<u8>,
     pieces: Vec<Piece>,
@@ -55,10 +58,15 @@ struct Write<'a> {
 }
 
 /// Writes a block; none if most of it is not transactions.
-pub(super) fn write(raw: &[u8]) -> Option<Streams> {
+pub(super) fn write<P: Predict>(raw: &[u8]) -> Option<Streams> {
+    Some(write_all::<P>(raw)?.0)
+}
+
+/// The same, with all that was known at the end.
+pub(super) fn write_all<P: Predict>(raw: &[u8]) -> Option<(Streams, P, Columns)> {
     let mut transaction = Transaction::default();
     let start = [0, HEADER].into_iter().find(|start| transaction.parse(raw, *start).is_some())?;
-    let mut put = Put::new(raw);
+    let mut put = Put::new(raw, Writer::<P>::new(raw.len()));
     let envelope = Envelope::new(&mut put.coder, &mut put.model);
     let (literals, pieces, metadata) = (Vec::new(), Vec::new(), Vec::new());
     let mut write = Write {
@@ -73,22 +81,36 @@ pub(super) fn write(raw: &[u8]) -> Option<Streams> {
     };
     write.bytes(Span::new(0, start));
     let mut at = start;
-    while transaction.parse(raw, at).is_some() {
-        write.envelope.is_more(&mut write.put.coder, true);
-        write.transaction(&transaction);
-        at = transaction.end;
+    loop {
+        let begin = at;
+        while transaction.parse(raw, at).is_some() {
+            write.envelope.is_more(&mut write.put.coder, true);
+            write.transaction(&transaction);
+            at = transaction.end;
+        }
+        let next = next_segment(raw, at, &mut transaction);
+        if next == raw.len() && at - begin < (raw.len() - begin) / 2 {
+            return None;
+        }
+        write.envelope.is_more(&mut write.put.coder, false);
+        write.bytes(Span::new(at, next - at));
+        at = next;
+        if at == raw.len() {
+            break;
+        }
     }
-    if at < raw.len() / 2 {
-        return None;
-    }
-    write.envelope.is_more(&mut write.put.coder, false);
-    write.bytes(Span::new(at, raw.len() - at));
     let Write { put, literals, .. } = write;
-    let (coded, bits) = put.coder.finish();
-    Some(Streams { coded, raw: bits, literals, values: put.stream })
+    let (coded, bits, predict) = put.coder.finish();
+    Some((Streams { coded, raw: bits, literals, values: put.stream }, predict, put.model.columns))
 }
 
-impl Write<'_> {
+/// Where transactions go on behind the header of another segment; the end, if they don't.
+fn next_segment(raw: &[u8], at: usize, transaction: &mut Transaction) -> usize {
+    let behind = at.saturating_add(HEADER);
+    if transaction.parse(raw, behind).is_some() { behind } else { raw.len() }
+}
+
+impl<C: Coder> Write<'_, C> {
     /// Bytes that are carried as they are.
     fn bytes(&mut self, span: Span) {
         self.envelope.lengths.code(&mut self.put.coder, u64::from(span.length));
@@ -131,12 +153,14 @@ impl Write<'_> {
         let scope = self.envelope.scope(&mut self.put.coder, &mut self.put.model, name);
         Envelope::behind_type(&mut self.put.model, aggregate, payload_type);
         self.put.put(scope.revision, Form::Text, event.revision);
+        self.put.model.event_contexts(&mut self.put.coder, payload_type, later);
         self.envelope.sequence(&mut self.put.coder, aggregate, event.sequence);
         self.envelope.timestamp(&mut self.put.coder, later, event.timestamp);
         self.put.model.now.timestamp = event.timestamp.cast_signed();
         let message = self.put.put(self.envelope.message, Form::Text, event.message);
         self.put.model.now.before = payload_type.hash;
         self.put.model.now.identifier = 0;
+        self.put.model.event_contexts(&mut self.put.coder, payload_type, later);
         let shape = self.shape(event, scope);
         self.metadata(event, shape);
         self.put.model.now.before = payload_type.hash;
@@ -240,6 +264,7 @@ impl Write<'_> {
         let text = piece.literal.of(self.put.bytes);
         let grammar = &mut self.envelope.grammar;
         let found = grammar.find(state, scope.number, (text, piece.form, piece.label));
+        self.put.model.walk_contexts(&mut self.put.coder, state);
         let now = (self.put.model.now.owner, self.put.model.now.event);
         grammar.next(&mut self.put.coder, state, now, found);
         if found != NONE {

@@ -1,0 +1,35 @@
+//! `repair`.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `repair`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// What to mend.
+    #[command(subcommand)]
+    pub what: RepairWhat,
+}
+
+/// What to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum RepairWhat {
+    /// Make the index anew from the packs
+    Index,
+    /// Store again what is good in damaged packs
+    Packs,
+    /// Also fetch what is lost from a data directory or from another repository; everything is proven by its hash
+    From(RepairFrom),
+    /// Mark the points that can't be restored whole as incomplete
+    Points,
+}
+
+/// `repair from`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct RepairFrom {
+    /// A data directory (or a server's root), live or old; or another repository
+    pub path: PathBuf,
+    /// Control databases to look in: a zip, or a directory of them [default: PATH and PATH/backups]
+    #[arg(long, value_name = "PATH")]
+    pub control_db: Option<PathBuf>,
+}

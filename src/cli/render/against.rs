@@ -1,0 +1,72 @@
+//! A comparison with a data directory, or with another repository.
+
+use crate::cli::render::style::{self, Text};
+use crate::cli::render::units::{bytes, count, plural};
+use crate::engine::against::{Against, Difference, Kind, Run, Side};
+
+/// So many runs of tokens are told; the JSON document names all.
+const NAMED: usize = 8;
+
+/// The comparison as people read it.
+pub(in crate::cli) fn text(found: &Against) -> String {
+    let mut text = Text::default();
+    for difference in &found.differences {
+        text.lines(&self::difference(difference));
+    }
+    for unread in found.unread.iter().chain(&found.unread_there) {
+        text.line(&format!("{}can't be compared:{} {unread}", style::BAD, style::PLAIN));
+    }
+    text.line(&format!(
+        "{} of {} the same, {} compared",
+        plural(found.equal_segments, "segment"),
+        found.source,
+        bytes(found.equal_bytes)
+    ));
+    text.lines(&runs("not archived yet", &found.not_archived));
+    text.lines(&runs("only archived", &found.only_archived));
+    text.line(verdict(found));
+    text.finish()
+}
+
+fn difference(found: &Difference) -> String {
+    let mut text = Text::default();
+    let what = match (found.kind, found.good) {
+        (Kind::Conflict, _) => "both copies have a good CRC and say different things",
+        (_, Some(Side::Archive)) => "the archived copy is good, the other is damaged",
+        (_, Some(Side::Other)) => "the archived copy is damaged, the other is good",
+        (_, None) => "damaged behind what is archived",
+    };
+    text.line(&format!(
+        "{}differs:{} {} of {}, segment {}, byte {}, token {}: {what}",
+        style::BAD,
+        style::PLAIN,
+        found.store,
+        found.context,
+        found.segment,
+        found.at,
+        found.token
+    ));
+    text.line(&format!("  what to do: {}", found.advice));
+    text.finish()
+}
+
+fn runs(what: &str, runs: &[Run]) -> String {
+    let mut text = Text::default();
+    for run in runs.iter().take(NAMED) {
+        text.line(&format!("{what}: {}..{} of {} {}", run.first, run.last, run.context, run.store));
+    }
+    if runs.len() > NAMED {
+        text.line(&format!("{what}: and {} more", count((runs.len() - NAMED) as u64)));
+    }
+    text.finish()
+}
+
+fn verdict(found: &Against) -> &'static str {
+    if !found.differences.is_empty() || !found.unread.is_empty() || !found.unread_there.is_empty() {
+        "not everything is the same: see above"
+    } else if found.not_archived.is_empty() {
+        "everything that is there is archived"
+    } else {
+        "what both have is the same; the next backup archives the rest"
+    }
+}

@@ -1,0 +1,49 @@
+//! What is decided of points.
+
+use crate::cli::describe::one_line;
+use crate::cli::render::style::{Text, lines, table};
+use crate::cli::render::units::{plural, short_time};
+use crate::engine::retention::{ForgetReport, Remembered};
+
+/// Every point with keep or forget, and why; then what was done.
+pub(in crate::cli) fn text(report: &ForgetReport) -> String {
+    let mut text = Text::default();
+    let mut rows = table(&[">POINT", "TIME (UTC)", "SOURCE", "", "WHY"]);
+    for point in &report.points {
+        rows.add_row([
+            point.number.to_string(),
+            short_time(point.at.0),
+            one_line(&point.source),
+            if point.keep { "keep" } else { "forget" }.to_owned(),
+            one_line(&point.reasons.join("; ")),
+        ]);
+    }
+    if !report.points.is_empty() {
+        text.lines(&lines(&rows));
+    }
+    text.line(&done(report));
+    text.finish()
+}
+
+fn done(report: &ForgetReport) -> String {
+    let (kept, forgotten) = (report.kept as u64, plural(report.forgotten as u64, "point"));
+    if report.forgotten == 0 {
+        return format!("nothing to forget; {} kept", plural(kept, "point"));
+    }
+    if report.dry_run {
+        return format!("would forget {forgotten} and keep {kept}; do it with --yes");
+    }
+    format!(
+        "forgot {forgotten}, kept {kept}; 'segvault forget --undo' lists them again until 'segvault prune' has deleted them"
+    )
+}
+
+/// Points that are listed again.
+pub(in crate::cli) fn remembered(report: &Remembered) -> String {
+    if report.points.is_empty() {
+        return "no point is forgotten\n".to_owned();
+    }
+    let would = if report.dry_run { "would list again" } else { "listed again" };
+    let numbers: Vec<String> = report.points.iter().map(u64::to_string).collect();
+    format!("{would}: {}\n", numbers.join(", "))
+}

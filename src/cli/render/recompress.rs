@@ -1,0 +1,80 @@
+//! What `recompress` did.
+
+use crate::cli::render::units::{bytes, plural, span};
+use crate::engine::recompress::Recompressed;
+
+/// The report as people read it.
+pub(in crate::cli) fn text(done: &Recompressed, is_dry_run: bool) -> String {
+    let planned = format!("{} ({})", plural(done.planned_packs, "pack"), bytes(done.planned_bytes));
+    let mut lines = Vec::new();
+    if done.planned_packs == 0 {
+        lines.push("nothing to write anew: no pack would gain".to_owned());
+    } else if is_dry_run {
+        lines.push(format!("{planned} would be written anew; nothing was done (dry run)"));
+    } else {
+        lines.extend(work(done, &planned));
+    }
+    lines.extend(warnings(done));
+    lines.join("\n") + "\n"
+}
+
+fn work(done: &Recompressed, planned: &str) -> Vec<String> {
+    let new = format!("{} ({})", plural(done.new_packs, "pack"), bytes(done.new_bytes));
+    let of = format!("{} of {}", plural(done.chunks, "chunk"), bytes(done.raw_bytes));
+    let marked = format!("{} ({})", plural(done.marked_packs, "old pack"), bytes(done.marked_bytes));
+    let mut lines = vec![
+        format!("of {planned}: {of} written anew as {new}, in {}", span(done.milliseconds)),
+        format!("{marked} marked dead: they stay until a prune deletes what nothing needs"),
+    ];
+    if !done.finished && done.damaged_packs.is_empty() {
+        lines.push("not finished: the next run goes on".to_owned());
+    }
+    lines
+}
+
+/// What the user has to know whatever else is left out.
+pub(in crate::cli) fn warnings(done: &Recompressed) -> Vec<String> {
+    let say =
+        |pack: &String| format!("pack {pack} is damaged and stays as it is: see 'segvault verify --data'");
+    done.damaged_packs.iter().map(say).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::Compression;
+
+    fn done() -> Recompressed {
+        Recompressed {
+            compression: Compression::Max,
+            planned_packs: 3,
+            planned_bytes: 3 << 20,
+            marked_packs: 2,
+            marked_bytes: 2 << 20,
+            new_packs: 1,
+            new_bytes: 1 << 20,
+            chunks: 7,
+            raw_bytes: 9 << 20,
+            damaged_packs: Vec::new(),
+            finished: false,
+            milliseconds: 1_500,
+        }
+    }
+
+    #[test]
+    fn what_was_done_and_what_is_left_is_said() {
+        let expected = "of 3 packs (3.00 MiB): 7 chunks of 9.00 MiB written anew as 1 pack (1.00 MiB), in 1.5 s\n\
+                        2 old packs (2.00 MiB) marked dead: they stay until a prune deletes what nothing needs\n\
+                        not finished: the next run goes on\n";
+        assert_eq!(text(&done(), false), expected);
+        let damaged = Recompressed { damaged_packs: vec!["ab".to_owned()], ..done() };
+        assert!(
+            text(&damaged, false)
+                .ends_with("pack ab is damaged and stays as it is: see 'segvault verify --data'\n")
+        );
+        assert!(text(&done(), true).contains("would be written anew"));
+        assert!(
+            text(&Recompressed { planned_packs: 0, ..done() }, false).starts_with("nothing to write anew")
+        );
+    }
+}

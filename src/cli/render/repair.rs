@@ -1,0 +1,86 @@
+//! What a repair did.
+
+use crate::cli::describe::one_line;
+use crate::cli::render::style::Text;
+use crate::cli::render::units::{bytes, count, plural};
+use crate::engine::repair::{Marked, Mended};
+
+/// So many files or points are named; the JSON document names all.
+const NAMED: usize = 8;
+
+/// `repair index`.
+pub(in crate::cli) fn index(packs: usize, unreadable: &[String], dry_run: bool) -> String {
+    let mut text = Text::default();
+    let done = if dry_run { "would be made anew from" } else { "made anew from" };
+    text.line(&format!("index: {done} {}", plural(packs as u64, "pack")));
+    for pack in unreadable {
+        text.line(&format!("  can't be read: {}", one_line(pack)));
+    }
+    text.finish()
+}
+
+/// `repair packs`, `repair from`.
+pub(in crate::cli) fn mended(mended: &Mended) -> String {
+    let mut text = Text::default();
+    let would = if mended.dry_run { "would be " } else { "" };
+    for pack in &mended.packs {
+        let chunks = plural(pack.good_chunks, "good chunk");
+        let replaced = if pack.replaced { "; nothing needs it any more" } else { "" };
+        text.line(&format!("damaged pack {}: {chunks}{replaced}", pack.pack));
+    }
+    text.line(&format!(
+        "{} {would}stored again from damaged packs, {} {would}fetched: {}",
+        plural(mended.salvaged_chunks, "chunk"),
+        count(mended.fetched_chunks),
+        bytes(mended.stored_bytes)
+    ));
+    if !mended.files.is_empty() {
+        text.line(&format!("{would}put back: {}", some(&mended.files)));
+    }
+    if !mended.not_mended.is_empty() {
+        text.line(&format!("still damaged or missing: {}", some(&mended.not_mended)));
+    }
+    text.line(&verdict(mended));
+    text.finish()
+}
+
+fn verdict(mended: &Mended) -> String {
+    if mended.dry_run {
+        let lost = mended.still_lost.len() as u64;
+        return format!("nothing was written; {} would still be lost", plural(lost, "chunk"));
+    }
+    if mended.is_whole() {
+        return "everything was read again: all that is published is whole".to_owned();
+    }
+    let lost = plural(mended.still_lost.len() as u64, "chunk");
+    let points: Vec<String> = mended.points.iter().map(u64::to_string).collect();
+    let points = if points.is_empty() { "no point".to_owned() } else { format!("points {}", some(&points)) };
+    format!(
+        "not everything is whole: {lost} still lost, {points} hit; try 'segvault repair from' another place"
+    )
+}
+
+/// `repair points`.
+pub(in crate::cli) fn marked(marked: &Marked) -> String {
+    let mut text = Text::default();
+    let would = if marked.dry_run { "would be " } else { "" };
+    for (point, reason) in &marked.marked {
+        text.line(&format!("point {point} {would}marked incomplete: {}", one_line(reason)));
+    }
+    if !marked.known.is_empty() {
+        let known: Vec<String> = marked.known.iter().map(u64::to_string).collect();
+        text.line(&format!("known to be incomplete before: points {}", some(&known)));
+    }
+    if marked.marked.is_empty() && marked.known.is_empty() {
+        text.line("every point can be restored whole: nothing to mark");
+    }
+    text.finish()
+}
+
+fn some(all: &[String]) -> String {
+    let mut words: Vec<String> = all.iter().take(NAMED).map(|word| one_line(word)).collect();
+    if all.len() > NAMED {
+        words.push(format!("and {} more", count((all.len() - NAMED) as u64)));
+    }
+    words.join(", ")
+}

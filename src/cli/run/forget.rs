@@ -1,0 +1,125 @@
+//! `forget`.
+
+use crate::cli::args::{Forget, GroupBy, PolicyArgs, policy_words};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::run::Run;
+use crate::engine::retention;
+use crate::engine::retention::{ForgetOptions, Period, Policy, Wanted};
+use std::path::Path;
+
+impl Run<'_> {
+    /// Without `--yes` it only says what it would do: which points go should be seen before they go.
+    pub(super) fn forget(&self, asked: &Forget) -> Result<Exit, Failure> {
+        let progress = Progress::new(self.screen, self.signals.clone());
+        if asked.undo {
+            let which = (asked.points.as_slice(), asked.source.as_deref(), self.global.dry_run);
+            let report = retention::remember(&self.open()?, which, &progress)?;
+            self.screen.report("remember", &report, || render::forget::remembered(&report))?;
+            return Ok(Exit::Done);
+        }
+        let dry_run = self.global.dry_run || !self.global.yes;
+        let options = ForgetOptions { dry_run, ..forget_options(asked)? };
+        let report = retention::forget(&self.open()?, &options, &progress)?;
+        self.screen.result("forget", &report, || render::forget::text(&report))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn forget_options(asked: &Forget) -> Result<ForgetOptions, Failure> {
+    let rules = match &asked.policy {
+        Some(path) => from_file(path, &asked.rules)?,
+        None => asked.rules.clone(),
+    };
+    let policy = policy(&rules);
+    if !asked.points.is_empty() && !policy.is_empty() {
+        return Err(Failure::Usage {
+            message: "points and rules were given".to_owned(),
+            hint: "give either the points to forget, or the rules that keep points",
+        });
+    }
+    let reason = asked.reason.clone().unwrap_or_else(|| words(&rules));
+    let wanted = if policy.is_empty() {
+        Wanted::Points(asked.points.clone())
+    } else {
+        Wanted::Policy { policy, by_source: asked.group_by == GroupBy::Source }
+    };
+    Ok(ForgetOptions { wanted, source: asked.source.clone(), reason, dry_run: true })
+}
+
+/// The rules of a file; those that were typed count beside them.
+fn from_file(path: &Path, typed: &PolicyArgs) -> Result<PolicyArgs, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_path_buf(), source })?;
+    let read = policy_words(&text).map_err(|why| Failure::Usage {
+        message: format!("{}: {why}", path.display()),
+        hint: "write one rule a line, like 'keep-daily 7'",
+    })?;
+    let typed = typed.clone();
+    Ok(PolicyArgs {
+        keep_last: typed.keep_last.or(read.keep_last),
+        keep_within: typed.keep_within.or(read.keep_within),
+        keep_hourly: typed.keep_hourly.or(read.keep_hourly),
+        keep_daily: typed.keep_daily.or(read.keep_daily),
+        keep_weekly: typed.keep_weekly.or(read.keep_weekly),
+        keep_monthly: typed.keep_monthly.or(read.keep_monthly),
+        keep_yearly: typed.keep_yearly.or(read.keep_yearly),
+        keep_tags: [read.keep_tags, typed.keep_tags].concat(),
+    })
+}
+
+fn periods(rules: &PolicyArgs) -> Vec<(Period, u64)> {
+    let all = [
+        (Period::Hourly, rules.keep_hourly),
+        (Period::Daily, rules.keep_daily),
+        (Period::Weekly, rules.keep_weekly),
+        (Period::Monthly, rules.keep_monthly),
+        (Period::Yearly, rules.keep_yearly),
+    ];
+    all.into_iter().filter_map(|(period, count)| Some((period, count.filter(|count| *count > 0)?))).collect()
+}
+
+fn policy(rules: &PolicyArgs) -> Policy {
+    let within_ms = rules.keep_within.map(|within| i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+    Policy {
+        last: rules.keep_last.unwrap_or(0),
+        within_ms,
+        periods: periods(rules),
+        tags: rules.keep_tags.clone(),
+    }
+}
+
+/// The rules in words, for the act: `keep last 7, daily 30`.
+fn words(rules: &PolicyArgs) -> String {
+    let mut words = Vec::new();
+    words.extend(rules.keep_last.map(|count| format!("last {count}")));
+    words.extend(rules.keep_within.map(|within| format!("within {} s", within.as_secs())));
+    words.extend(periods(rules).iter().map(|(period, count)| format!("{} {count}", period.name())));
+    words.extend(rules.keep_tags.iter().map(|(key, value)| format!("tag {key}={value}")));
+    if words.is_empty() { "named".to_owned() } else { format!("keep {}", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_in_a_file_says_what_its_flags_say() {
+        let file = "# ours\nkeep-daily 7\n\nkeep-within 30d\nkeep-tag why=before the upgrade\n";
+        let read = policy_words(file).unwrap();
+        assert_eq!(words(&read), "keep within 2592000 s, daily 7, tag why=before the upgrade");
+        assert!(!policy(&read).is_empty());
+        assert!(policy(&policy_words("").unwrap()).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_rule_is_refused_with_its_line() {
+        for (file, line) in
+            [("keep-daily 7\nkeep-dally 3", "line 2"), ("keep-last", "line 1"), ("help", "line 1")]
+        {
+            assert!(policy_words(file).unwrap_err().starts_with(line), "{file}");
+        }
+    }
+}

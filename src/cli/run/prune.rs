@@ -1,0 +1,87 @@
+//! `prune`.
+
+use crate::cli::args::Prune;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::render::prune::Pruned;
+use crate::cli::repository;
+use crate::cli::run::Run;
+use crate::engine;
+use crate::engine::observe::Observer;
+use crate::engine::prune;
+use crate::engine::prune::{DeleteReport, MarkReport, PruneOptions};
+use crate::repo;
+use std::time::Duration;
+
+/// How long a prune waits to be alone, if nothing else was asked for.
+const WAIT: Duration = Duration::from_mins(1);
+
+impl Run<'_> {
+    /// Marks beside readers, then deletes alone. Where others don't let it, the marks wait for the next run.
+    pub(super) fn prune(&self, asked: &Prune) -> Result<Exit, Failure> {
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let options = prune_options(asked, progress.now_ms());
+        if self.global.dry_run {
+            let plan = prune::plan(&self.open()?, &options, &progress)?;
+            drop(progress);
+            let pruned = Pruned { dry_run: true, mark: &plan.mark, delete: Some(&plan.delete) };
+            self.screen.result("prune", &pruned, || render::prune::text(&pruned))?;
+            return Ok(Exit::Done);
+        }
+        let (options, mark) = self.mark(options, &progress)?;
+        let delete = self.delete(&options, &progress)?;
+        drop(progress);
+        let pruned = Pruned { dry_run: false, mark: &mark, delete: delete.as_ref() };
+        self.screen.report("prune", &pruned, || render::prune::text(&pruned))?;
+        Ok(self.ended(&mark, delete.as_ref()))
+    }
+
+    fn mark(
+        &self,
+        mut options: PruneOptions,
+        progress: &Progress,
+    ) -> Result<(PruneOptions, MarkReport), Failure> {
+        let repository = self.open()?;
+        options.newest_act = Some(prune::newest_act(&repository)?);
+        let mark = prune::mark(&repository, &options, progress)?;
+        Ok((options, mark))
+    }
+
+    /// None if others have the repository open.
+    fn delete(&self, options: &PruneOptions, progress: &Progress) -> Result<Option<DeleteReport>, Failure> {
+        let wait = self.global.wait.unwrap_or(WAIT);
+        let alone = match repository::open_alone(self.global, wait, &self.signals) {
+            Err(Failure::Engine(error)) if is_locked(&error) && !self.signals.came() => return Ok(None),
+            opened => opened?,
+        };
+        Ok(Some(prune::delete(&alone, options, progress)?))
+    }
+
+    fn ended(&self, mark: &MarkReport, delete: Option<&DeleteReport>) -> Exit {
+        if delete.is_none() {
+            self.screen
+                .warning("others have the repository open: nothing was deleted, the next prune does it");
+        }
+        for skipped in &mark.skipped {
+            self.screen.warning(&format!("{}: {}", skipped.path, skipped.why));
+        }
+        if delete.is_none() || !mark.skipped.is_empty() { Exit::Incomplete } else { Exit::Done }
+    }
+}
+
+fn is_locked(error: &engine::Error) -> bool {
+    matches!(error, engine::Error::Repo(repo::Error::Locked { .. }))
+}
+
+fn prune_options(asked: &Prune, now_ms: i64) -> PruneOptions {
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    PruneOptions {
+        grace_ms: ms(asked.grace),
+        max_unused_permille: asked.max_unused,
+        max_repack: asked.max_repack.unwrap_or(u64::MAX),
+        deadline_ms: asked.max_duration.map(|most| now_ms.saturating_add(ms(most))),
+        newest_act: None,
+    }
+}

@@ -1,0 +1,95 @@
+//! `repair`.
+
+use crate::cli::args::{Repair, RepairFrom, RepairWhat};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::repository;
+use crate::cli::run::Run;
+use crate::engine::repair::{self, Mended, Supply};
+use crate::repo::paths;
+use crate::repo::store::Repository;
+use crate::source;
+use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+impl Run<'_> {
+    pub(super) fn repair(&self, asked: &Repair) -> Result<Exit, Failure> {
+        match &asked.what {
+            RepairWhat::Index => self.repair_index(),
+            RepairWhat::Packs => self.mend(None),
+            RepairWhat::From(from) => self.repair_from(from),
+            RepairWhat::Points => self.repair_points(),
+        }
+    }
+
+    fn repair_index(&self) -> Result<Exit, Failure> {
+        let path = repository::path(self.global)?;
+        if !self.global.dry_run {
+            repository::remove_index(path)?;
+        }
+        let repository = self.open()?;
+        let packs = repository.index().packs()?.len();
+        let unreadable: Vec<String> = repository
+            .index()
+            .unreadable()?
+            .into_iter()
+            .map(|(pack, why)| format!("{pack}: {why}"))
+            .collect();
+        let document = json!({ "packs": packs, "unreadable": unreadable, "dry_run": self.global.dry_run });
+        self.screen.report("repair-index", &document, || {
+            render::repair::index(packs, &unreadable, self.global.dry_run)
+        })?;
+        Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
+    }
+
+    fn repair_from(&self, from: &RepairFrom) -> Result<Exit, Failure> {
+        if from.path.join(paths::CONFIG).is_file() {
+            let other = repository::open_at(&from.path, self.global, &self.signals)?;
+            return self.mend(Some(Supply::Repository(&other)));
+        }
+        let mut source = DataDir::open(DataDirOptions {
+            path: from.path.clone(),
+            control_db: ControlDbFrom::None("not asked for".to_owned()),
+            accept_unordered: false,
+            no_mmap: true,
+        })?;
+        let zips = source::zips_in(&zip_places(from));
+        self.mend(Some(Supply::Source { source: &mut source, zips }))
+    }
+
+    fn mend(&self, supply: Option<Supply<'_>>) -> Result<Exit, Failure> {
+        let repository = self.writable()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let mended = repair::packs(&repository, supply, self.global.dry_run, &progress)?;
+        drop(progress);
+        self.screen.report("repair", &mended, || render::repair::mended(&mended))?;
+        Ok(exit(&mended))
+    }
+
+    fn repair_points(&self) -> Result<Exit, Failure> {
+        let repository = self.writable()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let marked = repair::points(&repository, self.global.dry_run, &progress)?;
+        drop(progress);
+        self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
+        Ok(Exit::Done)
+    }
+
+    fn writable(&self) -> Result<Repository, Failure> {
+        self.open()
+    }
+}
+
+fn exit(mended: &Mended) -> Exit {
+    if mended.is_whole() { Exit::Done } else { Exit::Damaged }
+}
+
+fn zip_places(from: &RepairFrom) -> Vec<PathBuf> {
+    match &from.control_db {
+        Some(path) => vec![path.clone()],
+        None => vec![from.path.clone(), Path::new(&from.path).join("backups")],
+    }
+}

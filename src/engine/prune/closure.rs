@@ -1,0 +1,130 @@
+//! What is needed: all pages and chunks that roots reach; and where the chunks lie, by the packs' own word.
+
+use crate::engine;
+use crate::engine::content;
+use crate::engine::observe::Observer;
+use crate::engine::prune::Error;
+use crate::engine::prune::ledger::{Ledger, Standing};
+use crate::engine::prune::roots::{Books, logs_of};
+use crate::repo::format::act::PointRef;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::{PackId, PageId};
+use crate::repo::format::page::Page;
+use crate::repo::format::point::{Content, ControlDb};
+use crate::repo::index::read_directory;
+use crate::repo::paths;
+use crate::repo::store::{ListedPoint, Repository};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is needed if the points `leaving` go, and where it lies.
+pub(super) struct Survey<'a> {
+    pub repository: &'a Repository,
+    pub observer: &'a dyn Observer,
+    pub ledger: Ledger,
+    /// Packs whose directories can't be read: they stay, and what lies in them does not count.
+    pub unreadable: Vec<PackId>,
+}
+
+impl<'a> Survey<'a> {
+    /// Follows all roots, and reads the directories of all packs. A root that can't be read, or a chunk that is nowhere, is an error.
+    pub fn take(
+        repository: &'a Repository,
+        observer: &'a dyn Observer,
+        books: &Books,
+        leaving: &BTreeSet<PointRef>,
+        marked: &BTreeMap<PackId, bool>,
+    ) -> Result<Self, engine::Error> {
+        let mut survey = Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new() };
+        for record in books.records(repository)? {
+            survey.tree(record.state.root)?;
+            record.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
+        }
+        // The packs first: lists of control databases are read through them.
+        survey.packs(marked, &books.damaged())?;
+        for listed in books.staying(leaving) {
+            survey.point(listed)?;
+        }
+        match survey.ledger.missing()? {
+            Some(chunk) => Err(Error::ChunkMissing { chunk }.into()),
+            None => Ok(survey),
+        }
+    }
+
+    fn go_on(&self) -> Result<(), engine::Error> {
+        if self.observer.interrupted() { Err(engine::Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn point(&self, listed: &ListedPoint) -> Result<(), engine::Error> {
+        self.go_on()?;
+        for (_, log) in logs_of(listed) {
+            self.tree(log.root)?;
+        }
+        match &listed.point.body.control_db {
+            ControlDb::Absent { .. } => Ok(()),
+            ControlDb::Inner { inner, .. } => self.content(inner),
+            ControlDb::Zip { zip, .. } => self.content(zip),
+        }
+    }
+
+    fn content(&self, stored: &Content) -> Result<(), engine::Error> {
+        if !self.ledger.enter_chunk(stored.list)? {
+            return Ok(());
+        }
+        for extent in content::extents(self.repository, stored)? {
+            self.ledger.enter_chunk(extent.chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Trees share pages: each is read once.
+    fn tree(&self, root: PageId) -> Result<(), engine::Error> {
+        let mut waiting = vec![root];
+        while let Some(id) = waiting.pop() {
+            if !self.ledger.enter_page(id)? {
+                continue;
+            }
+            self.go_on()?;
+            match self.repository.page(id)? {
+                Page::Leaf(entries) => entries.iter().try_for_each(|entry| self.entry(entry))?,
+                Page::Node { children, .. } => waiting.extend(children.iter().map(|child| child.page)),
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, entry: &SegmentEntry) -> Result<(), engine::Error> {
+        for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
+            self.ledger.enter_chunk(chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Enters the packs that are there and not entered yet.
+    pub fn packs(
+        &mut self,
+        marked: &BTreeMap<PackId, bool>,
+        damaged: &BTreeSet<PackId>,
+    ) -> Result<(), engine::Error> {
+        let disk = self.repository.disk();
+        self.unreadable.clear();
+        for (name, length) in paths::packs(disk)? {
+            if self.ledger.has_pack(name)? {
+                continue;
+            }
+            self.go_on()?;
+            let Ok(directory) = read_directory(disk, name, length) else {
+                self.unreadable.push(name);
+                continue;
+            };
+            let is_weak = damaged.contains(&name)
+                || directory.blocks.iter().any(|block| block.check_readable().is_err());
+            let standing = match (marked.contains_key(&name), is_weak) {
+                (true, _) => Standing::Marked,
+                (false, true) => Standing::Weak,
+                (false, false) => Standing::Stays,
+            };
+            self.ledger.enter_pack(name, standing, &directory)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! The second phase: nobody else has the repository open. What is needed is computed anew, what goes is named by an act, then deleted: points,
+//! records, pages, packs. An interrupted deletion is begun anew from what is there; no list is kept.
+
+use crate::engine;
+use crate::engine::observe::{Event, Observer};
+use crate::engine::prune::PruneOptions;
+use crate::engine::prune::closure::Survey;
+use crate::engine::prune::report::{DeleteReport, Freed, Skipped};
+use crate::engine::prune::roots::Books;
+use crate::repo;
+use crate::repo::format::act::{Deed, PointRef};
+use crate::repo::format::id::PackId;
+use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::format::moment::Moment;
+use crate::repo::index::read_directory;
+use crate::repo::paths;
+use crate::repo::store::{Alone, Repository, Session};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+
+/// A file that goes, with its length.
+type Leaving = (String, u64);
+
+/// What is to be deleted: shown by a dry run, and done by [`carry_out`].
+#[derive(Default)]
+pub(super) struct Deletion {
+    /// Points that are about to be named gone.
+    pub gone: Vec<PointRef>,
+    pub points: Vec<Leaving>,
+    pub records: Vec<Leaving>,
+    pub pages: Vec<Leaving>,
+    pub packs: Vec<(PackId, u64)>,
+    /// Packs that are marked and stay, and why.
+    pub kept: Vec<Skipped>,
+    /// Whether readers must be told first that records and pages may be gone.
+    must_tell: bool,
+}
+
+impl Deletion {
+    pub fn is_empty(&self) -> bool {
+        self.gone.is_empty()
+            && self.points.is_empty()
+            && self.records.is_empty()
+            && self.pages.is_empty()
+            && self.packs.is_empty()
+    }
+
+    /// What it frees.
+    pub fn report(&self) -> DeleteReport {
+        let freed = |files: &[Leaving]| Freed {
+            files: files.len() as u64,
+            bytes: files.iter().map(|(_, length)| length).fold(0, |sum, length| sum.saturating_add(*length)),
+        };
+        let bytes = self.packs.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
+        DeleteReport {
+            gone: self.gone.iter().map(|point| point.number).collect(),
+            points: freed(&self.points),
+            records: freed(&self.records),
+            pages: freed(&self.pages),
+            packs: Freed { files: self.packs.len() as u64, bytes },
+            act: None,
+            kept: self.kept.clone(),
+        }
+    }
+}
+
+/// Computes what may go. `proven` reads back and compares each chunk that is needed and lies in a pack that goes.
+pub(super) fn plan(
+    repository: &Repository,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+    proven: bool,
+) -> Result<Deletion, engine::Error> {
+    let now = Moment(observer.now_ms());
+    observer.event(&Event::Phase { name: "what may go", total: None });
+    let books = Books::read(repository)?;
+    let newest_act = options.newest_act.unwrap_or_else(|| books.newest_act());
+    let gone = books.overdue(now, options.grace_ms, newest_act);
+    let marked = books.marked(now, options.grace_ms, newest_act);
+    let leaving: BTreeSet<PointRef> = gone.iter().copied().collect();
+    let survey = Survey::take(repository, observer, &books, &leaving, &marked)?;
+    let mut deletion = Deletion { must_tell: !books.has_told(), ..Deletion::default() };
+    deletion.points = points(repository, &books, &leaving)?;
+    deletion.records = records(repository, &books)?;
+    deletion.pages = pages(&survey)?;
+    packs(&survey, &marked, proven, &mut deletion)?;
+    deletion.gone = gone;
+    Ok(deletion)
+}
+
+/// The files of points that are gone, or about to be. One whose hash is another is somebody else's.
+fn points(
+    repository: &Repository,
+    books: &Books,
+    leaving: &BTreeSet<PointRef>,
+) -> Result<Vec<Leaving>, engine::Error> {
+    let disk = repository.disk();
+    let mut gone: BTreeMap<u64, Vec<PointRef>> = BTreeMap::new();
+    let named = books.journal.acts.iter().flat_map(|act| match &act.deed {
+        Deed::Gone { points } => points.as_slice(),
+        _ => &[],
+    });
+    for point in named.chain(leaving) {
+        gone.entry(point.number).or_default().push(*point);
+    }
+    let there = paths::numbered(disk, paths::POINTS, ".json")?;
+    let newest = there.keys().next_back().copied();
+    let mut found = Vec::new();
+    for (number, length) in there {
+        let Some(named) = gone.get(&number).filter(|_| Some(number) != newest) else { continue };
+        let path = paths::point(number);
+        let read = disk.read(&path, SMALL_FILE_MAX);
+        let bytes = read.map_err(|source| repo::Error::reading(disk.display(&path), source))?;
+        let hash = repository.naming().file(&bytes);
+        if named.iter().any(|point| point.blake3 == hash) {
+            found.push((path, length));
+        }
+    }
+    Ok(found)
+}
+
+/// All records but the two newest of each log, the oldest first.
+fn records(repository: &Repository, books: &Books) -> Result<Vec<Leaving>, engine::Error> {
+    let mut found = Vec::new();
+    for log in &books.logs {
+        let there = paths::numbered(repository.disk(), &log.path, "")?;
+        let keep_from = there.keys().rev().nth(1).copied().unwrap_or(0);
+        let old = there.into_iter().filter(|(number, _)| *number < keep_from);
+        found.extend(old.map(|(number, length)| (format!("{}/{number}", log.path), length)));
+    }
+    Ok(found)
+}
+
+fn pages(survey: &Survey<'_>) -> Result<Vec<Leaving>, engine::Error> {
+    let mut found = Vec::new();
+    for (page, length) in paths::pages(survey.repository.disk())? {
+        if !survey.ledger.has_page(page)? {
+            found.push((paths::page(page), length));
+        }
+    }
+    Ok(found)
+}
+
+/// Marked packs, each of whose needed chunks lies in one that stays.
+fn packs(
+    survey: &Survey<'_>,
+    marked: &BTreeMap<PackId, bool>,
+    proven: bool,
+    deletion: &mut Deletion,
+) -> Result<(), engine::Error> {
+    let there = paths::packs(survey.repository.disk())?;
+    for name in marked.iter().filter(|(_, over)| **over).map(|(name, _)| name) {
+        let Some(length) = there.get(name) else { continue };
+        match obstacle(survey, *name, proven)? {
+            None => deletion.packs.push((*name, *length)),
+            Some(why) => {
+                let path = survey.repository.disk().display(&paths::pack(*name));
+                deletion.kept.push(Skipped { path, why });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why a pack can't go.
+fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<String>, engine::Error> {
+    if survey.unreadable.contains(&name) || !survey.ledger.has_pack(name)? {
+        return Ok(Some("its directory can't be read: nobody knows what it holds".to_owned()));
+    }
+    let uncovered = survey.ledger.uncovered(name)?;
+    if uncovered > 0 {
+        return Ok(Some(format!("{uncovered} of its chunks are needed and lie in no pack that stays")));
+    }
+    if !proven {
+        return Ok(None);
+    }
+    for (copy, block) in survey.ledger.copies(name)? {
+        if survey.observer.interrupted() {
+            return Err(engine::Error::Interrupted);
+        }
+        if !is_good(survey, copy, block)? {
+            return Ok(Some(format!("the copy of what it holds in pack {copy} can't be read back")));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a block back, once in a run; each of its chunks is compared with its name.
+fn is_good(survey: &Survey<'_>, pack: PackId, number: usize) -> Result<bool, engine::Error> {
+    if let Some(good) = survey.ledger.proven(pack, number)? {
+        return Ok(good);
+    }
+    let good = is_durable(survey.repository, pack) && can_be_read(survey.repository, pack, number);
+    survey.ledger.prove(pack, number, good)?;
+    Ok(good)
+}
+
+/// Seen is not durable: what stands in for a deleted pack is synced, and its names.
+fn is_durable(repository: &Repository, pack: PackId) -> bool {
+    let (disk, path) = (repository.disk(), paths::pack(pack));
+    let synced = disk.sync_file(&path).and_then(|()| disk.sync_directory(paths::parent(&path)));
+    synced.and_then(|()| disk.sync_directory(paths::PACKS)).is_ok()
+}
+
+fn can_be_read(repository: &Repository, pack: PackId, number: usize) -> bool {
+    let disk = repository.disk();
+    let length = disk.length(&paths::pack(pack)).ok();
+    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
+    let block = directory.and_then(|directory| directory.blocks.get(number).cloned());
+    block.is_some_and(|block| repository.block(pack, &block).is_ok())
+}
+
+/// Does it.
+pub(super) fn carry_out(
+    alone: &Alone,
+    session: &mut Session<'_>,
+    deletion: &Deletion,
+    observer: &dyn Observer,
+) -> Result<DeleteReport, engine::Error> {
+    let mut report = deletion.report();
+    if deletion.is_empty() {
+        return Ok(report);
+    }
+    if deletion.must_tell || !deletion.gone.is_empty() {
+        let deed = Deed::Gone { points: deletion.gone.clone() };
+        report.act = Some(session.publish_act(Moment(observer.now_ms()), deed)?);
+    }
+    observer.event(&Event::Phase { name: "deleting", total: None });
+    let packs: Vec<Leaving> =
+        deletion.packs.iter().map(|(name, length)| (paths::pack(*name), *length)).collect();
+    for files in [&deletion.points, &deletion.records, &deletion.pages, &packs] {
+        let names: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+        if alone.remove(&names, &|| !observer.interrupted())? < names.len() {
+            return Err(engine::Error::Interrupted);
+        }
+    }
+    // The next reader finds an index that knows what is there. It is a cache: what fails here costs time, later.
+    let _ = alone.repository().index().refresh();
+    Ok(report)
+}
+
+/// Whether an error says that the disk is full.
+pub(super) fn is_full(error: &engine::Error) -> bool {
+    match error {
+        engine::Error::Repo(repo::Error::NoSpace { .. }) => true,
+        engine::Error::Repo(repo::Error::Io { source, .. }) => source.kind() == ErrorKind::StorageFull,
+        _ => false,
+    }
+}

@@ -1,0 +1,134 @@
+//! Deleting what nothing needs any more, in two phases and never on one look alone.
+//!
+//! 1. [`mark`]: beside readers, as one that writes. Packs without use are named by an act; what is needed of mostly dead ones is written anew
+//!    first. Nothing is deduplicated against a marked pack from then on.
+//! 2. [`delete`]: in a later run, alone. What is needed is computed anew, from all points that stay and the two newest records of each log;
+//!    forgotten points are named gone; then points, records, pages and packs go, in this order.
+//!
+//! A root that can't be read, a number that is missing, a chunk that is nowhere, an act of a newer program: nothing is deleted.
+
+mod choice;
+mod closure;
+mod deletion;
+mod error;
+mod ledger;
+mod marking;
+mod report;
+mod roots;
+
+pub use error::Error;
+pub use report::{DeleteReport, Freed, MarkReport, Skipped};
+
+use crate::engine;
+use crate::engine::observe::Observer;
+use crate::engine::prune::roots::Books;
+use crate::repo::store::{Alone, Repository, reserve};
+use serde::Serialize;
+
+/// How to prune.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// How long a mark and a forgotten point stand before anything is deleted, in milliseconds.
+    pub grace_ms: i64,
+    /// How much of the packs may be dead before they are written anew, in thousandths.
+    pub max_unused_permille: u64,
+    /// At most so many bytes are written anew.
+    pub max_repack: u64,
+    /// After this moment nothing more is written anew.
+    pub deadline_ms: Option<i64>,
+    /// The newest act when the run began: what was marked or forgotten later is not deleted in this run. None: what is there now.
+    pub newest_act: Option<u64>,
+}
+
+impl Default for PruneOptions {
+    /// A day between the phases; at most a twentieth unused.
+    fn default() -> Self {
+        Self {
+            grace_ms: 24 * 3_600_000,
+            max_unused_permille: 50,
+            max_repack: u64::MAX,
+            deadline_ms: None,
+            newest_act: None,
+        }
+    }
+}
+
+/// What a prune would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What it would mark and write anew.
+    pub mark: MarkReport,
+    /// What it would delete.
+    pub delete: DeleteReport,
+}
+
+/// Says what a prune would do, without doing it. What can't be told under a shared lock (whether others let it delete, whether copies can be
+/// read back) the deed finds out.
+pub fn plan(
+    repository: &Repository,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+) -> Result<Plan, engine::Error> {
+    let mark = marking::plan(repository, options, observer, Books::read(repository)?)?.report();
+    let delete = deletion::plan(repository, options, observer, false)?.report();
+    Ok(Plan { mark, delete })
+}
+
+/// The number of the newest act: see [`PruneOptions::newest_act`].
+pub fn newest_act(repository: &Repository) -> Result<u64, engine::Error> {
+    Ok(Books::read(repository)?.newest_act())
+}
+
+/// The first phase. On a full disk the reserve is given up, and nothing is written anew.
+pub fn mark(
+    repository: &Repository,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+) -> Result<MarkReport, engine::Error> {
+    match try_mark(repository, options, observer) {
+        Err(error) if deletion::is_full(&error) && reserve::release(repository.disk())? => {
+            try_mark(repository, &PruneOptions { max_repack: 0, ..options.clone() }, observer)
+        }
+        done => done,
+    }
+}
+
+/// Under the lock of the one that writes, from the first look on: nothing comes in between.
+fn try_mark(
+    repository: &Repository,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+) -> Result<MarkReport, engine::Error> {
+    let mut session = repository.session()?;
+    let plan = marking::plan(repository, options, observer, Books::read(repository)?)?;
+    marking::carry_out(&mut session, plan, options)
+}
+
+/// The second phase. Makes the reserve anew at its end, if there is room.
+pub fn delete(
+    alone: &Alone,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+) -> Result<DeleteReport, engine::Error> {
+    let disk = alone.repository().disk();
+    let done = match try_delete(alone, options, observer) {
+        Err(error) if deletion::is_full(&error) && reserve::release(disk)? => {
+            try_delete(alone, options, observer)
+        }
+        done => done,
+    }?;
+    // A disk that is still full will have to do without.
+    let _ = reserve::make(disk);
+    Ok(done)
+}
+
+/// As one that writes, first: whatever is there becomes durable before anything is deleted that it stands in for.
+fn try_delete(
+    alone: &Alone,
+    options: &PruneOptions,
+    observer: &dyn Observer,
+) -> Result<DeleteReport, engine::Error> {
+    let mut session = alone.repository().session()?;
+    let deletion = deletion::plan(alone.repository(), options, observer, true)?;
+    deletion::carry_out(alone, &mut session, &deletion, observer)
+}

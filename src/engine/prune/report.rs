@@ -1,0 +1,75 @@
+//! What a prune did, or would do.
+
+use serde::Serialize;
+
+/// The first phase: what was marked, and written anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MarkReport {
+    /// Packs of which nothing is needed.
+    pub dead_packs: u64,
+    /// Their bytes.
+    pub dead_bytes: u64,
+    /// Packs of which what is needed was written anew.
+    pub repacked_packs: u64,
+    /// Their bytes.
+    pub repacked_bytes: u64,
+    /// What was written for that, about.
+    pub copied_bytes: u64,
+    /// Packs that are marked now: a later run deletes them.
+    pub marked_packs: u64,
+    /// The acts that mark them.
+    pub acts: Vec<u64>,
+    /// Packs that stay although they should go, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A file that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// What the user would call it.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Files that are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Freed {
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The second phase: what was deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeleteReport {
+    /// Forgotten points that are gone now: there is no undo.
+    pub gone: Vec<u64>,
+    /// Manifests.
+    pub points: Freed,
+    /// Old records.
+    pub records: Freed,
+    /// Pages.
+    pub pages: Freed,
+    /// Packs.
+    pub packs: Freed,
+    /// The act that says so.
+    pub act: Option<u64>,
+    /// Packs that are marked and stay, and why.
+    pub kept: Vec<Skipped>,
+}
+
+impl DeleteReport {
+    /// All bytes.
+    pub fn bytes(&self) -> u64 {
+        let all = [self.points, self.records, self.pages, self.packs];
+        all.iter().fold(0, |sum, freed| sum.saturating_add(freed.bytes))
+    }
+
+    /// Whether there was nothing to delete.
+    pub fn is_empty(&self) -> bool {
+        let all = [self.points, self.records, self.pages, self.packs];
+        self.gone.is_empty() && all.iter().all(|freed| freed.files == 0)
+    }
+}

@@ -1,0 +1,169 @@
+//! What must stay, whatever else goes: the points that are not about to go, and the two newest records of each log. Whatever can't be read,
+//! or is not there and should be, ends the prune: what it reaches is not known.
+
+use crate::axon::name::Store;
+use crate::engine;
+use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::points::Problem;
+use crate::engine::prune::Error;
+use crate::engine::retention::is_held;
+use crate::repo;
+use crate::repo::format::act::{Act, Deed, PointRef};
+use crate::repo::format::id::PackId;
+use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::format::moment::Moment;
+use crate::repo::format::point::PointLog;
+use crate::repo::format::record::{LogKey, Record};
+use crate::repo::paths;
+use crate::repo::store::{Journal, ListedPoint, Repository};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Points and acts, all of them readable, and all that is in them known.
+pub(super) struct Books {
+    pub journal: Journal,
+    pub logs: Vec<LogDirectory>,
+}
+
+impl Books {
+    /// Reads all points, acts and logs.
+    pub fn read(repository: &Repository) -> Result<Self, engine::Error> {
+        let journal = repository.journal()?;
+        if let Some(file) = journal.unreadable.first() {
+            return Err(unreliable(file.path.clone(), file.why.clone()));
+        }
+        if let Some(act) = journal.acts.iter().find(|act| act.deed == Deed::Unknown) {
+            return Err(Error::UnknownAct { number: act.number }.into());
+        }
+        let logs = directories(repository)?;
+        if let Some(log) = logs.iter().find(|log| log.key.is_none()) {
+            let path = repository.disk().display(&log.path);
+            return Err(unreliable(path, "none of its records can be read".to_owned()));
+        }
+        Ok(Self { journal, logs })
+    }
+
+    /// The number of the newest act.
+    pub fn newest_act(&self) -> u64 {
+        self.journal.acts.last().map_or(0, |act| act.number)
+    }
+
+    /// The newest point always stays: its number must not be used again.
+    fn is_newest(&self, listed: &ListedPoint) -> bool {
+        self.journal.points.last().is_some_and(|newest| newest.point.number == listed.point.number)
+    }
+
+    /// Forgotten points that nothing protects.
+    pub fn forgotten(&self, now: Moment) -> impl Iterator<Item = &ListedPoint> {
+        let leaves =
+            move |listed: &&ListedPoint| listed.forgotten && !self.is_newest(listed) && !is_held(listed, now);
+        self.journal.points.iter().filter(leaves)
+    }
+
+    /// Of those, the ones that have been forgotten for the whole grace, by an act that was there when the run began.
+    pub fn overdue(&self, now: Moment, grace_ms: i64, newest_act: u64) -> Vec<PointRef> {
+        let since = last_acts(&self.journal.acts);
+        let is_overdue = |listed: &&ListedPoint| {
+            since.get(&listed.reference()).is_some_and(|act| is_over(act, now, grace_ms, newest_act))
+        };
+        self.forgotten(now).filter(is_overdue).map(ListedPoint::reference).collect()
+    }
+
+    /// Packs that are marked, and whether that has been so for the whole grace, by an act that was there when the run began.
+    pub fn marked(&self, now: Moment, grace_ms: i64, newest_act: u64) -> BTreeMap<PackId, bool> {
+        let mut marked = BTreeMap::new();
+        for act in &self.journal.acts {
+            if let Deed::Dead { packs } = &act.deed {
+                for pack in packs {
+                    *marked.entry(*pack).or_insert(false) |= is_over(act, now, grace_ms, newest_act);
+                }
+            }
+        }
+        marked
+    }
+
+    /// Packs that an act calls damaged.
+    pub fn damaged(&self) -> BTreeSet<PackId> {
+        let packs = self.journal.acts.iter().flat_map(|act| match &act.deed {
+            Deed::Damaged { packs } => packs.as_slice(),
+            _ => &[],
+        });
+        packs.copied().collect()
+    }
+
+    /// Whether readers have been told that records and pages may be gone.
+    pub fn has_told(&self) -> bool {
+        self.journal.acts.iter().any(|act| matches!(act.deed, Deed::Gone { .. } | Deed::Dead { .. }))
+    }
+
+    /// The points that must stay when `leaving` go.
+    pub fn staying(&self, leaving: &BTreeSet<PointRef>) -> Vec<&ListedPoint> {
+        self.journal.points.iter().filter(|listed| !leaving.contains(&listed.reference())).collect()
+    }
+
+    /// The two newest records of each log. They must be there, and fit together; and be no older than what points name.
+    pub fn records(&self, repository: &Repository) -> Result<Vec<Record>, engine::Error> {
+        let mut found = Vec::new();
+        for log in &self.logs {
+            let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { continue };
+            found.extend(newest_two(repository, key, *newest)?);
+        }
+        let newest: BTreeMap<&LogKey, u64> =
+            self.logs.iter().filter_map(|log| Some((log.key.as_ref()?, *log.numbers.last()?))).collect();
+        for listed in &self.journal.points {
+            for (key, log) in logs_of(listed) {
+                if newest.get(&key).is_none_or(|newest| *newest < log.record) {
+                    let path = repository.disk().display(&paths::record(&key, log.record));
+                    return Err(unreliable(path, format!("point {} names it", listed.point.number)));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The logs of a point.
+pub(super) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog)> {
+    let body = &listed.point.body;
+    let mut logs = Vec::new();
+    for (context, both) in &body.contexts {
+        for (store, log) in [(Store::Snapshots, &both.snapshots), (Store::Events, &both.events)] {
+            let (source, context) = (body.source.clone(), context.clone());
+            logs.push((LogKey { source, context, incarnation: both.incarnation, store }, log));
+        }
+    }
+    logs
+}
+
+fn newest_two(repository: &Repository, key: &LogKey, newest: u64) -> Result<Vec<Record>, engine::Error> {
+    let record = repository.record(key, newest)?;
+    let Some(number) = newest.checked_sub(1).filter(|number| *number > 0) else { return Ok(vec![record]) };
+    let before = repository.record(key, number)?;
+    let path = paths::record(key, number);
+    let read = repository.disk().read(&path, SMALL_FILE_MAX);
+    let name = || repository.disk().display(&path);
+    let bytes = read.map_err(|source| repo::Error::reading(name(), source))?;
+    if record.previous != Some(repository.naming().file(&bytes)) {
+        return Err(unreliable(name(), "the record behind it holds another hash of it".to_owned()));
+    }
+    Ok(vec![record, before])
+}
+
+/// For each point that was forgotten, the last act that did it.
+fn last_acts(acts: &[Act]) -> BTreeMap<PointRef, &Act> {
+    let mut last = BTreeMap::new();
+    for act in acts {
+        if let Deed::Forgotten { points, .. } = &act.deed {
+            last.extend(points.iter().map(|point| (*point, act)));
+        }
+    }
+    last
+}
+
+/// A clock alone decides nothing: the act was there when the run began, too.
+fn is_over(act: &Act, now: Moment, grace_ms: i64, newest_act: u64) -> bool {
+    act.number <= newest_act && act.at.0.saturating_add(grace_ms) <= now.0
+}
+
+pub(super) fn unreliable(path: String, why: String) -> engine::Error {
+    Error::Unreliable(Problem { path, why }).into()
+}

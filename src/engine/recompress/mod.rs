@@ -1,0 +1,89 @@
+//! `recompress`: writes old packs anew with the compression asked for.
+//!
+//! Chunks keep their names, so that no page, record or point changes: they only lie elsewhere, in larger blocks, with the neighbours that their
+//! history gives them. It goes group by group. Each group's new packs are durable and were read back before an act marks the old ones dead;
+//! whatever is interrupted leaves both, and the next run goes on with what is not yet elsewhere. Deleting what is marked is for `prune`.
+
+mod plan;
+mod rewrite;
+
+pub use plan::plan;
+
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::repo::codec::Compression;
+use crate::repo::store::{Effort, Repository};
+use rewrite::Rewriter;
+use serde::Serialize;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct RecompressOptions {
+    /// How hard to compress, in how much memory.
+    pub effort: Effort,
+    /// Begin nothing more after so many milliseconds.
+    pub max_ms: Option<i64>,
+    /// Only say what would be written anew.
+    pub dry_run: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recompressed {
+    /// The compression asked for.
+    pub compression: Compression,
+    /// Packs that gain by being written anew.
+    pub planned_packs: u64,
+    /// Their bytes.
+    pub planned_bytes: u64,
+    /// Of them, those whose chunks all lie elsewhere now, and that are marked dead.
+    pub marked_packs: u64,
+    /// Their bytes: what `prune` frees, as far as nothing else needs them.
+    pub marked_bytes: u64,
+    /// New packs.
+    pub new_packs: u64,
+    /// Their bytes.
+    pub new_bytes: u64,
+    /// Chunks that were written anew.
+    pub chunks: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// Packs that stay as they are, since chunks of theirs can't be read: their names.
+    pub damaged_packs: Vec<String>,
+    /// Whether all that was planned is done; else the next run goes on.
+    pub finished: bool,
+    /// Milliseconds from begin to end.
+    pub milliseconds: i64,
+}
+
+/// Writes old packs anew.
+pub fn run(
+    repository: &Repository,
+    options: &RecompressOptions,
+    observer: &dyn Observer,
+) -> Result<Recompressed, Error> {
+    let begun = observer.now_ms();
+    let plan = plan(repository, options.effort.compression)?;
+    let mut report = Recompressed {
+        compression: options.effort.compression,
+        planned_packs: plan.packs.len() as u64,
+        planned_bytes: plan.packs.iter().map(|pack| pack.length).sum(),
+        marked_packs: 0,
+        marked_bytes: 0,
+        new_packs: 0,
+        new_bytes: 0,
+        chunks: 0,
+        raw_bytes: 0,
+        damaged_packs: Vec::new(),
+        finished: plan.packs.is_empty(),
+        milliseconds: 0,
+    };
+    if !options.dry_run {
+        let total = plan.packs.iter().map(plan::OldPack::raw_length).sum();
+        observer.event(&Event::Phase { name: "recompressing", total: Some(total) });
+        let end = options.max_ms.map(|length| begun.saturating_add(length));
+        Rewriter::new(repository, &plan, (options.effort, end), observer).all(&mut report)?;
+    }
+    report.milliseconds = observer.now_ms().saturating_sub(begun);
+    Ok(report)
+}

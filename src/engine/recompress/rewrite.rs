@@ -1,0 +1,165 @@
+//! Writing packs anew, group by group: new packs durable and read back, then the old ones marked.
+
+use crate::engine::error::Error;
+use crate::engine::observe::{Event, Observer};
+use crate::engine::recompress::Recompressed;
+use crate::engine::recompress::plan::{Moved, OldPack, Plan, refused};
+use crate::repo;
+use crate::repo::format::act::Deed;
+use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::format::moment::Moment;
+use crate::repo::store::{Effort, Repository, Session};
+use std::collections::HashSet;
+
+/// A group has at least so many bytes of chunks: between groups other writers get their turn.
+const GROUP: u64 = 512 << 20;
+
+/// Writes packs anew.
+pub(super) struct Rewriter<'a> {
+    repository: &'a Repository,
+    plan: &'a Plan,
+    effort: Effort,
+    /// When nothing more is begun.
+    end: Option<i64>,
+    observer: &'a dyn Observer,
+    /// The packs of the plan: what lies only in them has to be written.
+    old: HashSet<PackId>,
+    /// Chunks that lie elsewhere by now.
+    done: HashSet<ChunkId>,
+    /// Chunks that can't be read.
+    lost: HashSet<ChunkId>,
+}
+
+impl<'a> Rewriter<'a> {
+    pub(super) fn new(
+        repository: &'a Repository,
+        plan: &'a Plan,
+        (effort, end): (Effort, Option<i64>),
+        observer: &'a dyn Observer,
+    ) -> Self {
+        let old = plan.packs.iter().map(|pack| pack.id).collect();
+        let (done, lost) = (HashSet::new(), HashSet::new());
+        Self { repository, plan, effort, end, observer, old, done, lost }
+    }
+
+    /// Writes all groups, as long as there is time.
+    pub(super) fn all(&mut self, report: &mut Recompressed) -> Result<(), Error> {
+        let mut rest = self.plan.packs.as_slice();
+        while !rest.is_empty() && !self.is_over() {
+            let (group, behind) = rest.split_at(length_of_group(rest));
+            self.group(group, report)?;
+            rest = behind;
+        }
+        let settled = report.marked_packs + report.damaged_packs.len() as u64;
+        report.finished = settled == report.planned_packs;
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| self.observer.now_ms() >= end)
+    }
+
+    fn group(&mut self, group: &[OldPack], report: &mut Recompressed) -> Result<(), Error> {
+        let mut session = self.repository.session()?;
+        session.set_effort(self.effort);
+        // Another writer may have had its turn.
+        let refused = refused(self.repository)?;
+        for chunk in self.plan.chunks(group) {
+            if self.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if self.is_over() {
+                break;
+            }
+            self.chunk(&mut session, &chunk, &refused)?;
+            self.observer.event(&Event::Bytes(u64::from(chunk.length)));
+        }
+        let _ = session.barrier()?;
+        let new: HashSet<PackId> = session.read_back()?.iter().map(|(id, _)| *id).collect();
+        report.count(&session, new.len());
+        self.mark(&mut session, group, &new, &refused, report)
+    }
+
+    fn chunk(
+        &mut self,
+        session: &mut Session<'_>,
+        chunk: &Moved,
+        refused: &HashSet<PackId>,
+    ) -> Result<(), Error> {
+        if self.done.contains(&chunk.id) || self.lost.contains(&chunk.id) {
+            return Ok(());
+        }
+        if !self.is_elsewhere(chunk.id, refused)? {
+            let bytes = match self.repository.chunk(chunk.id) {
+                Ok(bytes) => bytes,
+                Err(error) if is_lost(&error) => {
+                    self.lost.insert(chunk.id);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            session.put_again(chunk.room, chunk.id, bytes.to_vec())?;
+        }
+        self.done.insert(chunk.id);
+        Ok(())
+    }
+
+    /// Whether a pack that stays holds the chunk, read and compared: an earlier run may have been interrupted.
+    fn is_elsewhere(&self, chunk: ChunkId, refused: &HashSet<PackId>) -> Result<bool, Error> {
+        let places = self.repository.index().places(chunk)?;
+        let stays = |pack: &PackId| !self.old.contains(pack) && !refused.contains(pack);
+        let packs = places.iter().map(|place| place.pack).filter(stays);
+        Ok(packs.into_iter().any(|pack| self.repository.chunk_in(chunk, pack).is_ok()))
+    }
+
+    /// Marks the old packs whose chunks all lie elsewhere now.
+    fn mark(
+        &self,
+        session: &mut Session<'_>,
+        group: &[OldPack],
+        new: &HashSet<PackId>,
+        refused: &HashSet<PackId>,
+        report: &mut Recompressed,
+    ) -> Result<(), Error> {
+        let is_moved = |pack: &&OldPack| pack.chunks.iter().all(|(chunk, _)| self.done.contains(chunk));
+        // What was written again under the very same name stays, of course.
+        let stays = |pack: &&OldPack| new.contains(&pack.id) || refused.contains(&pack.id);
+        let moved: Vec<&OldPack> = group.iter().filter(is_moved).filter(|pack| !stays(pack)).collect();
+        let damaged =
+            group.iter().filter(|pack| pack.chunks.iter().any(|(chunk, _)| self.lost.contains(chunk)));
+        report.damaged_packs.extend(damaged.map(|pack| pack.id.to_string()));
+        if !moved.is_empty() {
+            let packs = moved.iter().map(|pack| pack.id).collect();
+            session.publish_act(Moment(self.observer.now_ms()), Deed::Dead { packs })?;
+        }
+        report.marked_packs += moved.len() as u64;
+        report.marked_bytes += moved.iter().map(|pack| pack.length).sum::<u64>();
+        Ok(())
+    }
+}
+
+impl Recompressed {
+    fn count(&mut self, session: &Session<'_>, packs: usize) {
+        let tally = session.tally();
+        self.new_packs += packs as u64;
+        self.new_bytes += tally.file_bytes;
+        self.chunks += tally.new_chunks;
+        self.raw_bytes += tally.new_raw_bytes;
+    }
+}
+
+/// How many packs make a group.
+fn length_of_group(packs: &[OldPack]) -> usize {
+    let mut bytes = 0_u64;
+    let full = packs.iter().position(|pack| {
+        bytes = bytes.saturating_add(pack.raw_length());
+        bytes >= GROUP
+    });
+    full.map_or(packs.len(), |at| at + 1)
+}
+
+/// Damage keeps a pack from being written anew; anything else ends the run.
+fn is_lost(error: &repo::Error) -> bool {
+    use repo::Error::{ChunkDamaged, ChunkMissing, Missing, Unsupported};
+    matches!(error, ChunkDamaged { .. } | ChunkMissing { .. } | Missing { .. } | Unsupported { .. })
+}

@@ -1,0 +1,170 @@
+//! Points, acts, records and pages that are missing or damaged, put back from a copy of the repository.
+
+use crate::axon::name::Store;
+use crate::engine::error::Error;
+use crate::engine::logs;
+use crate::engine::observe::Observer;
+use crate::engine::repair::report::Mended;
+use crate::engine::verify::{Depth, diagnose};
+use crate::repo::format::act::{Act, Deed};
+use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::format::record::LogKey;
+use crate::repo::paths;
+use crate::repo::store::{ListedPoint, NumberedRow, Repository, Session};
+use std::collections::BTreeSet;
+
+/// Puts back what `other` has. Numbered files only from a copy of this very repository; pages from any.
+pub(super) fn mend(
+    repository: &Repository,
+    other: &Repository,
+    mended: &mut Mended,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let mut session = if mended.dry_run { None } else { Some(repository.session()?) };
+    let session = &mut session;
+    if repository.config().id == other.config().id {
+        for row in rows(repository, other)? {
+            numbered(repository, session, other, &row, mended)?;
+        }
+    }
+    // A page that comes back may name others that are missing.
+    loop {
+        let bad = diagnose(repository, Depth::Structure, observer)?.pages;
+        let mut is_better = false;
+        for page in bad {
+            let path = paths::page(page);
+            let Ok(bytes) = other.disk().read(&path, SMALL_FILE_MAX) else { continue };
+            if other.naming().page(&bytes) == page && repository.naming() == other.naming() {
+                is_better |=
+                    put(repository, session, mended, &path, |session| session.mend_page(page, &bytes))?;
+            }
+        }
+        if !is_better {
+            return Ok(());
+        }
+    }
+}
+
+/// Numbered files, and the highest number that is known to have been there although its file may be gone.
+struct Numbered {
+    row: NumberedRow,
+    directory: String,
+    suffix: &'static str,
+    named: u64,
+}
+
+/// Acts and points first: points name records.
+fn rows(repository: &Repository, other: &Repository) -> Result<Vec<Numbered>, Error> {
+    let of =
+        |row, directory: &str| Numbered { row, directory: directory.to_owned(), suffix: ".json", named: 0 };
+    let mut rows = vec![of(NumberedRow::Acts, paths::ACTS), of(NumberedRow::Points, paths::POINTS)];
+    let points = repository.journal()?.points;
+    let keys: BTreeSet<_> = [repository, other]
+        .into_iter()
+        .map(logs::directories)
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .filter_map(|directory| directory.key)
+        .collect();
+    rows.extend(keys.into_iter().map(|key| {
+        let directory = paths::log(&key);
+        let named = points.iter().filter_map(|listed| named_record(listed, &key)).max().unwrap_or(0);
+        Numbered { row: NumberedRow::Records(key), directory, suffix: "", named }
+    }));
+    Ok(rows)
+}
+
+/// The record of a log that a point was made with.
+fn named_record(listed: &ListedPoint, key: &LogKey) -> Option<u64> {
+    let body = &listed.point.body;
+    let context = body.contexts.get(&key.context).filter(|_| body.source == key.source)?;
+    let log = if key.store == Store::Events { &context.events } else { &context.snapshots };
+    (context.incarnation == key.incarnation).then_some(log.record)
+}
+
+/// Again and again: each one that is back vouches for its neighbours.
+fn numbered(
+    repository: &Repository,
+    session: &mut Option<Session<'_>>,
+    other: &Repository,
+    Numbered { row, directory, suffix, named }: &Numbered,
+    mended: &mut Mended,
+) -> Result<(), Error> {
+    let ours = paths::numbered(repository.disk(), directory, suffix)?;
+    let newest = ours.keys().next_back().copied().unwrap_or(0).max(*named);
+    let theirs = paths::numbered(other.disk(), directory, suffix)?;
+    let away = Away::by(&repository.journal()?.acts);
+    let is_away = |number: u64| !ours.contains_key(&number) && away.may_be(row, number, newest);
+    let may_be_ours = |number: &u64| *number <= newest && !is_away(*number);
+    let mut bad: BTreeSet<u64> = theirs.into_keys().filter(may_be_ours).collect();
+    loop {
+        bad.retain(|number| !is_good(repository, row, *number));
+        let mut is_better = false;
+        for number in bad.clone() {
+            let path = row.path(number);
+            let Ok(bytes) = other.disk().read(&path, SMALL_FILE_MAX) else { continue };
+            if repository.is_vouched_for(row, number, &bytes) {
+                bad.remove(&number);
+                is_better |= put(repository, session, mended, &path, |session| {
+                    session.mend_numbered(row, number, &bytes)
+                })?;
+            }
+        }
+        if !is_better {
+            break;
+        }
+    }
+    mended.not_mended.extend(bad.into_iter().map(|number| repository.disk().display(&row.path(number))));
+    Ok(())
+}
+
+/// What a prune has deleted for good: that a copy still has it is no reason to bring it back.
+struct Away {
+    gone: BTreeSet<u64>,
+    is_pruned: bool,
+}
+
+impl Away {
+    fn by(acts: &[Act]) -> Self {
+        let mut away = Self { gone: BTreeSet::new(), is_pruned: false };
+        for act in acts {
+            match &act.deed {
+                Deed::Gone { points } => {
+                    away.is_pruned = true;
+                    away.gone.extend(points.iter().map(|point| point.number));
+                }
+                Deed::Dead { .. } | Deed::Unknown => away.is_pruned = true,
+                _ => {}
+            }
+        }
+        away
+    }
+
+    /// Whether a file that is not there may be missing with good reason.
+    fn may_be(&self, row: &NumberedRow, number: u64, newest: u64) -> bool {
+        match row {
+            NumberedRow::Acts => false,
+            NumberedRow::Points => self.gone.contains(&number),
+            NumberedRow::Records(_) => self.is_pruned && number.saturating_add(1) < newest,
+        }
+    }
+}
+
+fn is_good(repository: &Repository, row: &NumberedRow, number: u64) -> bool {
+    let read = repository.disk().read(&row.path(number), SMALL_FILE_MAX);
+    read.is_ok_and(|bytes| repository.is_vouched_for(row, number, &bytes))
+}
+
+fn put(
+    repository: &Repository,
+    session: &mut Option<Session<'_>>,
+    mended: &mut Mended,
+    path: &str,
+    work: impl FnOnce(&mut Session<'_>) -> Result<(), crate::repo::Error>,
+) -> Result<bool, Error> {
+    mended.files.push(repository.disk().display(path));
+    let Some(session) = session else { return Ok(false) };
+    work(session)?;
+    Ok(true)
+}

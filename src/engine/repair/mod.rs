@@ -1,0 +1,213 @@
+//! Mends what can be mended, and never makes it worse: what is replaced is kept until the new is durable, nothing is deleted, and
+//! whatever comes from elsewhere is proven by its hash.
+
+mod files;
+mod points;
+mod report;
+mod salvage;
+mod supply;
+
+pub use points::points;
+pub use report::{Marked, Mended, Salvaged};
+pub use supply::Supply;
+
+use crate::engine::error::Error;
+use crate::engine::observe::Observer;
+use crate::engine::repair::salvage::Wreck;
+use crate::engine::verify::{Depth, Diagnosis, diagnose};
+use crate::repo::format::act::{Act, Deed};
+use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::format::moment::Moment;
+use crate::repo::format::pack::PackKind;
+use crate::repo::store::{Repository, Session};
+use std::collections::BTreeSet;
+
+/// Stores again what is good in damaged packs; with a supply, fetches what is lost. Reads everything first, as `verify --data` does.
+pub fn packs(
+    repository: &Repository,
+    mut supply: Option<Supply<'_>>,
+    dry_run: bool,
+    observer: &dyn Observer,
+) -> Result<Mended, Error> {
+    let mut mended = Mended { dry_run, ..Mended::default() };
+    if let Some(Supply::Repository(other)) = &supply {
+        files::mend(repository, other, &mut mended, observer)?;
+    }
+    let diagnosis =
+        diagnose(repository, if dry_run { Depth::DataUnrecorded } else { Depth::Data }, observer)?;
+    let session = if dry_run { None } else { Some(writer(repository, &diagnosis, observer)?) };
+    let mut work = Work { repository, session, observer, had: BTreeSet::new(), mended };
+    for (pack, needed) in &diagnosis.damaged {
+        work.salvage(*pack, needed)?;
+    }
+    if let Some(supply) = &mut supply {
+        let wanted = diagnosis.without(&work.had);
+        supply.fetch(&wanted, repository.naming(), observer, &mut |kind, chunk, bytes| {
+            work.fetched(kind, chunk, bytes)
+        })?;
+    }
+    work.finish(&diagnosis)
+}
+
+/// A writer that relies on no damaged pack: all of them are named in acts before it begins.
+fn writer<'r>(
+    repository: &'r Repository,
+    diagnosis: &Diagnosis,
+    observer: &dyn Observer,
+) -> Result<Session<'r>, Error> {
+    let mut session = repository.session()?;
+    let named = |acts: &[Act]| {
+        let damaged = acts.iter().filter_map(|act| match &act.deed {
+            Deed::Damaged { packs } => Some(packs.clone()),
+            _ => None,
+        });
+        damaged.flatten().collect::<BTreeSet<PackId>>()
+    };
+    let known = named(&repository.journal()?.acts);
+    let unnamed: Vec<PackId> =
+        diagnosis.damaged.keys().copied().filter(|pack| !known.contains(pack)).collect();
+    if unnamed.is_empty() {
+        return Ok(session);
+    }
+    session.publish_act(Moment(observer.now_ms()), Deed::Damaged { packs: unnamed })?;
+    drop(session);
+    Ok(repository.session()?)
+}
+
+/// A repair at work.
+struct Work<'r, 'o> {
+    repository: &'r Repository,
+    /// None: nothing is written.
+    session: Option<Session<'r>>,
+    observer: &'o dyn Observer,
+    /// Chunks that were found good, here or elsewhere.
+    had: BTreeSet<ChunkId>,
+    mended: Mended,
+}
+
+impl Work<'_, '_> {
+    /// Stores the good chunks of a damaged pack again, block by block.
+    fn salvage(&mut self, pack: PackId, needed: &[ChunkId]) -> Result<(), Error> {
+        let mut salvaged =
+            Salvaged { pack, good_chunks: 0, needed_chunks: needed.len() as u64, replaced: false };
+        if let Some(wreck) = Wreck::read(self.repository.disk(), pack) {
+            for block in wreck.blocks(self.repository.naming()) {
+                stop_if_interrupted(self.observer)?;
+                salvaged.good_chunks = salvaged.good_chunks.saturating_add(block.len() as u64);
+                self.block(wreck.kind, block)?;
+            }
+        }
+        self.mended.packs.push(salvaged);
+        Ok(())
+    }
+
+    fn block(&mut self, kind: PackKind, block: Vec<(ChunkId, Vec<u8>)>) -> Result<(), Error> {
+        let mut fresh = Vec::new();
+        for (chunk, bytes) in block {
+            let is_first = self.had.insert(chunk);
+            let is_known = match &mut self.session {
+                Some(session) => session.knows(chunk)?,
+                None => !is_first,
+            };
+            if !is_known {
+                self.mended.salvaged_chunks += 1;
+                self.mended.stored_bytes = self.mended.stored_bytes.saturating_add(bytes.len() as u64);
+                fresh.push(bytes);
+            }
+        }
+        match &mut self.session {
+            Some(session) => store(session, kind, fresh),
+            None => Ok(()),
+        }
+    }
+
+    fn fetched(&mut self, kind: PackKind, chunk: ChunkId, bytes: Vec<u8>) -> Result<(), Error> {
+        if !self.had.insert(chunk) {
+            return Ok(());
+        }
+        self.mended.fetched_chunks += 1;
+        self.mended.stored_bytes = self.mended.stored_bytes.saturating_add(bytes.len() as u64);
+        match &mut self.session {
+            Some(session) => store(session, kind, vec![bytes]),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes it durable, marks what is replaced, and looks again.
+    fn finish(mut self, diagnosis: &Diagnosis) -> Result<Mended, Error> {
+        self.mended.still_lost = diagnosis.without(&self.had).lost;
+        let Some(mut session) = self.session.take() else { return Ok(self.mended) };
+        drop(session.barrier()?);
+        mark_replaced(&mut session, diagnosis, &mut self.mended, self.observer)?;
+        drop(session);
+        judge(self.repository, &mut self.mended, self.observer)?;
+        Ok(self.mended)
+    }
+}
+
+fn stop_if_interrupted(observer: &dyn Observer) -> Result<(), Error> {
+    if observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Small chunks of one block resemble each other, and stay together.
+fn store(session: &mut Session<'_>, kind: PackKind, mut chunks: Vec<Vec<u8>>) -> Result<(), Error> {
+    match chunks.len() {
+        0 => {}
+        1 => {
+            session.put(kind, chunks.pop().unwrap_or_default())?;
+        }
+        _ => {
+            session.put_together(kind, chunks)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the damaged packs of which nothing is needed any more: a prune deletes them, when it has proven that for itself.
+fn mark_replaced(
+    session: &mut Session<'_>,
+    diagnosis: &Diagnosis,
+    mended: &mut Mended,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    // A pack whose directory is lost may hold anything that is lost.
+    if !mended.still_lost.is_empty() {
+        return Ok(());
+    }
+    let mut replaced = Vec::new();
+    for salvaged in &mut mended.packs {
+        let needed = diagnosis.damaged.get(&salvaged.pack).map(Vec::as_slice).unwrap_or_default();
+        let mut is_elsewhere = true;
+        for chunk in needed {
+            is_elsewhere = is_elsewhere && session.knows(*chunk)?;
+        }
+        salvaged.replaced = is_elsewhere;
+        if is_elsewhere {
+            replaced.push(salvaged.pack);
+        }
+    }
+    let marked: BTreeSet<PackId> = diagnosis
+        .journal
+        .acts
+        .iter()
+        .filter_map(|act| if let Deed::Dead { packs } = &act.deed { Some(packs.clone()) } else { None })
+        .flatten()
+        .collect();
+    replaced.retain(|pack| !marked.contains(pack));
+    if !replaced.is_empty() {
+        session.publish_act(Moment(observer.now_ms()), Deed::Dead { packs: replaced })?;
+    }
+    Ok(())
+}
+
+/// Reads all again: only what was read is called whole.
+fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) -> Result<(), Error> {
+    let after = diagnose(repository, Depth::Data, observer)?;
+    mended.points = points::hit(&after.report);
+    mended.findings = points::count(&after.report);
+    mended.not_mended.extend(points::files(&after.report));
+    mended.not_mended.sort();
+    mended.not_mended.dedup();
+    mended.still_lost = after.lost;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Points that can't be restored whole, marked as incomplete. Nothing is deleted.
+
+use crate::engine::error::Error;
+use crate::engine::observe::Observer;
+use crate::engine::repair::report::Marked;
+use crate::engine::verify::{Class, Depth, Finding, Report, diagnose};
+use crate::repo::format::act::Deed;
+use crate::repo::format::moment::Moment;
+use crate::repo::store::Repository;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What does not keep a point from being restored whole.
+const HARMLESS: [&str; 2] = ["time-map", "steps"];
+
+fn hurts(finding: &Finding) -> bool {
+    finding.class == Class::Damage && !HARMLESS.contains(&finding.what)
+}
+
+/// The points that some damage hits.
+pub(super) fn hit(report: &Report) -> Vec<u64> {
+    let points = report
+        .findings
+        .iter()
+        .filter(|finding| hurts(finding))
+        .flat_map(|finding| finding.points.iter().copied());
+    points.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// How many findings of damage there are.
+pub(super) fn count(report: &Report) -> u64 {
+    report.findings.iter().filter(|finding| hurts(finding)).count() as u64
+}
+
+/// Files that are damaged, but for packs: of those only what is lost with them counts.
+pub(super) fn files(report: &Report) -> Vec<String> {
+    let bad = report
+        .findings
+        .iter()
+        .filter(|finding| hurts(finding))
+        .filter(|finding| !finding.what.starts_with("pack"));
+    bad.filter_map(|finding| finding.path.clone()).collect()
+}
+
+/// Marks every point that is hit and calls itself complete.
+pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -> Result<Marked, Error> {
+    let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
+    let diagnosis = diagnose(repository, depth, observer)?;
+    let mut reasons: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for finding in diagnosis.report.findings.iter().filter(|finding| hurts(finding)) {
+        for point in &finding.points {
+            reasons.entry(*point).or_default().push(&finding.text);
+        }
+    }
+    let mut marked = Marked { dry_run, ..Marked::default() };
+    let mut session = None;
+    for listed in &diagnosis.journal.points {
+        let number = listed.point.number;
+        let Some(reasons) = reasons.get(&number) else { continue };
+        if !listed.is_complete() {
+            marked.known.push(number);
+            continue;
+        }
+        let reason = reason(reasons);
+        if !dry_run {
+            let session = match &mut session {
+                Some(session) => session,
+                None => session.insert(repository.session()?),
+            };
+            let deed = Deed::Incomplete { point: listed.reference(), reason: reason.clone() };
+            session.publish_act(Moment(observer.now_ms()), deed)?;
+        }
+        marked.marked.push((number, reason));
+    }
+    Ok(marked)
+}
+
+fn reason(all: &[&str]) -> String {
+    let first = all.first().copied().unwrap_or_default();
+    match all.len() {
+        0 | 1 => first.to_owned(),
+        many => format!("{first}; and {} more findings of verify", many - 1),
+    }
+}

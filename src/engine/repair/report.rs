@@ -1,0 +1,61 @@
+//! What a repair did, as data.
+
+use crate::repo::format::id::{ChunkId, PackId};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// A damaged pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Salvaged {
+    /// Which.
+    pub pack: PackId,
+    /// Chunks that something needs, as far as its directory tells.
+    pub needed_chunks: u64,
+    /// Good chunks that were found in it.
+    pub good_chunks: u64,
+    /// True if nothing that is needed lies in it alone any more: it was marked, and the next prunes delete it.
+    pub replaced: bool,
+}
+
+/// What `repair packs` or `repair from` did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Mended {
+    /// True if nothing was written: what would have been done.
+    pub dry_run: bool,
+    /// The damaged packs.
+    pub packs: Vec<Salvaged>,
+    /// Chunks that were stored again from damaged packs.
+    pub salvaged_chunks: u64,
+    /// Chunks that were fetched from elsewhere.
+    pub fetched_chunks: u64,
+    /// Bytes of both.
+    pub stored_bytes: u64,
+    /// Points, acts, records and pages that were put back; what stood in their places lies in `damaged/`.
+    pub files: Vec<String>,
+    /// Chunks that something needs and that are still in no pack.
+    pub still_lost: BTreeSet<ChunkId>,
+    /// The points that can't be restored whole for that.
+    pub points: Vec<u64>,
+    /// How many findings of damage a verification has after it.
+    pub findings: u64,
+    /// Files that could not be put back, or whose counterpart is not proven.
+    pub not_mended: Vec<String>,
+}
+
+impl Mended {
+    /// Whether all that was damaged is whole again.
+    pub fn is_whole(&self) -> bool {
+        self.findings == 0 && self.still_lost.is_empty() && self.not_mended.is_empty()
+    }
+}
+
+/// What `repair points` did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Marked {
+    /// True if nothing was written.
+    pub dry_run: bool,
+    /// The points that are marked incomplete now, with the reasons.
+    pub marked: Vec<(u64, String)>,
+    /// Points that were marked, or incomplete, before.
+    pub known: Vec<u64>,
+}

@@ -1,0 +1,54 @@
+//! Deleting: whoever deletes is alone, under an exclusive `locks/repository`. Nothing else removes a file of the truth.
+
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::paths;
+use crate::repo::store::locks;
+use crate::repo::store::read::{OpenOptions, Repository};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+/// A repository that nobody else has open. (Whoever reads one that it can't write takes no lock; such a reader looks again when a file is gone.)
+pub struct Alone {
+    repository: Repository,
+}
+
+impl Alone {
+    /// Opens a repository when nobody else has it open; waits for that as `options` say.
+    pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<Self, Error> {
+        Repository::open_under(disk, options, |disk, options| locks::alone(disk, options).map(Some))
+            .map(|repository| Self { repository })
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// Removes files, in this order, and makes that durable. Stops between two files when `go_on` says no; gives how many are gone. A file
+    /// that is not there any more counts: an interrupted deletion is begun anew.
+    pub fn remove(&self, files: &[String], go_on: &dyn Fn() -> bool) -> Result<usize, Error> {
+        let disk = self.repository.disk();
+        let mut directories = BTreeSet::new();
+        let mut gone: usize = 0;
+        for path in files {
+            if !go_on() {
+                break;
+            }
+            match disk.remove(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::writing(disk.display(path), error));
+                }
+                _ => {}
+            }
+            directories.insert(paths::parent(path));
+            gone = gone.saturating_add(1);
+        }
+        for directory in directories {
+            disk.sync_directory(directory)
+                .map_err(|source| Error::writing(disk.display(directory), source))?;
+        }
+        Ok(gone)
+    }
+}

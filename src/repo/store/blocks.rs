@@ -1,0 +1,87 @@
+//! Blocks of one pack, read from there and from nowhere else: to copy them, or to prove that they are there.
+
+use crate::repo::codec;
+use crate::repo::codec::{CodecError, Encoded};
+use crate::repo::error::Error;
+use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::format::pack::{Block, PackKind};
+use crate::repo::paths;
+use crate::repo::store::packer::Waiting;
+use crate::repo::store::read::Repository;
+use crate::repo::store::session::Session;
+use std::ops::Range;
+
+/// A block as it lies in a pack, and decoded; each of its chunks was compared with its name.
+#[derive(Clone, Debug)]
+pub struct ReadBlock {
+    /// The encoded bytes.
+    pub encoded: Vec<u8>,
+    /// The decoded bytes.
+    pub raw: Vec<u8>,
+}
+
+impl Repository {
+    /// Reads a block of a pack from the disk, decodes it, and compares each chunk with its name. No other pack, no index and no cache is asked.
+    pub fn block(&self, pack: PackId, block: &Block) -> Result<ReadBlock, Error> {
+        let path = paths::pack(pack);
+        let name = || self.disk().display(&path);
+        block.check_readable().map_err(|damage| Error::damaged(name(), damage))?;
+        let read = self.disk().read_range(&path, block.body_offset, u64::from(block.encoded_length));
+        let encoded = read.map_err(|source| Error::reading(name(), source))?;
+        let first = block.chunks.first().map_or(ChunkId([0; 32]), |place| place.chunk);
+        let damaged = |chunk| Error::ChunkDamaged { chunk, path: name() };
+        let raw =
+            codec::decode(block.codec, &encoded, block.raw_length).map_err(|_: CodecError| damaged(first))?;
+        for place in &block.chunks {
+            let bytes = raw.get(range(place.offset, place.length));
+            if bytes.is_none_or(|bytes| self.naming().chunk(bytes) != place.chunk) {
+                return Err(damaged(place.chunk));
+            }
+        }
+        Ok(ReadBlock { encoded, raw })
+    }
+}
+
+fn range(offset: u32, length: u32) -> Range<usize> {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX);
+    from..from.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))
+}
+
+impl Session<'_> {
+    /// Copies the chunks of a block that `wanted` chooses into new packs, although they are known: those packs are about to go, or another
+    /// repository's. A block of which all is wanted is copied as it is encoded, any other encoded anew. What this session has stored already is
+    /// left out. Gives how many bytes of chunks were copied.
+    pub fn copy_block(
+        &mut self,
+        kind: PackKind,
+        block: &Block,
+        read: ReadBlock,
+        wanted: &dyn Fn(ChunkId) -> bool,
+    ) -> Result<u64, Error> {
+        let mut chunks = Vec::with_capacity(block.chunks.len());
+        let mut raw = Vec::new();
+        for place in &block.chunks {
+            if wanted(place.chunk) && !self.known.is_stored(place.chunk) {
+                chunks.push((place.chunk, place.length));
+                raw.extend_from_slice(read.raw.get(range(place.offset, place.length)).unwrap_or_default());
+            }
+        }
+        if chunks.is_empty() {
+            return Ok(0);
+        }
+        let copied = raw.len() as u64;
+        let whole = chunks.len() == block.chunks.len();
+        self.guarded(|session| {
+            session.generation = session.generation.saturating_add(1);
+            for (chunk, _) in &chunks {
+                session.known.store(*chunk);
+            }
+            session.tally.new_chunks = session.tally.new_chunks.saturating_add(chunks.len() as u64);
+            session.tally.new_raw_bytes = session.tally.new_raw_bytes.saturating_add(copied);
+            let encoded = Encoded { codec: block.codec, bytes: read.encoded };
+            let waiting = Waiting { kind, chunks, raw };
+            if whole { session.copy(&waiting, &encoded) } else { session.queue(waiting) }
+        })?;
+        Ok(copied)
+    }
+}

@@ -1,0 +1,132 @@
+//! Putting a file back that is missing or damaged: the one place where a name gets another content.
+//!
+//! The bytes are proven by whoever hands them over, and again here: a page by its name, a numbered file by its neighbours. The new content
+//! is durable in `staging/` before the damaged file leaves its name; that goes to `damaged/`, and is never deleted here. A crash in between
+//! leaves a name without a file, as it was before or worse by nothing: what stood there was damaged.
+
+use crate::repo::disk::Disk;
+use crate::repo::error::Error;
+use crate::repo::format::act::Act;
+use crate::repo::format::id::{FileHash, PageId};
+use crate::repo::format::point::Point;
+use crate::repo::format::record::{LogKey, Record};
+use crate::repo::paths;
+use crate::repo::store::numbered::Row;
+use crate::repo::store::read::Repository;
+use crate::repo::store::session::Session;
+use std::io::ErrorKind;
+
+/// A row of numbered files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NumberedRow {
+    /// Points.
+    Points,
+    /// Acts.
+    Acts,
+    /// The records of a log.
+    Records(LogKey),
+}
+
+impl NumberedRow {
+    fn row(&self) -> Row {
+        match self {
+            Self::Points => Row::points(),
+            Self::Acts => Row::acts(),
+            Self::Records(key) => Row::records(key),
+        }
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, number: u64) -> String {
+        self.row().path(number)
+    }
+
+    /// The hash of the file before that a file holds, if it is this row's file with this number; `repository` is the one it belongs to.
+    pub fn previous(&self, number: u64, repository: &str, bytes: &[u8]) -> Option<Option<FileHash>> {
+        let is_it = |found: u64, id: &str| found == number && id == repository;
+        match self {
+            Self::Points => {
+                let point = Point::decode(bytes).ok()?;
+                is_it(point.number, &point.repository).then_some(point.previous)
+            }
+            Self::Acts => {
+                let act = Act::decode(bytes).ok()?;
+                is_it(act.number, &act.repository).then_some(act.previous)
+            }
+            Self::Records(key) => {
+                let record = Record::decode(bytes).ok()?;
+                (record.number == number && record.state.key == *key).then_some(record.previous)
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Puts a page back. Its name proves it.
+    pub fn mend_page(&mut self, id: PageId, bytes: &[u8]) -> Result<(), Error> {
+        self.guarded(|session| {
+            if session.repository.naming().page(bytes) != id {
+                return Err(session.rule(format!("bytes that are not page {id}")));
+            }
+            session.mend(&paths::page(id), bytes)
+        })
+    }
+
+    /// Puts a numbered file back. It has to be the one that its neighbours know: the one behind it holds its hash; where there is none, it
+    /// holds the hash of the one before it.
+    pub fn mend_numbered(&mut self, row: &NumberedRow, number: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.guarded(|session| {
+            if !session.repository.is_vouched_for(row, number, bytes) {
+                return Err(session.rule(format!("{}: its neighbours know another one", row.path(number))));
+            }
+            session.mend(&row.path(number), bytes)
+        })
+    }
+
+    fn mend(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        let staged = self.staging.write(bytes)?;
+        set_aside(self.repository.disk(), path)?;
+        if !self.staging.publish(&staged, path, bytes.len() as u64)? {
+            return Err(Error::Overtaken { path: self.repository.disk().display(path) });
+        }
+        self.settle_directories()
+    }
+}
+
+impl Repository {
+    /// Whether these bytes are the numbered file that belongs there, by its neighbours' word.
+    pub fn is_vouched_for(&self, row: &NumberedRow, number: u64, bytes: &[u8]) -> bool {
+        let Some(previous) = row.previous(number, &self.config.id, bytes) else { return false };
+        let read = |number: u64| row.row().read(self.disk(), number).ok();
+        let behind = number.checked_add(1).and_then(read);
+        let behind = behind.and_then(|file| row.previous(number.saturating_add(1), &self.config.id, &file));
+        if let Some(held) = behind {
+            return held == Some(self.naming().file(bytes));
+        }
+        match number.checked_sub(1).filter(|before| *before > 0) {
+            None => previous.is_none(),
+            Some(before) => read(before).is_some_and(|file| previous == Some(self.naming().file(&file))),
+        }
+    }
+}
+
+/// Gives a damaged file the first free name in `damaged/`.
+fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
+    let failed = |source| Error::writing(disk.display(path), source);
+    if disk.length(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(());
+    }
+    disk.create_directory(paths::DAMAGED).map_err(failed)?;
+    let flat = path.replace('/', "-");
+    for copy in 1_u32.. {
+        match disk.publish(path, &format!("{}/{flat}.{copy}", paths::DAMAGED)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            done => {
+                done.map_err(failed)?;
+                break;
+            }
+        }
+    }
+    disk.sync_directory(paths::DAMAGED).map_err(failed)?;
+    disk.sync_directory("").map_err(failed)
+}

@@ -1,0 +1,311 @@
+//! Deleting: what a point that stays or a log needs is never removed, whatever crashes; what nothing needs goes.
+
+mod full;
+mod lab;
+mod life;
+mod program;
+
+use crate::store::model::{back_up_on, check, noise, open, prepare};
+use crate::support::crash_disk::{CrashDisk, Image, Trouble};
+use lab::*;
+use segvault::engine;
+use segvault::engine::prune::{self, PruneOptions};
+use segvault::repo;
+use segvault::repo::disk::Disk;
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::store::{Alone, OpenOptions};
+use std::sync::Arc;
+
+#[test]
+fn two_runs_delete_what_nothing_needs_and_no_run_before_the_grace_is_over() {
+    let (disk, points) = lab(6);
+    forget(&disk, &points[..4], 0);
+    let before = disk.files();
+    let first = prune_at(&disk, DAY, 0).unwrap();
+    assert!(first.0.marked_packs > 0);
+    assert_eq!(first.1.gone, [1, 2, 3, 4], "forgotten a day ago");
+    assert_eq!(first.1.packs.files, 0, "marked just now");
+    let marked = disk.files();
+    let early = prune_at(&disk, DAY + DAY - 1, DAY).unwrap();
+    assert!(early.1.is_empty(), "{early:?}");
+    assert_eq!(without_acts(&disk.files()), without_acts(&marked));
+    let second = prune_at(&disk, 2 * DAY, DAY).unwrap();
+    assert!(second.1.packs.files > 0);
+    assert!(disk.files().len() < before.len());
+    check(&open(&disk).unwrap(), &points[4..]).unwrap();
+    whole_logs(&disk);
+    assert_eq!(numbers(&disk, "points"), [5, 6]);
+    let after = disk.files();
+    let third = prune_at(&disk, 9 * DAY, DAY).unwrap();
+    let fourth = prune_at(&disk, 19 * DAY, DAY).unwrap();
+    assert_eq!(fourth.0.marked_packs + fourth.1.packs.files, 0, "{third:?} {fourth:?}");
+    assert!(disk.files().len() <= after.len());
+    // The history goes on, and comes back after a power loss.
+    let next = back_up_on(&disk, 7).unwrap();
+    assert_eq!(next.number, 7);
+    check(&open(&disk.reboot(Image::OnlySynced)).unwrap(), &[points[4], points[5], next]).unwrap();
+}
+
+#[test]
+fn a_dry_run_says_what_the_deed_does_and_does_nothing() {
+    let (disk, points) = lab(5);
+    forget(&disk, &points[..3], 0);
+    let files = disk.files();
+    let plan = prune::plan(&open(&disk).unwrap(), &options(0), &At(DAY)).unwrap();
+    assert_eq!(disk.files(), files);
+    let (mark, delete) = prune_at(&disk, DAY, 0).unwrap();
+    assert_eq!((plan.mark.marked_packs, plan.mark.dead_bytes), (mark.marked_packs, mark.dead_bytes));
+    assert_eq!((plan.delete.gone.clone(), plan.delete.points), (delete.gone.clone(), delete.points));
+    let plan = prune::plan(&open(&disk).unwrap(), &options(0), &At(2 * DAY)).unwrap();
+    let (_, delete) = prune_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!(plan.delete.bytes(), delete.bytes());
+    assert!(delete.bytes() > 0);
+}
+
+#[test]
+fn the_newest_point_a_held_one_and_one_remembered_in_time_stay() {
+    let (disk, points) = lab(4);
+    forget(&disk, &points, 0);
+    act(&disk, 0, Deed::Held { point: points[1], reason: "late".to_owned(), until: None });
+    act(&disk, 0, Deed::Remembered { points: vec![points[2]] });
+    for day in 1..4 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+    }
+    assert_eq!(numbers(&disk, "points"), [2, 3, 4]);
+    act(&disk, 0, Deed::Remembered { points: points.clone() });
+    check(&open(&disk).unwrap(), &points[1..]).unwrap();
+    assert_eq!(back_up_on(&disk, 5).unwrap().number, 5);
+}
+
+/// What is marked and needed again (a forgotten point was remembered) is written anew before the pack goes.
+#[test]
+fn a_point_that_is_remembered_after_its_packs_were_marked_is_whole() {
+    let (disk, points) = lab(4);
+    forget(&disk, &points[..2], 0);
+    prune_at(&disk, 1, DAY).unwrap();
+    act(&disk, 2, Deed::Remembered { points: points[..2].to_vec() });
+    for day in 3..9 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+        check(&open(&disk).unwrap(), &points).unwrap();
+    }
+    let packs = disk.files().iter().filter(|path| path.starts_with("packs/")).count();
+    let marked = marked(&disk);
+    assert!(disk.files().iter().all(|path| !marked.contains(path)), "of {packs} packs");
+}
+
+#[test]
+fn nobody_deduplicates_against_a_marked_pack() {
+    let (disk, points) = lab(3);
+    forget(&disk, &points[..2], 0);
+    let tight = PruneOptions { max_unused_permille: 0, ..options(DAY) };
+    prune::mark(&open(&disk).unwrap(), &tight, &At(1)).unwrap();
+    // The same content as that of a forgotten control database, in a new point.
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let bytes = [noise(1, 500), noise(11, 500)].concat();
+    for chunk in bytes.chunks(250) {
+        session.put(PackKind::ControlDb, chunk.to_vec()).unwrap();
+    }
+    assert!(session.tally().new_chunks > 0);
+}
+
+#[test]
+fn a_backup_that_stands_still_before_its_commit_is_not_disturbed() {
+    let (disk, points) = lab(3);
+    forget(&disk, &points[..2], 0);
+    prune_at(&disk, 1, DAY).unwrap();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let (records, body) = prepare(&mut session, 4).unwrap();
+    for day in 3..5 {
+        assert!(is_locked(&prune_at(&disk, day * DAY, 0).unwrap_err()));
+        // A prune that only deletes does not come in, either.
+        assert!(Alone::open(Arc::new(disk.clone()), OpenOptions::default()).is_err());
+    }
+    let point = session.publish_point(records, body).unwrap().point;
+    drop(repository);
+    for day in 5..8 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+        check(&open(&disk).unwrap(), &[points[2], point]).unwrap();
+    }
+}
+
+#[test]
+fn whoever_reads_keeps_the_deleting_out_and_the_marks_wait() {
+    let (disk, points) = lab(3);
+    forget(&disk, &points[..2], 0);
+    let reader = open(&disk).unwrap();
+    prune::mark(&open(&disk).unwrap(), &options(0), &At(DAY)).unwrap();
+    assert!(is_locked(&alone(&disk).err().unwrap().into()));
+    drop(reader);
+    let alone = alone(&disk).unwrap();
+    assert!(repo::store::Repository::open(Arc::new(disk.clone()), OpenOptions::default()).is_err());
+    assert!(!prune::delete(&alone, &options(0), &At(2 * DAY)).unwrap().is_empty());
+}
+
+/// Every file that deletion rests on, damaged or missing: nothing is deleted.
+#[test]
+fn nothing_is_deleted_while_something_can_not_be_relied_on() {
+    let (start, points) = lab(5);
+    forget(&start, &points[1..4], 0);
+    prune_at(&start, 1, DAY).unwrap();
+    let needed: Vec<String> = start.files().into_iter().filter(|path| counts(&start, path)).collect();
+    assert!(needed.len() > 12, "{needed:?}");
+    for path in &needed {
+        for missing in [false, true] {
+            let disk = start.reboot(Image::ProcessKilled);
+            if missing {
+                disk.remove(path).unwrap();
+            } else {
+                disk.damage(path, |bytes| {
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                });
+            }
+            let files = disk.files();
+            let pruned = alone(&disk).map_err(engine::Error::from);
+            let pruned = pruned.and_then(|alone| prune::delete(&alone, &options(0), &At(9 * DAY)));
+            assert!(pruned.is_err(), "{path}, missing {missing}: {pruned:?}");
+            assert_eq!(disk.files(), files, "{path}, missing {missing}");
+        }
+    }
+}
+
+#[test]
+fn an_act_of_a_newer_program_stops_everything() {
+    let (disk, points) = lab(3);
+    forget(&disk, &points[..2], 0);
+    forge_unknown_act(&disk);
+    let files = disk.files();
+    let refused = prune_at(&disk, 9 * DAY, 0).unwrap_err();
+    assert!(matches!(refused, engine::Error::Prune(prune::Error::UnknownAct { number: 2 })), "{refused}");
+    assert_eq!(disk.files(), files);
+}
+
+/// A marked pack goes only if what it holds and is needed lies in a pack that stays, and is read back from there.
+#[test]
+fn a_pack_whose_only_copy_is_damaged_stays() {
+    let (disk, points) = lab(4);
+    let pack = needed_pack(&disk);
+    let copy = copy_of(&disk, &pack);
+    act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack)] });
+    let start = disk.reboot(Image::ProcessKilled);
+    let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!(report.packs.files, 1);
+    assert!(!disk.files().contains(&pack));
+    check(&open(&disk).unwrap(), &points).unwrap();
+    // The same with a copy that is damaged inside, its directory being whole.
+    start.damage(&copy, |bytes| bytes[130] ^= 1);
+    let report = delete_at(&start, 2 * DAY, 0).unwrap();
+    assert_eq!((report.packs.files, report.kept.len()), (0, 1));
+    assert!(report.kept[0].why.contains("can't be read back"), "{:?}", report.kept);
+    check(&open(&start).unwrap(), &points).unwrap();
+}
+
+#[test]
+fn of_two_marked_packs_with_the_same_chunk_both_stay() {
+    let (disk, points) = lab(4);
+    let pack = needed_pack(&disk);
+    let copy = copy_of(&disk, &pack);
+    act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack), id_of(&copy)] });
+    let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!((report.packs.files, report.kept.len()), (0, 2));
+    check(&open(&disk).unwrap(), &points).unwrap();
+    // A prune that may write helps itself.
+    for day in 3..7 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+        check(&open(&disk).unwrap(), &points).unwrap();
+    }
+    assert!(!disk.files().contains(&pack) && !disk.files().contains(&copy));
+}
+
+/// A crash at each mutation of both phases, in each image: what stays is whole, and the next prune ends where an undisturbed one ends.
+#[test]
+fn a_prune_that_is_interrupted_anywhere_loses_nothing_and_is_gone_on_with() {
+    let (disk, points) = lab(5);
+    forget(&disk, &points[..3], 0);
+    prune_at(&disk, 1, DAY).unwrap();
+    forget(&disk, &points[3..4], 2);
+    let kept = [points[4]];
+    let undisturbed = settled(&disk.reboot(Image::ProcessKilled));
+    let measured = disk.reboot(Image::ProcessKilled);
+    measured.plan(Trouble::default());
+    prune_at(&measured, 3 * DAY, 0).unwrap();
+    let mutations = measured.mutations();
+    assert!(mutations > 20, "{mutations}");
+    for at in 1..=mutations {
+        let crashed = disk.reboot(Image::ProcessKilled);
+        crashed.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
+        let _ = prune_at(&crashed, 3 * DAY, 0);
+        for (turn, image) in (at..).zip(Image::ALL) {
+            let place = format!("crash at {at} of {mutations}, {image:?}");
+            let after = crashed.reboot(image);
+            check(&open(&after).unwrap(), &kept).unwrap_or_else(|why| panic!("{place}: {why}"));
+            whole_logs(&after);
+            // To the end in one image each time: it takes a while.
+            if turn % 6 != 0 {
+                continue;
+            }
+            assert_eq!(settled(&after), undisturbed, "{place}");
+            let next = back_up_on(&after, 6).unwrap();
+            let after = after.reboot(Image::OnlySynced);
+            check(&open(&after).unwrap(), &[points[4], next]).unwrap_or_else(|why| panic!("{place}: {why}"));
+        }
+    }
+}
+
+/// Errors instead of crashes: no false success, nothing lost.
+#[test]
+fn a_disk_that_fails_at_any_operation_of_a_prune_loses_nothing() {
+    let (disk, points) = lab(4);
+    forget(&disk, &points[..2], 0);
+    prune_at(&disk, 1, DAY).unwrap();
+    let measured = disk.reboot(Image::ProcessKilled);
+    measured.plan(Trouble::default());
+    prune_at(&measured, 3 * DAY, 0).unwrap();
+    for at in (1..=measured.operations()).step_by(3) {
+        let failing = disk.reboot(Image::ProcessKilled);
+        failing.plan(Trouble { fail_at: Some((at, crate::support::crash_disk::EIO)), ..Trouble::default() });
+        let _ = prune_at(&failing, 3 * DAY, 0);
+        let after = failing.reboot(Image::ProcessKilled);
+        check(&open(&after).unwrap(), &points[2..]).unwrap_or_else(|why| panic!("{at}: {why}"));
+        whole_logs(&after);
+    }
+}
+
+#[test]
+fn mostly_dead_packs_are_written_anew_within_the_budget_and_the_time() {
+    let (disk, points) = lab(8);
+    forget(&disk, &points[..6], 0);
+    let plan = |options: &PruneOptions| prune::plan(&open(&disk).unwrap(), options, &At(DAY)).unwrap().mark;
+    let all = plan(&PruneOptions { max_unused_permille: 0, ..options(0) });
+    assert!(all.repacked_packs > 1, "{all:?}");
+    let some = plan(&PruneOptions { max_unused_permille: 0, max_repack: all.copied_bytes / 2, ..options(0) });
+    assert!(some.repacked_packs < all.repacked_packs && some.copied_bytes <= all.copied_bytes / 2);
+    let none = PruneOptions { max_unused_permille: 0, deadline_ms: Some(DAY), ..options(0) };
+    let mark = prune::mark(&open(&disk).unwrap(), &none, &At(DAY)).unwrap();
+    assert_eq!(mark.repacked_packs, 0, "the time was over before it began");
+    let tight = PruneOptions { max_unused_permille: 0, ..options(0) };
+    for day in 1..6 {
+        prune::mark(&open(&disk).unwrap(), &tight, &At(day * DAY)).unwrap();
+        delete_at(&disk, day * DAY + 1, 0).unwrap();
+        check(&open(&disk).unwrap(), &points[6..]).unwrap();
+        whole_logs(&disk);
+    }
+    let left = prune::plan(&open(&disk).unwrap(), &tight, &At(9 * DAY)).unwrap().mark;
+    assert_eq!((left.repacked_packs, left.dead_packs), (0, 0), "nothing is left to gain");
+}
+
+#[test]
+fn many_small_packs_are_joined() {
+    let (disk, points) = lab(20);
+    let packs = |disk: &CrashDisk| disk.files().iter().filter(|path| path.starts_with("packs/")).count();
+    let before = packs(&disk);
+    for day in 1..5 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+    }
+    // Of each kind fewer than sixteen are left as they are.
+    assert!(before == 60 && packs(&disk) < 20, "{before} packs became {}", packs(&disk));
+    check(&open(&disk).unwrap(), &points).unwrap();
+}

@@ -1,0 +1,166 @@
+//! `recompress`: the same history in fewer bytes; nothing has another name; whatever stops it, nothing is lost.
+
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// A repository with a point of a real server, in two steps, compressed as little as can be.
+fn fast() -> Room {
+    let room = Room::new();
+    let line = "backup --no-control-db --source node --compression fast --data-dir";
+    room.ends(0, &format!("{line} {}", fixtures::dir(SERVER).display()));
+    room.ends(
+        0,
+        &format!("{line} {}", fixtures::dir("core-2023.2.1-xml").display()).replace("node", "other"),
+    );
+    room
+}
+
+/// The files of the repository that are named by what is archived: all but packs, acts and what is no truth.
+fn names(room: &Room) -> BTreeMap<String, Vec<u8>> {
+    let mut files = crate::support::archive::tree(&room.repository());
+    files.retain(|path, _| ["pages/", "logs/", "points/"].iter().any(|kept| path.starts_with(kept)));
+    files
+}
+
+fn packs(room: &Room) -> BTreeMap<String, Vec<u8>> {
+    let mut files = crate::support::archive::tree(&room.repository());
+    files.retain(|path, _| path.starts_with("packs/"));
+    files
+}
+
+fn recompress(room: &Room, more: &str) -> Value {
+    room.document(0, "recompress", &format!("recompress{more}"))
+}
+
+/// Deletes the packs that acts mark dead, as a prune does in the end.
+fn delete_dead(room: &Room) -> u64 {
+    let mut deleted = 0;
+    for act in fs::read_dir(room.repository().join("acts")).unwrap() {
+        let act: Value = serde_json::from_slice(&fs::read(act.unwrap().path()).unwrap()).unwrap();
+        if act["act"] != "dead" {
+            continue;
+        }
+        for pack in act["packs"].as_array().unwrap() {
+            let pack = pack.as_str().unwrap();
+            fs::remove_file(room.repository().join("packs").join(&pack[..2]).join(pack)).unwrap();
+            deleted += 1;
+        }
+    }
+    deleted
+}
+
+fn verify(room: &Room) {
+    let report = room.document(0, "verify", "verify --data");
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report}");
+}
+
+fn total(files: &BTreeMap<String, Vec<u8>>) -> usize {
+    files.values().map(Vec::len).sum()
+}
+
+#[test]
+fn old_packs_are_written_anew_smaller_and_nothing_gets_another_name() {
+    let room = fast();
+    let (before, small) = (names(&room), packs(&room));
+    room.restore(0, "1", "first");
+    let done = recompress(&room, "");
+    assert_eq!(done["finished"], true);
+    assert_eq!(done["marked_packs"], done["planned_packs"]);
+    assert_eq!(names(&room), before);
+    assert!(
+        small.iter().all(|(path, bytes)| packs(&room)[path] == *bytes),
+        "old packs stay until they are pruned"
+    );
+    verify(&room);
+    assert_eq!(delete_dead(&room), done["marked_packs"].as_u64().unwrap());
+    verify(&room);
+    let (old, new) = (total(&small), total(&packs(&room)));
+    assert!(new * 3 < old * 2, "{old} bytes became {new}");
+    for (point, name) in [("1", "again"), ("2", "other")] {
+        room.restore(0, point, name);
+    }
+    let tree = crate::support::archive::tree;
+    assert!(tree(&room.path("first")) == tree(&room.path("again")));
+}
+
+#[test]
+fn what_is_done_is_done() {
+    let room = fast();
+    recompress(&room, "");
+    let files = crate::support::archive::tree(&room.repository().join("packs"));
+    let again = recompress(&room, "");
+    assert_eq!((&again["planned_packs"], &again["finished"]), (&0.into(), &true.into()));
+    assert_eq!(recompress(&room, " --compression fast")["planned_packs"], 0, "nothing is made worse");
+    assert!(crate::support::archive::tree(&room.repository().join("packs")) == files);
+    let (text, _) = room.ends(0, "recompress");
+    assert_eq!(text, "nothing to write anew: no pack would gain\n");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let room = fast();
+    let before = packs(&room);
+    let (text, _) = room.ends(0, "recompress --dry-run");
+    assert!(text.contains("would be written anew; nothing was done (dry run)"), "{text}");
+    assert!(packs(&room) == before && !room.repository().join("acts/1.json").exists());
+}
+
+#[test]
+fn no_time_is_enough_for_nothing_and_the_next_run_goes_on() {
+    let room = fast();
+    let stopped = recompress(&room, " --max-duration 0s");
+    assert_eq!((&stopped["finished"], &stopped["marked_packs"]), (&false.into(), &0.into()));
+    let (text, _) = room.ends(0, "recompress --max-duration 1h");
+    assert!(!text.contains("not finished"), "{text}");
+    delete_dead(&room);
+    verify(&room);
+}
+
+#[test]
+fn a_damaged_pack_stays_and_is_said() {
+    let room = fast();
+    let largest = packs(&room).into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
+    let path = room.repository().join(&largest.0);
+    let mut bytes = largest.1;
+    bytes[200] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let done = room.document(3, "recompress", "recompress");
+    assert_eq!(done["damaged_packs"], serde_json::json!([path.file_name().unwrap().to_str().unwrap()]));
+    assert_eq!(done["finished"], true, "there is nothing more that a next run could do");
+    delete_dead(&room);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    room.ends(20, "verify --data");
+}
+
+/// Backs up a server that grows: each time one segment more is there.
+fn grown(room: &Room) {
+    let data = fixtures::dir(SERVER).join("data/default");
+    let mut segments: Vec<_> = fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|end| end == "events"));
+    segments.sort();
+    let node = room.path("node/default");
+    fs::create_dir_all(&node).unwrap();
+    for segment in segments {
+        fs::copy(&segment, node.join(segment.file_name().unwrap())).unwrap();
+        room.ends(0, "backup --no-control-db --data-dir node --source node");
+    }
+}
+
+#[test]
+fn many_small_packs_become_few() {
+    let room = Room::new();
+    grown(&room);
+    let (before, small) = (names(&room), packs(&room));
+    let done = recompress(&room, "");
+    let [marked, new] = ["marked_packs", "new_packs"].map(|name| done[name].as_u64().unwrap());
+    assert!(marked >= 6 && new == 1, "{done}");
+    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+    assert_eq!(delete_dead(&room), marked);
+    assert!(total(&packs(&room)) < total(&small));
+    assert_eq!(names(&room), before);
+    verify(&room);
+}

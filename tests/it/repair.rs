@@ -1,0 +1,358 @@
+//! The damage matrix: whatever is done to whatever file, verify names it, what is undamaged restores, what is damaged fails aloud, and repair
+//! heals what it promises. And that repair never makes it worse.
+
+use crate::support::archive::{Archive, WithControlDb, tree};
+use crate::support::fixtures;
+use crate::support::program::{Room, flip};
+use crate::support::server::Server;
+use segvault::axon::control_db::{rebuild, take_apart};
+use segvault::axon::name::Store;
+use segvault::engine::observe::Unobserved;
+use segvault::engine::repair::{self, Mended, Supply};
+use segvault::engine::verify::{Class, Remember, Report, VerifyOptions};
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::pack::{PackKind, parse_pack};
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{OpenOptions, Repository};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A repository of three points and two acts, and a copy of it.
+struct Pair {
+    archive: Archive,
+    server: Server,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let archive = Archive::new();
+        let mut server = Server::new("node", &["default"], seed);
+        for round in 0..3 {
+            let context = server.contexts.get_mut("default").unwrap();
+            context.append(Store::Events, 12);
+            context.append(Store::Snapshots, 3);
+            let zip = control_db(8192 << (round / 2));
+            let name = format!("controldb{round}.zip");
+            archive.backup(&mut WithControlDb { server: server.clone(), name, zip });
+            if round > 0 {
+                let remember =
+                    VerifyOptions { data: true, remember: Remember::Verdicts, ..VerifyOptions::default() };
+                archive.verify_with(&remember);
+            }
+        }
+        let pair = Self { archive, server };
+        fixtures::copy_tree(&pair.archive.repository_path(), &pair.archive.beside("mirror"));
+        pair
+    }
+
+    fn mirror(&self) -> Repository {
+        let disk = Arc::new(LocalDisk::new(self.archive.beside("mirror")));
+        Repository::open(disk, OpenOptions::default()).unwrap()
+    }
+
+    /// Everything as it was.
+    fn reset(&self) {
+        fs::remove_dir_all(self.archive.repository_path()).unwrap();
+        fixtures::copy_tree(&self.archive.beside("mirror"), &self.archive.repository_path());
+    }
+
+    fn repair_from_mirror(&self) -> Mended {
+        let mirror = self.mirror();
+        let supply = Supply::Repository(&mirror);
+        repair::packs(&self.archive.open(), Some(supply), false, &Unobserved).unwrap()
+    }
+
+    fn repair(&self) -> Mended {
+        repair::packs(&self.archive.open(), None, false, &Unobserved).unwrap()
+    }
+
+    /// What each point restores to; none if it fails.
+    fn restored(&self) -> BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>> {
+        let restore = |point: u64| {
+            let target = self.archive.beside("target");
+            let result = self.archive.restore(point, "target").ok().map(|_| tree(&target));
+            let _ = fs::remove_dir_all(target);
+            (point, result)
+        };
+        (1..=3).map(restore).collect()
+    }
+
+    /// A pack of that kind without which some point can't be restored.
+    fn needed(&self, kind: PackKind) -> String {
+        let is_of_kind = |file: &String| {
+            file.starts_with("packs/")
+                && parse_pack(&self.archive.read(file)).is_ok_and(|found| found.kind == kind)
+        };
+        let is_needed = |file: &String| {
+            let bytes = self.archive.read(file);
+            self.archive.remove(file);
+            let nothing = VerifyOptions { remember: Remember::Nothing, ..VerifyOptions::default() };
+            let hit =
+                self.archive.verify_with(&nothing).findings.iter().any(|finding| !finding.points.is_empty());
+            self.archive.write(file, &bytes);
+            hit
+        };
+        self.archive.files().into_iter().find(|file| is_of_kind(file) && is_needed(file)).unwrap()
+    }
+
+    fn pack_of(&self, kind: PackKind) -> String {
+        let is_it = |file: &&String| {
+            file.starts_with("packs/")
+                && parse_pack(&self.archive.read(file)).is_ok_and(|found| found.kind == kind)
+        };
+        self.archive.files().iter().rfind(is_it).unwrap().clone()
+    }
+}
+
+/// A zip of the beginning of a real control database.
+fn control_db(length: usize) -> Vec<u8> {
+    let zip = fs::read(fixtures::control_db_zips("se-4.6.11-json").remove(0)).unwrap();
+    let apart = take_apart(&zip, 1 << 30).unwrap();
+    rebuild(&apart.recipe.unwrap(), &apart.inner[..length])
+}
+
+fn worst(report: &Report) -> Vec<&str> {
+    report.findings.iter().filter(|finding| finding.class > Class::Note).map(|finding| finding.what).collect()
+}
+
+const DAMAGES: [&str; 7] = ["delete", "truncate", "flip", "zero", "swap", "older", "duplicate"];
+
+/// Does it to `file`; `other` is another file of the same kind. False if that changes nothing.
+fn damage(archive: &Archive, how: &str, file: &str, other: &str) -> bool {
+    let (bytes, others) = (archive.read(file), archive.read(other));
+    let mut changed = bytes.clone();
+    match how {
+        "delete" => archive.remove(file),
+        "truncate" => changed.truncate(bytes.len() * 2 / 3),
+        "flip" => changed[bytes.len() / 2] ^= 4,
+        "zero" => changed[bytes.len() / 3..bytes.len() / 3 + bytes.len() / 4].fill(0),
+        "swap" => {
+            archive.write(other, &bytes);
+            changed.clone_from(&others);
+        }
+        "older" => changed.clone_from(&others),
+        _ => archive.write(&sibling(file), &bytes),
+    }
+    if how != "delete" {
+        archive.write(file, &changed);
+    }
+    file != other || !matches!(how, "swap" | "older")
+}
+
+/// Another name that a file of that kind could have.
+fn sibling(file: &str) -> String {
+    let (directory, name) = file.rsplit_once('/').unwrap();
+    match name.trim_end_matches(".json").parse::<u64>() {
+        Ok(_) if name.len() < 20 => format!("{directory}/{}", name.replace(char::is_numeric, "9")),
+        _ => format!("{directory}/{}{}", &name[..2], "0".repeat(name.len() - 2)),
+    }
+}
+
+/// One file of each kind, and another of the same.
+fn kinds(pair: &Pair) -> Vec<(String, String)> {
+    let files = pair.archive.files();
+    let first_and_last = |top: &str| {
+        let of: Vec<_> = files.iter().filter(|file| file.starts_with(top)).collect();
+        ((*of[of.len() / 2]).clone(), (*of[0]).clone())
+    };
+    let record = files.iter().filter(|file| file.starts_with("logs/")).max().unwrap();
+    let log = record.rsplit_once('/').unwrap().0;
+    let mut kinds = vec![
+        ("points/2.json".to_owned(), "points/1.json".to_owned()),
+        ("points/3.json".to_owned(), "points/2.json".to_owned()),
+        ("acts/1.json".to_owned(), "acts/2.json".to_owned()),
+        (format!("{log}/2"), format!("{log}/1")),
+        (format!("{log}/3"), format!("{log}/2")),
+        first_and_last("pages/"),
+    ];
+    for kind in [PackKind::Sealed, PackKind::Tail, PackKind::ControlDb] {
+        let pack = pair.pack_of(kind);
+        let other = files.iter().find(|file| file.starts_with("packs/") && **file != pack).unwrap();
+        kinds.push((pack, other.clone()));
+    }
+    if std::env::var("SEGVAULT_DAMAGES").is_ok() {
+        let all = files.iter().filter(|file| *file != "segvault.json");
+        kinds.extend(all.map(|file| (file.clone(), first_and_last(file.split_once('/').unwrap().0).1)));
+    }
+    kinds
+}
+
+#[test]
+fn whatever_is_damaged_is_named_and_heals_from_a_copy() {
+    let pair = Pair::new(1);
+    let whole = pair.restored();
+    assert!(whole.values().all(Option::is_some));
+    let (mut named, mut healed) = (0, 0);
+    for (file, other) in kinds(&pair) {
+        for how in DAMAGES {
+            if !damage(&pair.archive, how, &file, &other) {
+                continue;
+            }
+            let told = format!("{how} {file} (beside {other})");
+            let report = pair.archive.verify(true);
+            named += usize::from(report.worst().is_some());
+            assert!(report.worst().is_some() || is_harmless(how, &file), "{told}: not named");
+            judge(&pair, &whole, &report, &told);
+            let mended = pair.repair_from_mirror();
+            let after = pair.archive.verify(true);
+            assert_eq!(
+                mended.is_whole(),
+                after.worst().is_none(),
+                "{told}: {mended:?}, {:?}",
+                after.findings
+            );
+            if is_stray(how, &file) {
+                let whats = worst(&after);
+                let is_of_the_row = |what: &&str| ["journal", "record"].contains(what);
+                assert!(!whats.is_empty() && whats.iter().all(is_of_the_row), "{told}: {:?}", after.findings);
+            } else {
+                assert_eq!(worst(&after), Vec::<&str>::new(), "{told}: {:?}", after.findings);
+                healed += 1;
+            }
+            let expected = if is_end_of_row(how, &file) { 2 } else { 3 };
+            for (point, found) in pair.restored() {
+                assert!(found == whole[&point] || point > expected, "{told}: point {point} after the repair");
+            }
+            pair.reset();
+        }
+    }
+    assert!(named > 40 && healed > 50, "{named} named, {healed} healed");
+}
+
+/// Nothing tells of the newest of a row that it was there; a copy under a name of its own is nobody's; nothing needs what was superseded.
+fn is_harmless(how: &str, file: &str) -> bool {
+    let is_named_by_hash = file.starts_with("packs/") || file.starts_with("pages/");
+    is_end_of_row(how, file)
+        || (how == "duplicate" && (is_named_by_hash || file.starts_with("logs/")))
+        || file.starts_with("packs/")
+}
+
+fn is_end_of_row(how: &str, file: &str) -> bool {
+    how == "delete" && file == "points/3.json"
+}
+
+/// A copy with a number of its own: it says that it is another, and the numbers between are missing.
+fn is_stray(how: &str, file: &str) -> bool {
+    how == "duplicate"
+        && (file.starts_with("points/") || file.starts_with("acts/") || file.starts_with("logs/"))
+}
+
+fn judge(pair: &Pair, whole: &BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>>, report: &Report, told: &str) {
+    let hit: BTreeSet<u64> =
+        report.findings.iter().flat_map(|finding| finding.points.iter().copied()).collect();
+    let listed: BTreeSet<u64> = pair.archive.points().iter().map(|listed| listed.point.number).collect();
+    for (point, found) in pair.restored() {
+        match found {
+            Some(found) => assert!(
+                Some(&found) == whole[&point].as_ref(),
+                "{told}: point {point} restores to something else"
+            ),
+            None => assert!(
+                hit.contains(&point) || !listed.contains(&point),
+                "{told}: point {point} fails untold"
+            ),
+        }
+    }
+}
+
+#[test]
+fn the_good_blocks_of_damaged_packs_are_stored_again_and_the_packs_are_marked() {
+    let pair = Pair::new(2);
+    let pack = pair.needed(PackKind::ControlDb);
+    let bytes = pair.archive.read(&pack);
+    // The directory is lost, the blocks are not.
+    pair.archive.write(&pack, &bytes[..bytes.len() - 70]);
+    assert_eq!(pair.archive.verify(true).worst(), Some(Class::Damage));
+    let mended = pair.repair();
+    assert!(mended.is_whole() && mended.packs[0].replaced && mended.salvaged_chunks > 0, "{mended:?}");
+    assert!(pair.restored().values().all(Option::is_some));
+    let acts = pair.archive.open().journal().unwrap().acts;
+    assert!(matches!(&acts.last().unwrap().deed, Deed::Dead { packs } if packs[0] == mended.packs[0].pack));
+    assert_eq!(pair.archive.read(&pack), bytes[..bytes.len() - 70], "what it replaces is kept");
+    assert_eq!(pair.repair().salvaged_chunks, 0, "once is enough");
+}
+
+#[test]
+fn a_block_that_is_lost_takes_only_its_own_points() {
+    let pair = Pair::new(3);
+    let whole = pair.restored();
+    let pack = pair.needed(PackKind::Tail);
+    pair.archive.flip(&pack, 200);
+    let mended = pair.repair();
+    assert!(!mended.is_whole() && !mended.still_lost.is_empty() && !mended.points.is_empty(), "{mended:?}");
+    for (point, found) in pair.restored() {
+        assert_eq!(found.is_none(), mended.points.contains(&point), "point {point}");
+        assert!(found.is_none() || found == whole[&point]);
+    }
+    let marked = repair::points(&pair.archive.open(), false, &Unobserved).unwrap();
+    let numbers: Vec<u64> = marked.marked.iter().map(|(point, _)| *point).collect();
+    assert_eq!(numbers, mended.points);
+    for listed in pair.archive.points() {
+        assert_eq!(listed.marked_incomplete.is_some(), mended.points.contains(&listed.point.number));
+    }
+    let again = repair::points(&pair.archive.open(), false, &Unobserved).unwrap();
+    assert_eq!((again.marked.len(), again.known), (0, mended.points));
+}
+
+#[test]
+fn what_is_lost_is_fetched_from_the_servers_own_files() {
+    let pair = Pair::new(4);
+    let whole = pair.restored();
+    for pack in pair.archive.files().iter().filter(|file| file.starts_with("packs/")) {
+        pair.archive.remove(pack);
+    }
+    let zips = vec![control_db(8192), control_db(16_384)];
+    let mut source = pair.server.clone();
+    let supply = Supply::Source { source: &mut source, zips: zips.clone() };
+    let dry = repair::packs(&pair.archive.open(), Some(supply), true, &Unobserved).unwrap();
+    assert!(dry.fetched_chunks > 0 && pair.restored().values().all(Option::is_none), "nothing was written");
+    let supply = Supply::Source { source: &mut source, zips };
+    let mended = repair::packs(&pair.archive.open(), Some(supply), false, &Unobserved).unwrap();
+    assert!(mended.is_whole(), "{mended:?}");
+    assert_eq!(mended.fetched_chunks, dry.fetched_chunks);
+    assert!(pair.restored() == whole);
+}
+
+#[test]
+fn another_history_supplies_nothing() {
+    let pair = Pair::new(5);
+    pair.archive.remove(&pair.needed(PackKind::Tail));
+    let mut stranger = Server::new("node", &["default"], 99);
+    stranger.contexts.get_mut("default").unwrap().append(Store::Events, 40);
+    let supply = Supply::Source { source: &mut stranger, zips: Vec::new() };
+    let mended = repair::packs(&pair.archive.open(), Some(supply), false, &Unobserved).unwrap();
+    assert_eq!(mended.fetched_chunks, 0);
+    assert!(!mended.is_whole());
+}
+
+#[test]
+fn the_program_mends_a_repository_of_a_real_server_from_its_data_directory() {
+    let room = Room::new();
+    let root = room.server("se-4.6.11-json");
+    let line = format!("backup --data-dir {0} --control-db {0}/backups --source node", root.display());
+    room.ends(0, &line);
+    for pack in walk(&room.repository().join("packs")) {
+        flip(&pack, 200);
+    }
+    room.ends(20, "verify --data");
+    room.ends(20, "repair packs");
+    let (text, _) = room.ends(0, &format!("repair from {}", root.display()));
+    assert!(text.contains("all that is published is whole"), "{text}");
+    room.ends(0, "verify --data");
+    room.restore(0, "1", "restored");
+    let (text, _) = room.ends(0, "repair points");
+    assert!(text.contains("nothing to mark"), "{text}");
+    fs::write(room.repository().join("index.sqlite"), b"no database").unwrap();
+    let (text, _) = room.ends(0, "repair index");
+    assert!(text.contains("made anew from"), "{text}");
+    room.ends(0, "verify");
+}
+
+fn walk(root: &Path) -> Vec<std::path::PathBuf> {
+    let directories = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    directories
+        .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
+        .collect()
+}
