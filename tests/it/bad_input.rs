@@ -707,12 +707,12 @@ mod a_full_disk {
     #[test]
     fn of_the_repository_loses_nothing_and_the_next_run_just_works() {
         let room = Room::empty();
-        let Some(_mounted) = Mounted::at(&room.repository(), "3m") else { return };
+        let Some(_mounted) = Mounted::at(&room.repository(), "5m") else { return };
         room.ends(0, "init");
         let root = room.server(SERVER);
         room.ends(0, &backup(&root));
         let filler = room.repository().join("filler");
-        // Another server, with nothing in common: its packs take some 400 KB.
+        // Another server, with nothing in common: its packs take some 2 MB.
         let other = room.server("se-4.6.11-odd");
         let line = backup(&other).replace("node-1", "node-2");
         for left in [0, 8 << 10, 40 << 10, 200 << 10] {

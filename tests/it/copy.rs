@@ -115,6 +115,8 @@ fn holds_and_marks_come_along_and_an_ended_hold_stays_ended() {
 #[test]
 fn a_dry_run_copies_nothing() {
     let (from, to) = lab(2);
+    // Whoever opens it makes the lock.
+    drop(open(&to).unwrap());
     let files = to.files();
     let report = copy_with(&from, &to, |options| options.dry_run = true).unwrap();
     assert_eq!((report.points.len(), report.chunks > 0), (2, true));
@@ -164,6 +166,6 @@ fn the_real_data_comes_back_from_a_copy() {
     room.ends(0, "restore latest --target restored -r second");
     assert_restored(&root.join("data/default"), &room.path("restored/data/default"));
     let next = room.document(0, "backup", &format!("{} -r second", backup(&root)));
-    assert_eq!(next["tally"]["new_chunks"], 0, "{next}");
+    assert_eq!(next["new_chunks"], 0, "{next}");
     room.refused(10, "copy --to nowhere", &["nowhere"]);
 }

@@ -510,7 +510,8 @@ fn notices(root: &Path, expected: &[Files]) -> bool {
 /// The files that a repository is made of.
 fn truth(room: &Room) -> Vec<(PathBuf, Vec<u8>)> {
     let files = files_below(&room.at("repository")).into_iter();
-    let counts = |path: &str| !["index.", "locks/", "staging/"].iter().any(|no| path.starts_with(no));
+    let counts =
+        |path: &str| !["index.", "locks/", "staging/", "reserve"].iter().any(|no| path.starts_with(no));
     files
         .filter(|(path, _)| counts(path))
         .map(|(path, bytes)| (room.at("repository").join(path), bytes))
