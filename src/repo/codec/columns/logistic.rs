@@ -80,7 +80,8 @@ mod tests {
         let tables = Tables::new();
         for p in (0..65_536).step_by(16) {
             let back = squash(tables.logit(p));
-            assert!(back.abs_diff(p + 8) <= 48, "{p} became {back}");
+            // In the middle, where it is steepest, one logit is 64 of 65,536.
+            assert!(back.abs_diff(p + 8) <= 64, "{p} became {back}");
         }
         assert_eq!((tables.logit(0), tables.logit(65_535)), (-2304, 2305));
     }
