@@ -356,3 +356,22 @@ fn walk(root: &Path) -> Vec<std::path::PathBuf> {
         .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
         .collect()
 }
+
+#[test]
+fn a_number_that_was_set_aside_is_never_used_again() {
+    let archive = Archive::new();
+    let mut server = Server::new("node", &["default"], 1);
+    server.contexts.get_mut("default").unwrap().append(Store::Events, 20);
+    archive.backup(&mut server);
+    server.contexts.get_mut("default").unwrap().append(Store::Events, 20);
+    archive.backup(&mut server);
+    // A repair that stopped between setting the newest point aside and writing the good one.
+    let bytes = archive.read("points/2.json");
+    std::fs::create_dir_all(archive.repository_path().join("damaged")).unwrap();
+    archive.write("damaged/points-2.json.1", &bytes);
+    archive.remove("points/2.json");
+    assert_eq!(archive.backup(&mut server).number, 3);
+    let journal = archive.open().journal().unwrap();
+    assert_eq!(journal.points.iter().map(|point| point.point.number).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(journal.unreadable.len(), 1, "it is missed: {:?}", journal.unreadable);
+}

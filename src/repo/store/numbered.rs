@@ -49,7 +49,18 @@ impl Row {
         disk.read(&path, limits::SMALL_FILE_MAX).map_err(|source| Error::reading(disk.display(&path), source))
     }
 
-    /// The number that comes next, above `at_least` and all that are there, and the hash of the file with the highest number.
+    /// The highest number of a file that a repair has set aside: it was used, whether its good copy is there by now or not.
+    fn set_aside(&self, disk: &dyn Disk) -> Result<u64, Error> {
+        let begin = format!("{}-", self.directory.replace('/', "-"));
+        let number = |name: &str| -> Option<u64> {
+            let (file, _copy) = name.strip_prefix(&begin)?.rsplit_once('.')?;
+            file.strip_suffix(self.suffix)?.parse().ok()
+        };
+        let aside = paths::list(disk, paths::DAMAGED)?;
+        Ok(aside.iter().filter_map(|file| number(&file.name)).max().unwrap_or(0))
+    }
+
+    /// The number that comes next, above `at_least` and all that are there or were, and the hash of the file with the highest number.
     pub fn next(
         &self,
         disk: &dyn Disk,
@@ -61,7 +72,7 @@ impl Row {
             Some(number) => Some(naming.file(&self.read(disk, number)?)),
             None => None,
         };
-        let number = newest.unwrap_or(0).max(at_least).checked_add(1);
+        let number = newest.unwrap_or(0).max(at_least).max(self.set_aside(disk)?).checked_add(1);
         let number = number.ok_or_else(|| Error::Rule {
             path: disk.display(&self.directory),
             rule: "there is no higher number".to_owned(),
