@@ -1,6 +1,6 @@
 //! What an error between a server and us means: exit code 41 and what to do; what was typed wrong is a usage error.
 
-use crate::cli::describe::Meaning;
+use crate::cli::describe::{INTERRUPTED, Meaning};
 use crate::cli::exit::Exit;
 use crate::source::server::Error;
 
@@ -41,6 +41,7 @@ pub(super) fn server(error: &Error) -> Meaning {
             "server.broken",
             "nothing was published; is it https, and the port its HTTP port (8024)? then run it again",
         ),
+        Error::Interrupted => INTERRUPTED,
         Error::TooLarge { .. } => refused("server.too-large", "is that an Axon Server?"),
         Error::Unauthorized { .. } => refused("server.unauthorized", CREDENTIALS),
         Error::Forbidden { .. } => {

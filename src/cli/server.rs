@@ -6,6 +6,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render;
 use crate::cli::run::Run;
 use crate::cli::server_args::{CheckServer, ServerArgs, TOKEN_VARIABLE};
+use crate::engine;
 use crate::engine::check_server::{Check, CheckOptions, State, check_server};
 use crate::source;
 use crate::source::live::{LiveOptions, LiveSource};
@@ -54,6 +55,9 @@ impl Run<'_> {
         };
         let options = CheckOptions { live, space_at: self.space_at() };
         let checks = check_server(&options, self.surroundings());
+        if self.signals.came() {
+            return Err(engine::Error::Interrupted.into());
+        }
         let checks: Vec<_> = checks.into_iter().map(render::check_server::advised).collect();
         let document = serde_json::json!({ "checks": checks });
         self.screen.result("check-server", &document, || render::check_server::text(&checks))?;
@@ -75,7 +79,12 @@ impl Run<'_> {
                 std::thread::sleep(LISTEN_EVERY.min(pause));
             }
         };
-        Surroundings { now_ms: Arc::new(|| jiff::Timestamp::now().as_millisecond()), pause: Arc::new(pause) }
+        let signals = self.signals.clone();
+        Surroundings {
+            now_ms: Arc::new(|| jiff::Timestamp::now().as_millisecond()),
+            pause: Arc::new(pause),
+            stopped: Arc::new(move || signals.came()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::support::program::{Room, SERVER, assert_restored, backup, files_below
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -229,6 +230,25 @@ mod a_backup {
             let points: Vec<_> = files.keys().filter(|path| path.starts_with("points")).collect();
             assert_eq!((points.len(), scene.room.points()), (1, vec![1]));
             scene.goes_on();
+        }
+    }
+
+    /// A server that takes the request and never answers: the signal is heard long before the time limit.
+    #[test]
+    fn is_interrupted_while_a_server_does_not_answer() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("--server http://{} --timeout 1h", silent.local_addr().unwrap());
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            for verb in ["backup", "check-server"] {
+                let scene = Scene::new();
+                let child = scene.spawn(&format!("{verb} {server}"));
+                let (_connection, _) = silent.accept().unwrap();
+                kill_process(Pid::from_child(&child), signal).unwrap();
+                let (ended, stdout, stderr) = told(child.wait_with_output().unwrap());
+                assert_eq!(ended, Some(code), "{verb}: {stdout}{stderr}");
+                assert_eq!(stderr, "segvault: interrupted: run it again: nothing is half-made\n");
+                assert_eq!(scene.room.points(), [1]);
+            }
         }
     }
 

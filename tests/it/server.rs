@@ -460,6 +460,7 @@ mod a_control_db_zip {
         let surroundings = Surroundings {
             now_ms: Arc::new(now_ms),
             pause: Arc::new(move |_| fs::write(&torn, &bytes).unwrap()),
+            stopped: Arc::new(|| false),
         };
         let mut source = LiveSource::open(world.options(), surroundings).unwrap();
         assert!(

@@ -1,7 +1,7 @@
 //! From options to a client that can be trusted with a secret: no redirect is followed, no proxy asked, nothing sent twice.
 
 use crate::source::server::ServerOptions;
-use crate::source::server::client::deepest;
+use crate::source::server::courier::deepest;
 use crate::source::server::error::Error;
 use reqwest::{Certificate, Url};
 use std::fs;

@@ -87,6 +87,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A signal asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// The answer is longer than any honest one.
     #[error("{request}: the answer is longer than {limit} bytes")]
     TooLarge {

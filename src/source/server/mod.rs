@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod client;
 mod connect;
+mod courier;
 pub mod error;
 pub mod exchange;
 pub mod path_map;
@@ -41,6 +42,8 @@ pub struct Surroundings {
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Waits before something is looked at again; may come back early.
     pub pause: Arc<dyn Fn(Duration) + Send + Sync>,
+    /// Whether to stop waiting for an answer (Ctrl-C).
+    pub stopped: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl fmt::Debug for Surroundings {

@@ -70,6 +70,7 @@ impl World {
                     node.steps(3);
                 }
             }),
+            stopped: Arc::new(|| false),
         }
     }
 
@@ -90,5 +91,5 @@ pub fn now_ms() -> i64 {
 
 /// Nobody waits, nothing happens.
 pub fn still() -> Surroundings {
-    Surroundings { now_ms: Arc::new(now_ms), pause: Arc::new(|_| {}) }
+    Surroundings { now_ms: Arc::new(now_ms), pause: Arc::new(|_| {}), stopped: Arc::new(|| false) }
 }
