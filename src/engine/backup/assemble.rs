@@ -139,7 +139,7 @@ impl Assembler<'_, '_> {
     fn open(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
         let entry = scan.entry.clone();
         if entry.logical_end == 0 {
-            out.findings.push(self.finding(Weight::Warning, "empty", &scan.file, None, "holds nothing yet"));
+            out.findings.push(self.finding(Weight::Note, "empty", &scan.file, None, "holds nothing yet"));
             return;
         }
         if matches!(verdict, Verdict::New | Verdict::Extends { .. }) {

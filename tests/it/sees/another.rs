@@ -1,11 +1,14 @@
 //! Another source, a context that was made anew, another node of the same cluster.
 
-use crate::sees::lab::{Lab, blocks, context, image_of, incarnation, says, segment, server, whole};
+use crate::sees::lab::{
+    Lab, blocks, context, image_of, incarnation, open_segment, says, segment, server, show, whole,
+};
 use crate::support::segments::{SegmentImage, StoreImage};
 use crate::support::server::{Context, Server};
 use segvault::axon::name::Store;
 use segvault::engine::Error;
 use segvault::engine::backup;
+use segvault::repo::format::point::Weight;
 
 fn two_contexts(seed: u64) -> Server {
     let mut server = Server::new("node", &["default", "other"], seed);
@@ -143,6 +146,21 @@ fn an_empty_source_is_backed_up_and_goes_on() {
     context(&mut server).append(Store::Events, 7);
     let report = lab.complete(&mut server);
     assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&server)));
+}
+
+/// A server makes the file of the next segment before anything is in it: that is no reason to wake anybody.
+#[test]
+fn a_segment_that_holds_nothing_yet_is_only_noted() {
+    let lab = Lab::new();
+    let mut server = server(61);
+    let open = open_segment(&server);
+    let events: usize = blocks(&open).iter().map(Vec::len).sum();
+    let image = SegmentImage::new(open.name().number.get() + events as u64, 1_000);
+    show(&mut server, image.name(), vec![0; 1_000]);
+    context(&mut server).events.segments.insert(image.name(), image);
+    let report = lab.complete(&mut server);
+    assert!(says(&report, "empty"), "{:?}", report.findings);
+    assert!(report.findings.iter().all(|finding| finding.weight == Weight::Note), "{:?}", report.findings);
 }
 
 #[test]
