@@ -12,8 +12,7 @@ use crate::repo::paths;
 use crate::repo::store::journal::Acts;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// What is known to be there.
 pub(super) struct Known {
@@ -23,8 +22,10 @@ pub(super) struct Known {
     found: HashSet<String>,
     /// Packs that an act calls damaged or marks dead; none if there is an act that can't be read: then any pack may be one of them.
     refused: Option<HashSet<PackId>>,
-    /// Packs that were asked in this session: their chunks, sorted; nothing for those that don't count.
-    asked: HashMap<PackId, Vec<ChunkId>>,
+    /// Packs that were asked in this session.
+    asked: HashSet<PackId>,
+    /// The chunks of those that count, by their own word: nobody need be asked about them again.
+    counted: HashSet<ChunkId>,
 }
 
 impl Known {
@@ -35,7 +36,7 @@ impl Known {
             _ => &[],
         });
         let refused = acts.unreadable.is_empty().then(|| refused.copied().collect());
-        Self { stored: HashSet::new(), found, refused, asked: HashMap::new() }
+        Self { stored: HashSet::new(), found, refused, asked: HashSet::new(), counted: HashSet::new() }
     }
 
     /// A number that is another one whenever packs were called damaged or dead: what is stored again in the very same packs gets another name.
@@ -46,11 +47,12 @@ impl Known {
 
     /// Whether a chunk need not be stored.
     pub fn has(&mut self, repository: &Repository, chunk: ChunkId) -> Result<bool, Error> {
-        if self.stored.contains(&chunk) {
+        if self.stored.contains(&chunk) || self.counted.contains(&chunk) {
             return Ok(true);
         }
         for place in repository.index.places(chunk)? {
-            if self.is_in(repository, place.pack, chunk)? {
+            self.ask(repository, place.pack)?;
+            if self.counted.contains(&chunk) {
                 return Ok(true);
             }
         }
@@ -72,15 +74,13 @@ impl Known {
         if self.stored.contains(&chunk) { Ok(true) } else { index.holds(chunk) }
     }
 
-    fn is_in(&mut self, repository: &Repository, pack: PackId, chunk: ChunkId) -> Result<bool, Error> {
-        if self.refused.as_ref().is_none_or(|refused| refused.contains(&pack)) {
-            return Ok(false);
+    /// Asks a pack for its chunks, once.
+    fn ask(&mut self, repository: &Repository, pack: PackId) -> Result<(), Error> {
+        let may_count = self.refused.as_ref().is_some_and(|refused| !refused.contains(&pack));
+        if may_count && self.asked.insert(pack) {
+            self.counted.extend(chunks_of(repository, &self.found, pack)?);
         }
-        let chunks = match self.asked.entry(pack) {
-            Entry::Occupied(asked) => asked.into_mut(),
-            Entry::Vacant(place) => place.insert(chunks_of(repository, &self.found, pack)?),
-        };
-        Ok(chunks.binary_search(&chunk).is_ok())
+        Ok(())
     }
 }
 
@@ -95,7 +95,7 @@ fn chunks_of(repository: &Repository, found: &HashSet<String>, pack: PackId) -> 
         repository.index.mark_durable(&[(path, length)])?;
     }
     let directory = index::read_directory(repository.disk.as_ref(), pack, length);
-    Ok(directory.map_or_else(|_| Vec::new(), |directory| sorted(&directory)))
+    Ok(directory.map_or_else(|_| Vec::new(), |directory| readable(&directory)))
 }
 
 /// Whatever keeps a pack from being read, its chunks are stored again: that is the answer to it.
@@ -104,10 +104,7 @@ fn is_whole(repository: &Repository, pack: PackId, length: u64) -> bool {
 }
 
 /// Chunks of blocks that this program can't read don't count.
-fn sorted(directory: &Directory) -> Vec<ChunkId> {
+fn readable(directory: &Directory) -> Vec<ChunkId> {
     let readable = directory.blocks.iter().filter(|block| block.check_readable().is_ok());
-    let mut chunks: Vec<ChunkId> =
-        readable.flat_map(|block| &block.chunks).map(|place| place.chunk).collect();
-    chunks.sort_unstable();
-    chunks
+    readable.flat_map(|block| &block.chunks).map(|place| place.chunk).collect()
 }
