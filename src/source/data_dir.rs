@@ -9,6 +9,7 @@ use crate::source::error::Error;
 use crate::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
 use crate::source::properties;
 use crate::source::scan;
+use crate::source::scan::Look;
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::segment_bytes::{open_mapped, open_plain};
 use crate::source::storage::Storage;
@@ -74,10 +75,18 @@ impl DataDir {
         let directory = storage.events.first().cloned().unwrap_or_else(|| options.path.clone());
         let opened =
             Self { options, directory, taken: Taken::Named, storage, host: host(), passed_over: Vec::new() };
-        if scan::contexts_of(&opened.storage)?.contexts.is_empty() {
+        if scan::contexts_of(&opened.storage, Look::Names)?.contexts.is_empty() {
             return Err(Error::NoContexts { path: opened.directory });
         }
         Ok(opened)
+    }
+
+    fn look(&self, look: Look) -> Result<Listing, Error> {
+        let listing = scan::contexts_of(&self.storage, look)?;
+        if listing.contexts.is_empty() {
+            return Err(Error::NoContexts { path: self.directory.clone() });
+        }
+        Ok(listing)
     }
 
     /// What is known of a node whose directories were named.
@@ -175,11 +184,11 @@ impl Source for DataDir {
     }
 
     fn listing(&mut self) -> Result<Listing, Error> {
-        let listing = scan::contexts_of(&self.storage)?;
-        if listing.contexts.is_empty() {
-            return Err(Error::NoContexts { path: self.directory.clone() });
-        }
-        Ok(listing)
+        self.look(Look::Files)
+    }
+
+    fn names(&mut self) -> Result<Listing, Error> {
+        self.look(Look::Names)
     }
 
     fn control_db(&mut self) -> Result<ControlDbCapture, Error> {

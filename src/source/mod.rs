@@ -32,6 +32,10 @@ pub trait Source {
     fn identity(&self) -> Result<Identity, Error>;
     /// Lists contexts, stores and segments as they are now. Called several times in a backup; each time it looks anew.
     fn listing(&mut self) -> Result<Listing, Error>;
+    /// The same for who needs names and versions only: lengths and times may be 0. With many segments it is cheaper.
+    fn names(&mut self) -> Result<Listing, Error> {
+        self.listing()
+    }
     /// Captures the control database (step 1 of the protocol).
     fn control_db(&mut self) -> Result<ControlDbCapture, Error>;
     /// Opens a segment for reading.

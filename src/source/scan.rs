@@ -20,16 +20,25 @@ use std::path::{Path, PathBuf};
 /// How often a listing is begun again because a file went away while it was made.
 const ATTEMPTS: usize = 3;
 
+/// How closely files are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// By name alone: lengths and times are 0.
+    Names,
+    /// With lengths and times.
+    Files,
+}
+
 /// All contexts in `directory`. Empty if there are none.
 pub(super) fn contexts(directory: &Path) -> Result<Listing, Error> {
-    contexts_of(&Storage::in_one(directory))
+    contexts_of(&Storage::in_one(directory), Look::Files)
 }
 
 /// All contexts of a node. Empty if there are none.
-pub(super) fn contexts_of(storage: &Storage) -> Result<Listing, Error> {
+pub(super) fn contexts_of(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut attempt = 1;
     loop {
-        match contexts_once(storage) {
+        match contexts_once(storage, look) {
             // A server that compacts removes files at any moment; what is there then is seen by looking again.
             Err(Error::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
             result => return result,
@@ -37,10 +46,10 @@ pub(super) fn contexts_of(storage: &Storage) -> Result<Listing, Error> {
     }
 }
 
-fn contexts_once(storage: &Storage) -> Result<Listing, Error> {
+fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
-        let listing = context(path)?.unwrap_or_default();
+        let listing = sort_out(entries(path)?, look)?.unwrap_or_default();
         add(&mut found, name, &listing, &[*store]);
     }
     for (root, stores) in storage.roots() {
@@ -48,7 +57,7 @@ fn contexts_once(storage: &Storage) -> Result<Listing, Error> {
             let inside = entries(&path)?;
             if is_dcb(&inside)? {
                 found.dcb.insert(context_name(&path)?);
-            } else if let Some(listing) = sort_out(inside)? {
+            } else if let Some(listing) = sort_out(inside, look)? {
                 add(&mut found, &context_name(&path)?, &listing, &stores);
             }
         }
@@ -145,16 +154,16 @@ fn context_name(path: &Path) -> Result<String, Error> {
 
 /// What is in one directory; none if it is no context.
 pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
-    sort_out(entries(directory)?)
+    sort_out(entries(directory)?, Look::Files)
 }
 
-fn sort_out(inside: Vec<PathBuf>) -> Result<Option<ContextListing>, Error> {
+fn sort_out(inside: Vec<PathBuf>, look: Look) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
     let mut misnamed = None;
     for path in inside {
         match kind(&path) {
             FileKind::Data { store, name, .. } => {
-                let file = store_file(path, store, name)?;
+                let file = store_file(path, (store, name), look)?;
                 store_mut(&mut listing, store).segments.push(file);
             }
             FileKind::InProgress => store_mut(&mut listing, store_in_progress(&path)).in_progress.push(path),
@@ -190,7 +199,10 @@ fn settle(store: &mut StoreListing) -> Result<(), Error> {
     Ok(())
 }
 
-fn store_file(path: PathBuf, store: Store, name: SegmentName) -> Result<StoreFile, Error> {
+fn store_file(path: PathBuf, (store, name): (Store, SegmentName), look: Look) -> Result<StoreFile, Error> {
+    if look == Look::Names {
+        return Ok(StoreFile { store, name, path, length: 0, modified_ns: 0, is_volatile: false });
+    }
     let metadata = metadata(&path)?;
     if !metadata.is_file() {
         return Err(Error::Io { path, source: io::Error::other("it is not a regular file") });
@@ -235,13 +247,12 @@ fn kind(path: &Path) -> FileKind {
 /// All entries of a directory, sorted by name, so that errors and listings don't depend on the file system's order.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source| Error::on_listed(directory, source);
-    let mut paths = Vec::new();
+    let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
-        paths.push(entry.map_err(failed)?.path());
+        names.push(entry.map_err(failed)?.file_name());
     }
-    // All begin alike: comparing bytes is all that is needed, and paths are compared part by part.
-    paths.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
-    Ok(paths)
+    names.sort_unstable();
+    Ok(names.into_iter().map(|name| directory.join(name)).collect())
 }
 
 /// Follows symbolic links; one that leads nowhere is an I/O error.

@@ -3,6 +3,7 @@
 use crate::axon::name::Store;
 use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
+use crate::engine::backup::archived::Incarnations;
 use crate::engine::backup::archived::incarnations;
 use crate::engine::backup::chain::refuse_overlaps;
 use crate::engine::backup::context::Comparer;
@@ -29,6 +30,9 @@ use crate::repo::store::Repository;
 use crate::source::Source;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// What is needed to tell where contexts belong.
 pub struct Belonging<'a> {
@@ -42,9 +46,21 @@ pub struct Belonging<'a> {
     pub options: &'a BackupOptions,
     /// Everything that the source shows, what is left out included.
     pub everything: &'a Listing,
+    /// What the archive holds of contexts, as far as it was read.
+    pub read: RefCell<HashMap<String, Rc<Incarnations>>>,
 }
 
 impl Belonging<'_> {
+    /// What the archive holds of a context. Read once: the writer's lock is held, so it stays true.
+    fn archived(&self, context: &str) -> Result<Rc<Incarnations>, Error> {
+        if let Some(read) = self.read.borrow().get(context) {
+            return Ok(Rc::clone(read));
+        }
+        let read = Rc::new(incarnations(self.repository, &self.known.logs, self.name, context)?);
+        self.read.borrow_mut().insert(context.to_owned(), Rc::clone(&read));
+        Ok(read)
+    }
+
     /// Reads a store of a context; what is proven to be unchanged is not read again.
     pub fn read_store(
         &self,
@@ -52,13 +68,12 @@ impl Belonging<'_> {
         context: &str,
         (store, listing): (Store, &ContextListing),
     ) -> Result<Vec<SeenSegment>, Error> {
-        let archived = incarnations(self.repository, &self.known.logs, self.name, context)?;
+        let archived = self.archived(context)?;
         let files = &listing.store(store).segments;
         let Some(newest) = archived.existing.first().filter(|_| !self.options.reread) else {
             return reader.store(files, &Proven::nothing(), &archived.existing);
         };
-        let which = (newest.incarnation, store);
-        let twice = self.known.twice_read(self.repository, self.name, context, which)?;
+        let twice = self.known.twice_read(self.repository, newest.log(store))?;
         let proven = Proven { log: Some(newest.log(store)), twice };
         let mut seen = reader.store(files, &proven, &archived.existing)?;
         // Each one that is read may not fit the next one that was not.
@@ -71,7 +86,7 @@ impl Belonging<'_> {
         let comparer = Comparer { repository: self.repository, source };
         let mut decisions = Vec::with_capacity(seen.len());
         for context in seen {
-            let archived = incarnations(self.repository, &self.known.logs, self.name, &context.name)?;
+            let archived = self.archived(&context.name)?;
             decisions.push(decide(&comparer, self.name, context, &archived)?);
         }
         for (context, decision) in seen.iter().zip(&decisions) {
@@ -98,7 +113,7 @@ impl Belonging<'_> {
             if seen.iter().any(|context| context.name == name) {
                 continue;
             }
-            let archived = incarnations(self.repository, &self.known.logs, self.name, name)?;
+            let archived = self.archived(name)?;
             let Some(newest) = archived.existing.iter().find(|context| context.has_events()) else {
                 continue;
             };
@@ -142,7 +157,7 @@ impl Belonging<'_> {
         (proof, seen): &mut (ContextRead, SeenContext),
     ) -> Result<(), Error> {
         let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(()) };
-        let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
+        let archived = self.archived(&seen.name)?;
         let now = |reader: &Reader<'_, '_>| Moment(reader.observer.now_ms());
         let (all, nothing) = (&archived.existing, Proven::nothing());
         seen.snapshots.segments = reader.store(&listing.snapshots.segments, &nothing, all)?;
@@ -160,7 +175,7 @@ impl Belonging<'_> {
         seen: &SeenContext,
         decision: &mut Decision,
     ) -> Result<(), Error> {
-        let archived = incarnations(self.repository, &self.known.logs, self.name, &seen.name)?;
+        let archived = self.archived(&seen.name)?;
         let comparer = Comparer { repository: self.repository, source };
         let left = branches(&comparer, seen, decision)?;
         let number = archived.highest.saturating_add(1);

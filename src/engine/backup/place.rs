@@ -21,6 +21,7 @@ use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::PageId;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::PointContext;
 use crate::repo::format::point::PointLog;
@@ -99,7 +100,7 @@ impl Placer<'_, '_> {
         let tree: Vec<SegmentEntry> = out.tree.into_values().collect();
         let point = PointLog {
             record: log.record,
-            root: self.sink.put_tree(&tree)?,
+            root: self.root(log, &tree)?,
             segments: tree.len() as u64,
             bytes: span.bytes,
             first: span.first,
@@ -111,12 +112,20 @@ impl Placer<'_, '_> {
         let state = LogState {
             key: log.key.clone(),
             branch: log.branch,
-            root: self.sink.put_tree(&out.sealed.into_values().collect::<Vec<_>>())?,
+            root: self.root(log, &out.sealed.into_values().collect::<Vec<_>>())?,
             tails: out.tails.into_values().collect(),
         };
         let state = (log.state.as_ref() != Some(&state)).then_some((state, out.proofs));
         fill_report(&mut out.report, &point, &span);
         Ok(PlacedStore { log: point, state, findings: out.findings, report: out.report })
+    }
+
+    /// The root of the pages that hold these entries. Those of the newest record are there, and durable: they need not be made again.
+    fn root(&mut self, log: &ArchivedLog, entries: &[SegmentEntry]) -> Result<PageId, Error> {
+        match &log.state {
+            Some(state) if log.sealed == entries => Ok(state.root),
+            _ => self.sink.put_tree(entries),
+        }
     }
 
     fn assemble(

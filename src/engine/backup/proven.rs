@@ -2,7 +2,9 @@
 
 use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
+use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::error::Error;
+use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
 use crate::repo::format::record::LogKey;
 use crate::repo::store::Journal;
@@ -40,17 +42,16 @@ impl Known {
     pub fn twice_read(
         &self,
         repository: &Repository,
-        source: &str,
-        context: &str,
-        (incarnation, store): (u32, Store),
+        log: &ArchivedLog,
     ) -> Result<HashSet<SegmentName>, Error> {
-        let roots = self.complete_roots(source, context, (incarnation, store));
+        let LogKey { source, context, incarnation, store } = &log.key;
+        let roots = self.complete_roots(source, context, (*incarnation, *store));
         let [newest, before] = roots.as_slice() else { return Ok(HashSet::new()) };
-        let names = good_names(repository, *newest)?;
+        let names = good_names(repository, *newest, log)?;
         if newest == before {
             return Ok(names);
         }
-        let earlier = good_names(repository, *before)?;
+        let earlier = good_names(repository, *before, log)?;
         Ok(names.intersection(&earlier).copied().collect())
     }
 
@@ -72,7 +73,15 @@ impl Known {
     }
 }
 
-fn good_names(repository: &Repository, root: PageId) -> Result<HashSet<SegmentName>, Error> {
-    let entries = repository.tree(root)?;
-    Ok(entries.into_iter().filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect())
+/// The names in a tree; most often it is the one that was read for the log.
+fn good_names(
+    repository: &Repository,
+    root: PageId,
+    log: &ArchivedLog,
+) -> Result<HashSet<SegmentName>, Error> {
+    let names = |entries: &[SegmentEntry]| {
+        entries.iter().filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect()
+    };
+    let is_read = log.state.as_ref().is_some_and(|state| state.root == root);
+    Ok(if is_read { names(&log.sealed) } else { names(&repository.tree(root)?) })
 }

@@ -40,6 +40,7 @@ use crate::source;
 use crate::source::Source;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// So often a backup begins again when versions, heads or files change under it.
@@ -108,7 +109,7 @@ impl<'a> Attempt<'a, '_> {
         let at = self.now();
         let identity = self.source.identity()?;
         let name = self.options.source.clone().unwrap_or(identity.name);
-        let first = self.source.listing()?;
+        let first = self.source.names()?;
         selection::left_out(&first, self.options)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
         let draft = Draft::begin(
@@ -134,6 +135,7 @@ impl<'a> Attempt<'a, '_> {
             name: &name,
             options: self.options,
             everything: &everything,
+            read: RefCell::default(),
         };
         let mut read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
         let placed = self.place_all(&mut sink, &belonging, &mut draft, &mut read)?;
@@ -263,7 +265,7 @@ impl<'a> Attempt<'a, '_> {
 
     /// Step 6: versions and heads again. What changed, if something did.
     fn recheck(&mut self, before: [&Listing; 2], heads: &Heads) -> Result<Option<String>, Error> {
-        let mut now = self.source.listing()?;
+        let mut now = self.source.names()?;
         now.contexts.retain(|name, _| heads.contains_key(name));
         let changed = match before.into_iter().find_map(|before| selection::changed(before, &now)) {
             Some(what) => Some(what),

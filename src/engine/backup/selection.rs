@@ -70,6 +70,9 @@ pub fn changed(before: &Listing, now: &Listing) -> Option<String> {
 }
 
 fn changed_store(before: &ContextListing, now: &ContextListing, store: Store) -> Option<String> {
+    if is_plainly_continued(before, now, store) {
+        return None;
+    }
     let (before, now) = (versions(before, store), versions(now, store));
     let newest = before.keys().next_back();
     let came = now.keys().find(|number| Some(*number) < newest && !before.contains_key(number));
@@ -81,6 +84,16 @@ fn changed_store(before: &ContextListing, now: &ContextListing, store: Store) ->
         Some(now) if now != versions => Some(format!("the versions of segment {number} changed")),
         Some(_) => None,
     })
+}
+
+/// Whether the same names come first, in the same order, and behind them only higher numbers: so it is nearly always.
+fn is_plainly_continued(before: &ContextListing, now: &ContextListing, store: Store) -> bool {
+    let names =
+        |context: &ContextListing| context.store(store).segments.iter().map(|file| file.name).collect();
+    let (before, now): (Vec<SegmentName>, Vec<SegmentName>) = (names(before), names(now));
+    let Some((same, new)) = now.split_at_checked(before.len()) else { return false };
+    let newest = before.iter().map(|name| name.number).max();
+    same == before && new.iter().all(|name| Some(name.number) > newest)
 }
 
 fn versions(context: &ContextListing, store: Store) -> BTreeMap<Token, BTreeSet<u32>> {

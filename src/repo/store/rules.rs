@@ -87,11 +87,12 @@ fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog
     if complete && log.safepoint > log.head {
         return refuse("its safepoint is above its head, and the point says that it is complete".to_owned());
     }
-    let own = session.repository.tree(log.root)?;
+    let sealed = session.repository.tree(record.state.root)?;
+    let other = if log.root == record.state.root { None } else { Some(session.repository.tree(log.root)?) };
+    let own = other.as_ref().unwrap_or(&sealed);
     if own.len() as u64 != log.segments {
         return refuse(format!("its tree has {} segments, not {}", own.len(), log.segments));
     }
-    let sealed = session.repository.tree(record.state.root)?;
     if let Some(entry) = own.iter().find(|entry| !holds(&sealed, entry)) {
         return refuse(format!("record {} does not hold segment {}", record.number, entry.name));
     }
