@@ -31,6 +31,9 @@ use crate::source;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
 
+/// Bytes of the prefix that are hashed together: still warm in the cache.
+const HASHED_AT_ONCE: usize = 256 << 10;
+
 /// A segment of the source, read.
 #[derive(Clone, Debug)]
 pub struct Scan {
@@ -79,6 +82,8 @@ pub struct Scanner<'a, 's> {
     store: Store,
     cutter: Cutter,
     pending: Vec<u8>,
+    /// So many bytes of these are hashed: many at once cost a fraction of what as many transactions cost.
+    hashed: usize,
     extents: Vec<Extent>,
     hasher: Hasher,
     /// Lengths at which the hash of the prefix is wanted.
@@ -119,6 +124,7 @@ pub fn scan(
         store: file.store,
         cutter: Cutter::new(profile),
         pending: Vec::new(),
+        hashed: 0,
         extents: Vec::new(),
         hasher,
         wanted,
@@ -184,17 +190,24 @@ impl Scanner<'_, '_> {
     /// Remembers the hash of the prefix of this length, if it is wanted.
     fn checkpoint(&mut self, length: u64) {
         if self.wanted.binary_search(&length).is_ok() {
+            self.hash();
             self.checkpoints.insert(length, self.hasher.content());
         }
     }
 
-    /// Takes the bytes of the prefix: hashed, and into the chunk under construction.
+    /// Takes the bytes of the prefix, into the chunk under construction.
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let from = self.pending.len();
         self.pending.extend_from_slice(bytes);
-        // What is stored is what is hashed, even if the file changes under a map.
-        self.hasher.update(self.pending.get(from..).unwrap_or_default());
+        if self.pending.len() - self.hashed >= HASHED_AT_ONCE {
+            self.hash();
+        }
         if self.observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Hashes what is not yet hashed. What is stored is what is hashed, even if the file changes under a map.
+    fn hash(&mut self) {
+        self.hasher.update(self.pending.get(self.hashed..).unwrap_or_default());
+        self.hashed = self.pending.len();
     }
 
     fn take(&mut self, transaction: &Transaction<'_>, head: &[u8], readable: bool) -> Result<(), Error> {
@@ -255,6 +268,8 @@ impl Scanner<'_, '_> {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.hash();
+        self.hashed = 0;
         let bytes = std::mem::take(&mut self.pending);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let chunk = self.sink.put_segment((self.kind, self.store), bytes)?;
