@@ -134,45 +134,36 @@ struct EventRow {
     /// Its token.
     _token: u64,
     /// The bytes of one that can't be read.
-    #[schemars(default)]
     _unreadable_base64: String,
     /// When it happened.
-    #[schemars(default = "epoch")]
     _time: Moment,
     /// The same, milliseconds since 1970.
-    #[schemars(default)]
     _timestamp_ms: i64,
     /// Its message identifier.
-    #[schemars(default)]
     _id: String,
     /// Its payload type.
-    #[schemars(default)]
     _type: String,
     /// Its payload revision.
-    #[schemars(default)]
     _revision: String,
     /// What it carries beside its payload, by key.
-    #[schemars(default)]
     _metadata: BTreeMap<String, Value>,
     /// The type of its aggregate, if it has one.
-    #[schemars(default)]
     _aggregate_type: String,
     /// Its aggregate.
-    #[schemars(default)]
     _aggregate: String,
     /// Its sequence number.
-    #[schemars(default)]
     _sequence: i64,
     /// The payload, if it is text.
-    #[schemars(default)]
     _payload: String,
     /// The payload, if it is none.
-    #[schemars(default)]
     _payload_base64: String,
 }
 
-fn epoch() -> Moment {
-    Moment(0)
+/// Of an event only its token is always there.
+fn of_events() -> (String, Value) {
+    let (kind, mut schema) = of::<Events>("events");
+    schema["$defs"]["EventRow"]["required"] = json!(["token"]);
+    (kind, schema)
 }
 
 /// A schema of a kind of document.
@@ -237,7 +228,7 @@ fn all() -> Vec<(String, Value)> {
         of::<Restored>("restore"),
         of::<Report>("verify"),
         of::<Against>("against"),
-        of::<Events>("events"),
+        of_events(),
         of::<Diff>("diff"),
         of::<Stats>("stats"),
         of::<Recompressed>("recompress"),
