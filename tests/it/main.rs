@@ -32,6 +32,7 @@ mod kill;
 mod layouts;
 mod live;
 mod model;
+mod old_repositories;
 mod plain_files;
 mod points;
 mod prune;

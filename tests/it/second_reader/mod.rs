@@ -23,6 +23,12 @@ use std::path::{Path, PathBuf};
 /// Points or acts, by their numbers, with the hashes of their files.
 type Row = BTreeMap<u64, (Hash, Value)>;
 
+/// The files of a point, by their paths in the target.
+pub fn restore_files(root: &Path, point: u64) -> BTreeMap<String, Vec<u8>> {
+    let restored = Repository::open(root).and_then(|repository| repository.restore(point));
+    restored.unwrap_or_else(|wrong| panic!("point {point}: {wrong}")).files
+}
+
 /// A repository.
 struct Repository {
     root: PathBuf,

@@ -114,8 +114,20 @@ fn remove_left_overs(homes: &Path) {
     }
 }
 
+/// Unpacks a repository that an earlier program made: `fixtures/<name>.tar.zst`.
+pub fn unpack_repository(name: &str, into: &Path) {
+    unpack_file(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.tar.zst")),
+        into,
+    );
+}
+
 fn unpack(name: &str, into: &Path) {
-    let packed = File::open(fixtures().join(format!("{name}.tar.zst"))).unwrap();
+    unpack_file(&fixtures().join(format!("{name}.tar.zst")), into);
+}
+
+fn unpack_file(path: &Path, into: &Path) {
+    let packed = File::open(path).unwrap();
     let mut plain = zstd::Decoder::new(packed).unwrap();
     plain.window_log_max(27).unwrap();
     tar::Archive::new(plain).unpack(into).unwrap();

@@ -1,0 +1,76 @@
+//! Repositories that earlier programs made, committed once and never made again: everything in them can be had for ever.
+//!
+//! `fixtures/repository-v1.tar.zst` holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
+//! with the BLAKE3 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
+//! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node.
+
+use crate::support::fixtures;
+use crate::support::program::{Room, backup, files_below};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// The versions of the format of which there is one.
+const VERSIONS: [&str; 1] = ["repository-v1"];
+
+/// An old repository, and what is expected of it: by point, by path, the BLAKE3.
+fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {
+    let room = Room::empty();
+    fixtures::unpack_repository(version, &room.path("."));
+    let expect: Value = serde_json::from_slice(&fs::read(room.path("expect.json")).unwrap()).unwrap();
+    (room, serde_json::from_value(expect).unwrap())
+}
+
+fn restored(room: &Room, point: u64) -> BTreeMap<String, String> {
+    let target = format!("point-{point}");
+    // Some of its points are restored with warnings: that is what they were made for.
+    let (code, _, stderr) = crate::support::program::told(
+        room.command(&format!("-q restore {point} --target {target}")).output().unwrap(),
+    );
+    assert!(matches!(code, Some(0 | 3)), "point {point}: {stderr}");
+    let hash = |path: &std::path::Path| blake3::hash(&fs::read(path).unwrap()).to_hex().to_string();
+    let root = room.path(&target);
+    files_below(&root).into_keys().map(|path| (path.display().to_string(), hash(&root.join(path)))).collect()
+}
+
+#[test]
+fn every_point_of_them_restores_as_it_did() {
+    for version in VERSIONS {
+        let (room, expect) = old(version);
+        assert!(expect.len() >= 6, "{version}");
+        for (point, files) in &expect {
+            assert_eq!(&restored(&room, *point), files, "{version}, point {point}");
+        }
+    }
+}
+
+#[test]
+fn they_verify_and_are_written_on() {
+    for version in VERSIONS {
+        let (room, expect) = old(version);
+        let (said, _) = room.ends(0, "verify --data --history");
+        assert!(said.contains("everything is there and whole"), "{version}: {said}");
+        let line = backup(fixtures::dir("core-2023.2.1-xml")).replace("node-1", "another-node");
+        room.ends(0, &line);
+        let last = *expect.keys().last().unwrap();
+        assert_eq!(*room.points().last().unwrap(), last + 1, "{version}");
+        room.restore(0, "latest", "new");
+        room.ends(0, "verify --data");
+    }
+}
+
+/// Whoever has only the document can read them too.
+#[test]
+fn the_second_reader_reads_them() {
+    for version in VERSIONS {
+        let (room, expect) = old(version);
+        for (point, files) in &expect {
+            let second = crate::second_reader::restore_files(&room.repository(), *point);
+            let hashes: BTreeMap<_, _> = second
+                .into_iter()
+                .map(|(path, bytes)| (path, blake3::hash(&bytes).to_hex().to_string()))
+                .collect();
+            assert_eq!(&hashes, files, "{version}, point {point}");
+        }
+    }
+}
