@@ -29,6 +29,7 @@ mod giants;
 mod heal;
 mod kill;
 mod layouts;
+mod letting_go;
 mod live;
 mod model;
 mod plain_files;

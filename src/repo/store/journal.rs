@@ -7,12 +7,14 @@ use crate::axon::name::Store;
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
+use crate::repo::format::act;
 use crate::repo::format::act::{Act, Deed, PointRef, View};
 use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{Finding, Point, PointBody, Weight};
 use crate::repo::store::numbered::Row;
+use crate::repo::store::staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 
@@ -221,6 +223,32 @@ fn complaints(
         why: if first == last { "missing".to_owned() } else { format!("missing, and all up to {last}") },
     });
     bad.chain(missing).collect()
+}
+
+/// How often an act that somebody else came before is written again.
+pub(super) const TRIES: usize = 16;
+
+/// Writes an act beside one that writes. It has staging for itself: the file is written under a name of its own there.
+pub(super) fn publish_beside(
+    disk: &dyn Disk,
+    config: &Config,
+    (at, deed): (Moment, &Deed),
+) -> Result<u64, Error> {
+    let row = Row::acts();
+    for _ in 0..TRIES {
+        let (number, previous) = row.next(disk, config.naming, 0)?;
+        let (kind, repository) = (act::TYPE.to_owned(), config.id.clone());
+        let (version, deed) = (act::VERSION, deed.clone());
+        let act = Act { kind, version, number, previous, repository, at, deed };
+        let bytes = act.encode().map_err(|damage| Error::Rule {
+            path: disk.display(&row.path(number)),
+            rule: damage.to_string(),
+        })?;
+        if staging::publish_alone(disk, &row.path(number), &bytes)? {
+            return Ok(number);
+        }
+    }
+    Err(Error::Overtaken { path: disk.display(&row.path(0)) })
 }
 
 /// The points that acts name.
