@@ -8,6 +8,7 @@ mod diff;
 mod erase;
 mod events;
 mod forget;
+mod help;
 mod hold;
 mod prune;
 mod recompress;
@@ -82,6 +83,8 @@ impl Run<'_> {
             Verb::DropHistory(asked) => self.drop_history(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
+            Verb::Explain(asked) => self.explain(asked),
+            Verb::Help(asked) => self.help(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),

@@ -16,6 +16,7 @@ pub const VERSION: u32 = 1;
 
 /// A point, named by number and hash: an act that fits no file has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointRef {
     /// Its number.
     pub number: u64,
@@ -95,6 +96,7 @@ mod store_name {
 
 /// An act as it stands in `acts/<number>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Act {
     /// [`TYPE`].
     #[serde(rename = "type")]
@@ -131,6 +133,7 @@ impl Act {
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Deed {
     /// A point is kept whatever a policy says.
