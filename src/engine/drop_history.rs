@@ -47,6 +47,7 @@ pub struct DropOptions {
 
 /// What was dropped, or would be.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DropReport {
     /// The source.
     pub source: String,
@@ -68,6 +69,7 @@ pub struct DropReport {
 
 /// What leaves of an incarnation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DroppedPart {
     /// The incarnation.
     pub incarnation: u32,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// What was erased, or would be.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EraseReport {
     /// The source.
     pub source: String,
@@ -63,6 +64,7 @@ impl EraseReport {
 
 /// A version of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErasedRow {
     /// The incarnation.
     pub incarnation: u32,
@@ -82,6 +84,7 @@ pub struct ErasedRow {
 
 /// A snapshot of an aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SnapshotRow {
     /// The incarnation.
     pub incarnation: u32,
@@ -93,6 +96,7 @@ pub struct SnapshotRow {
 
 /// A repository that holds copies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CopyRow {
     /// Its id.
     pub repository: String,
@@ -102,6 +106,7 @@ pub struct CopyRow {
 
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Proof {
     /// Packs.
     pub packs: u64,
