@@ -4,6 +4,7 @@ use crate::engine::erase::gather::{Log, Pair};
 use crate::engine::error::Error;
 use crate::engine::rewrite::{Rewritten, Trees};
 use crate::engine::window::{Bytes, walk};
+use crate::repo;
 use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Claim, PointLog};
@@ -57,7 +58,7 @@ impl<'a> Views<'a> {
         for claim in &of_point.open {
             match log.pair(claim.number, claim.version) {
                 None => open.push(*claim),
-                Some(pair) => open.extend(self.claim(pair, claim)),
+                Some(pair) => open.push(self.claim(pair, claim)?),
             }
         }
         let entries = kept.into_values().collect();
@@ -65,9 +66,16 @@ impl<'a> Views<'a> {
     }
 
     /// The same transactions in the current version.
-    fn claim(&self, pair: &Pair, claim: &Claim) -> Option<Claim> {
-        let (length, blake3) = *self.prefixes.get(&(pair.current.content, claim.last))?;
-        Some(Claim { version: pair.current.name.version, length, blake3, ..*claim })
+    fn claim(&self, pair: &Pair, claim: &Claim) -> Result<Claim, Error> {
+        let found = self.prefixes.get(&(pair.current.content, claim.last)).copied();
+        let (length, blake3) = found.ok_or_else(|| {
+            let rule = format!(
+                "the current version of segment {} has no transaction that ends where a point's claim does",
+                pair.old.name
+            );
+            repo::Error::Rule { path: self.repository.disk().display(""), rule }
+        })?;
+        Ok(Claim { version: pair.current.name.version, length, blake3, ..*claim })
     }
 }
 

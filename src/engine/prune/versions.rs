@@ -42,7 +42,7 @@ fn in_log(repository: &Repository, books: &Books, key: &LogKey) -> Result<Option
     Ok((count > 0).then_some(Outgrown { state, sealed, count }))
 }
 
-/// Publishes records without them.
+/// Publishes records without them: two of each log, or the second newest would go on holding them.
 pub(super) fn leave(session: &mut Session<'_>, outgrown: Vec<Outgrown>) -> Result<u64, engine::Error> {
     if outgrown.is_empty() {
         return Ok(0);
@@ -52,6 +52,8 @@ pub(super) fn leave(session: &mut Session<'_>, outgrown: Vec<Outgrown>) -> Resul
     for Outgrown { state, sealed, .. } in outgrown {
         states.push(LogState { root: session.put_tree(&sealed)?, ..state });
     }
+    let durable = session.barrier()?;
+    session.publish_fewer(durable, states.clone())?;
     let durable = session.barrier()?;
     session.publish_fewer(durable, states)?;
     Ok(count)

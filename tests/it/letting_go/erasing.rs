@@ -1,15 +1,10 @@
 //! `erase`, on the real data of a server that transformed its events.
 
-use super::{TRANSFORMED, bytes, decoded, transformed};
-use crate::support::fixtures;
+use super::{bytes, decoded, holds, old_events, transformed};
 use crate::support::program::{Room, assert_restored, backup_data, segments};
-use segvault::axon::name::{SegmentName, Store};
-use segvault::axon::segment::{Step, Walker};
-use segvault::axon::token::Token;
+use segvault::axon::name::Store;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const ERASE: &str = "erase --source node-1 --context default";
 
@@ -25,42 +20,6 @@ fn room() -> (Room, [PathBuf; 3]) {
         room.ends(0, &backup_data(data));
     }
     (room, states)
-}
-
-/// The events of a file, one by one.
-fn events(path: &Path, first: Token) -> Vec<Vec<u8>> {
-    let bytes = fs::read(path).unwrap();
-    let (mut walker, mut found) = (Walker::new(first, bytes.len() as u64), Vec::new());
-    while let Step::Transaction(transaction) =
-        walker.step(&bytes[usize::try_from(walker.offset()).unwrap()..])
-    {
-        found.extend(transaction.event_bytes().map(<[u8]>::to_vec));
-    }
-    found
-}
-
-/// Events that old versions have and no current one does.
-fn old_events() -> Vec<Vec<u8>> {
-    let all = segments(&fixtures::context_dir(TRANSFORMED, "default"));
-    let mut by_number: BTreeMap<Token, Vec<(SegmentName, PathBuf)>> = BTreeMap::new();
-    for ((store, name), path) in all {
-        if store == Store::Events {
-            by_number.entry(name.number).or_default().push((name, path));
-        }
-    }
-    let mut old = Vec::new();
-    for versions in by_number.into_values().filter(|versions| versions.len() > 1) {
-        let (newest, path) = versions.last().unwrap();
-        let current: BTreeSet<Vec<u8>> = events(path, newest.number).into_iter().collect();
-        for (name, path) in &versions[..versions.len() - 1] {
-            old.extend(events(path, name.number).into_iter().filter(|event| !current.contains(event)));
-        }
-    }
-    old
-}
-
-fn holds(blocks: &[Vec<u8>], event: &[u8]) -> bool {
-    blocks.iter().any(|block| block.windows(event.len()).any(|window| window == event))
 }
 
 #[test]

@@ -9,16 +9,19 @@ mod tails;
 mod versions;
 
 use crate::support::fixtures;
-use crate::support::program::Room;
+use crate::support::program::{Room, segments};
 use crate::support::segments::{History, StoreImage};
 use segvault::axon::name::{SegmentName, Store};
+use segvault::axon::segment::{Step, Walker};
+use segvault::axon::token::Token;
 use segvault::repo::disk::Disk;
 use segvault::repo::index::read_directory;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
 use segvault::repo::store::{OpenOptions, Repository};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The real server whose first segments were transformed.
@@ -74,10 +77,10 @@ fn bytes(room: &Room) -> u64 {
 }
 
 /// The data directory of the transformed server: with old versions, new ones, or both, as it was before, after and while it was transformed.
-fn transformed(room: &Room, name: &str, keeps: impl Fn(SegmentName, bool) -> bool) -> std::path::PathBuf {
+fn transformed(room: &Room, name: &str, keeps: impl Fn(SegmentName, bool) -> bool) -> PathBuf {
     let data = room.path(name);
     fixtures::copy_tree(&fixtures::dir(TRANSFORMED).join("data"), &data);
-    let all = crate::support::program::segments(&data.join("default"));
+    let all = segments(&data.join("default"));
     for ((store, segment), path) in &all {
         let is_old = all.keys().any(|(other, its)| {
             other == store && its.number == segment.number && its.version > segment.version
@@ -90,4 +93,40 @@ fn transformed(room: &Room, name: &str, keeps: impl Fn(SegmentName, bool) -> boo
         fs::remove_file(path).unwrap();
     }
     data
+}
+
+/// The events of a file, one by one.
+fn events(path: &Path, first: Token) -> Vec<Vec<u8>> {
+    let bytes = fs::read(path).unwrap();
+    let (mut walker, mut found) = (Walker::new(first, bytes.len() as u64), Vec::new());
+    while let Step::Transaction(transaction) =
+        walker.step(&bytes[usize::try_from(walker.offset()).unwrap()..])
+    {
+        found.extend(transaction.event_bytes().map(<[u8]>::to_vec));
+    }
+    found
+}
+
+/// Events that old versions have and no current one does.
+fn old_events() -> Vec<Vec<u8>> {
+    let all = segments(&fixtures::context_dir(TRANSFORMED, "default"));
+    let mut by_number: BTreeMap<Token, Vec<(SegmentName, PathBuf)>> = BTreeMap::new();
+    for ((store, name), path) in all {
+        if store == Store::Events {
+            by_number.entry(name.number).or_default().push((name, path));
+        }
+    }
+    let mut old = Vec::new();
+    for versions in by_number.into_values().filter(|versions| versions.len() > 1) {
+        let (newest, path) = versions.last().unwrap();
+        let current: BTreeSet<Vec<u8>> = events(path, newest.number).into_iter().collect();
+        for (name, path) in &versions[..versions.len() - 1] {
+            old.extend(events(path, name.number).into_iter().filter(|event| !current.contains(event)));
+        }
+    }
+    old
+}
+
+fn holds(blocks: &[Vec<u8>], event: &[u8]) -> bool {
+    blocks.iter().any(|block| block.windows(event.len()).any(|window| window == event))
 }
