@@ -26,6 +26,7 @@ pub struct PointRef {
 
 /// What a point says from an act on, in place of what its file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct View {
     /// The point's number.
     pub number: u64,
@@ -48,11 +49,13 @@ impl View {
 
 /// A version of a segment that was erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErasedSegment {
     /// The incarnation.
     pub incarnation: u32,
     /// The store.
     #[serde(with = "store_name")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub store: Store,
     /// The segment's number.
     pub number: u64,
@@ -65,6 +68,7 @@ pub struct ErasedSegment {
 
 /// How far the events of an incarnation were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DroppedLog {
     /// The incarnation.
     pub incarnation: u32,
