@@ -391,7 +391,7 @@ impl Life {
             assert!(found.contains_key(point) || !known.held, "held: {:?}", self.log);
         }
         self.points = found;
-        let options = VerifyOptions { data: true, history: true, ..VerifyOptions::default() };
+        let options = VerifyOptions { data: true, ..VerifyOptions::default() };
         let report = verify::verify(&repository, &options, &At(self.now)).unwrap();
         let bad: Vec<_> = report.findings.iter().filter(|finding| finding.class > Class::Note).collect();
         assert!(bad.is_empty(), "{bad:?} {:?}", self.log);
