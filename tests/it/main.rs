@@ -30,6 +30,7 @@ mod heal;
 mod json;
 mod kill;
 mod layouts;
+mod letting_go;
 mod live;
 mod model;
 mod old_repositories;

@@ -10,6 +10,7 @@ pub(super) mod copy;
 pub(super) mod cut;
 pub(super) mod demo;
 pub(super) mod diff;
+pub(super) mod erase;
 pub(super) mod events;
 pub(super) mod explain;
 mod findings;
