@@ -170,7 +170,9 @@ impl Run<'_> {
 
     fn restore(&self, asked: &Restore) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let plan = restore::plan(&repository, &restore_options(asked)?)?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let plan = restore::plan_seen(&repository, &restore_options(asked, self.global.yes)?, &progress)?;
+        drop(progress);
         if self.global.dry_run {
             self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
@@ -243,7 +245,7 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
     }
 }
 
-fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
+fn restore_options(asked: &Restore, yes: bool) -> Result<RestoreOptions, Failure> {
     let of_control_db = asked.cut.control_db.as_deref();
     let (wanted, of) = match of_control_db {
         Some("none") => (false, None),
@@ -264,6 +266,8 @@ fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
         layout: asked.place.layout()?,
         access: asked.place.access(),
         target: asked.target.clone(),
+        delta: asked.delta,
+        discard_unarchived: yes,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::cut;
+use crate::cli::render::delta;
 use crate::cli::render::findings;
 use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
@@ -18,6 +19,7 @@ pub(in crate::cli) fn planned(plan: &Plan) -> String {
     text.line(&plan_headline(plan));
     text.lines(&lines(&planned_stores(plan)));
     text.lines(&plan.cut.as_ref().map_or_else(String::new, cut::table_of));
+    text.lines(&plan.delta.as_ref().map_or_else(String::new, delta::planned));
     text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
     text.lines(&plain_files(&plan.plain_files));
     let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
@@ -110,6 +112,7 @@ pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
     text.lines(&plain_files(&done.plain_files));
     let (files, length) = (plural(done.files, "file"), bytes(done.length));
     text.line(&format!("{files}, {length} long, {} written", bytes(done.bytes)));
+    text.lines(&done.delta.as_ref().map_or_else(String::new, delta::done));
     text.line(&proof(done));
     text.lines(&cut::proofs(done));
     text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
