@@ -22,8 +22,12 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// A server with two contexts.
 pub fn server(seed: u64) -> Server {
+    server_of(seed, 20)
+}
+
+pub fn server_of(seed: u64, transactions: usize) -> Server {
     let mut server = Server::new("node", &["default", "billing"], seed);
-    grow(&mut server, 20);
+    grow(&mut server, transactions);
     server
 }
 

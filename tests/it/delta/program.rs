@@ -136,7 +136,9 @@ fn it_is_killed_at_each_step_and_goes_on() {
         let line = "-q restore latest --target out --delta";
         let mut child = room.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let awaited = room.path(DATA).join(place);
-        while child.try_wait().unwrap().is_none() && !awaited.exists() {}
+        while child.try_wait().unwrap().is_none() && !awaited.exists() {
+            std::thread::yield_now();
+        }
         child.kill().unwrap();
         let status = child.wait().unwrap();
         assert!(status.success() || status.signal() == Some(9), "{place}: {status}");
