@@ -8,6 +8,7 @@ mod describe_retention;
 mod describe_server;
 mod duration;
 pub mod exit;
+mod explain;
 mod failure;
 mod manual;
 mod place_args;
@@ -16,6 +17,8 @@ mod render;
 mod repository;
 mod run;
 mod run_demo;
+#[cfg(test)]
+mod schemas;
 mod server;
 mod server_args;
 mod signals;
