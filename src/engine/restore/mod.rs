@@ -12,6 +12,7 @@ mod control_db;
 pub mod cut;
 pub mod delta;
 pub mod error;
+mod estimate;
 mod layout;
 mod leftovers;
 mod names;
@@ -29,6 +30,7 @@ pub use apply::{apply, apply_at};
 pub use control_db::recipe;
 pub use delta::is_marker as is_unfinished;
 pub use error::Error;
+pub use estimate::{Estimate, estimate};
 pub use layout::Layout;
 pub use plain::PlainPlan;
 pub use plan::{

@@ -5,6 +5,7 @@ use crate::engine::restore::access::Access;
 use crate::engine::restore::cut::CutPlan;
 use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::delta::DeltaPlan;
+use crate::engine::restore::estimate::Estimate;
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::target::{self, Target};
@@ -18,8 +19,6 @@ use std::path::PathBuf;
 
 /// The block size of most file systems: what a small file takes.
 const DISK_BLOCK: u64 = 4096;
-/// What a restore writes, makes durable and reads again in a second, on one core and a slow disk: for the estimate.
-const BYTES_PER_SECOND: u64 = 100 << 20;
 
 /// The end of a rolled segment.
 const ROLLED: [u8; 4] = [0xff; 4];
@@ -116,8 +115,8 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that are free on the target's file system, if it says so.
     pub free: Option<u64>,
-    /// About how long it takes, in seconds.
-    pub seconds: u64,
+    /// About how long it takes, if that was asked for: a little of it is decoded then.
+    pub estimate: Option<Estimate>,
     /// Where the history is cut; none if it is restored as the point has it.
     pub cut: Option<CutPlan>,
     /// What becomes of what is there; none if the target is new or empty.
@@ -332,7 +331,6 @@ impl Plan {
         self.files = files + u64::from(self.control_db.path().is_some());
         self.length = length.saturating_add(of_database);
         self.bytes = bytes.saturating_add(written_of_database);
-        self.seconds = self.bytes.div_ceil(BYTES_PER_SECOND);
         let place = self.proven.staging_parent();
         self.free = target::free_space(place);
         if !target::keeps_holes(place) {

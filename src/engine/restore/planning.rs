@@ -95,7 +95,7 @@ pub fn plan_seen(
         length: 0,
         bytes: 0,
         free: None,
-        seconds: 0,
+        estimate: None,
         cut: basis.cut,
         delta,
         warnings,

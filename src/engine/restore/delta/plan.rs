@@ -35,6 +35,7 @@ pub fn marker(store: Store) -> String {
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It is what is wanted, and stays as it is.
@@ -49,6 +50,7 @@ pub enum Change {
 
 /// A file that is there, or will be.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeltaFile {
     /// Where, below the target.
     pub path: String,
@@ -88,6 +90,7 @@ impl Seen {
 
 /// Files, and their bytes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Total {
     /// How many.
     pub files: u64,
@@ -97,6 +100,7 @@ pub struct Total {
 
 /// What the directory has of a store that is not in what is restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Loss {
     /// The context.
     pub context: String,
@@ -114,6 +118,7 @@ pub struct Loss {
 
 /// What becomes of a directory.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeltaPlan {
     /// Whether a restore was interrupted in it, and goes on.
     pub goes_on: bool,
