@@ -96,7 +96,8 @@ fn control_db(at: &At) -> String {
         return "control database: no point has one that fits".to_owned();
     };
     let captured = of.captured.map_or_else(String::new, |at| format!(", captured at {at}"));
-    let age = at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {} before", span(ms)));
+    let age =
+        at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {}", distance(ms.saturating_neg())));
     format!("control database: of point {}{captured}{age}", of.point)
 }
 

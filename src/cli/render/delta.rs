@@ -35,7 +35,7 @@ fn figures(plan: &DeltaPlan, words: [&str; 4]) -> String {
     let totals = [plan.kept, plan.written, plan.replaced, plan.removed];
     let parts: Vec<_> = totals.iter().zip(words).map(|(total, word)| part(*total, word)).collect();
     let goes_on = if plan.goes_on { "goes on with a restore that was interrupted; " } else { "" };
-    format!("{goes_on}of the files there, {}", parts.join(", "))
+    format!("{goes_on}files: {}", parts.join(", "))
 }
 
 fn part(total: Total, word: &str) -> String {

@@ -168,7 +168,7 @@ pub enum Error {
     },
     /// The control database does not know the highest version of a segment (exit 1).
     #[error(
-        "a segment of {context} has version {version}, {} does not know it: the next event transformation would use that version again",
+        "a segment of {context} has version {version}, which {}: the next event transformation would use that version again",
         whose(*.point)
     )]
     VersionReuse {
@@ -248,7 +248,9 @@ fn held(first: Option<u64>, last: Option<u64>) -> String {
 }
 
 fn whose(point: Option<u64>) -> String {
-    point.map_or("no control database".to_owned(), |point| format!("the control database of point {point}"))
+    point.map_or("no control database that fits knows".to_owned(), |point| {
+        format!("the control database of point {point} does not know")
+    })
 }
 
 fn free_text(free: Option<u64>) -> String {
