@@ -30,6 +30,13 @@ fn model(store: &StoreImage) -> Store {
     Store::of(&files, "events")
 }
 
+/// Of the files of the context its events.
+fn events_of(files: &Files) -> Files {
+    let mut events = of_context(files, "default");
+    events.retain(|name, _| name.ends_with(".events"));
+    events
+}
+
 fn refused(result: Result<impl Sized, Error>) -> restore::Error {
     match result {
         Err(Error::Restore(error)) => error,
@@ -50,7 +57,7 @@ fn a_gap_behind_the_cut_is_nobody_s_business_and_one_before_it_is_said() {
     for token in [0, hole - 2, hole - 1] {
         let (found, files) = restored(&archive, to_token(token));
         let count = events.up_to(token);
-        assert_kept(&of_context(&files, "default"), (&events, count), (&Store::default(), 0), "before");
+        assert_kept(&events_of(&files), (&events, count), (&Store::default(), 0), "before");
         assert!(found.verified && found.warnings.iter().all(|warning| warning.what != "gap"), "{token}");
     }
     for token in [behind, behind + 1, 59] {
@@ -59,7 +66,7 @@ fn a_gap_behind_the_cut_is_nobody_s_business_and_one_before_it_is_said() {
         assert_eq!((missing.first, missing.last), (hole, behind - 1));
         assert!(!found.verified && found.warnings.iter().any(|warning| warning.what == "gap"), "{token}");
         let count = events.up_to(token);
-        assert_kept(&of_context(&files, "default"), (&events, count), (&Store::default(), 0), "behind");
+        assert_kept(&events_of(&files), (&events, count), (&Store::default(), 0), "behind");
     }
     for token in [hole, behind - 1] {
         let refusal = refused(try_restored(&archive, to_token(token), |_| ()));
@@ -81,7 +88,7 @@ fn of_a_damaged_last_segment_all_before_the_damage_can_be_cut() {
     let whole = model(images(&mut server));
     let of_last: Vec<_> =
         whole.transactions.iter().filter(|at| at.segment == name.number.get()).cloned().collect();
-    let bad = &of_last[of_last.len() - 2];
+    let bad = &of_last[of_last.len() / 2];
     let mut bytes = image.bytes();
     bytes[bad.end - 6] ^= 1;
     server.contexts.get_mut("default").unwrap().damaged.insert((Kind::Events, name), bytes);
@@ -89,7 +96,7 @@ fn of_a_damaged_last_segment_all_before_the_damage_can_be_cut() {
     for transaction in whole.transactions.iter().filter(|transaction| transaction.last() < bad.first) {
         let (found, files) = restored(&archive, to_token(transaction.last()));
         let count = whole.up_to(transaction.last());
-        assert_kept(&of_context(&files, "default"), (&whole, count), (&Store::default(), 0), "before");
+        assert_kept(&events_of(&files), (&whole, count), (&Store::default(), 0), "before");
         assert!(found.verified, "what is kept is whole");
     }
     let refusal = refused(try_restored(&archive, to_token(bad.last()), |_| ()));
@@ -108,12 +115,7 @@ fn events_of_one_moment_go_together() {
     for side in [Side::FirstLater, Side::LastNotLater] {
         for (time, count) in [(6_999, 0), (7_000, 40), (7_001, 40)] {
             let (found, files) = restored(&archive, CutRequest { side, ..to_time(time) });
-            assert_kept(
-                &of_context(&files, "default"),
-                (&events, count),
-                (&Store::default(), 0),
-                "one moment",
-            );
+            assert_kept(&events_of(&files), (&events, count), (&Store::default(), 0), "one moment");
             assert!(found.cut.unwrap().contexts[0].backwards.is_none(), "{time}");
         }
     }
@@ -139,12 +141,6 @@ fn a_context_without_snapshots_is_cut_like_any_other() {
         );
         assert_eq!((found.contexts[0].snapshots.head, found.verified), (None, true));
     }
-    // Nor does it matter if the store's directory never had a file.
-    server.contexts.get_mut("default").unwrap().snapshots.segments.clear();
-    let bare = Archive::new();
-    bare.backup(&mut server);
-    let (_, files) = restored(&bare, to_token(12));
-    assert!(of_context(&files, "default").keys().all(|name| name.ends_with(".events")));
 }
 
 /// What an encrypting server stores: blocks and tokens as ever, events that nobody can read.
@@ -157,10 +153,14 @@ fn a_store_that_can_t_be_read_is_cut_by_token_and_keeps_no_snapshot_untested() {
     let context = server.contexts.get_mut("default").unwrap();
     for store in Kind::ALL {
         let mut first = SegmentImage::new(0, 1_500);
-        (0..8).for_each(|_| drop(first.append_raw(&[opaque(90), opaque(40)])));
+        for _ in 0..8 {
+            first.append_raw(&[opaque(90), opaque(40)]);
+        }
         first.roll();
         let mut second = SegmentImage::new(16, 1_500);
-        (0..5).for_each(|_| drop(second.append_raw(&[opaque(90)])));
+        for _ in 0..5 {
+            second.append_raw(&[opaque(90)]);
+        }
         context.store_mut(store).insert(first);
         context.store_mut(store).insert(second);
     }
