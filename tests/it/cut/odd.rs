@@ -93,7 +93,7 @@ fn of_a_damaged_last_segment_all_before_the_damage_can_be_cut() {
     bytes[bad.end - 6] ^= 1;
     server.contexts.get_mut("default").unwrap().damaged.insert((Kind::Events, name), bytes);
     archive.backup(&mut server);
-    for transaction in whole.transactions.iter().filter(|transaction| transaction.last() + 1 < bad.first) {
+    for transaction in whole.transactions.iter().filter(|transaction| transaction.last() < bad.first) {
         let (found, files) = restored(&archive, to_token(transaction.last()));
         let count = whole.up_to(transaction.last());
         assert_kept(&events_of(&files), (&whole, count), (&Store::default(), 0), "before");
