@@ -247,6 +247,10 @@ pub struct Restore {
     /// Where to: a directory that is not there, or empty
     #[arg(long, value_name = "DIR")]
     pub target: PathBuf,
+    /// The directory may have another state of the history: what is equal stays untouched, only differences are written. Events that the archive
+    /// has not go only with --yes
+    #[arg(long, conflicts_with = "with_replication_log")]
+    pub delta: bool,
     /// The source whose points are meant
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,

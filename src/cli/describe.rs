@@ -138,6 +138,11 @@ pub(super) fn source(error: &source::Error) -> Meaning {
         Error::Twice { .. } => {
             meaning(Exit::GapOrOverlap, "source.twice", "move the one that is not the server's elsewhere")
         }
+        Error::Misnamed { path } if restore::is_unfinished(path) => meaning(
+            Exit::SourceDamaged,
+            "source.unfinished",
+            "a restore into that directory was interrupted: run the same 'segvault restore --delta' again",
+        ),
         Error::Misnamed { .. } => meaning(Exit::SourceDamaged, "source.misnamed", "move it elsewhere"),
         Error::Vanished { .. } => meaning(Exit::Failed, "source.vanished", "run it again"),
         Error::Properties { .. } => {
@@ -279,6 +284,24 @@ fn restore(error: &restore::Error) -> Meaning {
         ),
         Error::ServerRuns { .. } => {
             meaning(Exit::TargetNotEmpty, "restore.server-runs", "stop it, or choose another target")
+        }
+        Error::InTheWay { .. } => meaning(Exit::TargetNotEmpty, "restore.in-the-way", "move it elsewhere"),
+        Error::Busy { .. } => meaning(Exit::Locked, "restore.busy", "wait until it has ended"),
+        Error::Changed { .. } => meaning(
+            Exit::TargetNotEmpty,
+            "restore.changed",
+            "does a server run on it? stop it, and run the restore again",
+        ),
+        Error::Unarchived { .. } => meaning(
+            Exit::TargetNotEmpty,
+            "restore.unarchived",
+            "see them with --dry-run; back them up first, or give them up with --yes",
+        ),
+        Error::OtherHistory { .. } => {
+            meaning(Exit::WrongSource, "restore.other-history", "choose another target, or another --source")
+        }
+        Error::Unfinished { .. } => {
+            meaning(Exit::Failed, "restore.unfinished", "run the same restore again: it goes on")
         }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
     }

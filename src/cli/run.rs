@@ -192,18 +192,27 @@ impl Run<'_> {
 
     fn restore(&self, asked: &Restore) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let plan = restore::plan(&repository, &restore_options(asked)?)?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let mut plan = restore::plan_seen(&repository, &restore_options(asked, self.global.yes)?, &progress)?;
+        if self.global.dry_run || self.global.verbose > 0 {
+            plan.estimate = Some(restore::estimate(&repository, &plan, &progress));
+        }
+        drop(progress);
+        if !self.global.dry_run {
+            render::restore::planned(&plan).lines().for_each(|line| self.screen.detail(1, line));
+        }
         if self.global.dry_run {
             self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
             return Ok(if plan.fits() { whole(plan.warnings.is_empty()) } else { Exit::NoSpace });
         }
         let progress = Progress::new(self.screen, self.signals.clone());
+        let path = repository::path(self.global)?;
         let begun = progress.now_ms();
         let restored = restore::apply(&repository, plan, &progress)?;
         let took = progress.now_ms() - begun;
         drop(progress);
         self.screen.findings(&restored.warnings);
-        self.screen.report("restore", &restored, || render::restore::text(&restored, took))?;
+        self.screen.report("restore", &restored, || render::restore::text(&restored, took, path))?;
         Ok(whole(restored.verified && restored.warnings.is_empty()))
     }
 
@@ -265,7 +274,7 @@ fn source_options(asked: &Backup, path: &Path) -> DataDirOptions {
     }
 }
 
-fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
+fn restore_options(asked: &Restore, yes: bool) -> Result<RestoreOptions, Failure> {
     let of_control_db = asked.cut.control_db.as_deref();
     let (wanted, of) = match of_control_db {
         Some("none") => (false, None),
@@ -286,6 +295,8 @@ fn restore_options(asked: &Restore) -> Result<RestoreOptions, Failure> {
         layout: asked.place.layout()?,
         access: asked.place.access(),
         target: asked.target.clone(),
+        delta: asked.delta,
+        discard_unarchived: yes,
     })
 }
 

@@ -72,6 +72,8 @@ fn every_document_fits_its_schema() {
         (0, "restore-plan", "restore -n --target t"),
         (0, "restore", "restore --target t"),
         (3, "restore", "restore --to-token default=100 --target cut"),
+        (0, "restore-plan", "restore --target cut --delta -n"),
+        (0, "restore", "restore --target cut --delta"),
         (0, "verify", "verify --data --history"),
         (0, "against", "verify --against se-4.6.11-json"),
         (0, "events", "events --context default --from 10 --to 20"),

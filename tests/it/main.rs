@@ -21,6 +21,7 @@ mod codec;
 mod control_db;
 mod copy;
 mod cut;
+mod delta;
 mod disk_contract;
 mod format_document;
 mod fuzz_corpus;

@@ -9,6 +9,7 @@ use crate::engine::restore::cut::log::Stamped;
 use crate::engine::restore::cut::proof::RuleFigures;
 use crate::engine::restore::cut::{ContextCut, CutPlan};
 use crate::engine::restore::{Restored, RestoredContext};
+use std::path::Path;
 
 /// The cuts of all contexts.
 pub(in crate::cli) fn table_of(plan: &CutPlan) -> String {
@@ -95,7 +96,8 @@ fn control_db(at: &At) -> String {
         return "control database: no point has one that fits".to_owned();
     };
     let captured = of.captured.map_or_else(String::new, |at| format!(", captured at {at}"));
-    let age = at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {} before", span(ms)));
+    let age =
+        at.control_db_age_ms.map_or_else(String::new, |ms| format!(", {}", distance(ms.saturating_neg())));
     format!("control database: of point {}{captured}{age}", of.point)
 }
 
@@ -131,27 +133,56 @@ fn rule(figures: &RuleFigures) -> String {
     }
 }
 
-/// What an operator does next.
-pub(in crate::cli) fn advice(done: &Restored) -> String {
+/// What an operator does next. Each command can be pasted as it is.
+pub(in crate::cli) fn advice(done: &Restored, repository: &Path) -> String {
     let Some(cut) = &done.cut else { return String::new() };
     let mut text = Text::default();
     text.line("next:");
-    let target = one_line(&done.target.display().to_string());
-    text.line(&format!("  start the server in it: cd {target} && java -jar axonserver.jar"));
-    for context in &cut.contexts {
-        let name = incarnation(&context.context, context.incarnation);
-        let head =
-            context.last.map_or_else(|| "the beginning".to_owned(), |last| format!("token {}", last.token));
-        if let Some(next) = context.next {
-            let (named, source) = (one_line(&named(context)), one_line(&done.source));
-            text.line(&format!(
-                "  what was left behind: segvault events --source {source} --context {named} --from {}",
-                next.token
-            ));
-        }
-        text.line(&format!("  event processors of {name}: reset every token store that is beyond {head}"));
+    text.line(&format!("  start the server in it: {}", start(&done.target)));
+    for (context, restored) in cut.contexts.iter().zip(&done.contexts) {
+        text.line(&heads(context, restored));
+        text.lines(&left_behind(context, &done.source, repository));
     }
     text.finish()
+}
+
+/// A server's program is not archived; where it lies in the target, its name is all that is needed.
+fn start(target: &Path) -> String {
+    const PROGRAM: &str = "axonserver.jar";
+    let program = if target.join(PROGRAM).exists() { PROGRAM } else { "/path/to/axonserver.jar" };
+    format!("cd {} && java -jar {program}", shell(&target.display().to_string()))
+}
+
+/// The new heads, and who has to know them.
+fn heads(cut: &ContextCut, restored: &RestoredContext) -> String {
+    let name = incarnation(&cut.context, cut.incarnation);
+    let head = |head: Option<u64>| head.map_or_else(|| "none".to_owned(), |token| format!("token {token}"));
+    let (events, snapshots) = (head(restored.events.head), head(restored.snapshots.head));
+    let beyond = if restored.events.head.is_some() { events.clone() } else { "the beginning".to_owned() };
+    format!(
+        "  new heads of {name}: events {events}, snapshots {snapshots}; reset every token store of its event processors that is beyond {beyond}"
+    )
+}
+
+fn left_behind(cut: &ContextCut, source: &str, repository: &Path) -> String {
+    let Some(next) = cut.next else { return String::new() };
+    let repository = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
+    let words = [shell(&repository.display().to_string()), shell(source), shell(&named(cut))];
+    let [repository, source, context] = words;
+    format!(
+        "  what was left behind: segvault -r {repository} events --source {source} --context {context} --from {}\n",
+        next.token
+    )
+}
+
+/// A word as a shell reads it back.
+fn shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-@:+,=%".contains(c);
+    let word = one_line(word);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// The context as it is typed: with its incarnation, so that nothing is left open.
@@ -162,4 +193,19 @@ fn named(context: &ContextCut) -> String {
 /// Up to where, in words.
 pub(in crate::cli) fn up_to(cut: &CutPlan) -> String {
     cut.time.map_or_else(|| "up to the tokens below".to_owned(), |time| format!("up to {time}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for plain in ["/data/x-1", "default@1", "node:/a"] {
+            assert_eq!(shell(plain), plain);
+        }
+        assert_eq!(shell("my node"), "'my node'");
+        assert_eq!(shell("it's $HOME"), "'it'\\''s $HOME'");
+        assert_eq!((shell(""), shell("-x")), ("''".to_owned(), "'-x'".to_owned()));
+    }
 }

@@ -8,6 +8,7 @@ pub(super) mod backup;
 pub(super) mod check_server;
 pub(super) mod copy;
 pub(super) mod cut;
+mod delta;
 pub(super) mod demo;
 pub(super) mod diff;
 pub(super) mod erase;

@@ -2,15 +2,18 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::cut;
+use crate::cli::render::delta;
 use crate::cli::render::findings;
 use crate::cli::render::style::{self, Text, lines, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time, span};
 use crate::engine::restore::{
-    ControlDbPlan, PlainPlan, Plan, Restored, RestoredControlDb, RestoredStore, StorePlan, TokenRange,
+    ControlDbPlan, Estimate, PlainPlan, Plan, Restored, RestoredControlDb, RestoredStore, StorePlan,
+    TokenRange,
 };
 use crate::repo::format::moment::Moment;
 use comfy_table::Table;
+use std::path::Path;
 
 /// What is going to be done.
 pub(in crate::cli) fn planned(plan: &Plan) -> String {
@@ -18,18 +21,28 @@ pub(in crate::cli) fn planned(plan: &Plan) -> String {
     text.line(&plan_headline(plan));
     text.lines(&lines(&planned_stores(plan)));
     text.lines(&plan.cut.as_ref().map_or_else(String::new, cut::table_of));
+    text.lines(&plan.delta.as_ref().map_or_else(String::new, delta::planned));
     text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
     text.lines(&plain_files(&plan.plain_files));
     let free = plan.free.map_or_else(|| "unknown".to_owned(), bytes);
     let (files, length) = (plural(plan.files, "file"), bytes(plan.length));
-    let took = span(i64::try_from(plan.seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
-    text.line(&format!(
-        "{files}, {length} long, {} on disk; {free} free there; about {took}",
-        bytes(plan.bytes)
-    ));
+    text.line(&format!("{files}, {length} long, {} on disk; {free} free there", bytes(plan.bytes)));
+    text.lines(&plan.estimate.as_ref().map_or_else(String::new, estimate));
     text.lines(&findings::list(&plan.warnings));
     text.lines(&findings::list(&plan.notes));
     text.finish()
+}
+
+/// The figure, and where it comes from.
+fn estimate(of: &Estimate) -> String {
+    let took = span(i64::try_from(of.seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    let (rate, sample) = (bytes(of.decoded_per_second()), bytes(of.decoded));
+    let (to_decode, at_target) = (bytes(of.to_decode), bytes(of.at_target));
+    let target = bytes(of.target_bytes_per_second);
+    format!(
+        "about {took}: {to_decode} to decode at {rate}/s, measured on {sample} of it, {} at once; {at_target} to write and read again, if the target does {target}/s\n",
+        of.at_once
+    )
 }
 
 fn plan_headline(plan: &Plan) -> String {
@@ -102,7 +115,7 @@ fn planned_control_db(plan: &ControlDbPlan) -> String {
 }
 
 /// What was done, in so many milliseconds.
-pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
+pub(in crate::cli) fn text(done: &Restored, took: i64, repository: &Path) -> String {
     let mut text = Text::default();
     text.line(&headline(done, took));
     text.lines(&lines(&restored_stores(done)));
@@ -110,12 +123,13 @@ pub(in crate::cli) fn text(done: &Restored, took: i64) -> String {
     text.lines(&plain_files(&done.plain_files));
     let (files, length) = (plural(done.files, "file"), bytes(done.length));
     text.line(&format!("{files}, {length} long, {} written", bytes(done.bytes)));
+    text.lines(&done.delta.as_ref().map_or_else(String::new, delta::done));
     text.line(&proof(done));
     text.lines(&cut::proofs(done));
     text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
     text.lines(&findings::list(&done.warnings));
     text.lines(&findings::list(&done.notes));
-    text.lines(&cut::advice(done));
+    text.lines(&cut::advice(done, repository));
     text.finish()
 }
 

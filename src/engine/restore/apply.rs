@@ -8,12 +8,14 @@ use crate::engine::proof::Proven;
 use crate::engine::restore::check::Written;
 use crate::engine::restore::control_db::{Handout, StagedZip};
 use crate::engine::restore::cut::proof::RuleProof;
+use crate::engine::restore::delta::desk::{Desk, Place};
+use crate::engine::restore::delta::gate::{Gate, Open};
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::plain::PlainHandout;
 use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
 use crate::engine::restore::report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
-use crate::engine::restore::staging::{NewFile, Staging};
+use crate::engine::restore::staging::NewFile;
 use crate::engine::restore::target;
 use crate::repo;
 use crate::repo::format::id::ContentHash;
@@ -22,20 +24,29 @@ use crate::repo::format::point::ControlDb;
 use crate::repo::store::Repository;
 use rayon::prelude::*;
 use std::path::PathBuf;
-
-/// The end of a rolled segment.
-const ROLLED: [u8; 4] = [0xff; 4];
+use std::sync::Arc;
 
 /// Restores. Fails before the first byte if the target has not enough space or is not empty any more.
-#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
 pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Result<Restored, Error> {
-    let proven = target::prove(&plan.target, Some(&PathBuf::from(repository.disk().display(""))))?;
+    apply_at(repository, plan, observer, Arc::new(Open))
+}
+
+/// The same; before each change to a directory that is there, `gate` is asked.
+#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
+pub fn apply_at(
+    repository: &Repository,
+    plan: Plan,
+    observer: &dyn Observer,
+    gate: Arc<dyn Gate>,
+) -> Result<Restored, Error> {
+    let own_directory = PathBuf::from(repository.disk().display(""));
+    let proven = target::prove(&plan.target, Some(&own_directory), plan.delta.is_some())?;
     if !plan.fits() {
         return Err(no_space(&plan).into());
     }
-    observer.event(&Event::Phase { name: "restore", total: Some(plan.bytes.saturating_mul(2)) });
-    let staging = Staging::create(proven, plan.access)?;
-    Run { repository, observer, plan: &plan, staging, remarks: Remarks::default() }
+    observer.event(&Event::Phase { name: "restore", total: Some(plan.work()) });
+    let desk = Desk::open(proven, &plan, gate)?;
+    Run { repository, observer, plan: &plan, desk, remarks: Remarks::default() }
         .run()
         .map_err(|error| with_figures(error, &plan))
 }
@@ -53,6 +64,8 @@ fn with_figures(error: Error, plan: &Plan) -> Error {
     }
 }
 
+type Prepared = (Vec<RestoredContext>, Option<RestoredControlDb>, Option<StagedZip>);
+
 /// Looks at each block that is read again.
 type See<'a> = dyn Fn(&Transaction<'_>) + Sync + 'a;
 
@@ -60,12 +73,25 @@ struct Run<'a> {
     repository: &'a Repository,
     observer: &'a dyn Observer,
     plan: &'a Plan,
-    staging: Staging,
+    desk: Desk,
     remarks: Remarks,
 }
 
 impl Run<'_> {
     fn run(mut self) -> Result<Restored, Error> {
+        match self.prepare() {
+            Ok((contexts, control_db, zip)) => self.publish(contexts, control_db, zip),
+            // The next one goes on.
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(other) => {
+                self.desk.give_up();
+                Err(other)
+            }
+        }
+    }
+
+    /// Writes and proves everything, and changes nothing that has its name.
+    fn prepare(&mut self) -> Result<Prepared, Error> {
         let mut contexts = Vec::new();
         for context in &self.plan.contexts {
             contexts.push(self.context(context)?);
@@ -75,7 +101,7 @@ impl Run<'_> {
         if self.observer.interrupted() {
             return Err(Error::Interrupted);
         }
-        self.publish(contexts, control_db, zip)
+        Ok((contexts, control_db, zip))
     }
 
     /// The zip first: it can be taken back.
@@ -86,7 +112,7 @@ impl Run<'_> {
         zip: Option<StagedZip>,
     ) -> Result<Restored, Error> {
         let zip = zip.map(StagedZip::publish).transpose()?;
-        if let Err(error) = self.staging.publish() {
+        if let Err(error) = self.desk.publish() {
             if let Some(zip) = zip {
                 // The error that is told is the one that came first.
                 let _ = std::fs::remove_file(zip);
@@ -98,7 +124,7 @@ impl Run<'_> {
 
     fn context(&mut self, plan: &ContextPlan) -> Result<RestoredContext, Error> {
         for store in plan.stores() {
-            self.staging.make_directories(&store.directory)?;
+            self.desk.make_directories(&store.directory)?;
         }
         let mut rule = RuleProof::new(self.plan.cut.is_some());
         let snapshots = self.store(&plan.snapshots, &|transaction| rule.snapshot(transaction))?;
@@ -112,9 +138,9 @@ impl Run<'_> {
 
     fn plain_files(&mut self) -> Result<(), Error> {
         for plan in &self.plan.plain_files {
-            self.staging.make_directories(&plan.directory)?;
-            let (repository, observer, staging) = (self.repository, self.observer, &self.staging);
-            PlainHandout { repository, observer, staging }.write(plan)?;
+            self.desk.make_directories(&plan.directory)?;
+            let (repository, observer, desk) = (self.repository, self.observer, &self.desk);
+            PlainHandout { repository, observer, desk }.write(plan)?;
         }
         Ok(())
     }
@@ -141,13 +167,15 @@ impl Run<'_> {
 
     fn segment(&self, plan: &SegmentPlan, see: &See<'_>) -> Result<Proven, Error> {
         self.observer.event(&Event::File { name: &plan.path });
-        let mut file = self.staging.make_file(&plan.path)?;
-        let content = self.write(plan, &mut file)?;
-        if plan.end == PlannedEnd::Rolled {
-            file.write(&ROLLED)?;
-        }
-        let path = file.path().to_owned();
-        let file = file.finish(plan.length)?;
+        let (file, path, content) = match self.desk.place(&plan.path)? {
+            Place::There(there) => (there.file, there.path, there.content),
+            Place::New(mut file) => {
+                let content = self.write(plan, &mut file)?;
+                file.write(plan.end.bytes())?;
+                let path = file.path().to_owned();
+                (file.finish(plan.length)?, path, content)
+            }
+        };
         let naming = self.repository.naming();
         let written = Written { file, path: &path, naming, observer: self.observer };
         written.check_segment(plan, content, &mut |transaction| see(transaction))
@@ -189,9 +217,9 @@ impl Run<'_> {
             zip_is_original: true,
         };
         if let Some(path) = plan.path() {
-            self.staging.make_directories(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
+            self.desk.make_directories(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
             self.observer.event(&Event::File { name: path });
-            restored.length = handout.database(database, &self.staging, path)?;
+            restored.length = handout.database(database, &self.desk, path)?;
         }
         let zip = match plan.zip_to() {
             Some(to) => handout.zip(database, to)?,
@@ -264,6 +292,8 @@ fn report(
         store.missing.is_empty() && store.segments.iter().all(|segment| segment.end != PlannedEnd::AsFound)
     };
     let segments = stores().flat_map(|store| &store.segments);
+    let is_written =
+        |database: &&RestoredControlDb| database.path.as_ref().is_none_or(|path| plan.writes(path));
     let (warnings, notes) = remarks.split();
     Restored {
         point: plan.point,
@@ -271,12 +301,19 @@ fn report(
         at: plan.at,
         target: plan.target.clone(),
         cut: plan.cut.clone(),
+        delta: plan.delta.clone(),
         contexts,
         plain_files: plan.plain_files.clone(),
         files: plan.files,
         length: plan.length,
-        bytes: segments.map(|segment| segment.stored).sum::<u64>()
-            + control_db.as_ref().map_or(0, |database| database.length),
+        bytes: segments
+            .filter(|segment| plan.writes(&segment.path))
+            .map(|segment| segment.stored)
+            .sum::<u64>()
+            + control_db
+                .as_ref()
+                .filter(|database| is_written(database))
+                .map_or(0, |database| database.length),
         control_db,
         verified: stores().all(is_whole),
         warnings: [plan.warnings.clone(), warnings].concat(),

@@ -79,15 +79,36 @@ impl Written<'_> {
         if hasher.content() == expected { Ok(()) } else { Err(self.differs("its hash is another")) }
     }
 
-    /// Proves that the file is `stored` bytes with this hash, and zeros up to `length`.
-    pub fn check_padded(mut self, stored: u64, length: u64, expected: ContentHash) -> Result<(), Error> {
+    /// Proves that the file is `stored` bytes with this hash, `end`, and zeros up to `length`.
+    pub fn check_padded(
+        mut self,
+        stored: u64,
+        end: &[u8],
+        length: u64,
+        expected: ContentHash,
+    ) -> Result<(), Error> {
         self.check_length(length)?;
         let mut hasher = self.naming.hasher();
         self.hand_on(stored, &mut |bytes| hasher.update(bytes))?;
         if hasher.content() != expected {
             return Err(self.differs("its hash is another"));
         }
-        self.check_zeros(stored, length)
+        let mut found = Vec::new();
+        self.hand_on(end.len() as u64, &mut |bytes| found.extend_from_slice(bytes))?;
+        if found != end {
+            return Err(self.differs("it has another end"));
+        }
+        self.check_zeros(stored.saturating_add(end.len() as u64), length)
+    }
+
+    /// Whether it is. A file that its disk has lost is not.
+    pub fn equals(self, stored: u64, end: &[u8], length: u64, expected: ContentHash) -> Result<bool, Error> {
+        match self.check_padded(stored, end, length, expected) {
+            Ok(()) => Ok(true),
+            Err(Error::Restore(Refused::Written { .. })) => Ok(false),
+            Err(Error::Restore(Refused::Target { source, .. })) if is_lost(&source) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// Proves a segment: prefix, tokens, end, zeros to its length, and the hash of its stored bytes. Gives what its prefix turned out to be,
@@ -165,6 +186,11 @@ impl Written<'_> {
         let end = seek(&self.file, SeekFrom::Hole(begin)).unwrap_or(length).min(length);
         (begin < end).then(|| (begin, end - begin))
     }
+}
+
+/// What the kernel says of a disk that can't be read.
+pub fn is_lost(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// What is right on the disk and yet not what the point says.

@@ -5,8 +5,12 @@ use crate::engine::content;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::restore::check::Written;
-use crate::engine::restore::error::Error as Refused;
-use crate::engine::restore::staging::{NewFile, StagedFile, Staging};
+use crate::engine::restore::delta::desk::{Desk, Place, There};
+use crate::engine::restore::error::{Error as Refused, at};
+use crate::engine::restore::names;
+use crate::engine::restore::plan::{ControlDbPlan, RestoreOptions};
+use crate::engine::restore::remarks::Remarks;
+use crate::engine::restore::staging::{NewFile, StagedFile};
 use crate::repo;
 use crate::repo::format::Damage;
 use crate::repo::format::id::ContentHash;
@@ -14,6 +18,51 @@ use crate::repo::format::limits::CONTROL_DB_MAX;
 use crate::repo::format::point::{Content, ControlDb, RebuiltZip};
 use crate::repo::store::Repository;
 use std::path::{Path, PathBuf};
+
+/// What is planned for it.
+pub fn planned(
+    database: &ControlDb,
+    options: &RestoreOptions,
+    remarks: &mut Remarks,
+) -> Result<ControlDbPlan, Refused> {
+    let (entry, length, zip) = match database {
+        ControlDb::Absent { .. } if !options.control_db && options.cut.is_some() => {
+            return Ok(ControlDbPlan::LeftOut);
+        }
+        ControlDb::Absent { reason } => {
+            if options.cut.is_none() {
+                remarks.no_control_db(reason, options.control_db_zip_to.is_some());
+            }
+            return Ok(ControlDbPlan::Absent { reason: reason.clone() });
+        }
+        ControlDb::Inner { entry, inner, zip } => {
+            (entry, Some(inner.length), zip.as_ref().map(|zip| zip.name.as_str()))
+        }
+        ControlDb::Zip { entry, name, .. } => (entry, None, Some(name.as_str())),
+    };
+    let zip_to = match (&options.control_db_zip_to, zip) {
+        (Some(to), Some(name)) => Some(zip_path(to, name)?),
+        (Some(_), None) => {
+            remarks.no_zip();
+            None
+        }
+        (None, _) => None,
+    };
+    match (options.control_db, zip_to) {
+        (true, zip_to) => {
+            let path = options.layout.database(names::plain(entry)?);
+            Ok(ControlDbPlan::File { path, length, zip_to })
+        }
+        (false, Some(zip_to)) => Ok(ControlDbPlan::ZipOnly { zip_to }),
+        (false, None) => Ok(ControlDbPlan::LeftOut),
+    }
+}
+
+/// A file that is not there yet; a directory gets one of the zip's own name.
+fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
+    let path = if to.is_dir() { to.join(names::plain(name)?) } else { to.to_owned() };
+    if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
+}
 
 /// What is needed to hand it out.
 pub struct Handout<'a> {
@@ -38,9 +87,12 @@ impl StagedZip {
 }
 
 impl Handout<'_> {
-    /// Writes the database into the staging directory and reads it again; gives its length.
-    pub fn database(&self, database: &ControlDb, staging: &Staging, path: &str) -> Result<u64, Error> {
-        let mut file = staging.make_file(path)?;
+    /// Writes the database, unless it is there, and reads it again; gives its length.
+    pub fn database(&self, database: &ControlDb, desk: &Desk, path: &str) -> Result<u64, Error> {
+        let mut file = match desk.place(path)? {
+            Place::New(file) => file,
+            Place::There(there) => return self.check_there(there),
+        };
         let expected = match database {
             ControlDb::Absent { .. } => return Ok(0),
             ControlDb::Inner { inner, .. } => {
@@ -54,6 +106,14 @@ impl Handout<'_> {
             }
         };
         self.check(file, expected)
+    }
+
+    fn check_there(&self, there: There) -> Result<u64, Error> {
+        let There { file, path, content } = there;
+        let length = file.metadata().map_err(at(&path))?.len();
+        let naming = self.repository.naming();
+        Written { file, path: &path, naming, observer: self.observer }.check_content(length, content)?;
+        Ok(length)
     }
 
     fn check(&self, file: NewFile, expected: ContentHash) -> Result<u64, Error> {

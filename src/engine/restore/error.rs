@@ -168,7 +168,7 @@ pub enum Error {
     },
     /// The control database does not know the highest version of a segment (exit 1).
     #[error(
-        "a segment of {context} has version {version}, {} does not know it: the next event transformation would use that version again",
+        "a segment of {context} has version {version}, which {}: the next event transformation would use that version again",
         whose(*.point)
     )]
     VersionReuse {
@@ -186,6 +186,49 @@ pub enum Error {
         path: PathBuf,
         /// How that is known.
         why: String,
+    },
+    /// Something has the name of a file and is none (exit 31).
+    #[error("{} is there, and is no plain file", .path.display())]
+    InTheWay {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Another restore is at work there (exit 11).
+    #[error("another restore is at work in {}", .path.display())]
+    Busy {
+        /// The target.
+        path: PathBuf,
+    },
+    /// A file is not what it was when it was looked at (exit 31).
+    #[error("{} was changed while the restore was at work", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The target has events that the archive has not (exit 31).
+    #[error("{} has {events} events or snapshots that would go, and that no archive has", .path.display())]
+    Unarchived {
+        /// The target.
+        path: PathBuf,
+        /// How many.
+        events: u64,
+    },
+    /// The target has events, and nothing of this history (exit 24).
+    #[error("{} has another history: nothing in {} is archived here", .path.display(), .found.display())]
+    OtherHistory {
+        /// The target.
+        path: PathBuf,
+        /// One of its segments.
+        found: PathBuf,
+    },
+    /// The files of the target could not be exchanged to the end (exit 1).
+    #[error("{} is neither what it was nor what it will be, and no server starts on it", .path.display())]
+    Unfinished {
+        /// The target.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<Error>,
     },
     /// Read again from the target's disk, a file is not what was written (exit 1): suspect that disk.
     #[error("{}: read again from disk, it is not what was written: {what}", .path.display())]
@@ -205,7 +248,9 @@ fn held(first: Option<u64>, last: Option<u64>) -> String {
 }
 
 fn whose(point: Option<u64>) -> String {
-    point.map_or("no control database".to_owned(), |point| format!("the control database of point {point}"))
+    point.map_or("no control database that fits knows".to_owned(), |point| {
+        format!("the control database of point {point} does not know")
+    })
 }
 
 fn free_text(free: Option<u64>) -> String {

@@ -8,12 +8,13 @@ use crate::engine::error::Error;
 use crate::engine::files;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::restore::check::Written;
+use crate::engine::restore::delta::desk::{Desk, Place};
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ContextPlan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
-use crate::engine::restore::staging::Staging;
+use crate::engine::restore::staging::NewFile;
 use crate::repo;
 use crate::repo::format::files::{FileSet, INDEX, ListedFile, REPLICATION_LOG};
 use crate::repo::format::point::PointBody;
@@ -21,6 +22,8 @@ use crate::repo::store::Repository;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
 
 /// Files that are handed out together.
 #[derive(Clone, Debug, Serialize)]
@@ -59,9 +62,9 @@ impl PlainPlan {
         }
     }
 
-    /// Bytes that are going to be written.
-    pub(super) fn stored(&self) -> impl Iterator<Item = u64> + '_ {
-        self.list.iter().map(|file| file.content.length)
+    /// Where one of them goes, below the target.
+    pub(super) fn path_of(&self, file: &ListedFile) -> String {
+        format!("{}/{}", self.directory, file.name)
     }
 }
 
@@ -182,7 +185,7 @@ pub struct PlainHandout<'a> {
     /// Watches.
     pub observer: &'a dyn Observer,
     /// Where they are prepared.
-    pub staging: &'a Staging,
+    pub desk: &'a Desk,
 }
 
 impl PlainHandout<'_> {
@@ -192,9 +195,18 @@ impl PlainHandout<'_> {
     }
 
     fn file(&self, plan: &PlainPlan, listed: &ListedFile) -> Result<(), Error> {
-        let path = format!("{}/{}", plan.directory, listed.name);
+        let path = plan.path_of(listed);
         self.observer.event(&Event::File { name: &path });
-        let mut file = self.staging.make_file(&path)?;
+        let (file, at) = match self.desk.place(&path)? {
+            Place::There(there) => (there.file, there.path),
+            Place::New(file) => self.written(&path, listed, file)?,
+        };
+        let naming = self.repository.naming();
+        let written = Written { file, path: &at, naming, observer: self.observer };
+        written.check_padded(listed.content.length, &[], listed.length(), listed.content.blake3)
+    }
+
+    fn written(&self, path: &str, listed: &ListedFile, mut file: NewFile) -> Result<(File, PathBuf), Error> {
         let mut failed = None;
         let streamed = content::stream(self.repository, &listed.content, &mut |bytes| {
             failed = file.write(bytes).err();
@@ -205,13 +217,11 @@ impl PlainHandout<'_> {
         match (failed, streamed) {
             (Some(error), _) => return Err(error.into()),
             (None, Err(repo::Error::Interrupted)) => return Err(Error::Interrupted),
-            (None, Err(source)) => return Err(lost(&path, &source)),
+            (None, Err(source)) => return Err(lost(path, &source)),
             (None, Ok(())) => {}
         }
-        let (at, naming) = (file.path().to_owned(), self.repository.naming());
-        let file = file.finish(listed.length())?;
-        let written = Written { file, path: &at, naming, observer: self.observer };
-        written.check_padded(listed.content.length, listed.length(), listed.content.blake3)
+        let at = file.path().to_owned();
+        Ok((file.finish(listed.length())?, at))
     }
 }
 

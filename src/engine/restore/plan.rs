@@ -4,6 +4,8 @@ use crate::axon::name::{SegmentName, Store};
 use crate::engine::restore::access::Access;
 use crate::engine::restore::cut::CutPlan;
 use crate::engine::restore::cut::request::CutRequest;
+use crate::engine::restore::delta::DeltaPlan;
+use crate::engine::restore::estimate::Estimate;
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::target::{self, Target};
@@ -17,8 +19,9 @@ use std::path::PathBuf;
 
 /// The block size of most file systems: what a small file takes.
 const DISK_BLOCK: u64 = 4096;
-/// What a restore writes, makes durable and reads again in a second, on one core and a slow disk: for the estimate.
-const BYTES_PER_SECOND: u64 = 100 << 20;
+
+/// The end of a rolled segment.
+const ROLLED: [u8; 4] = [0xff; 4];
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,10 @@ pub struct RestoreOptions {
     pub access: Access,
     /// A directory that is empty or not there.
     pub target: PathBuf,
+    /// Whether it may have another state of the history.
+    pub delta: bool,
+    /// Whether what it has may be lost though the archive has it not.
+    pub discard_unarchived: bool,
 }
 
 impl RestoreOptions {
@@ -72,6 +79,8 @@ impl RestoreOptions {
             layout: Layout::default(),
             access: Access::default(),
             target,
+            delta: false,
+            discard_unarchived: false,
         }
     }
 }
@@ -106,10 +115,12 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that are free on the target's file system, if it says so.
     pub free: Option<u64>,
-    /// About how long it takes, in seconds.
-    pub seconds: u64,
+    /// About how long it takes, if that was asked for: a little of it is decoded then.
+    pub estimate: Option<Estimate>,
     /// Where the history is cut; none if it is restored as the point has it.
     pub cut: Option<CutPlan>,
+    /// What becomes of what is there; none if the target is new or empty.
+    pub delta: Option<DeltaPlan>,
     /// What makes it less than whole: exit 3 when it is done.
     pub warnings: Vec<Finding>,
     /// What is worth knowing.
@@ -117,6 +128,9 @@ pub struct Plan {
     /// Owner and modes of what is made.
     #[serde(skip)]
     pub(super) access: Access,
+    /// The directory of the control database, below the target.
+    #[serde(skip)]
+    pub(super) control_db_directory: String,
     /// The target, proven.
     #[serde(skip)]
     pub(super) proven: Target,
@@ -276,6 +290,13 @@ pub enum PlannedEnd {
     AsFound,
 }
 
+impl PlannedEnd {
+    /// Its bytes, as far as they are not zeros.
+    pub(super) fn bytes(self) -> &'static [u8] {
+        if self == Self::Rolled { &ROLLED } else { &[] }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<S: serde::Serializer>(store: &Store, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(store.as_str())
@@ -286,27 +307,46 @@ impl Plan {
     pub(super) fn sum(&mut self) {
         let segments = self.contexts.iter().flat_map(ContextPlan::stores).flat_map(|store| &store.segments);
         let (mut files, mut length, mut bytes) = (0_u64, 0_u64, 0_u64);
+        let mut whole = 0_u64;
         for segment in segments {
             files += 1;
             length = length.saturating_add(segment.length);
-            bytes = bytes.saturating_add(on_disk(segment.stored));
+            if self.writes(&segment.path) {
+                bytes = bytes.saturating_add(on_disk(segment.stored));
+                whole = whole.saturating_add(segment.length);
+            }
         }
         for plain in &self.plain_files {
             files += plain.files;
             length = length.saturating_add(plain.length);
-            bytes = plain.stored().map(on_disk).fold(bytes, u64::saturating_add);
+            let written = plain.list.iter().filter(|file| self.writes(&plain.path_of(file)));
+            for file in written {
+                bytes = bytes.saturating_add(on_disk(file.content.length));
+                whole = whole.saturating_add(file.length());
+            }
         }
         let of_database = self.bytes_of_database();
+        let written_of_database =
+            if self.control_db.path().is_some_and(|path| self.writes(path)) { of_database } else { 0 };
         self.files = files + u64::from(self.control_db.path().is_some());
         self.length = length.saturating_add(of_database);
-        self.bytes = bytes.saturating_add(of_database);
-        self.free = target::free_space(self.proven.staging_parent());
-        self.seconds = self.bytes.div_ceil(BYTES_PER_SECOND);
+        self.bytes = bytes.saturating_add(written_of_database);
         let place = self.proven.staging_parent();
-        let on_disk =
-            if target::keeps_holes(place) { bytes.saturating_add(of_database) } else { self.length };
         self.free = target::free_space(place);
-        self.bytes = on_disk;
+        if !target::keeps_holes(place) {
+            self.bytes = whole.saturating_add(written_of_database);
+        }
+    }
+
+    /// Whether something is going to be written for this path.
+    pub(super) fn writes(&self, path: &str) -> bool {
+        self.delta.as_ref().is_none_or(|delta| delta.writes(path))
+    }
+
+    /// Bytes that are going to be written and read again, for progress.
+    pub(super) fn work(&self) -> u64 {
+        let kept = self.delta.as_ref().map_or(0, |delta| delta.kept.bytes);
+        self.bytes.saturating_mul(2).saturating_add(kept)
     }
 
     /// Of a zip that is kept whole only its own length is known: what is inside is at least as long.

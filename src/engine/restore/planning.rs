@@ -4,10 +4,13 @@ use crate::axon::name::Store;
 use crate::axon::segment::{END_LENGTH, HEADER_LENGTH};
 use crate::axon::token::Token;
 use crate::engine::error::Error;
-use crate::engine::history::History;
+use crate::engine::history::{self, History};
+use crate::engine::observe::{Observer, Unobserved};
 use crate::engine::pieces::Piece;
+use crate::engine::restore::control_db;
 use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::cut::{self, CutPlan, Cutter, Prepared};
+use crate::engine::restore::delta::{self, Surveyed};
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
@@ -23,15 +26,25 @@ use crate::engine::span::{self, Break, BreakKind, Span, Standing};
 use crate::repo::format::entry::{End, SegmentEntry};
 use crate::repo::format::point::{ControlDb, Order, PointBody, PointContext, PointLog};
 use crate::repo::store::{Journal, ListedPoint, Repository};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Plans. Nothing is written. The target is proven too, so that a dry run fails where the restore would.
 pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, Error> {
+    plan_seen(repository, options, &Unobserved)
+}
+
+/// The same, watched: what is in a target that is not empty is read.
+pub fn plan_seen(
+    repository: &Repository,
+    options: &RestoreOptions,
+    observer: &dyn Observer,
+) -> Result<Plan, Error> {
     let journal = repository.journal()?;
     let listed = select::point(&journal, &options.point, options.source.as_deref())?;
-    running::refuse(&options.target)?;
+    running::refuse(&options.target, &options.layout.control_db)?;
     let own_directory = PathBuf::from(repository.disk().display(""));
-    let proven = target::prove(&options.target, Some(&own_directory))?;
+    let proven = target::prove(&options.target, Some(&own_directory), options.delta)?;
     let mut basis = match &options.cut {
         Some(request) => {
             let cutter = Cutter { repository, journal: &journal, listed, request };
@@ -41,7 +54,7 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
     };
     let body = &listed.point.body;
     let layout = &options.layout;
-    let control_db = control_db(&basis.database, options, &mut basis.remarks)?;
+    let control_db = control_db::planned(&basis.database, options, &mut basis.remarks)?;
     check_names(&basis.histories, &control_db, layout)?;
     let contexts = basis
         .histories
@@ -53,6 +66,20 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
     }
     let plain_files =
         Chooser { repository, body, layout, remarks: &mut basis.remarks }.choose(options, &contexts)?;
+    let surveyed = Surveyed {
+        repository,
+        observer,
+        root: &proven.path,
+        source: &body.source,
+        incarnations: &incarnations(&journal, &body.source, &contexts),
+        contexts: &contexts,
+        control_db: &control_db,
+        database: &basis.database,
+        plain_files: &plain_files,
+        options,
+    };
+    let is_filled = proven.place == target::Place::Filled;
+    let delta = is_filled.then(|| delta::survey(&surveyed, &mut basis.remarks)).transpose()?;
     let (warnings, notes) = basis.remarks.split();
     let mut plan = Plan {
         point: listed.reference(),
@@ -68,16 +95,28 @@ pub fn plan(repository: &Repository, options: &RestoreOptions) -> Result<Plan, E
         length: 0,
         bytes: 0,
         free: None,
-        seconds: 0,
+        estimate: None,
         cut: basis.cut,
+        delta,
         warnings,
         notes,
         access: options.access,
+        control_db_directory: options.layout.control_db.clone(),
         proven,
         database: basis.database,
     };
     plan.sum();
     Ok(plan)
+}
+
+/// The newest incarnation of each context: of the points, or what is restored.
+fn incarnations(journal: &Journal, source: &str, contexts: &[ContextPlan]) -> BTreeMap<String, u32> {
+    let mut newest = history::contexts(journal, source);
+    for context in contexts {
+        let held = newest.entry(context.context.clone()).or_default();
+        *held = context.incarnation.max(*held);
+    }
+    newest
 }
 
 /// What a plan is made of.
@@ -173,50 +212,6 @@ fn wanted_contexts<'p>(body: &'p PointBody, names: &[String]) -> Result<Wanted<'
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let all = body.contexts.iter().map(|(name, context)| (name.as_str(), context));
     Ok(all.filter(|(name, _)| is_wanted(name)).collect())
-}
-
-fn control_db(
-    database: &ControlDb,
-    options: &RestoreOptions,
-    remarks: &mut Remarks,
-) -> Result<ControlDbPlan, Refused> {
-    let (entry, length, zip) = match database {
-        ControlDb::Absent { .. } if !options.control_db && options.cut.is_some() => {
-            return Ok(ControlDbPlan::LeftOut);
-        }
-        ControlDb::Absent { reason } => {
-            if options.cut.is_none() {
-                remarks.no_control_db(reason, options.control_db_zip_to.is_some());
-            }
-            return Ok(ControlDbPlan::Absent { reason: reason.clone() });
-        }
-        ControlDb::Inner { entry, inner, zip } => {
-            (entry, Some(inner.length), zip.as_ref().map(|zip| zip.name.as_str()))
-        }
-        ControlDb::Zip { entry, name, .. } => (entry, None, Some(name.as_str())),
-    };
-    let zip_to = match (&options.control_db_zip_to, zip) {
-        (Some(to), Some(name)) => Some(zip_path(to, name)?),
-        (Some(_), None) => {
-            remarks.no_zip();
-            None
-        }
-        (None, _) => None,
-    };
-    match (options.control_db, zip_to) {
-        (true, zip_to) => {
-            let path = options.layout.database(names::plain(entry)?);
-            Ok(ControlDbPlan::File { path, length, zip_to })
-        }
-        (false, Some(zip_to)) => Ok(ControlDbPlan::ZipOnly { zip_to }),
-        (false, None) => Ok(ControlDbPlan::LeftOut),
-    }
-}
-
-/// A file that is not there yet; a directory gets one of the zip's own name.
-fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
-    let path = if to.is_dir() { to.join(names::plain(name)?) } else { to.to_owned() };
-    if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
 }
 
 /// Every name is a plain one, and nothing else stands where a context's directory or the database does.

@@ -2,6 +2,7 @@
 
 use crate::engine::restore::cut::CutPlan;
 use crate::engine::restore::cut::proof::RuleFigures;
+use crate::engine::restore::delta::DeltaPlan;
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::plan::TokenRange;
 use crate::repo::format::act::PointRef;
@@ -24,6 +25,8 @@ pub struct Restored {
     pub target: PathBuf,
     /// Where the history was cut; none if it was restored as the point has it.
     pub cut: Option<CutPlan>,
+    /// What became of what was there; none if the target was new or empty.
+    pub delta: Option<DeltaPlan>,
     /// The contexts, by name.
     pub contexts: Vec<RestoredContext>,
     /// The control database; none if there is none, or it was not wanted.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 /// The file in which a server writes the number of its process, unless it is told otherwise.
 const PID_FILE: &str = "AxonIQ.pid";
 
-/// Refuses a directory on which a server runs, as far as that can be told.
-pub fn refuse(target: &Path) -> Result<(), Error> {
-    let why = [target.to_path_buf(), target.join("data")].iter().find_map(|directory| running_in(directory));
+/// Refuses a directory on which a server runs, as far as that can be told. `control_db` is where its control database is, below.
+pub fn refuse(target: &Path, control_db: &str) -> Result<(), Error> {
+    let places = [target.to_path_buf(), target.join("data"), target.join(control_db)];
+    let why = places.iter().find_map(|directory| running_in(directory));
     match why {
         Some(why) => Err(Error::ServerRuns { path: target.to_path_buf(), why }),
         None => Ok(()),
@@ -51,6 +52,7 @@ mod tests {
     #[test]
     fn a_pid_file_of_a_process_that_lives_is_believed() {
         let dir = tempfile::tempdir().unwrap();
+        let refuse = |path: &std::path::Path| refuse(path, "config");
         assert!(refuse(dir.path()).is_ok() && refuse(&dir.path().join("nowhere")).is_ok());
         let pid = dir.path().join("AxonIQ.pid");
         for (text, runs) in [(std::process::id().to_string(), true), ("no number".to_owned(), false)] {

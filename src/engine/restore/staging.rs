@@ -7,6 +7,7 @@
 //! modes are asked for: history is confidential.
 
 use crate::engine::restore::access::Access;
+use crate::engine::restore::delta::gate::{Gate, Step};
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::leftovers;
 use crate::engine::restore::target::{Place, Target};
@@ -16,6 +17,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::{NamedTempFile, TempDir};
 
 /// Names longer than this are not repeated in the name of the staging directory.
@@ -37,7 +39,7 @@ impl Staging {
     pub fn create(target: Target, access: Access) -> Result<Self, Error> {
         let parent = target.staging_parent();
         let directory = match target.place {
-            Place::Inside => Self::inside(parent)?,
+            Place::Inside | Place::Filled => Self::inside(parent)?,
             Place::Missing | Place::Empty => Self::beside(&target)?,
         };
         let lock = leftovers::lock(directory.path());
@@ -100,7 +102,7 @@ impl Staging {
         let target = self.target.path.clone();
         match self.target.place {
             Place::Missing => self.become_target(&target)?,
-            Place::Empty | Place::Inside => self.fill_target(&target)?,
+            Place::Empty | Place::Inside | Place::Filled => self.fill_target(&target)?,
         }
         Ok(target)
     }
@@ -238,11 +240,19 @@ pub fn sync_directory(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Has the system forget a file's pages, so that they are read from the disk again.
+pub fn forget_pages(file: &File) {
+    // Advice only: where it is not taken, the check reads memory.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
 /// A file that is being written.
 pub struct NewFile {
     path: PathBuf,
     file: File,
     written: u64,
+    /// Who is asked before each change, and how the file is called there.
+    gate: Option<(Arc<dyn Gate>, String)>,
 }
 
 impl NewFile {
@@ -255,7 +265,23 @@ impl NewFile {
                     _ => at(&path)(error),
                 },
             )?;
-        Ok(Self { path, file, written: 0 })
+        Ok(Self { path, file, written: 0, gate: None })
+    }
+
+    /// Has a gate asked before each change; there the file is called `name`.
+    pub fn watched(mut self, gate: Arc<dyn Gate>, name: &str) -> Self {
+        self.gate = Some((gate, name.to_owned()));
+        self
+    }
+
+    fn pass<'s>(&'s self, step: impl FnOnce(&'s str) -> Step<'s>) -> Result<(), Error> {
+        let Some((gate, name)) = &self.gate else { return Ok(()) };
+        gate.pass(&step(name)).map_err(at(&self.path))
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// Where it is.
@@ -270,6 +296,7 @@ impl NewFile {
 
     /// Writes the next bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.pass(|name| Step::Write(name, bytes))?;
         self.file.write_all(bytes).map_err(at(&self.path))?;
         self.written = self.written.saturating_add(bytes.len() as u64);
         Ok(())
@@ -278,10 +305,11 @@ impl NewFile {
     /// Gives it its length (what is behind the written bytes is a hole of zeros), makes it durable, and has the system forget its pages, so
     /// that they are read from the disk again. Stands at its head then.
     pub fn finish(mut self, length: u64) -> Result<File, Error> {
+        self.pass(|name| Step::SetLength(name, length))?;
         self.file.set_len(length).map_err(at(&self.path))?;
+        self.pass(Step::SyncFile)?;
         self.file.sync_all().map_err(at(&self.path))?;
-        // Advice only: where it is not taken, the check reads memory.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+        forget_pages(&self.file);
         self.file.seek(SeekFrom::Start(0)).map_err(at(&self.path))?;
         Ok(self.file)
     }
@@ -307,7 +335,7 @@ mod tests {
     }
 
     fn staged(target: &Path) -> Staging {
-        let mut staging = Staging::create(prove(target, None).unwrap(), Access::default()).unwrap();
+        let mut staging = Staging::create(prove(target, None, false).unwrap(), Access::default()).unwrap();
         staging.make_directories("data/default").unwrap();
         let mut file = staging.make_file("data/default/x").unwrap();
         file.write(b"abc").unwrap();

@@ -27,6 +27,8 @@ pub enum Place {
     Missing,
     /// An empty directory: it stays, with its owner and mode, and gets its content in one step.
     Empty,
+    /// A directory that has something in it, which is going to be brought to what is wanted.
+    Filled,
     /// An empty directory into which nothing can be moved from beside: it is the root of a file system, or the directory above can't be
     /// written. It is filled from inside.
     Inside,
@@ -36,7 +38,7 @@ impl Target {
     /// The directory in which to prepare what is restored: on the same file system as the target.
     pub fn staging_parent(&self) -> &Path {
         match self.place {
-            Place::Inside => &self.path,
+            Place::Inside | Place::Filled => &self.path,
             Place::Missing | Place::Empty => self.path.parent().unwrap_or(&self.path),
         }
     }
@@ -48,9 +50,9 @@ impl Target {
 }
 
 /// Proves a target. `repository` is the repository's directory, if it is a local one.
-pub fn prove(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
+pub fn prove(path: &Path, repository: Option<&Path>, may_be_filled: bool) -> Result<Target, Error> {
     let target = match std::fs::symlink_metadata(path) {
-        Ok(_) => existing(path, repository)?,
+        Ok(_) => existing(path, repository, may_be_filled)?,
         Err(error) if error.kind() == ErrorKind::NotFound => missing(path)?,
         Err(error) => return Err(at(path)(error)),
     };
@@ -75,7 +77,7 @@ fn missing(path: &Path) -> Result<Target, Error> {
     Ok(Target { path: found.join(name), place: Place::Missing })
 }
 
-fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
+fn existing(path: &Path, repository: Option<&Path>, may_be_filled: bool) -> Result<Target, Error> {
     let not_a_directory = || Error::NotADirectory { path: path.to_owned() };
     let found = path.canonicalize().map_err(|error| match error.kind() {
         ErrorKind::NotFound => not_a_directory(),
@@ -87,7 +89,12 @@ fn existing(path: &Path, repository: Option<&Path>) -> Result<Target, Error> {
     }
     // A repository inside the target is said as such, not as a target that is not empty.
     refuse_nested(&found, repository)?;
-    let has_lost_and_found = refuse_content(&found)?;
+    let has_lost_and_found = match refuse_content(&found) {
+        Err(Error::NotEmpty { .. }) if may_be_filled => {
+            return Ok(Target { path: found, place: Place::Filled });
+        }
+        looked => looked?,
+    };
     let is_inside = has_lost_and_found || is_root(&found) || !can_prepare_beside(&found);
     let place = if is_inside { Place::Inside } else { Place::Empty };
     Ok(Target { path: found, place })
@@ -167,15 +174,15 @@ mod tests {
     fn a_missing_and_an_empty_directory_are_targets() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let target = prove(&root.join("new"), None).unwrap();
+        let target = prove(&root.join("new"), None, false).unwrap();
         assert_eq!((target.path.clone(), target.place), (root.join("new"), Place::Missing));
         assert_eq!(target.staging_parent(), root);
         fs::create_dir(root.join("empty")).unwrap();
-        let target = prove(&root.join("empty"), None).unwrap();
+        let target = prove(&root.join("empty"), None, false).unwrap();
         assert_eq!((target.place, target.staging_parent()), (Place::Empty, root.as_path()));
         symlink(root.join("empty"), root.join("link")).unwrap();
         assert_eq!(
-            prove(&root.join("link"), None).unwrap().path,
+            prove(&root.join("link"), None, false).unwrap().path,
             root.join("empty"),
             "the place, not the link"
         );
@@ -185,9 +192,11 @@ mod tests {
     fn lost_and_found_alone_counts_as_empty() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("lost+found")).unwrap();
-        assert_eq!(prove(dir.path(), None).unwrap().place, Place::Inside);
+        assert_eq!(prove(dir.path(), None, false).unwrap().place, Place::Inside);
         fs::create_dir(dir.path().join("data")).unwrap();
-        assert!(matches!(prove(dir.path(), None), Err(Error::NotEmpty { found, .. }) if found == "data"));
+        assert!(
+            matches!(prove(dir.path(), None, false), Err(Error::NotEmpty { found, .. }) if found == "data")
+        );
     }
 
     #[test]
@@ -198,11 +207,13 @@ mod tests {
         symlink(at("nowhere"), at("dangling")).unwrap();
         symlink(at("loop"), at("loop")).unwrap();
         for name in ["file", "dangling", "loop"] {
-            assert!(matches!(prove(&at(name), None), Err(Error::NotADirectory { .. })), "{name}");
+            assert!(matches!(prove(&at(name), None, false), Err(Error::NotADirectory { .. })), "{name}");
         }
-        assert!(matches!(prove(&at("no/target"), None), Err(Error::NoParent { path }) if path == at("no")));
-        assert!(matches!(prove(&at("no/.."), None), Err(Error::NoParent { .. })));
-        assert!(prove(&at("file/x"), None).is_err());
+        assert!(
+            matches!(prove(&at("no/target"), None, false), Err(Error::NoParent { path }) if path == at("no"))
+        );
+        assert!(matches!(prove(&at("no/.."), None, false), Err(Error::NoParent { .. })));
+        assert!(prove(&at("file/x"), None, false).is_err());
     }
 
     #[test]
@@ -214,10 +225,10 @@ mod tests {
         for target in
             [repository.join("out"), repository.clone(), dir.path().join("link/out"), dir.path().into()]
         {
-            let refused = prove(&target, Some(&repository));
+            let refused = prove(&target, Some(&repository), false);
             assert!(matches!(refused, Err(Error::Nested { .. })), "{target:?}: {refused:?}");
         }
-        assert!(prove(&dir.path().join("repo2"), Some(&repository)).is_ok(), "beside it is well");
+        assert!(prove(&dir.path().join("repo2"), Some(&repository), false).is_ok(), "beside it is well");
     }
 
     #[test]

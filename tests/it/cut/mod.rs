@@ -1,6 +1,8 @@
 //! Point in time: every transaction of a history can be restored, and what is restored is what a plain model keeps.
 
+mod cost;
 mod fixtures;
+mod odd;
 mod plain;
 mod program;
 mod story;

@@ -3,6 +3,7 @@
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup, backup_data, flip};
 use serde_json::Value;
+use std::process::Command;
 
 fn room() -> Room {
     let room = Room::new();
@@ -23,24 +24,56 @@ fn a_dry_run_says_what_a_restore_does_and_the_restore_says_what_to_do_next() {
         (&last["end"], &last["length"], &last["blake3"]),
         (&"open".into(), &131_072.into(), &Value::Null)
     );
-    for figure in ["files", "bytes", "free", "seconds"] {
+    for figure in ["files", "bytes", "free"] {
         assert!(plan[figure].as_u64().is_some(), "{figure}");
     }
+    let estimate = &plan["estimate"];
+    assert!(estimate["decoded"].as_u64() > Some(0) && estimate["decoded_in_ms"].as_u64() > Some(0));
+    let stored: u64 = ["events", "snapshots"]
+        .iter()
+        .flat_map(|store| plan["contexts"][0][store]["segments"].as_array().unwrap())
+        .map(|segment| segment["prefix"].as_u64().unwrap())
+        .sum();
+    assert_eq!(estimate["to_decode"], stored);
+    let (said, _) = room.ends(3, "restore --to-token default=1200 --target out -n");
+    assert!(said.contains("to decode at") && said.contains("if the target does 200 MiB/s"), "{said}");
     assert!(!room.path("out").exists());
     let (told, _) = room.ends(3, "restore --to-token default=1200 --target out");
     for said in [
         "drops 1659 events of default",
         "tokens 0 to 1200 without a gap, 1,201 events",
         "none ahead of its events",
-        "java -jar axonserver.jar",
-        "segvault events --source node-1 --context default@1 --from 1201",
-        "reset every token store that is beyond token 1200",
+        "java -jar /path/to/axonserver.jar",
+        "new heads of default: events token 1200, snapshots token",
+        "reset every token store of its event processors that is beyond token 1200",
         "no point has a control database that fits",
     ] {
         assert!(told.contains(said), "no {said:?} in:\n{told}");
     }
-    let left = room.document(0, "events", "events --source node-1 --context default@1 --from 1201");
+    // The command is pasted into a shell that knows no repository, somewhere else.
+    let line = told.lines().find_map(|line| line.split_once("what was left behind: ")).unwrap().1;
+    let program = env!("CARGO_BIN_EXE_segvault");
+    let line = line.replace("segvault -r", &format!("{program} --json -r"));
+    let pasted = Command::new("sh").arg("-c").arg(line).current_dir("/").output().unwrap();
+    let left: Value = serde_json::from_slice(&pasted.stdout).unwrap();
     assert_eq!(left["count"], 1659);
+    let (_, said) = room.ends(3, "restore --to-token default=1200 --target again -v");
+    assert!(said.contains("would restore node-1") && said.contains("about "), "the plan comes first: {said}");
+}
+
+#[test]
+fn names_with_spaces_come_back_quoted() {
+    let room = Room::new();
+    let line = backup(fixtures::dir(SERVER)).replace("node-1", "my_node");
+    let mut command = room.command(&line);
+    let mut words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    words.iter_mut().filter(|word| *word == "my_node").for_each(|word| *word = "my node's".into());
+    command = room.command("");
+    let mut named = Command::new(command.get_program());
+    named.args(words).env("SEGVAULT_REPOSITORY", room.repository());
+    assert!(named.output().unwrap().status.success());
+    let (told, _) = room.ends(3, "restore --to-token default=1200 --target out");
+    assert!(told.contains(r"--source 'my node'\''s' --context default@1"), "{told}");
 }
 
 #[test]

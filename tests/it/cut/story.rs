@@ -3,22 +3,13 @@
 use super::plain::{Files, Store};
 use super::{assert_kept, of_context, restored, to_time, to_token, to_tokens, try_restored};
 use crate::support::archive::{Archive, WithControlDb};
-use crate::support::crash_disk::{CrashDisk, Trouble};
 use crate::support::fixtures;
 use crate::support::segments::{Event, SegmentImage, StoreImage};
 use crate::support::server::Server;
 use segvault::axon::name::Store as Kind;
 use segvault::engine::Error;
-use segvault::engine::backup::{self, BackupOptions};
-use segvault::engine::observe::Unobserved;
-use segvault::engine::points::{self, AtOptions};
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Others, Side};
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
-use segvault::repo::store::{OpenOptions, Repository};
-use std::sync::Arc;
 
 /// A server whose snapshots are those of its aggregates, each taken when it was there.
 #[derive(Clone)]
@@ -359,37 +350,4 @@ fn a_transaction_of_several_blocks_is_kept_whole_or_not_at_all() {
     for (time, head) in [(5, 0), (6, 0), (7, 32_770), (8, 32_770), (9, 32_771)] {
         assert_eq!(restored(&archive, to_time(time)).0.contexts[0].events.head, Some(head), "{time}");
     }
-}
-
-/// How many operations of the disk it takes to look at a place in the middle of so many segments.
-fn operations(segments: i64) -> u64 {
-    let disk = CrashDisk::default();
-    let config = Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "00112233445566778899aabbccddeeff".to_owned(),
-        at: Moment(0),
-        naming: Naming::Blake3,
-        features: Vec::new(),
-    };
-    Repository::init(&disk, &config).unwrap();
-    let mut server = Server::new("node", &["default"], 12);
-    let store = &mut server.contexts.get_mut("default").unwrap().events;
-    for at in 0..segments {
-        store.append(&[Event::of("a", at).at(at * 1_000)]).roll_now();
-    }
-    let open = || Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap();
-    backup::run(&open(), &mut server, &BackupOptions::all("test"), &Unobserved).unwrap();
-    let repository = open();
-    disk.plan(Trouble::default());
-    let options = AtOptions { source: None, request: to_time(segments * 500), count_aggregates: false };
-    let at = points::at(&repository, &options).unwrap();
-    assert_eq!(at.cut.contexts[0].behind.events as i64, segments / 2 - 1);
-    disk.operations()
-}
-
-#[test]
-fn looking_at_a_moment_costs_the_same_however_long_the_history_is() {
-    let (short, long) = (operations(10), operations(80));
-    assert!(long <= short + 10, "{short} operations for 10 segments, {long} for 80");
 }

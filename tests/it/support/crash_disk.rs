@@ -167,6 +167,28 @@ impl CrashDisk {
         durable.clone_from(live);
     }
 
+    /// Gives a file the name of another, in one step: for directories that are no repositories.
+    pub fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.mutate()?;
+        let node = state.find_file(from)?;
+        let (names, name) = state.parent(to)?;
+        names.insert(name.to_owned(), node);
+        let (names, name) = state.parent(from)?;
+        names.remove(name);
+        Ok(())
+    }
+
+    /// All that is there, whoever wrote it, is durable.
+    pub fn settle(&self) {
+        for node in &mut self.state().nodes {
+            match node {
+                Node::File { live, durable, .. } => durable.clone_from(live),
+                Node::Directory { live, durable } => durable.clone_from(live),
+            }
+        }
+    }
+
     /// Every file, by rising path.
     pub fn files(&self) -> Vec<String> {
         let state = self.state();
@@ -309,12 +331,14 @@ impl State {
 
     fn sync_content(&mut self, at: usize) -> io::Result<()> {
         let asked = self.mutate();
+        // A process that dies loses nothing that the machine still has.
+        let failed = asked.is_err() && !self.dead;
         let skip = self.trouble.skip_file_sync;
         let Node::File { live, durable, lost } = &mut self.nodes[at] else {
             return Err(ErrorKind::IsADirectory.into());
         };
         // What a failed sync lost stays lost.
-        *lost |= asked.is_err() && live != durable;
+        *lost |= failed && live != durable;
         asked?;
         if !skip && !*lost {
             durable.clone_from(live);

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod crash_disk;
+pub mod crash_gate;
 pub mod fixtures;
 pub mod mounts;
 pub mod node;

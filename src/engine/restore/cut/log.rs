@@ -293,10 +293,10 @@ impl<'a> Log<'a> {
         lasts.filter_map(|piece| piece.span.last()).map(|last| last.get().min(token)).next()
     }
 
-    /// Whether it can stay as it is: nothing is behind the cut, and its last segment is not damaged (cut, that is a good one).
-    pub fn is_whole(&self, behind: &Behind) -> bool {
-        let is_damaged = self.pieces.last().is_some_and(|piece| piece.span.standing == Standing::Damaged);
-        behind.events == 0 && !is_damaged
+    /// Whether it can stay as it is: nothing is behind the cut, and no segment from there on is damaged (cut, the one there is a good one).
+    pub fn is_whole(&self, cut: &LogPlace, behind: &Behind) -> bool {
+        let mut from_there = self.pieces.iter().skip(cut.segment);
+        behind.events == 0 && !from_there.any(|piece| piece.span.standing == Standing::Damaged)
     }
 
     /// What lies behind a place.

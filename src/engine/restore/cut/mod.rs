@@ -286,7 +286,7 @@ impl<'a> Cutter<'a> {
         };
         let behind = log.behind(&place)?;
         let last = log.last_before(&place);
-        let is_whole = log.is_whole(&behind);
+        let is_whole = log.is_whole(&place, &behind);
         Ok(((!is_whole).then_some(place), SnapshotsCut { last, behind, rule: Some(rule) }))
     }
 

@@ -108,5 +108,6 @@ fn placed(log: Log<'_>, history: &History, place: Option<LogPlace>) -> Result<Pl
         behind,
         snapshots: None,
     };
-    Ok(Placed { place, is_whole: log.is_whole(&behind), cut })
+    let is_whole = place.is_none_or(|place| log.is_whole(&place, &behind));
+    Ok(Placed { place, is_whole, cut })
 }

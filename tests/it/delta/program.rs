@@ -1,0 +1,158 @@
+//! The same through the real program, on what real servers wrote.
+
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER, assert_restored, backup, flip, told};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+const DATA: &str = "out/data/default";
+
+/// A real server archived without its last segment, then whole; a directory as of the first.
+fn room() -> (Room, PathBuf) {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let open = root.join("data/default/00000000000000002790.events");
+    let held = fs::read(&open).unwrap();
+    fs::remove_file(&open).unwrap();
+    room.document(0, "backup", &backup(&root));
+    fs::write(&open, &held).unwrap();
+    room.document(0, "backup", &backup(&root));
+    room.restore(0, "1", "out");
+    (room, root.join("data/default"))
+}
+
+fn total(plan: &Value, what: &str) -> u64 {
+    plan["delta"][what]["files"].as_u64().unwrap()
+}
+
+#[test]
+fn a_directory_follows_the_archive_and_goes_back() {
+    let (room, original) = room();
+    room.refused(31, "restore latest --target out", &["not empty"]);
+    let plan = room.document(0, "restore-plan", "restore latest --target out --delta -n");
+    assert!(!room.path("out/data/default/00000000000000002790.events").exists());
+    assert_eq!((total(&plan, "written"), total(&plan, "removed")), (1, 0));
+    let files = plan["delta"]["files"].as_array().unwrap();
+    let written = files.iter().find(|file| file["change"] == "written").unwrap();
+    assert_eq!(written["path"], "data/default/00000000000000002790.events");
+    let (told, _) = room.ends(0, "restore latest --target out --delta");
+    assert!(told.contains("stayed untouched") && told.contains("1 were written"), "{told}");
+    assert_restored(&original, &room.path(DATA));
+    // Back in time: later segments go, the cut one becomes the open one.
+    let plan = room.document(3, "restore-plan", "restore --to-token default=1200 --target out --delta -n");
+    assert!(total(&plan, "removed") >= 3 && total(&plan, "replaced") >= 1, "{}", plan["delta"]);
+    let loss =
+        plan["delta"]["losses"].as_array().unwrap().iter().find(|loss| loss["store"] == "events").unwrap();
+    assert_eq!((&loss["events"], &loss["unarchived"]), (&1659.into(), &0.into()));
+    let (text, _) = room.ends(3, "restore --to-token default=1200 --target out --delta --no-control-db");
+    assert!(text.contains("were removed"), "{text}");
+    room.ends(3, "restore --to-token default=1200 --target fresh");
+    let names = |name: &str| {
+        fixtures::files(&room.path(name))
+            .iter()
+            .map(|path| path.file_name().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(DATA), names("fresh/data/default"));
+    for path in fixtures::files(&room.path(DATA)) {
+        let fresh = room.path("fresh/data/default").join(path.file_name().unwrap());
+        assert!(fs::read(&path).unwrap() == fs::read(fresh).unwrap(), "{}", path.display());
+    }
+    // And forward again, with the control database.
+    room.document(0, "restore", "restore latest --target out --delta");
+    assert_restored(&original, &room.path(DATA));
+    let again = room.document(0, "restore", "restore latest --target out --delta");
+    assert_eq!(total(&again, "kept"), again["files"].as_u64().unwrap());
+    assert_eq!(again["bytes"], 0);
+}
+
+#[test]
+fn what_a_server_has_written_since_is_not_thrown_away_unasked() {
+    let (room, original) = room();
+    room.ends(0, "restore latest --target out --delta");
+    // It appends a copy of its last transaction: the archive has no such event.
+    let open = room.path(DATA).join("00000000000000002790.events");
+    let mut bytes = fs::read(&open).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let size = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize + 11;
+    let (mut at, mut last) = (5, 5);
+    while at < end {
+        last = at;
+        at += size(at);
+    }
+    bytes.copy_within(last..at, at);
+    fs::write(&open, &bytes).unwrap();
+    room.refused(31, "restore latest --target out --delta", &["events", "--yes"]);
+    assert!(fs::read(&open).unwrap() == bytes);
+    let plan = room.document(3, "restore-plan", "restore latest --target out --delta -n");
+    assert!(plan["delta"]["losses"][0]["unarchived"].as_u64().unwrap() > 0);
+    room.ends(0, "restore latest --target out --delta --yes");
+    assert_restored(&original, &room.path(DATA));
+}
+
+#[test]
+fn what_must_not_be_touched_is_refused() {
+    let (room, _) = room();
+    fs::write(room.path("out/AxonIQ.pid"), std::process::id().to_string()).unwrap();
+    room.refused(31, "restore --target out --delta", &["server runs"]);
+    fs::remove_file(room.path("out/AxonIQ.pid")).unwrap();
+    room.server("core-2023.2.1-xml");
+    fs::remove_dir_all(room.path("core-2023.2.1-xml/backups")).unwrap();
+    room.refused(24, "restore --target core-2023.2.1-xml --delta", &["another history"]);
+    room.ends(2, "restore --target out --delta --with-replication-log");
+    room.ends(2, "restore --target repository --delta");
+}
+
+/// A limit on the length of files ends it at the first long one, again and again; then what it was is still there, and it goes on.
+#[test]
+fn it_dies_in_the_middle_of_a_file_and_goes_on() {
+    let (room, original) = room();
+    flip(&room.path(DATA).join("00000000000000000000.events"), 1_000);
+    let before = fs::read(room.path(DATA).join("00000000000000000000.events")).unwrap();
+    for blocks in [0, 8, 100] {
+        let limit = format!("ulimit -c 0; ulimit -f {blocks}");
+        let status = room.prepared(&limit, "-q restore latest --target out --delta").output().unwrap().status;
+        assert_eq!(status.signal(), Some(Signal::XFSZ.as_raw()), "{blocks}");
+        assert!(fs::read(room.path(DATA).join("00000000000000000000.events")).unwrap() == before);
+    }
+    room.ends(0, "restore latest --target out --delta");
+    assert_restored(&original, &room.path(DATA));
+}
+
+/// Killed as soon as this is there: what waits for its place, the mark, or the last file.
+#[test]
+fn it_is_killed_at_each_step_and_goes_on() {
+    for place in [
+        "00000000000000000000.events.segvault-new",
+        "segvault-restore-unfinished.events",
+        "00000000000000002790.events",
+    ] {
+        let (room, original) = room();
+        flip(&room.path(DATA).join("00000000000000000000.events"), 1_000);
+        let line = "-q restore latest --target out --delta";
+        let mut child = room.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let awaited = room.path(DATA).join(place);
+        while child.try_wait().unwrap().is_none() && !awaited.exists() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success() || status.signal() == Some(9), "{place}: {status}");
+        if room.path(DATA).join("segvault-restore-unfinished.events").exists() {
+            // Nobody takes it for a history.
+            let line =
+                format!("backup --data-dir {} --no-control-db --source other", room.path("out").display());
+            let (code, _, stderr) = told(room.command(&line).output().unwrap());
+            assert_eq!(code, Some(22), "{stderr}");
+            assert!(stderr.contains("restore --delta"), "{stderr}");
+            let plan = room.document(0, "restore-plan", "restore latest --target out --delta -n");
+            assert_eq!(plan["delta"]["goes_on"], true);
+        }
+        room.ends(0, line.trim_start_matches("-q "));
+        assert_restored(&original, &room.path(DATA));
+    }
+}
