@@ -59,7 +59,9 @@ pub(in crate::cli) fn text(document: &BenchDocument<'_>) -> String {
 }
 
 fn told(sentences: &[String], text: &mut Text) {
-    sentences.iter().for_each(|sentence| text.line(sentence));
+    for sentence in sentences {
+        text.line(sentence);
+    }
 }
 
 /// The page, or the plot of sizes alone, as the name of the file says.
@@ -206,12 +208,16 @@ fn costs(costs: &Costs) -> Vec<String> {
     )]
 }
 
-/// `12.34 EUR`, `0.0003 EUR`.
+/// `12.34 EUR`, `0.0031 EUR`: two digits that count, at least.
 fn money(amount: f64, currency: &str) -> String {
-    let number =
-        if amount >= 0.1 || amount == 0.0 { format!("{amount:.2}") } else { format!("{amount:.2e}") };
-    let number = if (0.0001..0.1).contains(&amount) { format!("{amount:.4}") } else { number };
-    format!("{number} {currency}").trim_end().to_owned()
+    let digits = if amount >= 0.1 || amount <= 0.0 {
+        2
+    } else if amount >= 0.001 {
+        4
+    } else {
+        7
+    };
+    format!("{amount:.digits$} {currency}").trim_end().to_owned()
 }
 
 /// Where the bytes go.

@@ -26,7 +26,7 @@ impl Run<'_> {
         let machine = Machine::now();
         let scratch = scratch(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
-        let (directory, made) = self.data(asked, scratch.path(), &progress)?;
+        let (directory, made) = data(asked, scratch.path(), &progress)?;
         if !asked.synthetic.is_empty() && asked.only_makes() {
             drop(progress);
             return self.made(&directory, &made);
@@ -63,31 +63,26 @@ impl Run<'_> {
         Ok(if is_sound(&report) { Exit::Done } else { Exit::Incomplete })
     }
 
-    /// The data that is measured: what was named, or what is made.
-    fn data(
-        &self,
-        asked: &Bench,
-        scratch: &Path,
-        progress: &Progress,
-    ) -> Result<(PathBuf, Vec<Made>), Failure> {
-        if let Some(directory) = &asked.data_dir {
-            return Ok((directory.clone(), Vec::new()));
-        }
-        let directory = match &asked.into {
-            Some(directory) => empty_directory(directory)?,
-            None => scratch.join("synthetic"),
-        };
-        let length = usize::try_from(asked.size).unwrap_or(usize::MAX);
-        let made =
-            synthetic::write(&asked.synthetic, length, &directory, progress).map_err(engine::Error::from)?;
-        Ok((directory, made.ok_or(engine::Error::Interrupted)?))
-    }
-
     fn made(&self, directory: &Path, made: &[Made]) -> Result<Exit, Failure> {
         let document = serde_json::json!({ "directory": directory.display().to_string(), "made": made });
         self.screen.report("bench-data", &document, || render::bench::made(directory, made))?;
         Ok(Exit::Done)
     }
+}
+
+/// The data that is measured: what was named, or what is made.
+fn data(asked: &Bench, scratch: &Path, progress: &Progress) -> Result<(PathBuf, Vec<Made>), Failure> {
+    if let Some(directory) = &asked.data_dir {
+        return Ok((directory.clone(), Vec::new()));
+    }
+    let directory = match &asked.into {
+        Some(directory) => empty_directory(directory)?,
+        None => scratch.join("synthetic"),
+    };
+    let length = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let made =
+        synthetic::write(&asked.synthetic, length, &directory, progress).map_err(engine::Error::from)?;
+    Ok((directory, made.ok_or(engine::Error::Interrupted)?))
 }
 
 /// What a worker process does.

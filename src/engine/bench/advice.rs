@@ -105,7 +105,8 @@ pub fn advice(report: &Report) -> Advice {
     };
     let setting = row.tool.trim_start_matches("segvault ").to_owned();
     let later = max.filter(|_| setting != "max").and_then(|max| later(measured, max.1));
-    Advice { setting: Some(setting), reason, later, lost: lost(report, measured) }
+    let lost = lost(report, measured).into_iter().chain(month(report, row)).collect();
+    Advice { setting: Some(setting), reason, later, lost }
 }
 
 fn reason(report: &Report, ours: &Measured, fast: Option<&Measured>) -> String {
@@ -155,6 +156,18 @@ fn lost(report: &Report, ours: &Measured) -> Vec<Lost> {
         (theirs < ours).then(|| Lost { what, tool: row.tool.clone(), theirs, ours, unit })
     });
     found.collect()
+}
+
+/// The month of whoever ends it with less.
+fn month(report: &Report, ours: &Row) -> Option<Lost> {
+    let end = |row: &Row| {
+        row.growth.as_ref().filter(|growth| growth.failed.is_none()).map(|growth| growth.at_least)
+    };
+    let others = report.rows.iter().filter(|row| !row.own && row.sound().is_some());
+    let (row, theirs) = others.filter_map(|row| Some((row, end(row)?))).min_by_key(|(_, theirs)| *theirs)?;
+    let ours = end(ours).filter(|ours| theirs < *ours)?;
+    let what = "a month of hourly backups";
+    Some(Lost { what, tool: row.tool.clone(), theirs: number(theirs), ours: number(ours), unit: "bytes" })
 }
 
 /// What a year costs with each tool whose restore was equal: all of the data directory, growing as the sample did.

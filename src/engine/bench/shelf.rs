@@ -90,13 +90,13 @@ pub fn store(codec: Codec, node: &Path, repository: &Path, number: u32) -> Resul
     for file in files_below(node)? {
         let relative = relative(node, &file);
         let looks = looks(&file).map_err(Error::of(&file))?;
-        let note = repository.join(NOTES).join(&relative);
-        if fs::read_to_string(&note).is_ok_and(|noted| noted.starts_with(&looks)) {
+        let noted_at = repository.join(NOTES).join(&relative);
+        if fs::read_to_string(&noted_at).is_ok_and(|text| text.starts_with(&looks)) {
             continue;
         }
         let path = place.join(&relative);
         encode_file(codec, &file, &path).map_err(Error::of(&path))?;
-        write(&note, &format!("{looks}{number:06}")).map_err(Error::of(&note))?;
+        write(&noted_at, &format!("{looks}{number:06}")).map_err(Error::of(&noted_at))?;
     }
     Ok(())
 }
@@ -107,10 +107,10 @@ pub fn restore(codec: Codec, repository: &Path, target: &Path) -> Result<(), Err
         return unpack(repository, target).map_err(Error::of(target));
     }
     let notes = repository.join(NOTES);
-    for note in files_below(&notes)? {
-        let relative = relative(&notes, &note);
-        let noted = fs::read_to_string(&note).map_err(Error::of(&note))?;
-        let stored = repository.join(noted.rsplit(' ').next().unwrap_or_default()).join(&relative);
+    for path in files_below(&notes)? {
+        let relative = relative(&notes, &path);
+        let text = fs::read_to_string(&path).map_err(Error::of(&path))?;
+        let stored = repository.join(text.rsplit(' ').next().unwrap_or_default()).join(&relative);
         let path = target.join(&relative);
         decode_file(codec, &stored, &path).map_err(Error::of(&path))?;
     }

@@ -142,9 +142,13 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Bytes of its repository; of ours without the room that is kept for a full disk.
+    /// Bytes of its repository; of ours without the room that is kept for a full disk. A tool that says it did something, and didn't, has none.
     pub(super) fn size(&self) -> Result<u64, Error> {
-        shelf::size(&self.repository(), if self.tool.is_own() { &[paths::RESERVE] } else { &[] })
+        let repository = self.repository();
+        if !repository.exists() {
+            return Ok(0);
+        }
+        shelf::size(&repository, if self.tool.is_own() { &[paths::RESERVE] } else { &[] })
     }
 
     /// What it says of its version: one line. Ours is known.

@@ -8,12 +8,12 @@ const STYLE: &str = "
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1f24; --soft: #5b6570; --rule: #d5dae0; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6e9ed; --soft: #a3adb8; --rule: #39424c; } }
 @media print { :root { --paper: #ffffff; --ink: #000000; --soft: #444444; --rule: #bbbbbb; } figure, table { break-inside: avoid; } }
-body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0.25rem; } h2 { font-size: 1.15rem; margin-top: 2.25rem; }
 p, li { overflow-wrap: anywhere; } .soft { color: var(--soft); font-size: 0.9rem; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; max-width: 760px; display: block; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25rem 0.6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th:first-child, td:first-child, th:last-child, td:last-child, .words td, .words th { text-align: left; }
 .words td { white-space: normal; } tr.ours td:first-child { font-weight: 600; }
 code { font-size: 0.9em; overflow-wrap: anywhere; }
@@ -48,7 +48,7 @@ pub(super) fn page(document: &BenchDocument<'_>) -> Result<String, Failure> {
         body += &figure(&plots::columns(columns)?);
     }
     body += "<h2>To do it again</h2>\n";
-    body += &format!("<p><code>{}</code></p>\n", escaped(&document.command));
+    body += &["<p><code>", &escaped(&document.command), "</code></p>\n"].concat();
     body += &versions(&report.rows);
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\

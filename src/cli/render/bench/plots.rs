@@ -31,6 +31,8 @@ const BAR: i32 = 26;
 const LEFT: i32 = 150;
 /// Room for the numbers behind bars.
 const RIGHT: i32 = 190;
+/// Half the width of a point, with some air.
+const POINT: i32 = 7;
 /// Labels are at least so far apart.
 const LABEL: i32 = 15;
 /// Columns that are plotted.
@@ -60,10 +62,10 @@ pub(super) fn sizes(report: &Report) -> Result<String, Failure> {
             length: number(stored),
             ours: row.own,
             told: format!(
-                "{}   {:.2} x smaller{}",
+                "{} · {:.2} x smaller{}",
                 bytes(stored),
                 number(report.data.at_first) / number(stored.max(1)),
-                if row.differs.is_some() { "   NOT EQUAL" } else { "" }
+                if row.differs.is_some() { " · NOT EQUAL" } else { "" }
             ),
         })
         .collect();
@@ -78,7 +80,7 @@ pub(super) fn columns(columns: &Columns) -> Result<String, Failure> {
             label: shortened(&column.name),
             length: number(column.bytes),
             ours: true,
-            told: format!("{:.1} %   {}", column.share * 100.0, bytes(column.bytes)),
+            told: format!("{:.1} % · {}", column.share * 100.0, bytes(column.bytes)),
         })
         .collect();
     bar_plot(&bars, 420, "Stored bytes by column")
@@ -197,7 +199,8 @@ pub(super) fn speed(report: &Report) -> Result<String, Failure> {
 /// Names beside their points: pushed down where they would stand on each other, with a line from the point.
 fn label(area: &Area<'_>, mut labels: Vec<((i32, i32), String, RGBColor)>, away: i32) -> Result<(), Drawing> {
     labels.sort_by_key(|((x, y), name, _)| (*y, *x, name.clone()));
-    let mut taken: Vec<(i32, i32, i32)> = Vec::new();
+    let mut taken: Vec<(i32, i32, i32)> =
+        labels.iter().map(|((x, y), ..)| (*y, x - POINT, x + POINT)).collect();
     for ((x, y), name, colour) in labels {
         let (from, wide) = (x + away, i32::try_from(name.chars().count()).unwrap_or(0) * 8);
         let mut line = y;
