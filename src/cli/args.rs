@@ -8,6 +8,7 @@ pub mod diff;
 mod effort;
 pub mod events;
 mod forget;
+mod help;
 mod hold;
 mod prune;
 mod recompress;
@@ -18,6 +19,7 @@ mod verify;
 pub use crate::cli::args::bench::{Bench, BenchWorker, Rival, SyntheticKind, Task};
 pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
+pub use crate::cli::args::help::{Explain, Help};
 pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
 pub use crate::cli::args::prune::Prune;
 use crate::cli::duration;
@@ -48,6 +50,7 @@ pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
     version,
     max_term_width = 100,
     subcommand_required = true,
+    disable_help_subcommand = true,
     arg_required_else_help = true
 )]
 pub struct Cli {
@@ -127,6 +130,10 @@ pub enum Verb {
     Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
+    /// Explain an error by its id, and what to do about it
+    Explain(Explain),
+    /// Print help on a verb, the exit codes, or all errors
+    Help(Help),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page, or write one for each verb
@@ -283,8 +290,13 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 /// The command, as `--help`, man pages and completions need it.
 pub fn command() -> clap::Command {
+    Cli::command().after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))
+}
+
+/// The exit codes, a line each.
+pub fn exit_codes() -> String {
     let codes = Exit::ALL.map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).concat();
-    Cli::command().after_long_help(format!("Exit codes:\n{codes}Unknown codes mean failure."))
+    format!("{codes}Unknown codes mean failure.\n")
 }
 
 /// Reads the arguments. The error is clap's: a usage error, or the help or version that was asked for.

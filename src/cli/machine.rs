@@ -5,6 +5,7 @@ use std::fs;
 
 /// A machine.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Machine {
     /// Its processor, as the system names it.
     pub(super) processor: String,

@@ -9,6 +9,7 @@ mod describe_retention;
 mod describe_server;
 mod duration;
 pub mod exit;
+mod explain;
 mod failure;
 mod machine;
 mod manual;
@@ -18,6 +19,8 @@ mod render;
 mod repository;
 mod run;
 mod run_demo;
+#[cfg(test)]
+mod schemas;
 mod server;
 mod server_args;
 mod signals;

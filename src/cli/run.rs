@@ -8,6 +8,7 @@ mod cut;
 mod diff;
 mod events;
 mod forget;
+mod help;
 mod hold;
 mod prune;
 mod recompress;
@@ -79,6 +80,8 @@ impl Run<'_> {
             Verb::Copy(asked) => self.copy(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
+            Verb::Explain(asked) => self.explain(asked),
+            Verb::Help(asked) => self.help(asked),
             Verb::Completions(asked) => completions(asked),
             Verb::Man(asked) => self.man(asked),
             Verb::Verify(asked) => self.verify(asked),

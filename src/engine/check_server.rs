@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// A backup can go on from here.
@@ -31,6 +32,7 @@ pub enum State {
 
 /// One check.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// A stable word: `server`, `authorised`, `version`, `contexts`, `listing`, `directory`, `control-db`, `heads`, `old-zips`, `space`, `access`;
     /// or that of what the source remarked.

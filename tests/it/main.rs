@@ -28,6 +28,7 @@ mod fuzz_corpus;
 mod gaps;
 mod giants;
 mod heal;
+mod json;
 mod kill;
 mod layouts;
 mod live;

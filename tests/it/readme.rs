@@ -51,6 +51,23 @@ fn every_verb_of_the_readme_is_there() {
     }
 }
 
+#[test]
+fn the_exit_codes_can_be_asked_for() {
+    let codes = segvault(&["help", "exit-codes"]);
+    assert!(segvault(&["--help"]).ends_with(&codes), "{codes}");
+    for line in codes.lines().filter_map(|line| line.trim().split_once("  ")) {
+        assert!(README.contains(&format!("| {} | {} |", line.0, line.1.trim())), "{line:?}");
+    }
+}
+
+#[test]
+fn an_error_is_explained() {
+    let told = segvault(&["explain", "repository.locked"]);
+    assert!(told.starts_with("repository.locked\nexit code 11: another segvault holds the lock\n"), "{told}");
+    assert!(segvault(&["explain"]).lines().count() > 90);
+    assert!(segvault(&["help", "backup"]).contains("--control-db"));
+}
+
 /// The table of `bench`, and its picture: sizes that rest on the data alone are those of this program, and both say the same.
 #[test]
 fn the_sizes_of_the_bench_are_those_of_the_program() {

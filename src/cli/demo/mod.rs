@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 /// One moment of the server's life, backed up.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Moment {
     /// What the backup reported.
     pub(super) backup: BackupReport,
@@ -39,6 +40,7 @@ pub(super) struct Moment {
 
 /// One point, restored and compared.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Proof {
     /// What the restore reported.
     pub(super) restored: Restored,
@@ -50,6 +52,7 @@ pub(super) struct Proof {
 
 /// What the demo did.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Demo {
     /// Where it all lies, or lay.
     pub(super) directory: PathBuf,

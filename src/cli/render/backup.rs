@@ -20,6 +20,7 @@ const HEAD: [&str; 9] =
 
 /// What the backup was made from.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::cli) struct Taken {
     /// What is known of the source: the directory that was taken, and why.
     facts: BTreeMap<String, String>,
@@ -27,6 +28,7 @@ pub(in crate::cli) struct Taken {
 
 /// A backup's document.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::cli) struct BackupDocument<'a> {
     #[serde(flatten)]
     pub(in crate::cli) taken: &'a Taken,

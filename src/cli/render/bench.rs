@@ -25,6 +25,7 @@ DECODE, RESTORE: of the restore of the third backup, with its peak MEMORY; EQUAL
 
 /// What is told of a bench: what was found, and all that is needed to do it again.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::cli) struct BenchDocument<'a> {
     /// This program and its version.
     pub(in crate::cli) program: &'a str,

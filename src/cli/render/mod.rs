@@ -12,6 +12,7 @@ pub(super) mod cut;
 pub(super) mod demo;
 pub(super) mod diff;
 pub(super) mod events;
+pub(super) mod explain;
 mod findings;
 pub(super) mod forget;
 pub(super) mod hold;
@@ -176,6 +177,11 @@ fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {
 /// Text on stdout. It may hold colours; they are left out where no terminal wants them.
 fn print(text: &str) -> Result<(), Failure> {
     forgive(anstream::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
+}
+
+/// Text on stdout, for what is no result but help.
+pub(super) fn print_text(text: &str) -> Result<(), Failure> {
+    print(text)
 }
 
 /// Bytes on stdout, as they are.

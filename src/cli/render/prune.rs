@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// Both phases; no second one where others had the repository open.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::cli) struct Pruned<'a> {
     pub(in crate::cli) dry_run: bool,
     pub(in crate::cli) mark: &'a MarkReport,

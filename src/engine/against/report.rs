@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// Tokens of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// The context.
     pub context: String,
@@ -19,6 +20,7 @@ pub struct Run {
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// This repository.
@@ -29,6 +31,7 @@ pub enum Side {
 
 /// How two copies of a segment differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One of them is damaged: the CRC tells which one is good.
@@ -41,6 +44,7 @@ pub enum Kind {
 
 /// Two copies of a segment that are not the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The context.
     pub context: String,
@@ -62,6 +66,7 @@ pub struct Difference {
 
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Against {
     /// The source, as it is called here.
     pub source: String,

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 /// A backup, done.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackupReport {
     /// The point that was made; none in a dry run.
     pub point: Option<PointRef>,
@@ -102,6 +103,7 @@ impl BackupReport {
 
 /// The control database of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlDbReport {
     /// It was archived.
@@ -122,6 +124,7 @@ pub enum ControlDbReport {
 
 /// A context of a backup.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextReport {
     /// Its name.
     pub name: String,
@@ -145,6 +148,7 @@ impl ContextReport {
 
 /// A store of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoreReport {
     /// Sealed segments archived for the first time.
     pub new_segments: u64,

@@ -12,6 +12,7 @@ const GB: f64 = 1e9;
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Advice {
     /// The setting; none if none of ours gave back what was there.
     pub setting: Option<String>,
@@ -25,6 +26,7 @@ pub struct Advice {
 
 /// Something that another tool does better.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lost {
     /// What.
     pub what: &'static str,
@@ -40,6 +42,7 @@ pub struct Lost {
 
 /// What a year costs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Costs {
     /// The price of a GB (a thousand million bytes) for a month.
     pub price: f64,
@@ -55,6 +58,7 @@ pub struct Costs {
 
 /// One tool.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Year {
     /// Its name.
     pub tool: String,

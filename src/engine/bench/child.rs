@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a process used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Used {
     /// Seconds of processor time, of all its threads, in the system too.
     pub cpu_seconds: f64,

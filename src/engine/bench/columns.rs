@@ -18,6 +18,7 @@ const LOOKED_AT: u64 = 64 << 20;
 
 /// Where the bytes go.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Columns {
     /// Bytes of history that were looked at.
     pub raw: u64,
@@ -31,6 +32,7 @@ pub struct Columns {
 
 /// A column.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Column {
     /// What is in it.
     pub name: String,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 /// All that was measured. Bytes, unless it says otherwise.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// What was measured.
     pub data: Data,
@@ -26,6 +27,7 @@ pub struct Report {
 
 /// The data.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Data {
     /// Where it is.
     pub directory: PathBuf,
@@ -57,6 +59,7 @@ pub struct Data {
 
 /// A tool.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     /// Its name.
     pub tool: String,
@@ -78,6 +81,7 @@ pub struct Row {
 
 /// What a tool did.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measured {
     /// What it stores after the first backup: all files of its repository.
     pub stored: u64,
@@ -103,6 +107,7 @@ pub struct Measured {
 
 /// How a month was simulated.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Month {
     /// Hourly backups in it.
     pub backups: u32,
@@ -118,6 +123,7 @@ pub struct Month {
 
 /// How a tool's repository grows in the month.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Growth {
     /// The backups that were made.
     pub steps: Vec<Step>,
@@ -131,6 +137,7 @@ pub struct Growth {
 
 /// A backup of the month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// The hour of the month, from 0.
     pub hour: u32,

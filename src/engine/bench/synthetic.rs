@@ -17,6 +17,7 @@ const EVENTS_BESIDE: (usize, u64) = (10_000, 2);
 
 /// A corpus that was written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Made {
     /// Its kind, which is also its context's name.
     pub kind: &'static str,

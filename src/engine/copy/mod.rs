@@ -38,6 +38,7 @@ pub struct CopyOptions {
 
 /// What was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CopyReport {
     /// The points, and the numbers that they have there.
     pub points: Vec<CopiedPoint>,
@@ -55,6 +56,7 @@ pub struct CopyReport {
 
 /// A point in both repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CopiedPoint {
     /// Its number here.
     pub from: u64,

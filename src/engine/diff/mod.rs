@@ -37,6 +37,7 @@ pub enum Other {
 
 /// What differs.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Diff {
     /// What the first side is called.
     pub a: String,
@@ -52,6 +53,7 @@ pub struct Diff {
 
 /// A context.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextDiff {
     /// Its name.
     pub context: String,
@@ -65,6 +67,7 @@ pub struct ContextDiff {
 
 /// A store.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoreDiff {
     /// `snapshots` or `events`.
     pub store: &'static str,
@@ -82,6 +85,7 @@ pub struct StoreDiff {
 
 /// A segment that is not the same on both sides.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SegmentDiff {
     /// Its first token.
     pub number: u64,
@@ -91,6 +95,7 @@ pub struct SegmentDiff {
 
 /// A segment of one side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SegmentFacts {
     /// Its version.
     pub version: u32,
@@ -104,6 +109,7 @@ pub struct SegmentFacts {
 
 /// A payload type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TypeDiff {
     /// Its name.
     pub r#type: String,
@@ -113,6 +119,7 @@ pub struct TypeDiff {
 
 /// The control databases.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ControlDbDiff {
     /// Whether they are equal, byte for byte; or neither is there.
     pub equal: bool,
@@ -122,6 +129,7 @@ pub struct ControlDbDiff {
 
 /// Facts of a control database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ControlDbFacts {
     /// Its name.
     pub file: String,

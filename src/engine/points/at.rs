@@ -26,6 +26,7 @@ pub struct AtOptions {
 
 /// What a restore would give.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct At {
     /// The source.
     pub source: String,

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 /// Everything of one point.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointDetail {
     /// As it is listed.
     pub row: PointRow,
@@ -43,6 +44,7 @@ pub struct PointDetail {
 
 /// A context.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextDetail {
     /// Its name.
     pub context: String,
@@ -56,6 +58,7 @@ pub struct ContextDetail {
 
 /// A log.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogDetail {
     /// As the point sums it up.
     pub sum: LogRow,
@@ -67,6 +70,7 @@ pub struct LogDetail {
 
 /// What a segment of a point is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SegmentState {
     /// Sealed and whole.
@@ -79,6 +83,7 @@ pub enum SegmentState {
 
 /// A segment.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SegmentRow {
     /// Its file name.
     pub file: String,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// All that can be restored.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overview {
     /// The points that are listed, by rising number.
     pub points: Vec<PointRow>,
@@ -25,6 +26,7 @@ pub struct Overview {
 
 /// A file that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What the user would call it.
     pub path: String,

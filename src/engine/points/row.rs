@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 /// A point.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointRow {
     /// Its number.
     pub number: u64,
@@ -49,6 +50,7 @@ pub struct PointRow {
 
 /// The control database of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ControlDbRow {
     /// Whether there is one.
     pub present: bool,
@@ -64,6 +66,7 @@ pub struct ControlDbRow {
 
 /// A context of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextRow {
     /// Its name.
     pub context: String,
@@ -77,6 +80,7 @@ pub struct ContextRow {
 
 /// A log of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogRow {
     /// The first token; none if it is empty.
     pub first: Option<u64>,
@@ -98,6 +102,7 @@ pub struct LogRow {
 
 /// What changed since the point before. Below zero where a source showed less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Changed {
     /// New events (or snapshots).
     pub events: i64,

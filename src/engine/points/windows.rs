@@ -14,6 +14,7 @@ use serde::Serialize;
 
 /// A run of transactions without a gap: each of them can be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Window {
     /// The source.
     pub source: String,
@@ -45,6 +46,7 @@ pub struct Window {
 
 /// A point whose control database goes with states of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ControlDbIn {
     /// The point.
     pub point: u64,
@@ -54,6 +56,7 @@ pub struct ControlDbIn {
 
 /// Where an incarnation left its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Parent {
     /// The incarnation that it left.
     pub incarnation: u32,
@@ -63,6 +66,7 @@ pub struct Parent {
 
 /// The times of a run of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimeSpan {
     /// Of the first event.
     pub first: Moment,

@@ -58,6 +58,7 @@ impl Default for PruneOptions {
 
 /// What a prune would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// What it would mark and write anew.
     pub mark: MarkReport,

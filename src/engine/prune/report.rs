@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// The first phase: what was marked, and written anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MarkReport {
     /// Packs of which nothing is needed.
     pub dead_packs: u64,
@@ -25,6 +26,7 @@ pub struct MarkReport {
 
 /// A file that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Skipped {
     /// What the user would call it.
     pub path: String,
@@ -34,6 +36,7 @@ pub struct Skipped {
 
 /// Files that are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Freed {
     /// How many.
     pub files: u64,
@@ -43,6 +46,7 @@ pub struct Freed {
 
 /// The second phase: what was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeleteReport {
     /// Forgotten points that are gone now: there is no undo.
     pub gone: Vec<u64>,

@@ -29,6 +29,7 @@ pub struct RecompressOptions {
 
 /// What was done.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recompressed {
     /// The compression asked for.
     pub compression: Compression,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 /// A damaged pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Salvaged {
     /// Which.
     pub pack: PackId,
@@ -19,6 +20,7 @@ pub struct Salvaged {
 
 /// What `repair packs` or `repair from` did.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mended {
     /// True if nothing was written: what would have been done.
     pub dry_run: bool,
@@ -51,6 +53,7 @@ impl Mended {
 
 /// What `repair points` did.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Marked {
     /// True if nothing was written.
     pub dry_run: bool,

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 /// Files that are handed out together.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlainPlan {
     /// What they are: `index`, `replication-log`.
     pub kind: String,

@@ -78,6 +78,7 @@ impl RestoreOptions {
 
 /// What is going to be restored, where, and what a user must know of it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// The point.
     pub point: PointRef,
@@ -126,6 +127,7 @@ pub struct Plan {
 
 /// What is planned for the control database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ControlDbPlan {
     /// The point has none.
@@ -169,6 +171,7 @@ impl ControlDbPlan {
 
 /// A context.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextPlan {
     /// Its name.
     pub context: String,
@@ -189,9 +192,11 @@ impl ContextPlan {
 
 /// A store of a context.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StorePlan {
     /// Which.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub store: Store,
     /// Its directory, below the target.
     pub directory: String,
@@ -207,6 +212,7 @@ pub struct StorePlan {
 
 /// A run of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TokenRange {
     /// The first.
     pub first: u64,
@@ -216,6 +222,7 @@ pub struct TokenRange {
 
 /// A segment's file.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SegmentPlan {
     /// Where, below the target.
     pub path: String,
@@ -256,6 +263,7 @@ impl SegmentPlan {
 
 /// What a file has behind its valid prefix. Zeros up to its length follow in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PlannedEnd {
     /// -1: rolled.

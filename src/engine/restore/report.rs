@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 /// A restore that is done: everything stands under the target's name and was read again from there before.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Restored {
     /// The point.
     pub point: PointRef,
@@ -46,6 +47,7 @@ pub struct Restored {
 
 /// A context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestoredContext {
     /// Its name.
     pub context: String,
@@ -61,6 +63,7 @@ pub struct RestoredContext {
 
 /// A store, as it was read again from the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestoredStore {
     /// The first token; none if it is empty.
     pub first: Option<u64>,
@@ -84,6 +87,7 @@ pub struct RestoredStore {
 
 /// The control database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestoredControlDb {
     /// The database, below the target; none if only the zip was wanted.
     pub path: Option<String>,

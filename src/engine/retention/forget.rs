@@ -43,6 +43,7 @@ pub struct ForgetOptions {
 
 /// What is decided, and what was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ForgetReport {
     /// What is decided of each point that was looked at.
     pub points: Vec<Decision>,
@@ -155,6 +156,7 @@ fn named(
 
 /// Points that are listed again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remembered {
     /// Their numbers.
     pub points: Vec<u64>,

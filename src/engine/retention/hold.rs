@@ -28,6 +28,7 @@ pub fn is_held(listed: &ListedPoint, now: Moment) -> bool {
 
 /// A hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hold {
     /// The point.
     pub point: u64,
@@ -80,6 +81,7 @@ pub struct HoldOptions {
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldChange {
     /// The point.
     pub point: u64,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// All that is counted. Bytes, unless it says otherwise.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stats {
     /// The size of the repository: all its files, the index and debris included.
     pub bytes: u64,
@@ -39,6 +40,7 @@ pub struct Stats {
 
 /// Files of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kind {
     /// `packs`, `pages`, `records`, `points`, `acts`, `index`, or the name of what lies there beside them.
     pub kind: String,
@@ -50,6 +52,7 @@ pub struct Kind {
 
 /// From copies to the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Savings {
     /// How many points are there.
     pub points: u64,
@@ -69,6 +72,7 @@ pub struct Savings {
 
 /// Bytes before and after compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lot {
     /// Raw, each byte once.
     pub unique: u64,
@@ -78,6 +82,7 @@ pub struct Lot {
 
 /// One log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogStats {
     /// The source.
     pub source: String,
@@ -106,6 +111,7 @@ pub struct LogStats {
 
 /// What stands beside the logs of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Beside {
     /// The source.
     pub source: String,
@@ -120,6 +126,7 @@ pub struct Beside {
 
 /// One point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointStats {
     /// Its number.
     pub number: u64,
@@ -139,6 +146,7 @@ pub struct PointStats {
 
 /// One month, in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MonthStats {
     /// `2026-11`; `none` for what has no time.
     pub month: String,
@@ -155,6 +163,7 @@ pub struct MonthStats {
 
 /// How the repository grows, from its points of the last 30 days before the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Growth {
     /// Bytes a day; none with less than two points, or less than an hour between them.
     pub per_day: Option<u64>,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// What kind of trouble a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Nothing is lost and nothing is wrong: worth knowing.
@@ -18,6 +19,7 @@ pub enum Class {
 
 /// Tokens of a log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// The source.
     pub source: String,
@@ -35,6 +37,7 @@ pub struct Tokens {
 
 /// One thing that is wrong, or worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What kind of trouble it is.
     pub class: Class,
@@ -56,6 +59,7 @@ pub struct Finding {
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Points that can be read and are not gone.
     pub points: u64,
@@ -93,6 +97,7 @@ pub struct Counts {
 
 /// What the events of a log tell, read in the order of their tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogHistory {
     /// The source.
     pub source: String,
@@ -118,6 +123,7 @@ pub struct LogHistory {
 
 /// What a run that does not read all packs has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// Packs that were read.
     pub packs: u64,
@@ -131,6 +137,7 @@ pub struct Coverage {
 
 /// What `verify` found.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Whether all packs and all history were read (of the point, if one was named), or the part that was asked for: see `coverage`.
     pub data: bool,

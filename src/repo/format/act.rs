@@ -14,6 +14,7 @@ pub const VERSION: u32 = 1;
 
 /// A point, named by number and hash: an act that fits no file has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointRef {
     /// Its number.
     pub number: u64,
@@ -23,6 +24,7 @@ pub struct PointRef {
 
 /// An act as it stands in `acts/<number>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Act {
     /// [`TYPE`].
     #[serde(rename = "type")]
@@ -59,6 +61,7 @@ impl Act {
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Deed {
     /// A point is kept whatever a policy says.

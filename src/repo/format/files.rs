@@ -22,6 +22,7 @@ pub const REPLICATION_LOG: &str = "replication-log";
 
 /// Files that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileSet {
     /// A stable word: [`INDEX`], [`REPLICATION_LOG`]. Sets of other kinds are stepped over by restores, and proven like all.
     pub kind: String,
@@ -44,6 +45,7 @@ pub struct FileSet {
 
 /// The files of a set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileList {
     /// [`TYPE`].
     #[serde(rename = "type")]
@@ -56,6 +58,7 @@ pub struct FileList {
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListedFile {
     /// Its own name, without a directory.
     pub name: String,

@@ -32,6 +32,19 @@ macro_rules! hash_type {
             }
         }
 
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                "Hash".into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "description": "64 lower-case hexadecimal digits.", "type": "string", "pattern": "^[0-9a-f]{64}$"
+                })
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -68,6 +81,7 @@ hash_type! {
 
 /// How names are made; written in `segvault.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Naming {
     /// Plain BLAKE3: `b3sum` proves packs and pages.
     #[serde(rename = "blake3")]

@@ -15,6 +15,7 @@ pub const VERSION: u32 = 1;
 
 /// A restore point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Point {
     /// [`TYPE`].
     #[serde(rename = "type")]
@@ -46,6 +47,7 @@ impl Point {
 
 /// All that a backup decides; number and chain come when it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointBody {
     /// The program that made it: `segvault 0.1.0`.
     pub program: String,
@@ -85,6 +87,7 @@ pub struct PointBody {
 
 /// How it is known that the control database is not newer than the segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// This run asked for the zip, then read the heads.
@@ -99,6 +102,7 @@ pub enum Order {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
     /// 0: the versions present were listed.
@@ -117,6 +121,7 @@ pub enum StepKind {
 
 /// A step with its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepAt {
     /// What.
     pub step: StepKind,
@@ -129,6 +134,7 @@ pub struct StepAt {
 
 /// The control database of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlDb {
     /// There is none, and why.
@@ -159,6 +165,7 @@ pub enum ControlDb {
 
 /// A zip that is rebuilt from the file inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RebuiltZip {
     /// Its name.
     pub name: String,
@@ -172,6 +179,7 @@ pub struct RebuiltZip {
 
 /// A file that is stored as a list of chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Content {
     /// Its length.
     pub length: u64,
@@ -183,6 +191,7 @@ pub struct Content {
 
 /// A context of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointContext {
     /// Its incarnation.
     pub incarnation: u32,
@@ -194,6 +203,7 @@ pub struct PointContext {
 
 /// What a point says of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointLog {
     /// The newest record when the point was made.
     pub record: u64,
@@ -222,6 +232,7 @@ pub struct PointLog {
 
 /// The times of a log's events, milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointTimes {
     /// Of the first event.
     pub first: i64,
@@ -235,6 +246,7 @@ pub struct PointTimes {
 
 /// What a point says of an open segment. Resolved in the log's newest record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Claim {
     /// The segment's number.
     pub number: u64,
@@ -256,6 +268,7 @@ fn is_zero(version: &u32) -> bool {
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// Worth knowing.
@@ -268,6 +281,7 @@ pub enum Weight {
 
 /// Something that a reader of the point must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Its weight.
     pub weight: Weight,

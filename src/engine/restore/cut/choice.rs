@@ -39,6 +39,7 @@ impl Kept {
 
 /// The point whose control database is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ControlDbOf {
     /// The point.
     pub point: u64,

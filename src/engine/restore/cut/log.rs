@@ -47,6 +47,7 @@ impl LogPlace {
 
 /// An event, and when it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stamped {
     /// Its token.
     pub token: u64,
@@ -56,6 +57,7 @@ pub struct Stamped {
 
 /// What lies behind a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Behind {
     /// Events.
     pub events: u64,

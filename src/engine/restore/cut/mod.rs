@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 /// Where a history is cut, and what lies behind.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CutPlan {
     /// The moment that was asked for.
     pub time: Option<Moment>,
@@ -45,6 +46,7 @@ pub struct CutPlan {
 
 /// Where a context is cut.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextCut {
     /// The context.
     pub context: String,
@@ -72,6 +74,7 @@ pub struct ContextCut {
 
 /// Clocks ran backwards: a moment leads to two places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Backwards {
     /// The last token before the first later event.
     pub first_later: Option<u64>,
@@ -81,6 +84,7 @@ pub struct Backwards {
 
 /// Where the snapshots of a context are cut.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SnapshotsCut {
     /// The last snapshot that is kept.
     pub last: Option<u64>,

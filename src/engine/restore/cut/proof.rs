@@ -13,6 +13,7 @@ const AGGREGATES_MAX: usize = 1 << 21;
 
 /// What the proof found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RuleFigures {
     /// Snapshots that were read.
     pub snapshots: u64,

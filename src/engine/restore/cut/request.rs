@@ -56,6 +56,7 @@ impl FromStr for TokenCut {
 
 /// What becomes of the contexts that are not named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Others {
     /// They are cut at the time of the last event that is kept of those that are.
@@ -67,6 +68,7 @@ pub enum Others {
 
 /// Which side of a moment counts where clocks ran backwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// Before the first transaction with a later event: nothing later is kept.

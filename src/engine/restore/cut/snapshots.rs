@@ -32,6 +32,7 @@ pub struct Pair {
 
 /// How many snapshots are kept, and how that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SnapshotRule {
     /// The point whose snapshots are kept untested: its events are all kept.
     pub point: Option<u64>,
@@ -45,6 +46,7 @@ pub struct SnapshotRule {
 
 /// A snapshot that is ahead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ahead {
     /// Its token.
     pub token: u64,
