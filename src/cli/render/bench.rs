@@ -52,10 +52,6 @@ pub(in crate::cli) fn text(document: &BenchDocument<'_>) -> String {
     text.line(LEGEND);
     text.line("");
     told(&remarks(report), &mut text);
-    if let Some(columns) = &report.columns {
-        text.line("");
-        text.lines(&self::columns(columns));
-    }
     text.finish()
 }
 
