@@ -123,6 +123,13 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether something in a line looks like a version: digits around a dot.
+fn has_version(line: &str) -> bool {
+    line.as_bytes()
+        .windows(3)
+        .any(|part| matches!(part, [one, b'.', other] if one.is_ascii_digit() && other.is_ascii_digit()))
+}
+
 impl Workshop<'_> {
     fn repository(&self) -> PathBuf {
         self.room.join("repository")
@@ -158,7 +165,7 @@ impl Workshop<'_> {
         let (_, printed) = self.bounds.heard(&mut self.command(&[word]), "asking for its version", &[0])?;
         let line: String =
             plain(printed.lines().next().unwrap_or_default()).chars().take(VERSION_SHOWN).collect();
-        if line.chars().any(|letter| letter.is_ascii_digit()) {
+        if has_version(&line) {
             return Ok(Some(line));
         }
         let said = if line.is_empty() { "nothing".to_owned() } else { format!("\"{line}\"") };

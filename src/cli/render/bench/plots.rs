@@ -30,7 +30,7 @@ const BAR: i32 = 26;
 /// Where bars begin: labels stand to the left.
 const LEFT: i32 = 150;
 /// Room for the numbers behind bars.
-const RIGHT: i32 = 190;
+const RIGHT: i32 = 250;
 /// Half the width of a point, with some air.
 const POINT: i32 = 7;
 /// Labels are at least so far apart.
