@@ -249,7 +249,7 @@ pub fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
     };
-    table.map(|line| cells(line)).map(|mut cells| (cells.remove(0), cells)).collect()
+    table.map(cells).map(|mut cells| (cells.remove(0), cells)).collect()
 }
 
 #[test]
