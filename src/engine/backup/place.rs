@@ -103,6 +103,7 @@ impl Placer<'_, '_> {
             root: self.root(log, &tree)?,
             segments: tree.len() as u64,
             bytes: span.bytes,
+            on_disk: Some(seen.store(store).on_disk()),
             first: span.first,
             head: span.head,
             safepoint: seen.store(store).safepoint.map(Token::get),
