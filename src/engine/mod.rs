@@ -7,6 +7,7 @@ pub mod content;
 pub mod copy;
 pub mod diff;
 pub mod draft;
+pub mod drill;
 pub mod error;
 pub mod events;
 pub mod files;
@@ -24,7 +25,9 @@ pub mod seek;
 pub mod select;
 pub mod span;
 pub mod stats;
+pub mod status;
 pub mod verify;
+pub mod watch;
 pub mod window;
 
 pub mod repair;

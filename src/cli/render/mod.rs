@@ -6,25 +6,30 @@
 pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod check_server;
+pub(super) mod configured;
 pub(super) mod copy;
 pub(super) mod cut;
 pub(super) mod demo;
 pub(super) mod diff;
+pub(super) mod drill;
 pub(super) mod events;
 pub(super) mod explain;
 mod findings;
 pub(super) mod forget;
 pub(super) mod hold;
 pub(super) mod points;
+pub(super) mod profile;
 pub(super) mod prune;
 pub(super) mod recompress;
 pub(super) mod restore;
 pub(super) mod show;
 pub(super) mod stats;
+pub(super) mod status;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+pub(super) mod watch;
 
 pub(super) mod repair;
 
@@ -114,6 +119,11 @@ impl Screen {
         self.unprinted(weighty.map(findings::line));
     }
 
+    /// What went wrong in a run, where its report is not printed.
+    pub(super) fn findings_of_run(self, ran: &profile::Ran) {
+        self.unprinted(ran.steps.iter().filter_map(profile::Step::trouble));
+    }
+
     /// Lines of a report that `--quiet` keeps from being printed, and that must be seen all the same.
     pub(super) fn unprinted(self, lines: impl Iterator<Item = String>) {
         if self.quiet > 0 && !self.json {
@@ -161,7 +171,7 @@ impl Screen {
 }
 
 /// What is wrong, with all that is missing; the usage behind it is for people.
-fn first_paragraph(text: &str) -> String {
+pub(super) fn first_paragraph(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     lines.join(" ")
 }
