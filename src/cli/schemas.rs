@@ -113,6 +113,7 @@ struct WarningLine {
 
 /// Events, streamed as one document.
 #[derive(JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "they are the names of members")]
 struct Events {
     /// The source.
     _source: String,

@@ -25,7 +25,9 @@ pub(in crate::cli) fn each(errors: &[Explanation]) -> String {
         }
         text.line(&format!("{HEAD}{}{PLAIN}", one.id));
         text.line(&format!("exit code {}: {}", one.exit, one.exit_means));
-        wrapped(&one.text).iter().for_each(|line| text.line(line));
+        for line in wrapped(&one.text) {
+            text.line(&line);
+        }
     }
     text.finish()
 }
