@@ -26,7 +26,7 @@ fn path(kind: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{kind}.json"))
 }
 
-fn complaint(document: &Value) -> Option<String> {
+pub fn complaint(document: &Value) -> Option<String> {
     let kind = document["type"].as_str().unwrap();
     let mut schema: Value = serde_json::from_slice(&fs::read(path(kind)).unwrap()).unwrap();
     closed(&mut schema);

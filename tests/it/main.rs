@@ -21,6 +21,7 @@ mod codec;
 mod control_db;
 mod copy;
 mod cut;
+mod daily;
 mod disk_contract;
 mod format_document;
 mod fuzz_corpus;
@@ -50,6 +51,7 @@ mod store;
 mod support;
 mod targets;
 mod verify;
+mod watch;
 
 mod against;
 mod faults;
