@@ -1,4 +1,4 @@
-//! Figures for Prometheus, as a file that node_exporter's textfile collector reads. It is replaced in one step.
+//! Figures for Prometheus, as a file that the node exporter's textfile collector reads. It is replaced in one step.
 //!
 //! Of each profile the last attempt, the last success and the last exit code stand apart: a run that fails must not hide behind the one before, nor
 //! make it forgotten. What the file says of other profiles, and of the last success, is carried over.

@@ -4,6 +4,7 @@
 use crate::cli::demo::Demo;
 use crate::cli::config::Remark;
 use crate::cli::explain::Explanation;
+use crate::cli::progress::Standing;
 use crate::cli::render::backup::BackupDocument;
 use crate::cli::render::configured::Shown;
 use crate::cli::render::drill::Drilled;
@@ -270,6 +271,7 @@ fn all() -> Vec<(String, Value)> {
         of::<Drilled>("drill"),
         of::<ExitCodes>("exit-codes"),
         of::<Errors>("errors"),
+        of::<Standing>("progress"),
         of::<ErrorLine>("error"),
         of::<WarningLine>("warning"),
     ]

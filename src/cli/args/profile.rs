@@ -52,7 +52,7 @@ pub struct Status {
     /// One line for Nagios and its kin, and their exit codes: 0 ok, 1 warning, 2 critical, 3 unknown
     #[arg(long, conflicts_with = "json")]
     pub nagios: bool,
-    /// Also write figures for Prometheus into this file (for node_exporter's textfile collector); it is replaced in one step
+    /// Also write figures for Prometheus into this file (for the node exporter's textfile collector); it is replaced in one step
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
 }

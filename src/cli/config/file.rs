@@ -83,26 +83,24 @@ impl Reader<'_> {
     fn sources(&mut self, sources: &DeTable<'_>) -> Result<(), Error> {
         for (name, value) in sources {
             let section = Section::Source(name.get_ref().to_string());
-            match value.get_ref() {
-                DeValue::Table(inner) => self.section(None, &section, inner)?,
-                _ => return Err(self.wrong(name, "a source is a table: [source.NAME]")),
-            }
+            let DeValue::Table(inner) = value.get_ref() else {
+                return Err(self.wrong(name, "a source is a table: [source.NAME]"));
+            };
+            self.section(None, &section, inner)?;
         }
         Ok(())
     }
 
     fn profiles(&mut self, profiles: &DeTable<'_>) -> Result<(), Error> {
         for (name, value) in profiles {
-            match value.get_ref() {
-                DeValue::Table(inner) => {
-                    let profile: &str = name.get_ref();
-                    // A profile without anything in it is one all the same.
-                    let steps = (Section::Top, "profile".to_owned(), Value::Flag(true));
-                    self.push(Some(profile), steps, self.line(name));
-                    self.top(Some(profile), inner)?;
-                }
-                _ => return Err(self.wrong(name, "a profile is a table: [profile.NAME]")),
-            }
+            let DeValue::Table(inner) = value.get_ref() else {
+                return Err(self.wrong(name, "a profile is a table: [profile.NAME]"));
+            };
+            let profile: &str = name.get_ref();
+            // A profile without anything in it is one all the same.
+            let there = (Section::Top, "profile".to_owned(), Value::Flag(true));
+            self.push(Some(profile), there, self.line(name));
+            self.top(Some(profile), inner)?;
         }
         Ok(())
     }

@@ -138,6 +138,17 @@ impl Screen {
         }
     }
 
+    /// Where a verb stands: a line, or an object on a line. Printed even with `--quiet`, since somebody asked for it.
+    pub(super) fn state<T: Serialize>(self, line: &str, document: &T) {
+        if !self.json {
+            return tell(&one_line(line));
+        }
+        let document = Document { schema: "segvault.progress/1".to_owned(), r#type: "progress", value: document };
+        if let Ok(value) = serde_json::to_value(&document) {
+            tell_json(&value);
+        }
+    }
+
     /// Why the run ends: one line, `segvault: what happened: why: what to do`. `exit` is the code the run ends with.
     pub(super) fn failure(self, failure: &Failure, exit: Exit) {
         let (message, meaning) = (chain(failure), failure.meaning());

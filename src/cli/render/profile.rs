@@ -142,7 +142,9 @@ pub(in crate::cli) fn text(ran: &Ran) -> String {
         if let Some(error) = &step.error {
             text.line(&format!("  {} ({}){}", error.message, error.id, if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) }));
         }
-        step.text.lines().for_each(|line| text.line(&format!("  {line}")));
+        for line in step.text.lines() {
+            text.line(&format!("  {line}"));
+        }
     }
     text.finish()
 }

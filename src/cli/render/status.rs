@@ -44,7 +44,9 @@ fn of_source(source: &SourceStatus) -> String {
     text.line(&format!("  last point    {}", point(source)));
     let mut rows = table(&["  CONTEXT", "STORE", ">TOKENS", "FROM (UTC)", "TO (UTC)", ">GAPS", ">BEHIND"]);
     for context in &source.contexts {
-        of_context(context).into_iter().for_each(|row| drop(rows.add_row(row)));
+        for row in of_context(context) {
+            rows.add_row(row);
+        }
     }
     if !source.contexts.is_empty() {
         text.lines(&lines(&rows));
