@@ -6,6 +6,7 @@ pub mod cut;
 pub mod diff;
 mod effort;
 pub mod events;
+pub mod examples;
 mod forget;
 mod help;
 mod hold;
@@ -303,7 +304,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 /// The command, as `--help`, man pages and completions need it.
 pub fn command() -> clap::Command {
-    Cli::command().after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))
+    examples::add_to(Cli::command()).after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))
 }
 
 /// The exit codes, a line each.

@@ -23,6 +23,7 @@ mod copy;
 mod cut;
 mod daily;
 mod disk_contract;
+mod examples;
 mod format_document;
 mod fuzz_corpus;
 mod gaps;
