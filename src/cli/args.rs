@@ -72,10 +72,24 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, hide_env_values = true, help_heading = "Everywhere")]
     pub repository: Option<PathBuf>,
     /// The configuration [default: the user's, then the machine's segvault/segvault.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "SEGVAULT_CONFIG", hide_env_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SEGVAULT_CONFIG",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
     pub config: Option<PathBuf>,
     /// The profile of the configuration that counts
-    #[arg(long, global = true, value_name = "NAME", env = "SEGVAULT_PROFILE", hide_env_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "SEGVAULT_PROFILE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
     pub profile: Option<String>,
     /// Print one JSON document instead of text; errors and warnings are JSON objects too
     #[arg(long, global = true, help_heading = "Everywhere")]

@@ -78,7 +78,9 @@ fn config(error: &config::Error) -> Meaning {
         config::Error::UnknownKey { .. } => ("config.unknown-key", "see docs/configuration.md"),
         config::Error::Value { .. } => ("config.value", "see 'segvault config check'"),
         config::Error::NoSuch { .. } => ("config.no-such", "see 'segvault config show'"),
-        config::Error::Sources(_) => ("config.sources", "choose one with --source, or back up all with 'segvault run'"),
+        config::Error::Sources(_) => {
+            ("config.sources", "choose one with --source, or back up all with 'segvault run'")
+        }
     };
     Meaning { exit: Exit::Usage, id, hint }
 }

@@ -64,7 +64,8 @@ impl Facts {
             .filter_map(|step| Some(step.report.as_ref()?.get("point")?.get("number")?.to_string()))
             .collect();
         let error = ran.steps.iter().find_map(|step| step.error.as_ref());
-        let troubles: Vec<String> = ran.steps.iter().filter_map(super::render::profile::Step::trouble).collect();
+        let troubles: Vec<String> =
+            ran.steps.iter().filter_map(super::render::profile::Step::trouble).collect();
         self.told.insert("SEGVAULT_SECONDS", (ran.milliseconds / 1_000).to_string());
         self.told.insert("SEGVAULT_POINTS", points.join(" "));
         self.told.insert("SEGVAULT_ERROR_ID", error.map(|error| error.id.to_owned()).unwrap_or_default());
@@ -87,7 +88,8 @@ fn steps(run: &Run<'_>) -> Vec<String> {
             super::config::Value::Flag(_) => Vec::new(),
         };
     }
-    let tables = [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
+    let tables =
+        [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
     let configured = tables.into_iter().filter(|(_, section)| run.config.has(section)).map(|(name, _)| name);
     std::iter::once("backup").chain(configured).map(str::to_owned).collect()
 }
@@ -120,7 +122,8 @@ impl Hooks {
     pub(super) fn after(&self, facts: &Facts, exit: Exit) -> Result<(), Failure> {
         // A run with warnings has made its points: it is no failure, and no reason to stay silent either.
         let is_failure = !matches!(exit, Exit::Done | Exit::Incomplete);
-        let (command, name) = if is_failure { (&self.on_failure, "on-failure") } else { (&self.after, "after") };
+        let (command, name) =
+            if is_failure { (&self.on_failure, "on-failure") } else { (&self.after, "after") };
         let address = if is_failure { &self.heartbeat_failure } else { &self.heartbeat };
         let told = self.command(command.as_deref(), name, facts, Some(exit));
         let beaten = self.beat(address.as_deref());
@@ -136,13 +139,23 @@ impl Hooks {
         }
     }
 
-    fn command(&self, command: Option<&str>, name: &'static str, facts: &Facts, exit: Option<Exit>) -> Result<(), Failure> {
+    fn command(
+        &self,
+        command: Option<&str>,
+        name: &'static str,
+        facts: &Facts,
+        exit: Option<Exit>,
+    ) -> Result<(), Failure> {
         let Some(command) = command.filter(|_| !self.is_dry) else { return Ok(()) };
         let failed = |why: String| Failure::Hook { name, why };
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(command).stdin(Stdio::null());
         // stdout is for results: what a hook says goes to stderr.
-        shell.stdout(std::io::stderr()).env_remove(TOKEN_VARIABLE).env("SEGVAULT_HOOK", name).envs(&facts.told);
+        shell
+            .stdout(std::io::stderr())
+            .env_remove(TOKEN_VARIABLE)
+            .env("SEGVAULT_HOOK", name)
+            .envs(&facts.told);
         if let Some(exit) = exit {
             shell.env("SEGVAULT_EXIT", exit.code().to_string()).env("SEGVAULT_EXIT_MEANS", exit.meaning());
         }

@@ -45,7 +45,11 @@ pub(super) fn write(path: &Path, status: Option<&Status>, attempt: Option<&Attem
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Somebody else reads it. No name that ends in .prom: an unfinished file is not collected.
-    let mut file = builder.prefix(".segvault-").permissions(Permissions::from_mode(0o644)).tempfile_in(directory).map_err(failed)?;
+    let mut file = builder
+        .prefix(".segvault-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(directory)
+        .map_err(failed)?;
     file.write_all(&text).and_then(|()| file.flush()).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
@@ -57,7 +61,12 @@ struct Book {
 }
 
 impl Book {
-    fn set(&mut self, (name, help): (&str, &str), labels: &[(&str, &str)], value: f64) -> Result<(), prometheus::Error> {
+    fn set(
+        &mut self,
+        (name, help): (&str, &str),
+        labels: &[(&str, &str)],
+        value: f64,
+    ) -> Result<(), prometheus::Error> {
         if !self.gauges.contains_key(name) {
             let names: Vec<&str> = labels.iter().map(|(name, _)| *name).collect();
             let gauge = GaugeVec::new(Opts::new(name, help), &names)?;
@@ -132,7 +141,11 @@ fn of_attempt(book: &mut Book, attempt: &Attempt) -> Result<(), prometheus::Erro
 fn of_status(book: &mut Book, status: &Status) -> Result<(), prometheus::Error> {
     let level = f64::from(status.level as u8);
     book.set(("segvault_status", "0 safe, 1 safe but with warnings, 2 not safe."), &[], level)?;
-    book.set(("segvault_status_timestamp_seconds", "When the status was looked at."), &[], seconds(status.at))?;
+    book.set(
+        ("segvault_status_timestamp_seconds", "When the status was looked at."),
+        &[],
+        seconds(status.at),
+    )?;
     for source in &status.sources {
         of_source(book, source)?;
     }
@@ -140,7 +153,11 @@ fn of_status(book: &mut Book, status: &Status) -> Result<(), prometheus::Error> 
     book.set(("segvault_repository_bytes", "Bytes of the repository, all files."), &[], number(size.bytes))?;
     for (name, help, value) in [
         ("segvault_repository_free_bytes", "Bytes that are free where the repository lies.", size.free),
-        ("segvault_repository_growth_bytes_per_day", "By how much the repository grows in a day.", size.per_day),
+        (
+            "segvault_repository_growth_bytes_per_day",
+            "By how much the repository grows in a day.",
+            size.per_day,
+        ),
     ] {
         if let Some(value) = value {
             book.set((name, help), &[], number(value))?;
@@ -154,15 +171,27 @@ fn of_status(book: &mut Book, status: &Status) -> Result<(), prometheus::Error> 
 fn of_proof(book: &mut Book, status: &Status) -> Result<(), prometheus::Error> {
     let verification = &status.verification;
     let ratio = number(verification.permille()) / 1000.0;
-    book.set(("segvault_verified_ratio", "The share of the packs that was read whole since it was written."), &[], ratio)?;
+    book.set(
+        ("segvault_verified_ratio", "The share of the packs that was read whole since it was written."),
+        &[],
+        ratio,
+    )?;
     book.set(("segvault_damaged_packs", "Packs that are damaged."), &[], number(verification.damaged_packs))?;
     if let Some(last) = verification.last {
         book.set(("segvault_verified_timestamp_seconds", "When packs were read last."), &[], seconds(last))?;
     }
     if let Some(drill) = status.drill {
-        book.set(("segvault_drill_timestamp_seconds", "When a restore was tried last."), &[], seconds(drill.at))?;
+        book.set(
+            ("segvault_drill_timestamp_seconds", "When a restore was tried last."),
+            &[],
+            seconds(drill.at),
+        )?;
         book.set(("segvault_drill_seconds", "How long that took."), &[], number(drill.took_seconds))?;
-        book.set(("segvault_drill_passed", "1 if it was what it should be."), &[], f64::from(u8::from(drill.passed)))?;
+        book.set(
+            ("segvault_drill_passed", "1 if it was what it should be."),
+            &[],
+            f64::from(u8::from(drill.passed)),
+        )?;
     }
     Ok(())
 }
@@ -171,7 +200,11 @@ fn of_source(book: &mut Book, source: &SourceStatus) -> Result<(), prometheus::E
     let name = source.source.as_str();
     let labels = [("source", name)];
     if let Some(last) = source.last {
-        book.set(("segvault_point_timestamp_seconds", "When the newest point was made."), &labels, seconds(last.at))?;
+        book.set(
+            ("segvault_point_timestamp_seconds", "When the newest point was made."),
+            &labels,
+            seconds(last.at),
+        )?;
     }
     if let Some(last) = source.last_complete {
         let what = ("segvault_complete_point_timestamp_seconds", "When the newest complete point was made.");
@@ -210,9 +243,15 @@ mod tests {
     #[test]
     fn a_failure_neither_hides_behind_the_last_success_nor_makes_it_forgotten() {
         let good = after("", &attempt("night", 1_000, Exit::Done));
-        assert!(good.contains("segvault_run_last_success_timestamp_seconds{profile=\"night\"} 1.5\n"), "{good}");
+        assert!(
+            good.contains("segvault_run_last_success_timestamp_seconds{profile=\"night\"} 1.5\n"),
+            "{good}"
+        );
         let bad = after(&good, &attempt("night", 9_000, Exit::Server));
-        assert!(bad.contains("segvault_run_last_success_timestamp_seconds{profile=\"night\"} 1.5\n"), "{bad}");
+        assert!(
+            bad.contains("segvault_run_last_success_timestamp_seconds{profile=\"night\"} 1.5\n"),
+            "{bad}"
+        );
         assert!(bad.contains("segvault_run_last_attempt_timestamp_seconds{profile=\"night\"} 9\n"), "{bad}");
         assert!(bad.contains("segvault_run_last_exit_code{profile=\"night\"} 41\n"), "{bad}");
     }

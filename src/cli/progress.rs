@@ -32,7 +32,13 @@ const TEMPLATES: [(usize, [&str; 2]); 3] = [
             "{prefix:12} {spinner} {bytes}  {bytes_per_sec}  {wide_msg:.dim}",
         ],
     ),
-    (50, ["{prefix:10} {percent:>3} %  {bytes_per_sec}  {eta}  {wide_msg:.dim}", "{prefix:10} {bytes}  {wide_msg:.dim}"]),
+    (
+        50,
+        [
+            "{prefix:10} {percent:>3} %  {bytes_per_sec}  {eta}  {wide_msg:.dim}",
+            "{prefix:10} {bytes}  {wide_msg:.dim}",
+        ],
+    ),
     (0, ["{percent:>3} %  {wide_msg}", "{bytes}  {wide_msg}"]),
 ];
 
@@ -111,7 +117,8 @@ impl Teller {
     fn begin(screen: Screen, signals: &Signals, state: &Arc<State>, bar: &ProgressBar) -> Option<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let has_lines = screen.wants_progress() && !std::io::stderr().is_terminal();
-        let (ended, signals, state, bar) = (Arc::clone(&stop), signals.clone(), Arc::clone(state), bar.clone());
+        let (ended, signals, state, bar) =
+            (Arc::clone(&stop), signals.clone(), Arc::clone(state), bar.clone());
         let work = move || {
             let mut last = Instant::now();
             while !waited(&ended) {

@@ -1,8 +1,8 @@
 //! The JSON schemas of all that `--json` prints, from the very types that are printed. They stand in `docs/schemas`; a test holds them to the
 //! types, another one what the program prints to them.
 
-use crate::cli::demo::Demo;
 use crate::cli::config::Remark;
+use crate::cli::demo::Demo;
 use crate::cli::explain::Explanation;
 use crate::cli::progress::Standing;
 use crate::cli::render::backup::BackupDocument;

@@ -17,7 +17,9 @@ impl Signals {
         let signals = Self::default();
         signal_hook::flag::register(SIGUSR1, Arc::clone(&signals.1))?;
         let is_second = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| stops_on_hangup || *signal != SIGHUP) {
+        for signal in
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| stops_on_hangup || *signal != SIGHUP)
+        {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
             let code = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
             // What is registered first is done first: the second signal finds the flag that the first one has set.

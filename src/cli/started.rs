@@ -50,9 +50,13 @@ impl Group {
             match (ended, wanted.health) {
                 (Some(status), None) if status.success() => return Ok(()),
                 (Some(status), None) => return failed(format!("the command ended with {status}")),
-                (Some(status), Some(_)) => return failed(format!("the command ended before it was healthy: {status}")),
+                (Some(status), Some(_)) => {
+                    return failed(format!("the command ended before it was healthy: {status}"));
+                }
                 (None, Some(address)) if is_healthy(address) => return Ok(()),
-                (None, _) if Instant::now() >= end => return failed(format!("not well within {} s", wanted.limit.as_secs())),
+                (None, _) if Instant::now() >= end => {
+                    return failed(format!("not well within {} s", wanted.limit.as_secs()));
+                }
                 (None, _) if signals.came() => return Err(crate::engine::Error::Interrupted.into()),
                 (None, _) => std::thread::sleep(LOOK_EVERY),
             }

@@ -15,7 +15,8 @@ pub fn point(repository: &Repository, name: &str, source: Option<&str>) -> Resul
 pub fn complete_points(repository: &Repository, source: Option<&str>) -> Result<Vec<u64>, Error> {
     let journal = repository.journal()?;
     let is_meant = |name: &str| source.is_none_or(|source| source == name);
-    let points = journal.listed().filter(|listed| listed.is_complete() && is_meant(&listed.point.body.source));
+    let points =
+        journal.listed().filter(|listed| listed.is_complete() && is_meant(&listed.point.body.source));
     Ok(points.map(|listed| listed.point.number).collect())
 }
 

@@ -81,13 +81,17 @@ fn each_value_says_where_it_comes_from() {
     let desk = Desk::new(ONE_SOURCE);
     let from = |line: &str, key: &str| {
         let mut command = desk.command(&format!("{line} --json"));
-        let (_, stdout, _) = told(command.env("SEGVAULT_KEEP_LAST", "9").env("SEGVAULT_GRACE", "").output().unwrap());
+        let (_, stdout, _) =
+            told(command.env("SEGVAULT_KEEP_LAST", "9").env("SEGVAULT_GRACE", "").output().unwrap());
         let shown: Value = serde_json::from_str(&stdout).unwrap();
         let values = shown["values"].as_array().unwrap();
         let found = values.iter().find(|value| value["key"] == key).unwrap();
         (found["value"].as_str().unwrap().to_owned(), found["origin"].as_str().unwrap().to_owned())
     };
-    assert_eq!(from("config show", "keep-last"), ("9".to_owned(), "environment, SEGVAULT_KEEP_LAST".to_owned()));
+    assert_eq!(
+        from("config show", "keep-last"),
+        ("9".to_owned(), "environment, SEGVAULT_KEEP_LAST".to_owned())
+    );
     let (value, origin) = from("config show", "percent");
     assert!(value == "50" && origin.ends_with("segvault.toml:11"), "{value} {origin}");
     let (_, origin) = from("config show --profile quick", "steps");
@@ -99,9 +103,19 @@ fn each_value_says_where_it_comes_from() {
 #[test]
 fn a_mistake_in_the_file_is_told_with_its_line_and_a_guess() {
     for (text, code, id, words) in [
-        ("[retention]\nkeep-dayly = 7\n", 2, "config.unknown-key", "segvault.toml:2: there is no 'keep-dayly' in [retention]; is it 'keep-daily'?"),
+        (
+            "[retention]\nkeep-dayly = 7\n",
+            2,
+            "config.unknown-key",
+            "segvault.toml:2: there is no 'keep-dayly' in [retention]; is it 'keep-daily'?",
+        ),
         ("wait = soon", 2, "config.syntax", "segvault.toml:1: "),
-        ("[retention]\nkeep-last = \"many\"\n", 2, "config.value", "segvault.toml:2: keep-last: invalid value 'many'"),
+        (
+            "[retention]\nkeep-last = \"many\"\n",
+            2,
+            "config.value",
+            "segvault.toml:2: keep-last: invalid value 'many'",
+        ),
     ] {
         let desk = Desk::new(text);
         let (ended, _, stderr) = told(desk.command("forget --json").output().unwrap());
@@ -123,7 +137,8 @@ fn a_mistake_in_the_file_is_told_with_its_line_and_a_guess() {
 fn a_run_does_what_is_configured_and_reports_once() {
     let desk = Desk::new(ONE_SOURCE);
     let ran = desk.document(0, "run", "run");
-    let names: Vec<_> = ran["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        ran["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["backup", "verify", "forget", "prune"]);
     assert_eq!(ran["steps"][0]["report"]["point"]["number"], 1);
     desk.ends(0, "run");
@@ -131,7 +146,12 @@ fn a_run_does_what_is_configured_and_reports_once() {
     assert_eq!(desk.document(0, "points", "points")["points"].as_array().unwrap().len(), 3);
     let (text, _) = desk.ends(0, "run");
     assert_eq!(desk.document(0, "points", "points")["points"].as_array().unwrap().len(), 2, "{text}");
-    assert!(text.starts_with("run, ") && text.contains("\nbackup of orders: done\n") && text.contains("\nprune: done\n"), "{text}");
+    assert!(
+        text.starts_with("run, ")
+            && text.contains("\nbackup of orders: done\n")
+            && text.contains("\nprune: done\n"),
+        "{text}"
+    );
     assert_eq!(desk.ends(0, "-q run"), (String::new(), String::new()));
 }
 
@@ -191,7 +211,11 @@ fn hooks_and_metrics_tell_of_a_run_that_failed() {
     let before = desk.document(0, "points", "points")["points"].as_array().unwrap().len();
     let (_, stderr) = desk.ends(1, "run refused");
     assert!(stderr.contains("the hook 'before' failed: exit status: 7"), "{stderr}");
-    assert_eq!(desk.document(0, "points", "points")["points"].as_array().unwrap().len(), before, "nothing was done");
+    assert_eq!(
+        desk.document(0, "points", "points")["points"].as_array().unwrap().len(),
+        before,
+        "nothing was done"
+    );
 }
 
 #[test]

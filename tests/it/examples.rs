@@ -41,7 +41,10 @@ fn the_examples_of_the_help_work() {
                 continue;
             }
             let mut command = Command::new(env!("CARGO_BIN_EXE_segvault"));
-            command.args(&words[1..]).current_dir(room.path("")).env("SEGVAULT_REPOSITORY", room.repository());
+            command
+                .args(&words[1..])
+                .current_dir(room.path(""))
+                .env("SEGVAULT_REPOSITORY", room.repository());
             let (ended, stdout, stderr) = told(command.output().unwrap());
             assert!(matches!(ended, Some(0 | 3)), "{line} ends with {ended:?}\n{stdout}\n{stderr}");
         }

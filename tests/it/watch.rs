@@ -29,7 +29,9 @@ impl Open {
         loop {
             let offset = usize::try_from(walker.offset()).unwrap();
             match walker.step(&bytes[offset..]) {
-                Step::Transaction(found) => ends.push((usize::try_from(found.end()).unwrap(), found.last_token().get())),
+                Step::Transaction(found) => {
+                    ends.push((usize::try_from(found.end()).unwrap(), found.last_token().get()))
+                }
                 _ => break,
             }
         }
@@ -110,7 +112,8 @@ fn a_kill_between_points_loses_nothing_that_a_record_has() {
     watching.child.wait().unwrap();
     assert_eq!(room.points(), [1], "no point was made meanwhile");
 
-    let restored = room.document(3, "restore", &format!("restore --to-token default={last} --target restored"));
+    let restored =
+        room.document(3, "restore", &format!("restore --to-token default={last} --target restored"));
     assert_eq!(restored["contexts"][0]["events"]["head"], last);
     let file = fs::read(room.path("restored/data/default/00000000000000002790.events")).unwrap();
     let end = open.ends[8].0;
@@ -135,7 +138,11 @@ fn another_segment_or_another_history_makes_a_point() {
     open.show(4);
     let happened = watching.next();
     assert!(happened["point"]["why"].as_str().unwrap().contains("events of default"), "{happened}");
-    fs::write(open.path.with_file_name("00000000000000002860.events"), [&[2, 0, 0, 0, 0][..], &[0; 4096]].concat()).unwrap();
+    fs::write(
+        open.path.with_file_name("00000000000000002860.events"),
+        [&[2, 0, 0, 0, 0][..], &[0; 4096]].concat(),
+    )
+    .unwrap();
     open.show(open.ends.len());
     loop {
         let happened = watching.next();

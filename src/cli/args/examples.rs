@@ -14,7 +14,10 @@ pub const EXAMPLES: [(&str, &[&str]); 24] = [
         ],
     ),
     ("watch", &["segvault watch --server http://node:8024 --interval 5s --point-every 30m"]),
-    ("check-server", &["segvault check-server --server http://node:8024 --path-map /axonserver=/srv/axonserver"]),
+    (
+        "check-server",
+        &["segvault check-server --server http://node:8024 --path-map /axonserver=/srv/axonserver"],
+    ),
     ("points", &["segvault points", "segvault points --at 2026-11-22T21:11:00Z"]),
     ("show", &["segvault show", "segvault show latest~1 --json"]),
     (
@@ -27,19 +30,56 @@ pub const EXAMPLES: [(&str, &[&str]); 24] = [
         ],
     ),
     ("drill", &["segvault drill", "segvault drill --random --exec true"]),
-    ("events", &["segvault events --context default --from 100 --to 110", "segvault events --context default --from 100 --to 110 --csv"]),
+    (
+        "events",
+        &[
+            "segvault events --context default --from 100 --to 110",
+            "segvault events --context default --from 100 --to 110 --csv",
+        ],
+    ),
     ("diff", &["segvault diff 1 2"]),
-    ("verify", &["segvault verify", "segvault verify --data --max-duration 10m", "segvault verify --against axonserver"]),
-    ("status", &["segvault status", "segvault status --nagios --max-age 2h", "segvault status --metrics segvault.prom"]),
+    (
+        "verify",
+        &[
+            "segvault verify",
+            "segvault verify --data --max-duration 10m",
+            "segvault verify --against axonserver",
+        ],
+    ),
+    (
+        "status",
+        &[
+            "segvault status",
+            "segvault status --nagios --max-age 2h",
+            "segvault status --metrics segvault.prom",
+        ],
+    ),
     ("stats", &["segvault stats", "segvault stats --by point --csv"]),
-    ("hold", &["segvault hold add 1 --reason \"audit 2026\" --until 2027-01-01", "segvault hold list", "segvault hold remove 1"]),
-    ("forget", &["segvault forget --keep-last 2 --keep-daily 30", "segvault forget --keep-last 1 --yes", "segvault forget --undo"]),
+    (
+        "hold",
+        &[
+            "segvault hold add 1 --reason \"audit 2026\" --until 2027-01-01",
+            "segvault hold list",
+            "segvault hold remove 1",
+        ],
+    ),
+    (
+        "forget",
+        &[
+            "segvault forget --keep-last 2 --keep-daily 30",
+            "segvault forget --keep-last 1 --yes",
+            "segvault forget --undo",
+        ],
+    ),
     ("prune", &["segvault prune --dry-run", "segvault prune --max-duration 10m"]),
     ("recompress", &["segvault recompress --max-duration 1h"]),
     ("copy", &["segvault copy --to copy", "segvault copy --to copy --since-last"]),
     ("repair", &["segvault repair index", "segvault repair from axonserver --dry-run"]),
     ("run", &["segvault run --config segvault.toml", "segvault run quick --config segvault.toml"]),
-    ("config", &["segvault config show --config segvault.toml", "segvault config check --config segvault.toml"]),
+    (
+        "config",
+        &["segvault config show --config segvault.toml", "segvault config check --config segvault.toml"],
+    ),
     ("explain", &["segvault explain repository.locked", "segvault explain backup"]),
     ("help", &["segvault help exit-codes", "segvault help restore"]),
     ("man", &["segvault man", "segvault man pages"]),
@@ -48,8 +88,8 @@ pub const EXAMPLES: [(&str, &[&str]); 24] = [
 /// Puts them behind the help.
 pub(super) fn add_to(mut command: Command) -> Command {
     for (verb, lines) in EXAMPLES {
-        let text: String = lines.iter().map(|line| format!("  $ {line}\n")).collect();
-        command = command.mut_subcommand(verb, |verb| verb.after_long_help(format!("Examples:\n{}", text.trim_end())));
+        let text = format!("Examples:\n  $ {}", lines.join("\n  $ "));
+        command = command.mut_subcommand(verb, |verb| verb.after_long_help(text));
     }
     command
 }

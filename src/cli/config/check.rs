@@ -5,8 +5,8 @@ use crate::cli::config::complete::{checked, full};
 use crate::cli::config::error::Error;
 use crate::cli::config::file::Value;
 use crate::cli::config::keys::Section;
-use crate::cli::duration;
 use crate::cli::describe::chain;
+use crate::cli::duration;
 use serde::Serialize;
 use std::path::Path;
 
@@ -41,7 +41,9 @@ fn of_one(config: &Config) -> Vec<Remark> {
     for effective in config.everything() {
         let origin = effective.origin.to_string();
         let told = match (&effective.section, effective.section.verb()) {
-            (Section::Top, _) if ["sources", "steps"].contains(&effective.key.as_str()) => list(config, &effective.key, &effective.value),
+            (Section::Top, _) if ["sources", "steps"].contains(&effective.key.as_str()) => {
+                list(config, &effective.key, &effective.value)
+            }
             (Section::Hooks, _) => hook(&effective.key, &effective.value),
             (_, Some(verb)) => checked(&full(verb), verb, &effective).err().map(|error| match error {
                 Error::Value { why, .. } => why,
@@ -50,7 +52,10 @@ fn of_one(config: &Config) -> Vec<Remark> {
             _ => None,
         };
         remarks.extend(told.map(|why| error(&format!("{origin}: {}: {why}", effective.key))));
-        remarks.extend(missing(&effective.key, &effective.value).map(|path| warning(&format!("{origin}: {}: {path} is not there now", effective.key))));
+        remarks.extend(
+            missing(&effective.key, &effective.value)
+                .map(|path| warning(&format!("{origin}: {}: {path} is not there now", effective.key))),
+        );
     }
     remarks
 }
@@ -66,7 +71,9 @@ fn warning(text: &str) -> Remark {
 fn list(config: &Config, key: &str, value: &Value) -> Option<String> {
     let Value::Many(names) = value else { return Some("give a list of names".to_owned()) };
     let sources = config.sources();
-    let is_known = |name: &&String| if key == "steps" { STEPS.contains(&name.as_str()) } else { sources.contains(&name.as_str()) };
+    let is_known = |name: &&String| {
+        if key == "steps" { STEPS.contains(&name.as_str()) } else { sources.contains(&name.as_str()) }
+    };
     let unknown = names.iter().find(|name| !is_known(name))?;
     Some(format!("there is no {} '{unknown}'", if key == "steps" { "step" } else { "source" }))
 }
@@ -75,7 +82,9 @@ fn hook(key: &str, value: &Value) -> Option<String> {
     let Value::One(text) = value else { return Some("give one text".to_owned()) };
     match key {
         "timeout" => duration::parse(text).err(),
-        "heartbeat" | "heartbeat-failure" if !text.starts_with("http://") && !text.starts_with("https://") => {
+        "heartbeat" | "heartbeat-failure"
+            if !text.starts_with("http://") && !text.starts_with("https://") =>
+        {
             Some("give an address that begins with http:// or https://".to_owned())
         }
         _ => None,
@@ -84,7 +93,16 @@ fn hook(key: &str, value: &Value) -> Option<String> {
 
 /// A place that should be there, and is not (it may be mounted later).
 fn missing(key: &str, value: &Value) -> Option<String> {
-    let is_place = ["repository", "data-dir", "control-db", "properties", "token-file", "password-file", "ca-cert", "snapshots-dir"];
+    let is_place = [
+        "repository",
+        "data-dir",
+        "control-db",
+        "properties",
+        "token-file",
+        "password-file",
+        "ca-cert",
+        "snapshots-dir",
+    ];
     match value {
         Value::One(path) if is_place.contains(&key) && !Path::new(path).exists() => Some(path.clone()),
         _ => None,

@@ -32,7 +32,9 @@ pub(in crate::cli) fn complete(mut typed: Vec<OsString>) -> Result<(Vec<OsString
 
 fn load(matches: &ArgMatches) -> Result<Config, Error> {
     let named = matches.try_get_one::<PathBuf>("config").ok().flatten().cloned();
-    let named = named.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from)).filter(|path| !path.as_os_str().is_empty());
+    let named = named
+        .or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from))
+        .filter(|path| !path.as_os_str().is_empty());
     let mut config = Config { looked_at: place::usual(), ..Config::default() };
     if let Some((path, text)) = place::read(named.as_deref())? {
         config.settings = file::read(&path, &text)?;
@@ -68,7 +70,9 @@ fn words_for(config: &Config, verb: &str, matches: &ArgMatches) -> Result<Vec<Os
             }
         }
         "drill" => words.extend(of_section(config, &Section::Drill, verb, matches)?),
-        "forget" if !names_rules(matches) => words.extend(of_section(config, &Section::Retention, verb, matches)?),
+        "forget" if !names_rules(matches) => {
+            words.extend(of_section(config, &Section::Retention, verb, matches)?)
+        }
         "prune" => words.extend(of_section(config, &Section::Prune, verb, matches)?),
         "status" => words.extend(of_section(config, &Section::Status, verb, matches)?),
         _ => {}
@@ -108,7 +112,12 @@ fn of_source(config: &Config, name: &str, verb: &str, matches: &ArgMatches) -> R
     Ok(words)
 }
 
-fn of_section(config: &Config, section: &Section, verb: &str, matches: &ArgMatches) -> Result<Vec<OsString>, Error> {
+fn of_section(
+    config: &Config,
+    section: &Section,
+    verb: &str,
+    matches: &ArgMatches,
+) -> Result<Vec<OsString>, Error> {
     let command = full(verb);
     let mut words = Vec::new();
     for effective in config.all_of(section) {
@@ -157,14 +166,20 @@ pub(super) fn checked(command: &Command, verb: &str, effective: &Effective) -> R
         {
             let text = error.render().to_string();
             let why = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            return Err(Error::Value { origin: effective.origin.to_string(), key: effective.key.clone(), why });
+            return Err(Error::Value {
+                origin: effective.origin.to_string(),
+                key: effective.key.clone(),
+                why,
+            });
         }
     }
     Ok(words)
 }
 
 fn is_about_the_value(error: &clap::Error) -> bool {
-    use clap::error::ErrorKind::{InvalidUtf8, InvalidValue, TooManyValues, ValueValidation, WrongNumberOfValues};
+    use clap::error::ErrorKind::{
+        InvalidUtf8, InvalidValue, TooManyValues, ValueValidation, WrongNumberOfValues,
+    };
     matches!(error.kind(), InvalidUtf8 | InvalidValue | TooManyValues | ValueValidation | WrongNumberOfValues)
 }
 

@@ -105,7 +105,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn section(&mut self, profile: Option<&str>, section: &Section, table: &DeTable<'_>) -> Result<(), Error> {
+    fn section(
+        &mut self,
+        profile: Option<&str>,
+        section: &Section,
+        table: &DeTable<'_>,
+    ) -> Result<(), Error> {
         table.iter().try_for_each(|(key, value)| self.setting(profile, section, key, value))
     }
 
@@ -141,7 +146,13 @@ impl Reader<'_> {
             Some(profile) => format!("{} of the profile {profile}", section.title()),
             None => section.title(),
         };
-        Error::UnknownKey { path: self.path.to_path_buf(), line: self.line(key), key: name.to_owned(), place, guess }
+        Error::UnknownKey {
+            path: self.path.to_path_buf(),
+            line: self.line(key),
+            key: name.to_owned(),
+            place,
+            guess,
+        }
     }
 
     fn wrong(&self, key: &Key<'_>, why: &str) -> Error {
@@ -159,7 +170,9 @@ fn value_of(value: &DeValue<'_>) -> Option<Value> {
         }
         // `tag = { env = "prod" }` is `tag = ["env=prod"]`.
         DeValue::Table(pairs) => {
-            let pair = |(key, value): (&Key<'_>, &Found<'_>)| Some(format!("{}={}", key.get_ref(), text_of(value.get_ref())?));
+            let pair = |(key, value): (&Key<'_>, &Found<'_>)| {
+                Some(format!("{}={}", key.get_ref(), text_of(value.get_ref())?))
+            };
             pairs.iter().map(pair).collect::<Option<Vec<_>>>().map(Value::Many)
         }
         other => text_of(other).map(Value::One),
@@ -188,7 +201,8 @@ mod tests {
     fn each_setting_has_its_table_and_its_line() {
         let text = "repository = \"/r\"\n\n[source.orders]\ndata-dir = \"/a\"\ncontext = [\"a\", \"b\"]\ntag = { env = \"prod\" }\n\n[profile.night.retention]\nkeep-daily = 7\n";
         let found = read(text).unwrap();
-        let rows: Vec<_> = found.iter().map(|s| (s.line, s.section.title(), s.key.as_str(), s.value.clone())).collect();
+        let rows: Vec<_> =
+            found.iter().map(|s| (s.line, s.section.title(), s.key.as_str(), s.value.clone())).collect();
         let one = |text: &str| Value::One(text.to_owned());
         let many = |texts: &[&str]| Value::Many(texts.iter().map(|text| (*text).to_owned()).collect());
         assert_eq!(rows[0], (1, "the file itself".to_owned(), "repository", one("/r")));
@@ -201,10 +215,22 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_with_a_suggestion() {
         for (text, expected) in [
-            ("repositry = \"x\"", "s.toml:1: there is no 'repositry' in the file itself; is it 'repository'?"),
-            ("\n[retentoin]\nkeep-daily = 1", "s.toml:2: there is no 'retentoin' in the file itself; is it 'retention'?"),
-            ("[retention]\nkeep-dayly = 1", "s.toml:2: there is no 'keep-dayly' in [retention]; is it 'keep-daily'?"),
-            ("[source.a]\ndata_dir = \"x\"", "s.toml:2: there is no 'data_dir' in [source.a]; is it 'data-dir'?"),
+            (
+                "repositry = \"x\"",
+                "s.toml:1: there is no 'repositry' in the file itself; is it 'repository'?",
+            ),
+            (
+                "\n[retentoin]\nkeep-daily = 1",
+                "s.toml:2: there is no 'retentoin' in the file itself; is it 'retention'?",
+            ),
+            (
+                "[retention]\nkeep-dayly = 1",
+                "s.toml:2: there is no 'keep-dayly' in [retention]; is it 'keep-daily'?",
+            ),
+            (
+                "[source.a]\ndata_dir = \"x\"",
+                "s.toml:2: there is no 'data_dir' in [source.a]; is it 'data-dir'?",
+            ),
             ("[hooks]\nxyz = 1", "s.toml:2: there is no 'xyz' in [hooks]"),
             ("[source.a]\nnew-incarnation = true", "s.toml:2: there is no 'new-incarnation' in [source.a]"),
             ("[profile.n]\nsorces = []", "s.toml:2: there is no 'sorces' in [profile.n]; is it 'sources'?"),

@@ -49,7 +49,8 @@ impl Config {
 
     /// The names of the profiles.
     pub(super) fn profiles(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.settings.iter().filter_map(|setting| setting.profile.as_deref()).collect();
+        let mut names: Vec<&str> =
+            self.settings.iter().filter_map(|setting| setting.profile.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
         names

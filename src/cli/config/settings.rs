@@ -52,8 +52,7 @@ impl Config {
     pub(in crate::cli) fn one(&self, section: &Section, key: &str) -> Option<Effective> {
         // Hooks are commands: what runs them reads the file alone. So are the lists of a profile.
         let has_variable = section.verb().is_some() && !["sources", "steps"].contains(&key);
-        let of_environment = || self.of_environment(section, key);
-        if has_variable && let Some(found) = of_environment() {
+        if has_variable && let Some(found) = of_environment(section, key) {
             return Some(found);
         }
         let all = self.settings.iter().filter(|setting| &setting.section == section && setting.key == key);
@@ -72,18 +71,6 @@ impl Config {
         Effective { section, key, value, origin }
     }
 
-    fn of_environment(&self, section: &Section, key: &str) -> Option<Effective> {
-        let name = variable(key);
-        let text = std::env::var(&name).ok().filter(|text| !text.is_empty())?;
-        let value = match text.as_str() {
-            "true" | "yes" | "1" if is_switch_key(section, key) => Value::Flag(true),
-            "false" | "no" | "0" if is_switch_key(section, key) => Value::Flag(false),
-            _ if text.contains('\n') => Value::Many(text.lines().map(str::to_owned).collect()),
-            _ => Value::One(text),
-        };
-        Some(Effective { section: section.clone(), key: key.to_owned(), value, origin: Origin::Environment(name) })
-    }
-
     /// All that counts in a section.
     pub(in crate::cli) fn all_of(&self, section: &Section) -> Vec<Effective> {
         section.keys(self.profile.is_some()).iter().filter_map(|key| self.one(section, key)).collect()
@@ -92,10 +79,35 @@ impl Config {
     /// All that counts.
     pub(in crate::cli) fn everything(&self) -> Vec<Effective> {
         let sources = self.sources().into_iter().map(|name| Section::Source(name.to_owned()));
-        let others = [Section::Retention, Section::Verification, Section::Prune, Section::Watch, Section::Drill, Section::Status, Section::Hooks];
+        let others = [
+            Section::Retention,
+            Section::Verification,
+            Section::Prune,
+            Section::Watch,
+            Section::Drill,
+            Section::Status,
+            Section::Hooks,
+        ];
         let sections = [Section::Top].into_iter().chain(sources).chain(others);
         sections.flat_map(|section| self.all_of(&section)).collect()
     }
+}
+
+fn of_environment(section: &Section, key: &str) -> Option<Effective> {
+    let name = variable(key);
+    let text = std::env::var(&name).ok().filter(|text| !text.is_empty())?;
+    let value = match text.as_str() {
+        "true" | "yes" | "1" if is_switch_key(section, key) => Value::Flag(true),
+        "false" | "no" | "0" if is_switch_key(section, key) => Value::Flag(false),
+        _ if text.contains('\n') => Value::Many(text.lines().map(str::to_owned).collect()),
+        _ => Value::One(text),
+    };
+    Some(Effective {
+        section: section.clone(),
+        key: key.to_owned(),
+        value,
+        origin: Origin::Environment(name),
+    })
 }
 
 fn is_switch_key(section: &Section, key: &str) -> bool {
@@ -105,7 +117,11 @@ fn is_switch_key(section: &Section, key: &str) -> bool {
 impl Effective {
     /// The words that say the same on the command line.
     pub(super) fn words(&self, command: &Command) -> Result<Vec<OsString>, Error> {
-        let wrong = |why: &str| Error::Value { origin: self.origin.to_string(), key: self.key.clone(), why: why.to_owned() };
+        let wrong = |why: &str| Error::Value {
+            origin: self.origin.to_string(),
+            key: self.key.clone(),
+            why: why.to_owned(),
+        };
         let Some(arg) = flag(command, &self.key) else { return Ok(Vec::new()) };
         let word = |text: &str| OsString::from(format!("--{}={text}", self.key));
         match (&self.value, is_switch(arg)) {

@@ -48,7 +48,10 @@ pub(in crate::cli) fn text(drilled: &Drilled) -> String {
         text.line(&format!("started on it: {}; well after {} s", started.command, started.seconds));
     }
     let how = if drilled.passed { format!("{GOOD}passed{PLAIN}") } else { format!("{BAD}not passed{PLAIN}") };
-    let kept = drilled.act.map_or_else(|| "not remembered: the repository can't be written".to_owned(), |act| format!("remembered as act {act}"));
+    let kept = drilled.act.map_or_else(
+        || "not remembered: the repository can't be written".to_owned(),
+        |act| format!("remembered as act {act}"),
+    );
     text.line(&format!("drill {how}, in {}; {kept}; what was restored is removed again", span(milliseconds)));
     text.finish()
 }

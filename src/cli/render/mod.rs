@@ -143,7 +143,8 @@ impl Screen {
         if !self.json {
             return tell(&one_line(line));
         }
-        let document = Document { schema: "segvault.progress/1".to_owned(), r#type: "progress", value: document };
+        let document =
+            Document { schema: "segvault.progress/1".to_owned(), r#type: "progress", value: document };
         if let Ok(value) = serde_json::to_value(&document) {
             tell_json(&value);
         }

@@ -94,13 +94,33 @@ impl Step {
         error: StepError,
     ) -> Self {
         let (name, exit_code, text) = (name.to_owned(), Some(exit.code()), String::new());
-        Self { name, source, exit_code, milliseconds, left_out: None, error: Some(error), report: None, exit, text }
+        Self {
+            name,
+            source,
+            exit_code,
+            milliseconds,
+            left_out: None,
+            error: Some(error),
+            report: None,
+            exit,
+            text,
+        }
     }
 
     pub(in crate::cli) fn left_out(name: &str, why: String) -> Self {
         let (name, text) = (name.to_owned(), String::new());
         let left_out = Some(why);
-        Self { name, source: None, exit_code: None, milliseconds: 0, left_out, error: None, report: None, exit: Exit::Done, text }
+        Self {
+            name,
+            source: None,
+            exit_code: None,
+            milliseconds: 0,
+            left_out,
+            error: None,
+            report: None,
+            exit: Exit::Done,
+            text,
+        }
     }
 
     /// `backup of orders`.
@@ -140,7 +160,12 @@ pub(in crate::cli) fn text(ran: &Ran) -> String {
         };
         text.line(&format!("{}: {how}", step.title()));
         if let Some(error) = &step.error {
-            text.line(&format!("  {} ({}){}", error.message, error.id, if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) }));
+            text.line(&format!(
+                "  {} ({}){}",
+                error.message,
+                error.id,
+                if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) }
+            ));
         }
         for line in step.text.lines() {
             text.line(&format!("  {line}"));

@@ -82,12 +82,16 @@ fn of_context(context: &ContextStatus) -> Vec<[String; 7]> {
     } else {
         format!("  {}", one_line(&context.context))
     };
-    let time = |at: Option<crate::repo::format::moment::Moment>| at.map(|at| short_time(at.0)).unwrap_or_default();
+    let time =
+        |at: Option<crate::repo::format::moment::Moment>| at.map(|at| short_time(at.0)).unwrap_or_default();
     [("events", context.events), ("snapshots", context.snapshots)]
         .into_iter()
         .enumerate()
         .map(|(at, (store, log))| {
-            let tokens = log.first.zip(log.last).map_or_else(|| "none".to_owned(), |(first, last)| format!("{first}..{last}"));
+            let tokens = log
+                .first
+                .zip(log.last)
+                .map_or_else(|| "none".to_owned(), |(first, last)| format!("{first}..{last}"));
             let behind = log.behind.map_or_else(|| "-".to_owned(), count);
             let name = if at == 0 { name.clone() } else { String::new() };
             [name, store.to_owned(), tokens, time(log.from), time(log.to), count(log.gaps), behind]
@@ -98,13 +102,20 @@ fn of_context(context: &ContextStatus) -> Vec<[String; 7]> {
 fn of_repository(status: &Status) -> String {
     let mut text = Text::default();
     let (size, verification) = (&status.repository, &status.verification);
-    let growth = size.per_day.map(|per_day| format!(", grows by {} a day", bytes(per_day))).unwrap_or_default();
+    let growth =
+        size.per_day.map(|per_day| format!(", grows by {} a day", bytes(per_day))).unwrap_or_default();
     let free = size.free.map(|free| format!(", {} free", bytes(free))).unwrap_or_default();
-    let full = size.full_in_days.map(|days| format!(" (full in {})", plural(days, "day"))).unwrap_or_default();
+    let full =
+        size.full_in_days.map(|days| format!(" (full in {})", plural(days, "day"))).unwrap_or_default();
     text.line(&format!("{HEAD}repository{PLAIN}"));
-    text.line(&format!("  size          {}, {}{growth}{free}{full}", bytes(size.bytes), plural(size.files, "file")));
+    text.line(&format!(
+        "  size          {}, {}{growth}{free}{full}",
+        bytes(size.bytes),
+        plural(size.files, "file")
+    ));
     let share = verification.permille();
-    let last = verification.seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{} ago", age(seconds)));
+    let last =
+        verification.seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{} ago", age(seconds)));
     text.line(&format!(
         "  verification  {last}; {}.{} % of {} read and found good, {} damaged",
         share / 10,
@@ -133,7 +144,8 @@ fn holds(status: &Status) -> String {
     if held.is_empty() {
         return "none".to_owned();
     }
-    let reason = |hold: &&crate::engine::retention::Hold| format!("{} ({})", hold.point, one_line(&hold.reason));
+    let reason =
+        |hold: &&crate::engine::retention::Hold| format!("{} ({})", hold.point, one_line(&hold.reason));
     held.iter().map(reason).collect::<Vec<_>>().join(", ")
 }
 
@@ -151,7 +163,8 @@ pub(in crate::cli) fn nagios(status: &Status) -> String {
 }
 
 fn summary(status: &Status) -> String {
-    let oldest = status.sources.iter().filter_map(|source| source.last_complete).map(|last| last.seconds).max();
+    let oldest =
+        status.sources.iter().filter_map(|source| source.last_complete).map(|last| last.seconds).max();
     let age = oldest.map_or_else(|| "none".to_owned(), age);
     format!("{}, the oldest newest point is {age} old", plural(status.sources.len() as u64, "source"))
 }

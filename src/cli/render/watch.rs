@@ -49,7 +49,11 @@ pub(in crate::cli) fn text(event: &Event) -> String {
         Happened::Point { point, complete, why, milliseconds, file_bytes } => {
             let state = if *complete { "complete" } else { "incomplete" };
             let why = why.as_ref().map(|why| format!(" ({})", one_line(why))).unwrap_or_default();
-            format!("point {point}: {state}, in {}, the repository grew by {}{why}", span(*milliseconds), bytes(*file_bytes))
+            format!(
+                "point {point}: {state}, in {}, the repository grew by {}{why}",
+                span(*milliseconds),
+                bytes(*file_bytes)
+            )
         }
         Happened::Archived { logs } => {
             let of = |grown: &Grown| {

@@ -21,11 +21,11 @@ use std::time::Instant;
 impl Run<'_> {
     pub(super) fn drill(&self, asked: &Drill) -> Result<Exit, Failure> {
         let repository = self.open()?;
-        let name = self.drilled_point(asked, &repository)?;
+        let name = drilled_point(asked, &repository)?;
         let scratch = asked.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let failed = |source| Failure::File { path: scratch.clone(), source };
         let room = tempfile::Builder::new().prefix("segvault-drill-").tempdir_in(&scratch).map_err(failed)?;
-        let options = options(asked, &name, room.path().join("restored"))?;
+        let options = options(asked, &name, room.path().join("restored"));
         if self.global.dry_run {
             let plan = restore::plan(&repository, &options)?;
             self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
@@ -33,8 +33,7 @@ impl Run<'_> {
         }
         let begun = Instant::now();
         let tried = self.tried(asked, &repository, &options);
-        let seconds = begun.elapsed().as_secs_f64().round();
-        let drilled = self.remember(&repository, &name, asked, (tried, seconds))?;
+        let drilled = remember(&repository, &name, asked, (tried, begun.elapsed().as_secs()))?;
         self.screen.report("drill", &drilled, || render::drill::text(&drilled))?;
         Ok(if drilled.warnings() == 0 { Exit::Done } else { Exit::Incomplete })
     }
@@ -68,43 +67,40 @@ impl Run<'_> {
         started::run(&wanted, &self.signals)?;
         Ok(Started { command: command.to_owned(), seconds: begun.elapsed().as_secs() })
     }
+}
 
-    /// What says something of the archive is remembered: that it restored, or that it did not. A full disk says nothing of it.
-    fn remember(
-        &self,
-        repository: &Repository,
-        name: &str,
-        asked: &Drill,
-        (tried, seconds): (Result<(Restored, Option<Started>), Failure>, f64),
-    ) -> Result<Drilled, Failure> {
-        let at = Moment(jiff::Timestamp::now().as_millisecond());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is no negative time")]
-        let seconds = seconds as u64;
-        match tried {
-            Ok((restored, started)) => {
-                let passed = restored.verified;
-                let act = drill::remember(repository, restored.point, at, (seconds, passed))?;
-                Ok(Drilled { passed, seconds, act, started, restored })
+/// What says something of the archive is remembered: that it restored, or that it did not. A full disk says nothing of it.
+fn remember(
+    repository: &Repository,
+    name: &str,
+    asked: &Drill,
+    (tried, seconds): (Result<(Restored, Option<Started>), Failure>, u64),
+) -> Result<Drilled, Failure> {
+    let at = Moment(jiff::Timestamp::now().as_millisecond());
+    match tried {
+        Ok((restored, started)) => {
+            let passed = restored.verified;
+            let act = drill::remember(repository, restored.point, at, (seconds, passed))?;
+            Ok(Drilled { passed, seconds, act, started, restored })
+        }
+        Err(failure) => {
+            if tells_of_the_archive(&failure) {
+                let point: PointRef = drill::point(repository, name, asked.source.as_deref())?;
+                drill::remember(repository, point, at, (seconds, false))?;
             }
-            Err(failure) => {
-                if tells_of_the_archive(&failure) {
-                    let point: PointRef = drill::point(repository, name, asked.source.as_deref())?;
-                    drill::remember(repository, point, at, (seconds, false))?;
-                }
-                Err(failure)
-            }
+            Err(failure)
         }
     }
+}
 
-    fn drilled_point(&self, asked: &Drill, repository: &Repository) -> Result<String, Failure> {
-        if !asked.random {
-            return Ok(asked.point.clone().unwrap_or_else(|| "latest".to_owned()));
-        }
-        let points = drill::complete_points(repository, asked.source.as_deref())?;
-        let at = usize::try_from(random()?).unwrap_or_default().checked_rem(points.len()).unwrap_or_default();
-        // Without a complete point the name that is never wrong says why.
-        Ok(points.get(at).map_or_else(|| "latest".to_owned(), u64::to_string))
+fn drilled_point(asked: &Drill, repository: &Repository) -> Result<String, Failure> {
+    if !asked.random {
+        return Ok(asked.point.clone().unwrap_or_else(|| "latest".to_owned()));
     }
+    let points = drill::complete_points(repository, asked.source.as_deref())?;
+    let at = usize::try_from(random()?).unwrap_or_default().checked_rem(points.len()).unwrap_or_default();
+    // Without a complete point the name that is never wrong says why.
+    Ok(points.get(at).map_or_else(|| "latest".to_owned(), u64::to_string))
 }
 
 fn tells_of_the_archive(failure: &Failure) -> bool {
@@ -120,10 +116,10 @@ fn random() -> Result<u32, Failure> {
     Ok(u32::from_be_bytes(bytes))
 }
 
-fn options(asked: &Drill, name: &str, target: PathBuf) -> Result<RestoreOptions, Failure> {
+fn options(asked: &Drill, name: &str, target: PathBuf) -> RestoreOptions {
     let place = PlaceArgs::usual();
     let named = asked.random || asked.point.is_some();
-    Ok(RestoreOptions {
+    RestoreOptions {
         source: asked.source.clone(),
         point: name.to_owned(),
         control_db: asked.cut.control_db.as_deref() != Some("none"),
@@ -134,5 +130,5 @@ fn options(asked: &Drill, name: &str, target: PathBuf) -> Result<RestoreOptions,
         layout: Layout::default(),
         access: place.access(),
         ..RestoreOptions::latest(target)
-    })
+    }
 }

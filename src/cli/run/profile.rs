@@ -30,17 +30,24 @@ impl Done {
     }
 }
 
+fn now() -> Moment {
+    Moment(jiff::Timestamp::now().as_millisecond())
+}
+
+/// A step's line, as if it had been typed, with the source of a backup.
+type Line = (Option<String>, Vec<OsString>);
+
 impl Run<'_> {
     pub(super) fn profile(&self) -> Result<Exit, Failure> {
         let hooks = Hooks::of(self)?;
-        let begun = self.now();
+        let begun = now();
         let mut facts = Facts::of(self, begun);
         if let Err(failure) = hooks.before(&facts) {
             return Err(self.ended_before(&hooks, facts, failure));
         }
         let steps = self.steps(&facts.steps)?;
         let exit = steps.iter().map(|step| step.exit).fold(Exit::Done, Exit::more_telling);
-        let ended = self.now();
+        let ended = now();
         let ran = Ran::new(self.config.profile.clone(), (begun, ended), exit, steps);
         facts.end(&ran);
         let exit = self.tell(&hooks, &facts, &ran, exit);
@@ -48,10 +55,6 @@ impl Run<'_> {
         self.screen.findings_of_run(&document);
         self.screen.report("run", &document, || render::profile::text(&document))?;
         Ok(exit)
-    }
-
-    fn now(&self) -> Moment {
-        Moment(jiff::Timestamp::now().as_millisecond())
     }
 
     /// Metrics, hooks, heartbeat. That one of them failed does not undo what was done, and is not passed over either.
@@ -83,7 +86,7 @@ impl Run<'_> {
     fn write_metrics(&self, begun: Moment, exit: Exit) -> Result<(), Failure> {
         let Some(path) = self.config.text(&Section::Status, "metrics") else { return Ok(()) };
         let profile = self.config.profile.clone().unwrap_or_default();
-        let attempt = metrics::Attempt { profile, at: begun, ended: self.now(), exit };
+        let attempt = metrics::Attempt { profile, at: begun, ended: now(), exit };
         let status = self.status_for_metrics();
         metrics::write(&PathBuf::from(path), status.as_ref(), Some(&attempt))
     }
@@ -112,14 +115,19 @@ impl Run<'_> {
     }
 
     /// The lines of a step: for a backup one for each source.
-    fn lines_of_step(&self, name: &str) -> Result<Vec<(Option<String>, Vec<OsString>)>, Failure> {
-        let line = |section: &Section, more: &[&str]| lines_of(&self.config, name, section, more).map_err(Failure::Config);
+    fn lines_of_step(&self, name: &str) -> Result<Vec<Line>, Failure> {
+        let line = |section: &Section, more: &[&str]| {
+            lines_of(&self.config, name, section, more).map_err(Failure::Config)
+        };
         Ok(match name {
             "backup" => {
                 let sources = self.config.sources_of_profile();
                 if sources.is_empty() {
                     let message = "the configuration names no source".to_owned();
-                    return Err(Failure::Usage { message, hint: "write one: [source.NAME] with data-dir or server" });
+                    return Err(Failure::Usage {
+                        message,
+                        hint: "write one: [source.NAME] with data-dir or server",
+                    });
                 }
                 let mut lines = Vec::new();
                 for source in sources {
@@ -139,9 +147,9 @@ impl Run<'_> {
     }
 
     fn step(&self, name: &str, source: Option<String>, line: Vec<OsString>) -> Step {
-        let begun = self.now();
+        let begun = now();
         let done = self.line(line);
-        let milliseconds = self.now().0.saturating_sub(begun.0);
+        let milliseconds = now().0.saturating_sub(begun.0);
         match done {
             Ok(done) => Step::done(name, source, milliseconds, done.exit, (done.document, done.text)),
             Err(failure) => {

@@ -57,7 +57,8 @@ impl Run<'_> {
     fn reloaded(&self, before: Watch) -> Watch {
         let read = || -> Result<Option<Watch>, Failure> {
             let (words, _) = config::complete(self.typed.clone()).map_err(Failure::Config)?;
-            let cli = args::parse(words).map_err(|error| Failure::Usage { message: error.to_string(), hint: "" })?;
+            let cli = args::parse(words)
+                .map_err(|error| Failure::Usage { message: error.to_string(), hint: "" })?;
             Ok(if let Verb::Watch(watch) = cli.verb { Some(*watch) } else { None })
         };
         match read() {
@@ -88,7 +89,11 @@ impl Run<'_> {
                 }
                 Err(_) if self.signals.came() => return Ok(Ended::Stopped),
                 Err(failure) if passes(&failure) => {
-                    self.screen.warning(&format!("{}; trying again in {} s", chain(&failure), again.as_secs()));
+                    self.screen.warning(&format!(
+                        "{}; trying again in {} s",
+                        chain(&failure),
+                        again.as_secs()
+                    ));
                     let pause = again;
                     again = (again * 2).min(AGAIN_LAST);
                     pause

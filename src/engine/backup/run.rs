@@ -195,7 +195,8 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<(ContextRead, SeenContext)>, Error> {
         let total = listing.contexts.values().map(bytes_of).sum();
         self.observer.event(&Event::Phase { name: "reading", total: Some(total) });
-        let files: usize = listing.contexts.values().map(|of| of.snapshots.segments.len() + of.events.segments.len()).sum();
+        let files: usize =
+            listing.contexts.values().map(|of| of.snapshots.segments.len() + of.events.segments.len()).sum();
         self.observer.event(&Event::Files(files as u64));
         let mut read = Vec::new();
         for (name, context) in &listing.contexts {

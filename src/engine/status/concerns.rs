@@ -70,15 +70,25 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
     let mut found = Vec::new();
     let mut say = |level, what, text: String| found.push(concern(level, what, Some(name), text));
     match source.last_complete {
-        None if source.points == 0 => say(Level::Critical, "no-point", format!("{name} has no restore point")),
+        None if source.points == 0 => {
+            say(Level::Critical, "no-point", format!("{name} has no restore point"))
+        }
         None => say(Level::Critical, "no-point", format!("{name} has no complete restore point")),
         Some(last) if last.seconds.saturating_mul(1_000) > options.limits.max_age_ms => {
-            say(Level::Critical, "old-point", format!("the newest complete point of {name} is {} old", span(last.seconds)));
+            say(
+                Level::Critical,
+                "old-point",
+                format!("the newest complete point of {name} is {} old", span(last.seconds)),
+            );
         }
         Some(_) => {}
     }
     if let Some(last) = source.last.filter(|last| !last.complete) {
-        say(Level::Warning, "incomplete", format!("point {} of {name}, its newest, is incomplete", last.point));
+        say(
+            Level::Warning,
+            "incomplete",
+            format!("point {} of {name}, its newest, is incomplete", last.point),
+        );
     }
     if let Some(why) = &source.unreachable {
         say(Level::Warning, "unreachable", format!("{name} can't be looked at: {why}"));
@@ -87,7 +97,11 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
         for (store, log) in [("events", &context.events), ("snapshots", &context.snapshots)] {
             if log.gaps > 0 {
                 let gaps = if log.gaps == 1 { "a gap".to_owned() } else { format!("{} gaps", log.gaps) };
-                say(Level::Warning, "gap", format!("the {store} of {} ({name}) have {gaps}", context.context));
+                say(
+                    Level::Warning,
+                    "gap",
+                    format!("the {store} of {} ({name}) have {gaps}", context.context),
+                );
             }
         }
     }
@@ -107,18 +121,37 @@ fn of_repository(status: &Status, options: &StatusOptions) -> Vec<Concern> {
     }
     let age = |since: Option<Moment>| options.now.0.saturating_sub(since.unwrap_or(options.now).0);
     let is_whole = verification.verified_bytes == verification.bytes;
-    let unread_since = if is_whole { verification.oldest } else { verification.oldest.min(status.first_point).or(status.first_point) };
+    let unread_since = if is_whole {
+        verification.oldest
+    } else {
+        verification.oldest.min(status.first_point).or(status.first_point)
+    };
     if age(unread_since) > options.limits.max_verify_age_ms {
-        say(Level::Warning, "not-verified", format!("some packs were not read for {}; 'segvault verify --data' reads them", span(age(unread_since) / 1_000)));
+        say(
+            Level::Warning,
+            "not-verified",
+            format!(
+                "some packs were not read for {}; 'segvault verify --data' reads them",
+                span(age(unread_since) / 1_000)
+            ),
+        );
     }
     match status.drill {
         Some(drill) if !drill.passed => {
-            say(Level::Critical, "drill-failed", format!("the last restore that was tried, of point {}, failed", drill.point));
+            say(
+                Level::Critical,
+                "drill-failed",
+                format!("the last restore that was tried, of point {}, failed", drill.point),
+            );
         }
         drill => {
             let since = drill.map(|drill| drill.at).or(status.first_point);
             if age(since) > options.limits.max_drill_age_ms {
-                say(Level::Warning, "not-drilled", format!("no restore was tried for {}; 'segvault drill' does", span(age(since) / 1_000)));
+                say(
+                    Level::Warning,
+                    "not-drilled",
+                    format!("no restore was tried for {}; 'segvault drill' does", span(age(since) / 1_000)),
+                );
             }
         }
     }
@@ -183,7 +216,13 @@ mod tests {
                 verified_bytes: 10,
                 damaged_packs: 0,
             },
-            drill: Some(DrillStatus { point: 3, at: Moment(now.0 - DAY), seconds: 86_400, took_seconds: 1, passed: true }),
+            drill: Some(DrillStatus {
+                point: 3,
+                at: Moment(now.0 - DAY),
+                seconds: 86_400,
+                took_seconds: 1,
+                passed: true,
+            }),
             first_point: Some(Moment(0)),
             repository: Size { bytes: 1, files: 1, free: None, per_day: None, full_in_days: None },
             holds: Vec::new(),
@@ -208,8 +247,14 @@ mod tests {
         use Level::{Critical, Warning};
         assert_eq!(words(|s| s.sources.clear()), [(Critical, "no-point")]);
         assert_eq!(words(|s| s.sources[0].last_complete = None), [(Critical, "no-point")]);
-        assert_eq!(words(|s| s.sources[0].last_complete.as_mut().unwrap().seconds = 90_000), [(Critical, "old-point")]);
-        assert_eq!(words(|s| s.sources[0].last.as_mut().unwrap().complete = false), [(Warning, "incomplete")]);
+        assert_eq!(
+            words(|s| s.sources[0].last_complete.as_mut().unwrap().seconds = 90_000),
+            [(Critical, "old-point")]
+        );
+        assert_eq!(
+            words(|s| s.sources[0].last.as_mut().unwrap().complete = false),
+            [(Warning, "incomplete")]
+        );
         assert_eq!(words(|s| s.sources[0].unreachable = Some("x".into())), [(Warning, "unreachable")]);
         assert_eq!(words(|s| s.verification.damaged_packs = 1), [(Critical, "damaged")]);
         assert_eq!(words(|s| s.verification.oldest = Some(Moment(0))), [(Warning, "not-verified")]);
@@ -217,7 +262,15 @@ mod tests {
         assert_eq!(words(|s| s.drill = None), [(Warning, "not-drilled")]);
         assert_eq!(words(|s| s.drill.as_mut().unwrap().passed = false), [(Critical, "drill-failed")]);
         assert_eq!(words(|s| s.repository.full_in_days = Some(3)), [(Warning, "disk-full")]);
-        let log = LogStatus { first: None, last: None, from: None, to: None, gaps: 0, source_head: None, behind: None };
+        let log = LogStatus {
+            first: None,
+            last: None,
+            from: None,
+            to: None,
+            gaps: 0,
+            source_head: None,
+            behind: None,
+        };
         let events = LogStatus { gaps: 2, ..log };
         let context = ContextStatus { context: "c".into(), incarnation: 1, events, snapshots: log };
         assert_eq!(words(|s| s.sources[0].contexts.push(context)), [(Warning, "gap")]);

@@ -71,7 +71,8 @@ fn size(repository: &Repository, options: &StatusOptions) -> Result<Size, Error>
         });
     }
     let kinds = stats::files(repository)?;
-    let (files, bytes) = kinds.iter().fold((0, 0_u64), |sum, kind| (sum.0 + kind.files, sum.1.saturating_add(kind.bytes)));
+    let (files, bytes) =
+        kinds.iter().fold((0, 0_u64), |sum, kind| (sum.0 + kind.files, sum.1.saturating_add(kind.bytes)));
     Ok(Size { bytes, files, free: options.free, per_day: None, full_in_days: None })
 }
 
@@ -122,11 +123,13 @@ fn contexts(overview: &Overview, source: &str, heads: Option<&Heads>) -> Vec<Con
     }
     let log = |context: &str, incarnation: u32, store: Store| {
         let of_log = |window: &&Window| {
-            window.source == source && window.context == context && window.incarnation == incarnation && window.store == store.as_str()
+            window.source == source
+                && window.context == context
+                && window.incarnation == incarnation
+                && window.store == store.as_str()
         };
         let windows: Vec<&Window> = overview.windows.iter().filter(of_log).collect();
-        let head = heads.and_then(|heads| heads.get(&(context.to_owned(), store)).copied());
-        log_status(&windows, head)
+        log_status(&windows, heads.and_then(|heads| heads.get(&(context.to_owned(), store))))
     };
     newest
         .into_iter()
@@ -139,7 +142,8 @@ fn contexts(overview: &Overview, source: &str, heads: Option<&Heads>) -> Vec<Con
         .collect()
 }
 
-fn log_status(windows: &[&Window], head: Option<Option<u64>>) -> LogStatus {
+/// `head`: the last token that the source has, if it was looked at.
+fn log_status(windows: &[&Window], head: Option<&Option<u64>>) -> LogStatus {
     let last = windows.last().map(|window| window.last);
     let next = |token: Option<u64>| token.map_or(0, |token| token.saturating_add(1));
     LogStatus {
@@ -148,8 +152,8 @@ fn log_status(windows: &[&Window], head: Option<Option<u64>>) -> LogStatus {
         from: windows.first().and_then(|window| window.times).map(|times| times.first),
         to: windows.last().and_then(|window| window.times).map(|times| times.last),
         gaps: (windows.len() as u64).saturating_sub(1),
-        source_head: head.flatten(),
-        behind: head.map(|head| next(head).saturating_sub(next(last))),
+        source_head: head.copied().flatten(),
+        behind: head.map(|head| next(*head).saturating_sub(next(last))),
     }
 }
 
@@ -159,7 +163,8 @@ fn verification(repository: &Repository, journal: &Journal, now: Moment) -> Resu
     let total: u64 = packs.iter().map(|(_, length)| length).sum();
     let read = packs.iter().filter_map(|(id, length)| Some((checked.last(*id)?, length)));
     let verified: u64 = read.clone().map(|(_, length)| length).sum();
-    let last = journal.acts.iter().filter(|act| matches!(act.deed, Deed::Verified { .. })).map(|act| act.at).max();
+    let last =
+        journal.acts.iter().filter(|act| matches!(act.deed, Deed::Verified { .. })).map(|act| act.at).max();
     let damaged = packs.iter().filter(|(id, _)| checked.damaged().contains(id)).count() as u64;
     Ok(Verification {
         last,

@@ -153,6 +153,10 @@ pub struct Size {
 impl Verification {
     /// The share that was read, in thousandths; all, if there is nothing to read.
     pub fn permille(&self) -> u64 {
-        if self.bytes == 0 { 1000 } else { u64::try_from(u128::from(self.verified_bytes) * 1000 / u128::from(self.bytes)).unwrap_or(1000) }
+        if self.bytes == 0 {
+            1000
+        } else {
+            u64::try_from(u128::from(self.verified_bytes) * 1000 / u128::from(self.bytes)).unwrap_or(1000)
+        }
     }
 }

@@ -82,7 +82,9 @@ impl Follower {
 
     /// Whether it stands where the archive does: nobody else has archived more.
     pub(super) fn stands_at(&self, tail: &SegmentEntry) -> bool {
-        self.entry.name == tail.name && self.entry.logical_end == tail.logical_end && self.entry.content == tail.content
+        self.entry.name == tail.name
+            && self.entry.logical_end == tail.logical_end
+            && self.entry.content == tail.content
     }
 
     /// Archives the transactions behind it. An interrupt ends that behind a whole transaction.
@@ -99,7 +101,8 @@ impl Follower {
             return Ok(Followed::Odd);
         }
         let before = self.entry.clone();
-        let mut growth = Growth { session, cutter: Cutter::new(Profile::Tail), pending: Vec::new(), extents: Vec::new() };
+        let mut growth =
+            Growth { session, cutter: Cutter::new(Profile::Tail), pending: Vec::new(), extents: Vec::new() };
         let next = before.next_token().unwrap_or(before.name.number);
         let mut walker = Walker::resume(before.logical_end, next, bytes.length());
         let mut window = Window::new(bytes);

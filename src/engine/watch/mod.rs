@@ -6,13 +6,13 @@
 mod follow;
 
 use crate::axon::name::{SegmentName, Store};
+use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::archived::incarnations;
 use crate::engine::backup::selection;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::watch::follow::{Followed, Follower};
-use crate::axon::token::Token;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::record::{LogState, PrefixProof};
 use crate::repo::store::{Repository, Session};
@@ -71,11 +71,7 @@ pub fn name_of(source: &dyn Source, options: &BackupOptions) -> Result<String, E
 
 impl<'o> Watch<'o> {
     /// Begins to follow: with a listing made right before a point of the same source.
-    pub fn begin(
-        source: &dyn Source,
-        before: &Listing,
-        options: &'o BackupOptions,
-    ) -> Result<Self, Error> {
+    pub fn begin(source: &dyn Source, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
         let mut files = BTreeMap::new();
         for (which, listing) in stores(&wanted(before, options)?) {
             files.insert(which, names(listing));
@@ -137,7 +133,11 @@ impl<'o> Watch<'o> {
         let Some((tail, state)) = state.and_then(|state| Some((tail_of(&state)?, state))) else {
             // What holds nothing yet is in no record: the point before has seen it so.
             let is_empty = !follow::has_transaction(source, file)?;
-            return if is_empty { Ok(Found::Nothing) } else { odd("go on in a segment that is not archived") };
+            return if is_empty {
+                Ok(Found::Nothing)
+            } else {
+                odd("go on in a segment that is not archived")
+            };
         };
         let known = self.followers.remove(which).filter(|follower| follower.stands_at(&tail));
         let follower = match known {
@@ -176,10 +176,16 @@ struct Fresh {
 }
 
 impl Fresh {
-    fn of(which: &Which, before: &LogState, tail: &SegmentEntry, (entry, events): (SegmentEntry, u64)) -> Self {
+    fn of(
+        which: &Which,
+        before: &LogState,
+        tail: &SegmentEntry,
+        (entry, events): (SegmentEntry, u64),
+    ) -> Self {
         let proof = PrefixProof { name: tail.name, length: tail.logical_end, content: tail.content };
         let head = entry.last_token().map(Token::get);
-        let replaced = |old: &SegmentEntry| if old.key() == entry.key() { entry.clone() } else { old.clone() };
+        let replaced =
+            |old: &SegmentEntry| if old.key() == entry.key() { entry.clone() } else { old.clone() };
         let tails = before.tails.iter().map(replaced).collect();
         let state = LogState { tails, ..before.clone() };
         Self { which: which.clone(), state, proof, events, head }
@@ -220,7 +226,11 @@ fn names(files: &StoreListing) -> BTreeSet<SegmentName> {
 }
 
 /// What the newest record of the newest incarnation says, if there is one.
-fn newest_state(repository: &Repository, source: &str, (context, store): &Which) -> Result<Option<LogState>, Error> {
+fn newest_state(
+    repository: &Repository,
+    source: &str,
+    (context, store): &Which,
+) -> Result<Option<LogState>, Error> {
     let found = incarnations(repository, &repository.logs()?, source, context)?;
     Ok(found.existing.into_iter().next().and_then(|newest| newest.log(*store).state.clone()))
 }
