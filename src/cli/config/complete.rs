@@ -71,7 +71,7 @@ fn words_for(config: &Config, verb: &str, matches: &ArgMatches) -> Result<Vec<Os
         }
         "drill" => words.extend(of_section(config, &Section::Drill, verb, matches)?),
         "forget" if !names_rules(matches) => {
-            words.extend(of_section(config, &Section::Retention, verb, matches)?)
+            words.extend(of_section(config, &Section::Retention, verb, matches)?);
         }
         "prune" => words.extend(of_section(config, &Section::Prune, verb, matches)?),
         "status" => words.extend(of_section(config, &Section::Status, verb, matches)?),

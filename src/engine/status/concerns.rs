@@ -71,7 +71,7 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
     let mut say = |level, what, text: String| found.push(concern(level, what, Some(name), text));
     match source.last_complete {
         None if source.points == 0 => {
-            say(Level::Critical, "no-point", format!("{name} has no restore point"))
+            say(Level::Critical, "no-point", format!("{name} has no restore point"));
         }
         None => say(Level::Critical, "no-point", format!("{name} has no complete restore point")),
         Some(last) if last.seconds.saturating_mul(1_000) > options.limits.max_age_ms => {
