@@ -2,7 +2,6 @@
 
 mod state;
 
-#[cfg(test)]
 pub(in crate::cli) use state::Standing;
 
 use crate::cli::progress::state::State;

@@ -47,6 +47,15 @@ pub(in crate::cli) struct Standing {
     stored: Option<u64>,
 }
 
+impl Standing {
+    /// Nothing is done just now, for so long.
+    pub(in crate::cli) fn waiting(phase: &str, seconds: u64) -> Self {
+        let (phase, eta_seconds) = (phase.to_owned(), Some(seconds));
+        let (done, files, file, rate) = (0, 0, String::new(), 0);
+        Self { phase, done, total: None, files, of_files: None, file, rate, eta_seconds, raw: None, stored: None }
+    }
+}
+
 impl State {
     fn change(&self, change: impl FnOnce(&mut Inner)) {
         if let Ok(mut inner) = self.0.lock() {

@@ -69,6 +69,11 @@ impl Screen {
         Self { json, quiet: 0, verbose: 0 }
     }
 
+    /// The same, but nothing is drawn, and nothing warned of: only what somebody asks for is told.
+    pub(super) fn hushed(self) -> Self {
+        Self { quiet: 2, verbose: 0, ..self }
+    }
+
     /// Whether progress may be drawn: nobody asked for silence, and nobody parses stderr.
     pub(super) fn wants_progress(self) -> bool {
         !self.json && self.quiet == 0

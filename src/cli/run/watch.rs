@@ -6,7 +6,6 @@ use crate::cli::describe::chain;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
-use crate::cli::render::Screen;
 use crate::cli::render::watch::{self as told, Happened};
 use crate::cli::run::Run;
 use crate::cli::signals::Signals;
@@ -115,12 +114,21 @@ impl Run<'_> {
             if reload.take() {
                 return Some(Ended::Reload);
             }
+            if self.signals.asked_for_state() {
+                self.waiting(end);
+            }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
             std::thread::sleep(left.min(LISTEN_EVERY));
         }
+    }
+
+    fn waiting(&self, end: Instant) {
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        let line = format!("watching: the next look is in {left} s");
+        self.screen.state(&line, &crate::cli::progress::Standing::waiting("watching", left));
     }
 
     fn say(&self, happened: &Happened) -> Result<(), Failure> {
@@ -162,7 +170,7 @@ impl Stretch<'_, '_> {
         let run = self.run;
         let repository = run.open()?;
         let mut source = run.source(self.backup())?;
-        let progress = Progress::new(Screen::bare(true), run.signals.clone());
+        let progress = Progress::new(run.screen.hushed(), run.signals.clone());
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let round = watch.round(&repository, &mut *source, &progress)?;
         drop((progress, source, repository));
