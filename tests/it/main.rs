@@ -51,6 +51,7 @@ mod stats;
 mod store;
 mod support;
 mod targets;
+mod terminal;
 mod verify;
 mod watch;
 
