@@ -32,6 +32,9 @@ pub struct Drill {
     /// The source whose points are meant
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Restore no control database
+    #[arg(long)]
+    pub no_control_db: bool,
     /// Where to cut
     #[command(flatten)]
     pub cut: cut::Cut,

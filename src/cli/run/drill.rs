@@ -122,7 +122,7 @@ fn options(asked: &Drill, name: &str, target: PathBuf) -> RestoreOptions {
     RestoreOptions {
         source: asked.source.clone(),
         point: name.to_owned(),
-        control_db: asked.cut.control_db.as_deref() != Some("none"),
+        control_db: !asked.no_control_db && asked.cut.control_db.as_deref() != Some("none"),
         control_db_of: asked.cut.control_db.clone().filter(|name| name != "none"),
         accept_version_reuse: asked.cut.accept_version_reuse,
         snapshots: !asked.cut.no_snapshots,
