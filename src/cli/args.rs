@@ -8,20 +8,24 @@ pub mod diff;
 mod effort;
 mod erase;
 pub mod events;
+pub mod examples;
 mod forget;
 mod help;
 mod hold;
+mod profile;
 mod prune;
 mod recompress;
 mod repair;
 mod stats;
 mod verify;
+mod watch;
 
 pub use crate::cli::args::bench::{Bench, BenchWorker, Rival, SyntheticKind, Task};
 pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
 pub use crate::cli::args::help::{Explain, Help};
 pub use crate::cli::args::hold::{Hold, HoldAdd, HoldRemove, HoldVerb};
+pub use crate::cli::args::profile::{Config, ConfigVerb, RunProfile, Status};
 pub use crate::cli::args::prune::Prune;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
@@ -38,6 +42,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 pub use verify::Verify;
+pub use watch::{Drill, Watch};
 
 /// The environment variable that names the repository.
 pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
@@ -70,6 +75,26 @@ pub struct Global {
     /// The repository's directory
     #[arg(short, long, global = true, value_name = "DIR", env = REPOSITORY_VARIABLE, hide_env_values = true, help_heading = "Everywhere")]
     pub repository: Option<PathBuf>,
+    /// The configuration [default: the user's, then the machine's segvault/segvault.toml]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SEGVAULT_CONFIG",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub config: Option<PathBuf>,
+    /// The profile of the configuration that counts
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "SEGVAULT_PROFILE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub profile: Option<String>,
     /// Print one JSON document instead of text; errors and warnings are JSON objects too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
@@ -136,6 +161,16 @@ pub enum Verb {
     Repair(Repair),
     /// Show the whole round on real data: back up, list, restore, compare, verify
     Demo(Demo),
+    /// Keep running: points, and what is new every few seconds between them
+    Watch(Box<Watch>),
+    /// Try a restore, prove it, start a command on it; it is remembered
+    Drill(Box<Drill>),
+    /// Answer "am I safe?" on one screen; for monitoring, too
+    Status(Status),
+    /// Do what a profile of the configuration says: back up, verify a share, forget, prune; one report
+    Run(RunProfile),
+    /// Show or check the configuration
+    Config(Config),
     /// Explain an error by its id, and what to do about it
     Explain(Explain),
     /// Print help on a verb, the exit codes, or all errors
@@ -316,7 +351,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 /// The command, as `--help`, man pages and completions need it.
 pub fn command() -> clap::Command {
-    Cli::command().after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))
+    examples::add_to(Cli::command()).after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))
 }
 
 /// The exit codes, a line each.
@@ -394,6 +429,8 @@ mod tests {
             let global = typed(line).unwrap().global;
             let expected = Global {
                 repository: Some(PathBuf::from("repo")),
+                config: None,
+                profile: None,
                 json: true,
                 dry_run: true,
                 quiet: 0,

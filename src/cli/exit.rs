@@ -96,6 +96,36 @@ impl Exit {
         }
     }
 
+    /// Of two, the one that tells more: a stop, then damage of the repository, then what kept something from being published, then the rest.
+    #[must_use]
+    pub fn more_telling(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Done => 0,
+            Self::Incomplete => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::NotReachable | Self::TargetNotEmpty => 4,
+            Self::Locked => 5,
+            Self::Server => 6,
+            Self::NoSpace => 7,
+            Self::NoRepository | Self::WrongKey | Self::Unsupported => 8,
+            Self::GapOrOverlap | Self::SourceDamaged | Self::Conflict | Self::WrongSource => 9,
+            Self::Damaged => 10,
+            Self::Interrupted | Self::Terminated => 11,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+
+    /// The end of `status --nagios`: that protocol has codes of its own, 0 to 3, which are the first four here by their numbers alone.
+    pub const fn of_nagios(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            1 => Self::Failed,
+            2 => Self::Usage,
+            _ => Self::Incomplete,
+        }
+    }
+
     /// What it means, for `--help` and the manual.
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -137,6 +167,17 @@ impl From<&engine::Error> for Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn damage_tells_more_than_a_warning() {
+        use Exit::{Damaged, Done, Incomplete, Interrupted, Locked, Server};
+        assert_eq!(Done.more_telling(Incomplete), Incomplete);
+        assert_eq!(Damaged.more_telling(Server), Damaged);
+        assert_eq!(Locked.more_telling(Server).more_telling(Damaged).more_telling(Interrupted), Interrupted);
+        for exit in Exit::ALL {
+            assert_eq!((exit.more_telling(Done), Done.more_telling(exit)), (exit, exit));
+        }
+    }
 
     #[test]
     fn codes_are_those_of_the_design() {

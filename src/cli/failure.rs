@@ -1,5 +1,6 @@
 //! Why a run ends early, whoever says so.
 
+use crate::cli::config;
 use crate::cli::describe;
 use crate::cli::describe::Meaning;
 use crate::cli::exit::Exit;
@@ -41,9 +42,47 @@ pub(super) enum Failure {
         /// What was restored.
         found: PathBuf,
     },
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(config::Error),
+    /// A hook failed.
+    #[error("the hook '{name}' failed: {why}")]
+    Hook {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// What was started on a restore did not get well.
+    #[error("what was restored is whole, but the command started on it failed: {why}")]
+    Drill {
+        /// Why.
+        why: String,
+    },
+    /// Nobody could be told that the run went well, or failed.
+    #[error("the heartbeat could not be sent: {why}")]
+    Heartbeat {
+        /// Why.
+        why: String,
+    },
     /// Signals can't be listened to.
     #[error("signals can't be listened to")]
     Signals(#[source] io::Error),
+}
+
+/// What is wrong with a configuration.
+fn config(error: &config::Error) -> Meaning {
+    let (id, hint) = match error {
+        config::Error::Unreadable { .. } => ("config.unreadable", "name another with --config"),
+        config::Error::Syntax { .. } => ("config.syntax", "see docs/configuration.md"),
+        config::Error::UnknownKey { .. } => ("config.unknown-key", "see docs/configuration.md"),
+        config::Error::Value { .. } => ("config.value", "see 'segvault config check'"),
+        config::Error::NoSuch { .. } => ("config.no-such", "see 'segvault config show'"),
+        config::Error::Sources(_) => {
+            ("config.sources", "choose one with --source, or back up all with 'segvault run'")
+        }
+    };
+    Meaning { exit: Exit::Usage, id, hint }
 }
 
 impl<E: Into<engine::Error>> From<E> for Failure {
@@ -64,6 +103,14 @@ impl Failure {
             Self::Differs { .. } => {
                 meaning(Exit::Failed, "demo.differs", "this is a bug of segvault, please report it")
             }
+            Self::Config(error) => config(error),
+            Self::Hook { .. } => meaning(
+                Exit::Failed,
+                "hook.failed",
+                "nothing was done if it was the one before; see what it said above",
+            ),
+            Self::Drill { .. } => meaning(Exit::Failed, "drill.command", "see what it said above"),
+            Self::Heartbeat { .. } => meaning(Exit::Failed, "hook.heartbeat", ""),
             Self::Signals(_) => meaning(Exit::Failed, "signals", ""),
         }
     }

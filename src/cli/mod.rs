@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bus;
+mod config;
 mod demo;
 mod describe;
 mod describe_bench;
@@ -11,8 +12,10 @@ mod duration;
 pub mod exit;
 mod explain;
 mod failure;
+mod hooks;
 mod machine;
 mod manual;
+mod metrics;
 mod place_args;
 mod progress;
 mod render;
@@ -25,6 +28,7 @@ mod server;
 mod server_args;
 mod signals;
 mod size;
+mod started;
 mod storage_args;
 mod when;
 
@@ -39,22 +43,27 @@ use std::ffi::OsString;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let wants_json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let typed = arguments.clone();
+    let (arguments, config) = match config::complete(arguments) {
+        Ok(completed) => completed,
+        Err(error) => return end(Screen::bare(wants_json), &Signals::default(), &Failure::Config(error)),
+    };
     match args::parse(arguments) {
-        Ok(cli) => begin(&cli),
+        Ok(cli) => begin(&cli, config, typed),
         Err(error) => Screen::bare(wants_json).parser(&error),
     }
 }
 
-fn begin(cli: &args::Cli) -> Exit {
+fn begin(cli: &args::Cli, config: config::Config, typed: Vec<OsString>) -> Exit {
     let screen = Screen::new(&cli.global);
-    let signals = match Signals::listen() {
+    let signals = match Signals::listen(!matches!(cli.verb, args::Verb::Watch(_))) {
         Ok(signals) => signals,
         Err(error) => return end(screen, &Signals::default(), &Failure::Signals(error)),
     };
     if let Err(error) = bus::listen(cli.global.json) {
         return end(screen, &signals, &Failure::Signals(error));
     }
-    let run = Run { global: &cli.global, screen, signals };
+    let run = Run { global: &cli.global, screen, signals, config, typed };
     run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure))
 }
 

@@ -32,6 +32,18 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// As a restore has it if nothing is said.
+    pub(super) fn usual() -> Self {
+        Self {
+            with_indexes: false,
+            with_replication_log: false,
+            owner: None,
+            properties: None,
+            file_mode: 0o600,
+            directory_mode: 0o700,
+        }
+    }
+
     /// Owner and modes.
     pub fn access(&self) -> Access {
         Access { owner: self.owner, files: self.file_mode, directories: self.directory_mode }

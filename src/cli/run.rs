@@ -3,23 +3,29 @@
 mod against;
 mod at;
 mod bench;
+mod configured;
 mod copy;
 mod cut;
 mod diff;
+mod drill;
 mod erase;
 mod events;
 mod forget;
 mod help;
 mod hold;
+mod profile;
 mod prune;
 mod recompress;
 mod repair;
 mod stats;
+mod status;
 mod superseded;
+mod watch;
 
 use crate::cli::args::{
     Backup, Cli, Completions, EffortArgs, Global, Init, Man, Points, Restore, Show, Verb, Verify,
 };
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -28,11 +34,12 @@ use crate::cli::render;
 use crate::cli::render::Screen;
 use crate::cli::render::backup::{BackupDocument, Taken};
 use crate::cli::repository;
+use crate::cli::run::profile::Done;
 use crate::cli::signals::Signals;
 use crate::cli::storage_args;
 use crate::engine;
 use crate::engine::backup;
-use crate::engine::backup::BackupOptions;
+use crate::engine::backup::{BackupOptions, BackupReport};
 use crate::engine::observe::Observer;
 use crate::engine::points;
 use crate::engine::points::Overview;
@@ -51,6 +58,7 @@ use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
 
 /// What manifests say of the program that made them.
@@ -61,6 +69,9 @@ pub(super) struct Run<'a> {
     pub(super) global: &'a Global,
     pub(super) screen: Screen,
     pub(super) signals: Signals,
+    pub(super) config: Config,
+    /// What was typed, word by word.
+    pub(super) typed: Vec<OsString>,
 }
 
 impl Run<'_> {
@@ -86,6 +97,11 @@ impl Run<'_> {
             Verb::DropHistory(asked) => self.drop_history(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
+            Verb::Watch(asked) => self.watch(asked),
+            Verb::Drill(asked) => self.drill(asked),
+            Verb::Status(asked) => self.status(asked),
+            Verb::Run(_) => self.profile(),
+            Verb::Config(asked) => self.configured(asked.verb),
             Verb::Explain(asked) => self.explain(asked),
             Verb::Help(asked) => self.help(asked),
             Verb::Completions(asked) => completions(asked),
@@ -129,6 +145,20 @@ impl Run<'_> {
     }
 
     fn backup(&self, asked: &Backup) -> Result<Exit, Failure> {
+        let (taken, report) = self.back_up(asked)?;
+        self.screen.findings(&report.findings);
+        let document = BackupDocument { taken: &taken, report: &report };
+        self.screen.report("backup", &document, || render::backup::text(&document))?;
+        Ok(backed_up(&report))
+    }
+
+    fn backup_done(&self, asked: &Backup) -> Result<Done, Failure> {
+        let (taken, report) = self.back_up(asked)?;
+        let document = BackupDocument { taken: &taken, report: &report };
+        Done::new(backed_up(&report), &document, render::backup::text(&document))
+    }
+
+    fn back_up(&self, asked: &Backup) -> Result<(Taken, BackupReport), Failure> {
         let options = self.backup_options(asked)?;
         let repository = self.open()?;
         let mut source = self.source(asked)?;
@@ -143,11 +173,7 @@ impl Run<'_> {
         drop(repository);
         self.give_back(&superseded, &progress);
         drop(progress);
-        self.screen.findings(&report.findings);
-        let taken = Taken::from(&*source)?;
-        let document = BackupDocument { taken: &taken, report: &report };
-        self.screen.report("backup", &document, || render::backup::text(&document))?;
-        Ok(if report.complete { worst(report.weight()) } else { Exit::Incomplete })
+        Ok((Taken::from(&*source)?, report))
     }
 
     /// The live server, if one was named; else the directory.
@@ -223,19 +249,23 @@ impl Run<'_> {
         if let Some(path) = &asked.against {
             return self.against(path, asked.source.as_deref());
         }
-        let repository = self.open()?;
-        let progress = Progress::new(self.screen, self.signals.clone());
-        let options: VerifyOptions = against::options(asked, self.global.dry_run);
-        let report = verify::verify(&repository, &options, &progress)?;
-        drop(progress);
+        let report = self.proven(asked)?;
         let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
         self.screen.unprinted(bad.map(render::verify::line));
         self.screen.report("verify", &report, || render::verify::text(&report))?;
-        Ok(match report.worst() {
-            None | Some(Class::Note) => Exit::Done,
-            Some(Class::History) => Exit::GapOrOverlap,
-            Some(Class::Damage) => Exit::Damaged,
-        })
+        Ok(verified(&report))
+    }
+
+    fn verify_done(&self, asked: &Verify) -> Result<Done, Failure> {
+        let report = self.proven(asked)?;
+        Done::new(verified(&report), &report, render::verify::text(&report))
+    }
+
+    fn proven(&self, asked: &Verify) -> Result<verify::Report, Failure> {
+        let repository = self.open()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let options: VerifyOptions = against::options(asked, self.global.dry_run);
+        Ok(verify::verify(&repository, &options, &progress)?)
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {
@@ -317,6 +347,18 @@ fn keep_source(overview: &mut Overview, source: &str) -> Result<(), Failure> {
     overview.points.retain(|point| point.source == source);
     overview.windows.retain(|window| window.source == source);
     Ok(())
+}
+
+fn backed_up(report: &BackupReport) -> Exit {
+    if report.complete { worst(report.weight()) } else { Exit::Incomplete }
+}
+
+fn verified(report: &verify::Report) -> Exit {
+    match report.worst() {
+        None | Some(Class::Note) => Exit::Done,
+        Some(Class::History) => Exit::GapOrOverlap,
+        Some(Class::Damage) => Exit::Damaged,
+    }
 }
 
 fn undamaged(problems: &[Problem]) -> Exit {

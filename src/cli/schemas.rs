@@ -1,11 +1,17 @@
 //! The JSON schemas of all that `--json` prints, from the very types that are printed. They stand in `docs/schemas`; a test holds them to the
 //! types, another one what the program prints to them.
 
+use crate::cli::config::Remark;
 use crate::cli::demo::Demo;
 use crate::cli::explain::Explanation;
+use crate::cli::progress::Standing;
 use crate::cli::render::backup::BackupDocument;
 use crate::cli::render::bench::BenchDocument;
+use crate::cli::render::configured::Shown;
+use crate::cli::render::drill::Drilled;
+use crate::cli::render::profile::Ran;
 use crate::cli::render::prune::Pruned;
+use crate::cli::render::watch::Event;
 use crate::engine::against::Against;
 use crate::engine::bench::columns::Columns;
 use crate::engine::bench::synthetic::Made;
@@ -20,6 +26,7 @@ use crate::engine::repair::{Marked, Mended};
 use crate::engine::restore::{Plan, Restored};
 use crate::engine::retention::{ForgetReport, Hold, HoldChange, Remembered};
 use crate::engine::stats::Stats;
+use crate::engine::status::Status;
 use crate::engine::verify::Report;
 use crate::repo::format::moment::Moment;
 use schemars::JsonSchema;
@@ -71,6 +78,17 @@ struct RepairIndex {
     _unreadable: Vec<String>,
     /// Whether nothing was done.
     _dry_run: bool,
+}
+
+/// A configuration was checked.
+#[derive(JsonSchema)]
+struct ConfigCheck {
+    /// The file; none if there is none.
+    _file: Option<String>,
+    /// Whether it can be used.
+    _good: bool,
+    /// What is wrong, or may be.
+    _remarks: Vec<Remark>,
 }
 
 /// The exit codes.
@@ -273,8 +291,15 @@ fn all() -> Vec<(String, Value)> {
         of::<Marked>("repair-points"),
         of::<Demo>("demo"),
         of::<Man>("man"),
+        of::<Status>("status"),
+        of::<Ran>("run"),
+        of::<Shown>("config"),
+        of::<ConfigCheck>("config-check"),
+        of::<Event>("watch"),
+        of::<Drilled>("drill"),
         of::<ExitCodes>("exit-codes"),
         of::<Errors>("errors"),
+        of::<Standing>("progress"),
         of::<ErrorLine>("error"),
         of::<WarningLine>("warning"),
     ]

@@ -2,21 +2,24 @@
 //! where it stands, should it hang in a read of a dead disk: a crash loses nothing, and the next run tidies up.
 
 use crate::cli::exit::Exit;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The last signal that asked to stop.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Signals(Arc<AtomicUsize>);
+pub(super) struct Signals(Arc<AtomicUsize>, Arc<AtomicBool>);
 
 impl Signals {
-    /// Listens from here on to Ctrl-C, SIGTERM and SIGHUP (the terminal was closed).
-    pub(super) fn listen() -> io::Result<Self> {
+    /// Listens from here on to Ctrl-C, SIGTERM and SIGHUP (the terminal was closed; or something else, for those that have a use for it).
+    pub(super) fn listen(stops_on_hangup: bool) -> io::Result<Self> {
         let signals = Self::default();
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&signals.1))?;
         let is_second = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| stops_on_hangup || *signal != SIGHUP)
+        {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
             let code = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
             // What is registered first is done first: the second signal finds the flag that the first one has set.
@@ -26,6 +29,24 @@ impl Signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&signals.0), number)?;
         }
         Ok(signals)
+    }
+
+    /// Listens to SIGHUP alone, from here on: it asks to read the configuration anew, and no longer to stop.
+    pub(super) fn reloads() -> io::Result<Self> {
+        let signals = Self::default();
+        let number = usize::try_from(SIGHUP).map_err(io::Error::other)?;
+        signal_hook::flag::register_usize(SIGHUP, Arc::clone(&signals.0), number)?;
+        Ok(signals)
+    }
+
+    /// Whether one came since it was asked last.
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(0, Ordering::Relaxed) != 0
+    }
+
+    /// Whether SIGUSR1 came since it was asked last: somebody wants to know where it stands.
+    pub(super) fn asked_for_state(&self) -> bool {
+        self.1.swap(false, Ordering::Relaxed)
     }
 
     /// As if `signal` had come.
@@ -66,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_signal_sent_to_this_process_sets_the_flag() {
-        let signals = Signals::listen().unwrap();
+        let signals = Signals::listen(true).unwrap();
         signal_hook::low_level::raise(SIGHUP).unwrap();
         assert!(signals.came());
     }

@@ -8,6 +8,7 @@ pub mod content;
 pub mod copy;
 pub mod diff;
 pub mod draft;
+pub mod drill;
 pub mod drop_history;
 pub mod erase;
 pub mod error;
@@ -28,7 +29,9 @@ pub mod seek;
 pub mod select;
 pub mod span;
 pub mod stats;
+pub mod status;
 pub mod verify;
+pub mod watch;
 pub mod window;
 
 pub mod repair;

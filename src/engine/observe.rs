@@ -10,6 +10,8 @@ pub enum Event<'a> {
         /// Bytes to do.
         total: Option<u64>,
     },
+    /// So many files are going to be worked on in this phase.
+    Files(u64),
     /// A file is being worked on.
     File {
         /// Its name.
@@ -17,6 +19,13 @@ pub enum Event<'a> {
     },
     /// So many more bytes of the phase are done.
     Bytes(u64),
+    /// Of so many bytes so far, so many had to be stored: what is not encoded yet counts as it is.
+    Saved {
+        /// Bytes that were taken.
+        raw: u64,
+        /// What they take.
+        stored: u64,
+    },
     /// Something that the user should see now.
     Warning(&'a str),
 }

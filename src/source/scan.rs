@@ -203,7 +203,15 @@ fn settle(store: &mut StoreListing) -> Result<(), Error> {
 
 fn store_file(path: PathBuf, (store, name): (Store, SegmentName), look: Look) -> Result<StoreFile, Error> {
     if look == Look::Names {
-        return Ok(StoreFile { store, name, path, length: 0, modified_ns: 0, is_volatile: false });
+        return Ok(StoreFile {
+            store,
+            name,
+            path,
+            length: 0,
+            on_disk: 0,
+            modified_ns: 0,
+            is_volatile: false,
+        });
     }
     let metadata = metadata(&path)?;
     if !metadata.is_file() {

@@ -7,11 +7,13 @@ pub(super) mod against;
 pub(super) mod backup;
 pub(super) mod bench;
 pub(super) mod check_server;
+pub(super) mod configured;
 pub(super) mod copy;
 pub(super) mod cut;
 mod delta;
 pub(super) mod demo;
 pub(super) mod diff;
+pub(super) mod drill;
 pub(super) mod erase;
 pub(super) mod events;
 pub(super) mod explain;
@@ -19,15 +21,18 @@ mod findings;
 pub(super) mod forget;
 pub(super) mod hold;
 pub(super) mod points;
+pub(super) mod profile;
 pub(super) mod prune;
 pub(super) mod recompress;
 pub(super) mod restore;
 pub(super) mod show;
 pub(super) mod stats;
+pub(super) mod status;
 pub(super) mod style;
 mod tables;
 pub(super) mod units;
 pub(super) mod verify;
+pub(super) mod watch;
 
 pub(super) mod repair;
 
@@ -65,6 +70,11 @@ impl Screen {
     /// For errors that come before the flags could be read.
     pub(super) fn bare(json: bool) -> Self {
         Self { json, quiet: 0, verbose: 0 }
+    }
+
+    /// The same, but nothing is drawn, and nothing warned of: only what somebody asks for is told.
+    pub(super) fn hushed(self) -> Self {
+        Self { quiet: 2, verbose: 0, ..self }
     }
 
     /// Whether progress may be drawn: nobody asked for silence, and nobody parses stderr.
@@ -117,6 +127,11 @@ impl Screen {
         self.unprinted(weighty.map(findings::line));
     }
 
+    /// What went wrong in a run, where its report is not printed.
+    pub(super) fn findings_of_run(self, ran: &profile::Ran) {
+        self.unprinted(ran.steps.iter().filter_map(profile::Step::trouble));
+    }
+
     /// Lines of a report that `--quiet` keeps from being printed, and that must be seen all the same.
     pub(super) fn unprinted(self, lines: impl Iterator<Item = String>) {
         if self.quiet > 0 && !self.json {
@@ -128,6 +143,18 @@ impl Screen {
     pub(super) fn detail(self, level: u8, text: &str) {
         if self.verbose >= level && !self.json {
             tell(&one_line(text));
+        }
+    }
+
+    /// Where a verb stands: a line, or an object on a line. Printed even with `--quiet`, since somebody asked for it.
+    pub(super) fn state<T: Serialize>(self, line: &str, document: &T) {
+        if !self.json {
+            return tell(&one_line(line));
+        }
+        let document =
+            Document { schema: "segvault.progress/1".to_owned(), r#type: "progress", value: document };
+        if let Ok(value) = serde_json::to_value(&document) {
+            tell_json(&value);
         }
     }
 
@@ -164,7 +191,7 @@ impl Screen {
 }
 
 /// What is wrong, with all that is missing; the usage behind it is for people.
-fn first_paragraph(text: &str) -> String {
+pub(super) fn first_paragraph(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     lines.join(" ")
 }

@@ -114,8 +114,27 @@ fn planned_control_db(plan: &ControlDbPlan) -> String {
     }
 }
 
-/// What was done, in so many milliseconds.
+/// What was done, in so many milliseconds, and what comes next.
 pub(in crate::cli) fn text(done: &Restored, took: i64, repository: &Path) -> String {
+    let mut text = Text::default();
+    text.lines(&done_and_proven(done, took));
+    text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
+    text.lines(&findings::list(&done.warnings));
+    text.lines(&findings::list(&done.notes));
+    text.lines(&cut::advice(done, repository));
+    text.finish()
+}
+
+/// The same for a restore that was only tried: its target is gone again, nothing comes next.
+pub(in crate::cli) fn tried(done: &Restored, took: i64) -> String {
+    let mut text = Text::default();
+    text.lines(&done_and_proven(done, took));
+    text.lines(&findings::list(&done.warnings));
+    text.lines(&findings::list(&done.notes));
+    text.finish()
+}
+
+fn done_and_proven(done: &Restored, took: i64) -> String {
     let mut text = Text::default();
     text.line(&headline(done, took));
     text.lines(&lines(&restored_stores(done)));
@@ -126,10 +145,6 @@ pub(in crate::cli) fn text(done: &Restored, took: i64, repository: &Path) -> Str
     text.lines(&done.delta.as_ref().map_or_else(String::new, delta::done));
     text.line(&proof(done));
     text.lines(&cut::proofs(done));
-    text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
-    text.lines(&findings::list(&done.warnings));
-    text.lines(&findings::list(&done.notes));
-    text.lines(&cut::advice(done, repository));
     text.finish()
 }
 

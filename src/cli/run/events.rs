@@ -5,7 +5,6 @@ use crate::cli::args::events::Events;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
-use crate::cli::render::Screen;
 use crate::cli::render::events::{Form, Printer};
 use crate::cli::run::Run;
 use crate::engine::events::{self, EventsOptions};
@@ -35,7 +34,7 @@ impl Run<'_> {
             (false, false) => Form::Text,
         };
         // Nothing is drawn while results stream past.
-        let progress = Progress::new(Screen::bare(true), self.signals.clone());
+        let progress = Progress::new(self.screen.hushed(), self.signals.clone());
         let mut printer = Printer::new(form, store);
         events::events(&repository, &options, &progress, &mut printer)?;
         printer.finish()?;

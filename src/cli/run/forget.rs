@@ -6,8 +6,9 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::run::Run;
+use crate::cli::run::profile::Done;
 use crate::engine::retention;
-use crate::engine::retention::{ForgetOptions, Period, Policy, Wanted};
+use crate::engine::retention::{ForgetOptions, ForgetReport, Period, Policy, Wanted};
 use std::path::Path;
 
 impl Run<'_> {
@@ -20,11 +21,21 @@ impl Run<'_> {
             self.screen.report("remember", &report, || render::forget::remembered(&report))?;
             return Ok(Exit::Done);
         }
-        let dry_run = self.global.dry_run || !self.global.yes;
-        let options = ForgetOptions { dry_run, ..forget_options(asked)? };
-        let report = retention::forget(&self.open()?, &options, &progress)?;
+        drop(progress);
+        let report = self.forgotten(asked, self.global.dry_run || !self.global.yes)?;
         self.screen.result("forget", &report, || render::forget::text(&report))?;
         Ok(Exit::Done)
+    }
+
+    pub(super) fn forget_done(&self, asked: &Forget, dry_run: bool) -> Result<Done, Failure> {
+        let report = self.forgotten(asked, dry_run)?;
+        Done::new(Exit::Done, &report, render::forget::text(&report))
+    }
+
+    fn forgotten(&self, asked: &Forget, dry_run: bool) -> Result<ForgetReport, Failure> {
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let options = ForgetOptions { dry_run, ..forget_options(asked)? };
+        Ok(retention::forget(&self.open()?, &options, &progress)?)
     }
 }
 

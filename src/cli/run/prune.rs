@@ -8,6 +8,7 @@ use crate::cli::render;
 use crate::cli::render::prune::Pruned;
 use crate::cli::repository;
 use crate::cli::run::Run;
+use crate::cli::run::profile::Done;
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune;
@@ -21,21 +22,33 @@ const WAIT: Duration = Duration::from_mins(1);
 impl Run<'_> {
     /// Marks beside readers, then deletes alone. Where others don't let it, the marks wait for the next run.
     pub(super) fn prune(&self, asked: &Prune) -> Result<Exit, Failure> {
+        let (exit, mark, delete) = self.pruned(asked)?;
+        let pruned = Pruned { dry_run: self.global.dry_run, mark: &mark, delete: delete.as_ref() };
+        if self.global.dry_run {
+            self.screen.result("prune", &pruned, || render::prune::text(&pruned))?;
+        } else {
+            self.screen.report("prune", &pruned, || render::prune::text(&pruned))?;
+        }
+        Ok(exit)
+    }
+
+    pub(super) fn prune_done(&self, asked: &Prune) -> Result<Done, Failure> {
+        let (exit, mark, delete) = self.pruned(asked)?;
+        let pruned = Pruned { dry_run: self.global.dry_run, mark: &mark, delete: delete.as_ref() };
+        Done::new(exit, &pruned, render::prune::text(&pruned))
+    }
+
+    fn pruned(&self, asked: &Prune) -> Result<(Exit, MarkReport, Option<DeleteReport>), Failure> {
         let progress = Progress::new(self.screen, self.signals.clone());
         let options = prune_options(asked, progress.now_ms());
         if self.global.dry_run {
             let plan = prune::plan(&self.open()?, &options, &progress)?;
-            drop(progress);
-            let pruned = Pruned { dry_run: true, mark: &plan.mark, delete: Some(&plan.delete) };
-            self.screen.result("prune", &pruned, || render::prune::text(&pruned))?;
-            return Ok(Exit::Done);
+            return Ok((Exit::Done, plan.mark, Some(plan.delete)));
         }
         let (options, mark) = self.mark(options, asked.allow.allow_delete, &progress)?;
         let delete = self.delete(&options, asked.allow.allow_delete, &progress)?;
         drop(progress);
-        let pruned = Pruned { dry_run: false, mark: &mark, delete: delete.as_ref() };
-        self.screen.report("prune", &pruned, || render::prune::text(&pruned))?;
-        Ok(self.ended(&mark, delete.as_ref()))
+        Ok((self.ended(&mark, delete.as_ref()), mark, delete))
     }
 
     fn mark(

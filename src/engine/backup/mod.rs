@@ -14,6 +14,7 @@ pub mod control_db;
 pub mod error;
 pub mod files;
 pub mod flawed;
+mod heads;
 pub mod judge;
 pub mod let_go;
 pub mod live;

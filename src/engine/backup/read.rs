@@ -146,12 +146,16 @@ impl Reader<'_, '_> {
         if let Some(entry) = proven.entry(file)
             && self.has_all_chunks(entry)?
         {
+            self.observer.event(&Event::Bytes(file.length));
             return Ok(SeenSegment::Skipped(file.clone(), Box::new(entry.clone())));
         }
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
         let as_tail = self.sink.repository().config().is_append_only() && is_cut_as_tail(archived, file);
         match self.scan(file, (&lengths_of(archived, file), as_tail)) {
-            Ok(scan) => Ok(SeenSegment::Scanned(Box::new(scan))),
+            Ok(scan) => {
+                self.tell(file, &scan);
+                Ok(SeenSegment::Scanned(Box::new(scan)))
+            }
             Err(Error::Source(source::Error::Io { path, source })) => Ok(SeenSegment::Unreadable(
                 file.clone(),
                 format!("{} can't be read: {source}", path.display()),
@@ -161,6 +165,13 @@ impl Reader<'_, '_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The zeros behind the history are done, too; and what was saved so far.
+    fn tell(&self, file: &StoreFile, scan: &Scan) {
+        self.observer.event(&Event::Bytes(file.length.saturating_sub(scan.entry.logical_end)));
+        let (raw, stored) = self.sink.saving();
+        self.observer.event(&Event::Saved { raw, stored });
     }
 
     fn scan(&mut self, file: &StoreFile, wanted: (&[u64], bool)) -> Result<Scan, Error> {

@@ -1,7 +1,6 @@
 //! One backup from begin to end.
 
 use crate::axon::name::Store;
-use crate::axon::token::Token;
 use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::belongs::Belonging;
@@ -11,6 +10,7 @@ use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
 use crate::engine::backup::files;
+use crate::engine::backup::heads::{Heads, furthest, headless_finding, went_back};
 use crate::engine::backup::let_go::LetGoFiles;
 use crate::engine::backup::live;
 use crate::engine::backup::place::Placed;
@@ -42,7 +42,6 @@ use crate::source::Source;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 /// So often a backup begins again when versions, heads or files change under it.
 const ATTEMPTS: usize = 3;
@@ -90,9 +89,6 @@ struct Attempt<'a, 'o> {
     observer: &'o dyn Observer,
     is_last: bool,
 }
-
-/// The heads of both stores of each context, snapshots first.
-type Heads = BTreeMap<String, [Option<Token>; 2]>;
 
 /// What is ready to be published.
 struct Finished {
@@ -213,6 +209,9 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<(ContextRead, SeenContext)>, Error> {
         let total = listing.contexts.values().map(bytes_of).sum();
         self.observer.event(&Event::Phase { name: "reading", total: Some(total) });
+        let files: usize =
+            listing.contexts.values().map(|of| of.snapshots.segments.len() + of.events.segments.len()).sum();
+        self.observer.event(&Event::Files(files as u64));
         let mut read = Vec::new();
         for (name, context) in &listing.contexts {
             let [snapshots_head, events_head] = heads.get(name).copied().unwrap_or_default();
@@ -353,39 +352,6 @@ fn bytes_of(context: &ContextListing) -> u64 {
 
 fn all_seen(read: &[(ContextRead, SeenContext)]) -> Vec<&SeenContext> {
     read.iter().map(|(_, seen)| seen).collect()
-}
-
-/// How far each store reached: when its head was read, and when its segments were.
-fn furthest<'s>(mut heads: Heads, seen: impl Iterator<Item = &'s SeenContext>) -> Heads {
-    for context in seen {
-        if let Some([snapshots, events]) = heads.get_mut(&context.name) {
-            *snapshots = (*snapshots).max(context.snapshots.head());
-            *events = (*events).max(context.events.head());
-        }
-    }
-    heads
-}
-
-/// A head that is lower than before: a power loss, a purge, a restore of the server under our feet.
-fn went_back(before: &Heads, now: &Heads) -> Option<String> {
-    before.iter().find_map(|(name, heads)| {
-        let lower = now.get(name).is_none_or(|now| now.iter().zip(heads).any(|(now, before)| now < before));
-        lower.then(|| format!("the head of {name} went back"))
-    })
-}
-
-fn headless_finding(context: &str, store: Store, error: &source::Error) -> Finding {
-    Finding {
-        weight: Weight::Incomplete,
-        what: "unreadable".to_owned(),
-        context: Some(context.to_owned()),
-        store: Some(store.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: format!("the head of {store} of {context} can't be read: {error}"),
-    }
 }
 
 fn unsettled_finding(what: &str) -> Finding {

@@ -91,6 +91,16 @@ impl<'s> Sink<'s> {
         }
     }
 
+    /// Bytes that were taken so far, and what had to be stored of them.
+    pub fn saving(&self) -> (u64, u64) {
+        match self {
+            Self::Stored(session) => session.saving(),
+            Self::Counted(_, tally) => {
+                (tally.known_raw_bytes.saturating_add(tally.new_raw_bytes), tally.new_raw_bytes)
+            }
+        }
+    }
+
     /// What was taken so far.
     pub fn tally(&self) -> Tally {
         match self {

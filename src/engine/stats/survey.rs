@@ -7,7 +7,7 @@ use crate::engine::logs;
 use crate::engine::points::{Problem, problem};
 use crate::engine::stats::files;
 use crate::engine::stats::owners::{Owners, Root, Whose};
-use crate::engine::stats::report::{Beside, LogStats, Lot, PointStats, Stats};
+use crate::engine::stats::report::{Beside, Kind, LogStats, Lot, PointStats, Stats};
 use crate::engine::stats::tally::Tally;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
@@ -39,6 +39,11 @@ pub fn stats(repository: &Repository, free: Option<u64>) -> Result<Stats, Error>
     tally.packs(repository, &journal)?;
     tally.pages(repository)?;
     Ok(tally.finish(files::count(repository.disk())?, free))
+}
+
+/// All files of the repository by kind, without looking into any.
+pub fn files_of(repository: &Repository) -> Result<Vec<Kind>, Error> {
+    Ok(files::count(repository.disk())?)
 }
 
 /// A row of the table.

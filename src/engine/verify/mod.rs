@@ -30,7 +30,7 @@ mod uses;
 
 pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
 pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
-pub use rotation::Rotation;
+pub use rotation::{Checked, Rotation};
 
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;

@@ -27,6 +27,13 @@ pub(super) fn alone(disk: &dyn Disk, options: &OpenOptions) -> Result<Box<dyn Gu
     exclusive(disk, paths::REPOSITORY_LOCK, options)
 }
 
+/// The lock of the one that watches a source. It is held between rounds, and keeps nobody but another one like it out.
+pub(super) fn watcher(disk: &dyn Disk, source: &str, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
+    let digits = blake3::hash(source.as_bytes()).to_hex();
+    let path = format!("{}/watch-{}", paths::LOCKS, digits.get(..16).unwrap_or_default());
+    exclusive(disk, &path, options)
+}
+
 fn exclusive(disk: &dyn Disk, path: &str, options: &OpenOptions) -> Result<Box<dyn Guard>, Error> {
     let guard = wait(disk, path, LockMode::Exclusive, options)?;
     match try_lock(disk, path, LockMode::Exclusive) {

@@ -121,6 +121,12 @@ pub(super) struct Outlet<'o, 'd> {
 }
 
 impl Packer {
+    /// Bytes that are not encoded yet.
+    pub fn waiting_bytes(&self) -> u64 {
+        let joining: usize = self.joining.values().map(|block| block.raw.len()).sum();
+        self.waiting_bytes.saturating_add(joining) as u64
+    }
+
     /// `attempt` tells packs of this session from damaged ones of the same content.
     pub fn new(naming: Naming, attempt: u8) -> Self {
         Self {

@@ -108,6 +108,11 @@ impl Repository {
         Ok(())
     }
 
+    /// Keeps every other watcher of the same source out, until it is dropped. Whoever holds it need not have the repository open.
+    pub fn watch_lock(&self, source: &str) -> Result<Box<dyn Guard>, Error> {
+        locks::watcher(self.disk(), source, &OpenOptions { keep_waiting: None, ..self.options.clone() })
+    }
+
     /// How names are made here.
     pub fn naming(&self) -> Naming {
         self.config.naming

@@ -331,6 +331,13 @@ impl<'r> Session<'r> {
         self.tally
     }
 
+    /// Bytes that were taken so far, and what had to be stored of them; what waits to be encoded counts as it is.
+    pub fn saving(&self) -> (u64, u64) {
+        let tally = &self.tally;
+        let stored = self.packer.written.stored_bytes.saturating_add(self.packer.waiting_bytes());
+        (tally.known_raw_bytes.saturating_add(tally.new_raw_bytes), stored)
+    }
+
     /// Does something, unless something failed before: what a failed sync or write left is not to be built upon.
     pub(super) fn guarded<T>(
         &mut self,

@@ -3,9 +3,11 @@
 use crate::source::server::ServerOptions;
 use crate::source::server::courier::deepest;
 use crate::source::server::error::Error;
+use crate::source::server::secret::Credentials;
 use reqwest::{Certificate, Url};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// An address without credentials, parameters and fragment. What was typed is not repeated: it may hold a password.
 pub(super) fn address(text: &str) -> Result<Url, Error> {
@@ -44,6 +46,16 @@ pub(super) fn http(options: &ServerOptions, address: &Url) -> Result<reqwest::bl
         None => builder,
     };
     builder.build().map_err(|error| Error::Setup { why: deepest(&error) })
+}
+
+/// Asks an address once, and gives the status of the answer. What goes wrong is told without the address: it may hold a secret.
+pub fn ping(address: &str, timeout: Duration) -> Result<u16, String> {
+    let url = Url::parse(address.trim()).map_err(|error| error.to_string())?;
+    let (address, credentials) = (String::new(), Credentials::None);
+    let options = ServerOptions { address, credentials, ca_cert: None, insecure: false, timeout };
+    let client = http(&options, &url).map_err(|error| error.to_string())?;
+    let answer = client.get(url).send().map_err(|error| deepest(&error.without_url()))?;
+    Ok(answer.status().as_u16())
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {

@@ -1,0 +1,110 @@
+//! `config check`: all that can be told without doing anything.
+
+use crate::cli::config::Config;
+use crate::cli::config::complete::{checked, full};
+use crate::cli::config::error::Error;
+use crate::cli::config::file::Value;
+use crate::cli::config::keys::Section;
+use crate::cli::describe::chain;
+use crate::cli::duration;
+use serde::Serialize;
+use std::path::Path;
+
+/// The steps of a run.
+const STEPS: [&str; 4] = ["backup", "verify", "forget", "prune"];
+
+/// Something that is wrong, or may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Remark {
+    /// Whether it keeps the configuration from being used.
+    pub(in crate::cli) is_error: bool,
+    /// What is wrong, with file and line.
+    pub(in crate::cli) text: String,
+}
+
+/// What is wrong with a configuration: in any profile.
+pub(in crate::cli) fn check(config: &Config) -> Vec<Remark> {
+    let mut remarks = of_one(config);
+    for profile in config.profiles() {
+        for remark in of_one(&Config { profile: Some(profile.to_owned()), ..config.clone() }) {
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+    }
+    remarks
+}
+
+fn of_one(config: &Config) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for effective in config.everything() {
+        let origin = effective.origin.to_string();
+        let told = match (&effective.section, effective.section.verb()) {
+            (Section::Top, _) if ["sources", "steps"].contains(&effective.key.as_str()) => {
+                list(config, &effective.key, &effective.value)
+            }
+            (Section::Hooks, _) => hook(&effective.key, &effective.value),
+            (_, Some(verb)) => checked(&full(verb), verb, &effective).err().map(|error| match error {
+                Error::Value { why, .. } => why,
+                other => chain(&other),
+            }),
+            _ => None,
+        };
+        remarks.extend(told.map(|why| error(&format!("{origin}: {}: {why}", effective.key))));
+        remarks.extend(
+            missing(&effective.key, &effective.value)
+                .map(|path| warning(&format!("{origin}: {}: {path} is not there now", effective.key))),
+        );
+    }
+    remarks
+}
+
+fn error(text: &str) -> Remark {
+    Remark { is_error: true, text: text.to_owned() }
+}
+
+fn warning(text: &str) -> Remark {
+    Remark { is_error: false, text: text.to_owned() }
+}
+
+fn list(config: &Config, key: &str, value: &Value) -> Option<String> {
+    let Value::Many(names) = value else { return Some("give a list of names".to_owned()) };
+    let sources = config.sources();
+    let is_known = |name: &&String| {
+        if key == "steps" { STEPS.contains(&name.as_str()) } else { sources.contains(&name.as_str()) }
+    };
+    let unknown = names.iter().find(|name| !is_known(name))?;
+    Some(format!("there is no {} '{unknown}'", if key == "steps" { "step" } else { "source" }))
+}
+
+fn hook(key: &str, value: &Value) -> Option<String> {
+    let Value::One(text) = value else { return Some("give one text".to_owned()) };
+    match key {
+        "timeout" => duration::parse(text).err(),
+        "heartbeat" | "heartbeat-failure"
+            if !text.starts_with("http://") && !text.starts_with("https://") =>
+        {
+            Some("give an address that begins with http:// or https://".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A place that should be there, and is not (it may be mounted later).
+fn missing(key: &str, value: &Value) -> Option<String> {
+    let is_place = [
+        "repository",
+        "data-dir",
+        "control-db",
+        "properties",
+        "token-file",
+        "password-file",
+        "ca-cert",
+        "snapshots-dir",
+    ];
+    match value {
+        Value::One(path) if is_place.contains(&key) && !Path::new(path).exists() => Some(path.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,184 @@
+//! Hooks: the user's own commands before and after a run, and when it failed; and addresses that are told that it went well.
+//!
+//! What happened stands in the environment of a hook. Secrets never do: the server's token is taken out.
+
+use crate::cli::config::Section;
+use crate::cli::describe::chain;
+use crate::cli::duration;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::profile::Ran;
+use crate::cli::run::Run;
+use crate::cli::server_args::TOKEN_VARIABLE;
+use crate::repo::format::moment::Moment;
+use crate::source::server;
+use std::collections::BTreeMap;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a hook or a request may take, if nothing else is said.
+const TIMEOUT: Duration = Duration::from_mins(10);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The hooks of a profile.
+pub(super) struct Hooks {
+    before: Option<String>,
+    after: Option<String>,
+    on_failure: Option<String>,
+    heartbeat: Option<String>,
+    heartbeat_failure: Option<String>,
+    timeout: Duration,
+    is_dry: bool,
+}
+
+/// What hooks are told.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// When the run began.
+    pub(super) begun: Moment,
+    /// Its steps.
+    pub(super) steps: Vec<String>,
+    told: BTreeMap<&'static str, String>,
+}
+
+impl Facts {
+    pub(super) fn of(run: &Run<'_>, begun: Moment) -> Self {
+        let repository = run.global.repository.as_ref().map(|path| path.display().to_string());
+        let steps = steps(run);
+        let told = BTreeMap::from([
+            ("SEGVAULT_PROFILE", run.config.profile.clone().unwrap_or_default()),
+            ("SEGVAULT_REPOSITORY", repository.unwrap_or_default()),
+            ("SEGVAULT_SOURCES", run.config.sources_of_profile().join(" ")),
+            ("SEGVAULT_STEPS", steps.join(" ")),
+            ("SEGVAULT_BEGUN", begun.to_string()),
+        ]);
+        Self { begun, steps, told }
+    }
+
+    /// The run has ended.
+    pub(super) fn end(&mut self, ran: &Ran) {
+        let points: Vec<String> = ran
+            .steps
+            .iter()
+            .filter_map(|step| Some(step.report.as_ref()?.get("point")?.get("number")?.to_string()))
+            .collect();
+        let error = ran.steps.iter().find_map(|step| step.error.as_ref());
+        let troubles: Vec<String> =
+            ran.steps.iter().filter_map(super::render::profile::Step::trouble).collect();
+        self.told.insert("SEGVAULT_SECONDS", (ran.milliseconds / 1_000).to_string());
+        self.told.insert("SEGVAULT_POINTS", points.join(" "));
+        self.told.insert("SEGVAULT_ERROR_ID", error.map(|error| error.id.to_owned()).unwrap_or_default());
+        self.told.insert("SEGVAULT_MESSAGE", troubles.join("; "));
+    }
+
+    /// It ended before it had begun.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        self.told.insert("SEGVAULT_ERROR_ID", failure.meaning().id.to_owned());
+        self.told.insert("SEGVAULT_MESSAGE", chain(failure));
+    }
+}
+
+/// The steps that are configured: what is said, or a backup and whatever has a table.
+fn steps(run: &Run<'_>) -> Vec<String> {
+    if let Some(found) = run.config.one(&Section::Top, "steps") {
+        return match found.value {
+            super::config::Value::Many(names) => names,
+            super::config::Value::One(name) => vec![name],
+            super::config::Value::Flag(_) => Vec::new(),
+        };
+    }
+    let tables =
+        [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
+    let configured = tables.into_iter().filter(|(_, section)| run.config.has(section)).map(|(name, _)| name);
+    std::iter::once("backup").chain(configured).map(str::to_owned).collect()
+}
+
+impl Hooks {
+    pub(super) fn of(run: &Run<'_>) -> Result<Self, Failure> {
+        let text = |key: &str| run.config.text(&Section::Hooks, key);
+        let timeout = match text("timeout") {
+            None => TIMEOUT,
+            Some(timeout) => duration::parse(&timeout)
+                .map_err(|message| Failure::Usage { message, hint: "see 'segvault config check'" })?,
+        };
+        Ok(Self {
+            before: text("before"),
+            after: text("after"),
+            on_failure: text("on-failure"),
+            heartbeat: text("heartbeat"),
+            heartbeat_failure: text("heartbeat-failure"),
+            timeout,
+            is_dry: run.global.dry_run,
+        })
+    }
+
+    /// Before anything is done; if it fails, nothing is.
+    pub(super) fn before(&self, facts: &Facts) -> Result<(), Failure> {
+        self.command(self.before.as_deref(), "before", facts, None)
+    }
+
+    /// When all is done: whatever came of it is told. The first that goes wrong is told, all are tried.
+    pub(super) fn after(&self, facts: &Facts, exit: Exit) -> Result<(), Failure> {
+        // A run with warnings has made its points: it is no failure, and no reason to stay silent either.
+        let is_failure = !matches!(exit, Exit::Done | Exit::Incomplete);
+        let (command, name) =
+            if is_failure { (&self.on_failure, "on-failure") } else { (&self.after, "after") };
+        let address = if is_failure { &self.heartbeat_failure } else { &self.heartbeat };
+        let told = self.command(command.as_deref(), name, facts, Some(exit));
+        let beaten = self.beat(address.as_deref());
+        told.and(beaten)
+    }
+
+    fn beat(&self, address: Option<&str>) -> Result<(), Failure> {
+        let Some(address) = address.filter(|_| !self.is_dry) else { return Ok(()) };
+        match server::ping(address, HEARTBEAT_TIMEOUT) {
+            Ok(status) if (200..300).contains(&status) => Ok(()),
+            Ok(status) => Err(Failure::Heartbeat { why: format!("it answered {status}") }),
+            Err(why) => Err(Failure::Heartbeat { why }),
+        }
+    }
+
+    fn command(
+        &self,
+        command: Option<&str>,
+        name: &'static str,
+        facts: &Facts,
+        exit: Option<Exit>,
+    ) -> Result<(), Failure> {
+        let Some(command) = command.filter(|_| !self.is_dry) else { return Ok(()) };
+        let failed = |why: String| Failure::Hook { name, why };
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(command).stdin(Stdio::null());
+        // stdout is for results: what a hook says goes to stderr.
+        shell
+            .stdout(std::io::stderr())
+            .env_remove(TOKEN_VARIABLE)
+            .env("SEGVAULT_HOOK", name)
+            .envs(&facts.told);
+        if let Some(exit) = exit {
+            shell.env("SEGVAULT_EXIT", exit.code().to_string()).env("SEGVAULT_EXIT_MEANS", exit.meaning());
+        }
+        let mut child = shell.spawn().map_err(|error| failed(error.to_string()))?;
+        match self.wait(&mut child)? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(failed(status.to_string())),
+            None => Err(failed(format!("it took longer than {} s, and was ended", self.timeout.as_secs()))),
+        }
+    }
+
+    fn wait(&self, child: &mut Child) -> Result<Option<ExitStatus>, Failure> {
+        let end = Instant::now() + self.timeout;
+        let failed = |error: std::io::Error| Failure::Hook { name: "", why: error.to_string() };
+        loop {
+            if let Some(status) = child.try_wait().map_err(failed)? {
+                return Ok(Some(status));
+            }
+            if Instant::now() >= end {
+                child.kill().and_then(|()| child.wait()).map_err(failed)?;
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `drill`: a restore, tried.
+
+use crate::cli::args::{Drill, PlaceArgs};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::render::drill::{Drilled, Started};
+use crate::cli::run::{Run, cut};
+use crate::cli::started;
+use crate::engine::drill;
+use crate::engine::restore::{self, Layout, RestoreOptions, Restored};
+use crate::repo::format::act::PointRef;
+use crate::repo::format::moment::Moment;
+use crate::repo::store::Repository;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+impl Run<'_> {
+    pub(super) fn drill(&self, asked: &Drill) -> Result<Exit, Failure> {
+        let repository = self.open()?;
+        let name = drilled_point(asked, &repository)?;
+        let scratch = asked.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let failed = |source| Failure::File { path: scratch.clone(), source };
+        let room = tempfile::Builder::new().prefix("segvault-drill-").tempdir_in(&scratch).map_err(failed)?;
+        let options = options(asked, &name, room.path().join("restored"));
+        if self.global.dry_run {
+            let plan = restore::plan(&repository, &options)?;
+            self.screen.result("restore-plan", &plan, || render::restore::planned(&plan))?;
+            return Ok(if plan.fits() { Exit::Done } else { Exit::NoSpace });
+        }
+        let begun = Instant::now();
+        let tried = self.tried(asked, &repository, &options);
+        let drilled = remember(&repository, &name, asked, (tried, begun.elapsed().as_secs()))?;
+        self.screen.report("drill", &drilled, || render::drill::text(&drilled))?;
+        Ok(if drilled.warnings() == 0 { Exit::Done } else { Exit::Incomplete })
+    }
+
+    /// Restores (which reads all of it again from the disk and proves it), and starts the user's command on it.
+    fn tried(
+        &self,
+        asked: &Drill,
+        repository: &Repository,
+        options: &RestoreOptions,
+    ) -> Result<(Restored, Option<Started>), Failure> {
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let restored = restore::apply(repository, restore::plan(repository, options)?, &progress)?;
+        drop(progress);
+        let started = match &asked.exec {
+            None => None,
+            Some(command) => Some(self.start(asked, command, &restored)?),
+        };
+        Ok((restored, started))
+    }
+
+    fn start(&self, asked: &Drill, command: &str, restored: &Restored) -> Result<Started, Failure> {
+        let wanted = started::Wanted {
+            command,
+            directory: &restored.target,
+            point: restored.point.number,
+            health: asked.health_url.as_deref(),
+            limit: asked.time_limit,
+        };
+        let begun = Instant::now();
+        started::run(&wanted, &self.signals)?;
+        Ok(Started { command: command.to_owned(), seconds: begun.elapsed().as_secs() })
+    }
+}
+
+/// What says something of the archive is remembered: that it restored, or that it did not. A full disk says nothing of it.
+fn remember(
+    repository: &Repository,
+    name: &str,
+    asked: &Drill,
+    (tried, seconds): (Result<(Restored, Option<Started>), Failure>, u64),
+) -> Result<Drilled, Failure> {
+    let at = Moment(jiff::Timestamp::now().as_millisecond());
+    match tried {
+        Ok((restored, started)) => {
+            let passed = restored.verified;
+            let act = drill::remember(repository, restored.point, at, (seconds, passed))?;
+            Ok(Drilled { passed, seconds, act, started, restored })
+        }
+        Err(failure) => {
+            if tells_of_the_archive(&failure) {
+                let point: PointRef = drill::point(repository, name, asked.source.as_deref())?;
+                drill::remember(repository, point, at, (seconds, false))?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn drilled_point(asked: &Drill, repository: &Repository) -> Result<String, Failure> {
+    if !asked.random {
+        return Ok(asked.point.clone().unwrap_or_else(|| "latest".to_owned()));
+    }
+    let points = drill::complete_points(repository, asked.source.as_deref())?;
+    let at = usize::try_from(random()?).unwrap_or_default().checked_rem(points.len()).unwrap_or_default();
+    // Without a complete point the name that is never wrong says why.
+    Ok(points.get(at).map_or_else(|| "latest".to_owned(), u64::to_string))
+}
+
+fn tells_of_the_archive(failure: &Failure) -> bool {
+    let exit = failure.meaning().exit;
+    matches!(exit, Exit::Damaged | Exit::GapOrOverlap) || matches!(failure, Failure::Drill { .. })
+}
+
+fn random() -> Result<u32, Failure> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|source| Failure::File { path: path.to_path_buf(), source })?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+fn options(asked: &Drill, name: &str, target: PathBuf) -> RestoreOptions {
+    let place = PlaceArgs::usual();
+    let named = asked.random || asked.point.is_some();
+    RestoreOptions {
+        source: asked.source.clone(),
+        point: name.to_owned(),
+        control_db: !asked.no_control_db && asked.cut.control_db.as_deref() != Some("none"),
+        control_db_of: asked.cut.control_db.clone().filter(|name| name != "none"),
+        accept_version_reuse: asked.cut.accept_version_reuse,
+        snapshots: !asked.cut.no_snapshots,
+        cut: cut::request(&asked.cut, named),
+        layout: Layout::default(),
+        access: place.access(),
+        ..RestoreOptions::latest(target)
+    }
+}

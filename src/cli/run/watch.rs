@@ -1,0 +1,202 @@
+//! `watch`: points, and what comes between them, until it is asked to stop.
+
+use crate::cli::args::{self, Backup, Verb, Watch};
+use crate::cli::config;
+use crate::cli::describe::chain;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
+use crate::cli::render::watch::{self as told, Happened};
+use crate::cli::run::Run;
+use crate::cli::signals::Signals;
+use crate::engine::backup::{self, BackupOptions, BackupReport};
+use crate::engine::watch::{self, Round};
+use crate::repo::format::moment::Moment;
+use std::time::{Duration, Instant};
+
+/// A pause ends so soon after a signal.
+const LISTEN_EVERY: Duration = Duration::from_millis(50);
+/// After a failure it is tried again so soon at least, and so late at most.
+const AGAIN_FIRST: Duration = Duration::from_secs(1);
+const AGAIN_LAST: Duration = Duration::from_mins(5);
+
+/// How a stretch of watching ended.
+enum Ended {
+    Stopped,
+    Reload,
+}
+
+impl Run<'_> {
+    /// Watches until a signal comes. SIGHUP reads the configuration anew.
+    pub(super) fn watch(&self, asked: &Watch) -> Result<Exit, Failure> {
+        if self.global.dry_run {
+            let message = "a watch can't be tried without doing it".to_owned();
+            return Err(Failure::Usage { message, hint: "try a backup: 'segvault backup --dry-run'" });
+        }
+        let reload = Signals::reloads().map_err(Failure::Signals)?;
+        let source = self.source(&asked.backup)?;
+        let name = watch::name_of(&*source, &self.backup_options(&asked.backup)?)?;
+        drop(source);
+        let lock = self.open()?.watch_lock(&name);
+        // Held to the end, while the repository itself is let go of after each round.
+        let _only = lock?;
+        let mut current = asked.clone();
+        loop {
+            match self.stretch(&current, &reload)? {
+                Ended::Stopped => {
+                    self.say(&Happened::Stopped)?;
+                    return Ok(self.signals.exit());
+                }
+                Ended::Reload => current = self.reloaded(current),
+            }
+        }
+    }
+
+    /// What is configured now. What can't be used is said, and the old one goes on.
+    fn reloaded(&self, before: Watch) -> Watch {
+        let read = || -> Result<Option<Watch>, Failure> {
+            let (words, _) = config::complete(self.typed.clone()).map_err(Failure::Config)?;
+            let cli = args::parse(words)
+                .map_err(|error| Failure::Usage { message: error.to_string(), hint: "" })?;
+            Ok(if let Verb::Watch(watch) = cli.verb { Some(*watch) } else { None })
+        };
+        match read() {
+            Ok(Some(watch)) if watch.backup.source == before.backup.source => {
+                self.screen.detail(1, "the configuration was read anew");
+                watch
+            }
+            Ok(_) => {
+                self.screen.warning("the configuration names another source now: begin another watch for it");
+                before
+            }
+            Err(failure) => {
+                self.screen.warning(&format!("the configuration is not read anew: {}", chain(&failure)));
+                before
+            }
+        }
+    }
+
+    fn stretch(&self, asked: &Watch, reload: &Signals) -> Result<Ended, Failure> {
+        let options = self.backup_options(&asked.backup)?;
+        let mut stretch = Stretch { run: self, asked, options: &options, watch: None, last_point: None };
+        let mut again = AGAIN_FIRST;
+        loop {
+            let pause = match stretch.round() {
+                Ok(()) => {
+                    again = AGAIN_FIRST;
+                    asked.interval
+                }
+                Err(_) if self.signals.came() => return Ok(Ended::Stopped),
+                Err(failure) if passes(&failure) => {
+                    self.screen.warning(&format!(
+                        "{}; trying again in {} s",
+                        chain(&failure),
+                        again.as_secs()
+                    ));
+                    let pause = again;
+                    again = (again * 2).min(AGAIN_LAST);
+                    pause
+                }
+                Err(failure) => return Err(failure),
+            };
+            if let Some(ended) = self.pause(pause, reload) {
+                return Ok(ended);
+            }
+        }
+    }
+
+    fn pause(&self, length: Duration, reload: &Signals) -> Option<Ended> {
+        let end = Instant::now() + length;
+        loop {
+            if self.signals.came() {
+                return Some(Ended::Stopped);
+            }
+            if reload.take() {
+                return Some(Ended::Reload);
+            }
+            if self.signals.asked_for_state() {
+                self.waiting(end);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            std::thread::sleep(left.min(LISTEN_EVERY));
+        }
+    }
+
+    fn waiting(&self, end: Instant) {
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        let line = format!("watching: the next look is in {left} s");
+        self.screen.state(&line, &crate::cli::progress::Standing::waiting("watching", left));
+    }
+
+    fn say(&self, happened: &Happened) -> Result<(), Failure> {
+        let at = Moment(jiff::Timestamp::now().as_millisecond());
+        let event = told::Event { at, happened: happened.clone() };
+        self.screen.report("watch", &event, || told::text(&event))
+    }
+}
+
+/// What may be better in a while: a server that is started again, a lock, a full disk, files that move.
+fn passes(failure: &Failure) -> bool {
+    let Failure::Engine(_) = failure else { return false };
+    matches!(
+        failure.meaning().exit,
+        Exit::Failed | Exit::Locked | Exit::Server | Exit::NoSpace | Exit::GapOrOverlap | Exit::SourceDamaged
+    )
+}
+
+/// Watching with one configuration.
+struct Stretch<'r, 'a> {
+    run: &'r Run<'a>,
+    asked: &'r Watch,
+    options: &'r BackupOptions,
+    watch: Option<watch::Watch<'r>>,
+    last_point: Option<Instant>,
+}
+
+impl Stretch<'_, '_> {
+    fn backup(&self) -> &Backup {
+        &self.asked.backup
+    }
+
+    /// A point, if one is due; else what is new.
+    fn round(&mut self) -> Result<(), Failure> {
+        let is_due = self.last_point.is_none_or(|last| last.elapsed() >= self.asked.point_every);
+        if is_due || self.watch.is_none() {
+            return self.point(None);
+        }
+        let run = self.run;
+        let repository = run.open()?;
+        let mut source = run.source(self.backup())?;
+        let progress = Progress::new(run.screen.hushed(), run.signals.clone());
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let round = watch.round(&repository, &mut *source, &progress)?;
+        drop((progress, source, repository));
+        match round {
+            Round::Quiet => Ok(()),
+            Round::Archived(logs) => run.say(&Happened::Archived { logs }),
+            Round::NeedsPoint(why) => self.point(Some(why)),
+        }
+    }
+
+    fn point(&mut self, why: Option<String>) -> Result<(), Failure> {
+        let run = self.run;
+        // What was followed is proven anew, whatever comes of the point.
+        self.watch = None;
+        let repository = run.open()?;
+        let mut source = run.source(self.backup())?;
+        let before = source.listing()?;
+        let progress = Progress::new(run.screen, run.signals.clone());
+        let report: BackupReport = backup::run(&repository, &mut *source, self.options, &progress)?;
+        drop(progress);
+        run.screen.findings(&report.findings);
+        self.watch = Some(watch::Watch::begin(&*source, &before, self.options)?);
+        self.last_point = Some(Instant::now());
+        drop((source, repository));
+        let point = report.point.map_or(0, |point| point.number);
+        let (complete, milliseconds) = (report.complete, report.milliseconds);
+        run.say(&Happened::Point { point, complete, why, milliseconds, file_bytes: report.file_bytes })
+    }
+}

@@ -1,0 +1,236 @@
+//! `watch`: between two points, what is new in the open segments is archived every few seconds, as records. A crash of the server then loses seconds.
+//!
+//! A round reads on from the last archived MiB. Whatever is not simply more of the same (another file, a shorter one, other bytes in that MiB, a context
+//! that nobody knows) needs a point: that reads and proves everything, and decides what it is. No lock is held between rounds.
+
+mod follow;
+
+use crate::axon::name::{SegmentName, Store};
+use crate::axon::token::Token;
+use crate::engine::backup::BackupOptions;
+use crate::engine::backup::archived::incarnations;
+use crate::engine::backup::selection;
+use crate::engine::error::Error;
+use crate::engine::observe::Observer;
+use crate::engine::watch::follow::{Followed, Follower};
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::record::{LogState, PrefixProof};
+use crate::repo::store::{Repository, Session};
+use crate::source::Source;
+use crate::source::listing::{Listing, StoreListing};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a round found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// Nothing is new.
+    Quiet,
+    /// New transactions are archived, durably.
+    Archived(Vec<Grown>),
+    /// Only a point can tell what this is.
+    NeedsPoint(String),
+}
+
+/// What was archived of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Grown {
+    /// The context.
+    pub context: String,
+    /// `events` or `snapshots`.
+    pub store: &'static str,
+    /// New events.
+    pub events: u64,
+    /// The last token that is archived now.
+    pub head: Option<u64>,
+    /// The record that says so.
+    pub record: u64,
+}
+
+/// A log of the source: its context and store.
+type Which = (String, Store);
+
+/// Follows a source from point to point.
+pub struct Watch<'o> {
+    options: &'o BackupOptions,
+    /// The source's name in the archive.
+    name: String,
+    /// The segments that were there right before the last point.
+    files: BTreeMap<Which, BTreeSet<SegmentName>>,
+    followers: BTreeMap<Which, Follower>,
+}
+
+/// The name under which a source is archived.
+pub fn name_of(source: &dyn Source, options: &BackupOptions) -> Result<String, Error> {
+    match &options.source {
+        Some(name) => Ok(name.clone()),
+        None => Ok(source.identity()?.name),
+    }
+}
+
+impl<'o> Watch<'o> {
+    /// Begins to follow: with a listing made right before a point of the same source.
+    pub fn begin(source: &dyn Source, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
+        let mut files = BTreeMap::new();
+        for (which, listing) in stores(&wanted(before, options)?) {
+            files.insert(which, names(listing));
+        }
+        Ok(Self { options, name: name_of(source, options)?, files, followers: BTreeMap::new() })
+    }
+
+    /// Archives what is new. Of all contexts the snapshots are read first, and their records published last: events are never behind.
+    pub fn round(
+        &mut self,
+        repository: &Repository,
+        source: &mut dyn Source,
+        observer: &dyn Observer,
+    ) -> Result<Round, Error> {
+        let listing = wanted(&source.listing()?, self.options)?;
+        if let Some(why) = self.changed(&listing) {
+            return Ok(Round::NeedsPoint(why));
+        }
+        let mut session = repository.session()?;
+        session.set_effort(self.options.effort);
+        let mut fresh = Vec::new();
+        for wanted in [Store::Snapshots, Store::Events] {
+            for (which, files) in stores(&listing).filter(|((_, store), _)| *store == wanted) {
+                let found = self.store((repository, &*source, observer), &mut session, &which, files)?;
+                match found {
+                    Found::Nothing => {}
+                    Found::Fresh(found) => fresh.push(*found),
+                    Found::Odd(why) => return Ok(Round::NeedsPoint(why)),
+                }
+            }
+        }
+        fresh.reverse();
+        publish(session, fresh)
+    }
+
+    /// What is not as it was at the last point.
+    fn changed(&self, listing: &Listing) -> Option<String> {
+        for (which, files) in stores(listing) {
+            let (context, store) = &which;
+            let Some(known) = self.files.get(&which) else { return Some(format!("{context} is new")) };
+            if names(files) != *known {
+                return Some(format!("the {store} of {context} have other segments"));
+            }
+        }
+        (stores(listing).count() != self.files.len()).then(|| "a context is gone".to_owned())
+    }
+
+    fn store(
+        &mut self,
+        (repository, source, observer): (&Repository, &dyn Source, &dyn Observer),
+        session: &mut Session<'_>,
+        which: &Which,
+        files: &StoreListing,
+    ) -> Result<Found, Error> {
+        let odd = |why: &str| Ok(Found::Odd(format!("the {} of {} {why}", which.1, which.0)));
+        let Some(file) = files.segments.last() else { return Ok(Found::Nothing) };
+        let state = newest_state(repository, &self.name, which)?;
+        let tail_of = |state: &LogState| state.tails.iter().find(|tail| tail.name == file.name).cloned();
+        let Some((tail, state)) = state.and_then(|state| Some((tail_of(&state)?, state))) else {
+            // What holds nothing yet is in no record: the point before has seen it so.
+            let is_empty = !follow::has_transaction(source, file)?;
+            return if is_empty {
+                Ok(Found::Nothing)
+            } else {
+                odd("go on in a segment that is not archived")
+            };
+        };
+        let known = self.followers.remove(which).filter(|follower| follower.stands_at(&tail));
+        let follower = match known {
+            Some(follower) => Some(follower),
+            None => Follower::prove(repository.naming(), source, file, &tail)?,
+        };
+        let Some(mut follower) = follower else { return odd("do not begin as they did") };
+        match follower.extend(session, source, file, observer)? {
+            Followed::Odd => odd("are not what they were"),
+            Followed::Same => {
+                self.followers.insert(which.clone(), follower);
+                Ok(Found::Nothing)
+            }
+            Followed::Grown { entry, events } => {
+                self.followers.insert(which.clone(), follower);
+                Ok(Found::Fresh(Box::new(Fresh::of(which, &state, &tail, (*entry, events)))))
+            }
+        }
+    }
+}
+
+/// What was found of a log.
+enum Found {
+    Nothing,
+    Fresh(Box<Fresh>),
+    Odd(String),
+}
+
+/// A log that has grown.
+struct Fresh {
+    which: Which,
+    state: LogState,
+    proof: PrefixProof,
+    events: u64,
+    head: Option<u64>,
+}
+
+impl Fresh {
+    fn of(
+        which: &Which,
+        before: &LogState,
+        tail: &SegmentEntry,
+        (entry, events): (SegmentEntry, u64),
+    ) -> Self {
+        let proof = PrefixProof { name: tail.name, length: tail.logical_end, content: tail.content };
+        let head = entry.last_token().map(Token::get);
+        let replaced =
+            |old: &SegmentEntry| if old.key() == entry.key() { entry.clone() } else { old.clone() };
+        let tails = before.tails.iter().map(replaced).collect();
+        let state = LogState { tails, ..before.clone() };
+        Self { which: which.clone(), state, proof, events, head }
+    }
+}
+
+/// Makes it durable, then says so.
+fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Round, Error> {
+    if fresh.is_empty() {
+        return Ok(Round::Quiet);
+    }
+    let durable = session.barrier()?;
+    let (mut states, mut told) = (Vec::new(), Vec::new());
+    for one in fresh {
+        let (context, store) = one.which;
+        told.push(Grown { context, store: store.as_str(), events: one.events, head: one.head, record: 0 });
+        states.push((one.state, vec![one.proof]));
+    }
+    let (_, numbers) = session.publish_records(durable, states)?;
+    for (grown, number) in told.iter_mut().zip(numbers) {
+        grown.record = number;
+    }
+    Ok(Round::Archived(told))
+}
+
+fn wanted(listing: &Listing, options: &BackupOptions) -> Result<Listing, Error> {
+    let left_out = selection::left_out(listing, options)?;
+    Ok(selection::keep(listing, &left_out))
+}
+
+fn stores(listing: &Listing) -> impl Iterator<Item = (Which, &StoreListing)> {
+    let contexts = listing.contexts.iter();
+    contexts.flat_map(|(name, context)| Store::ALL.map(|store| ((name.clone(), store), context.store(store))))
+}
+
+fn names(files: &StoreListing) -> BTreeSet<SegmentName> {
+    files.segments.iter().map(|file| file.name).collect()
+}
+
+/// What the newest record of the newest incarnation says, if there is one.
+fn newest_state(
+    repository: &Repository,
+    source: &str,
+    (context, store): &Which,
+) -> Result<Option<LogState>, Error> {
+    let found = incarnations(repository, &repository.logs()?, source, context)?;
+    Ok(found.existing.into_iter().next().and_then(|newest| newest.log(*store).state.clone()))
+}

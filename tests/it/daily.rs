@@ -1,0 +1,301 @@
+//! Daily use: the configuration and where its values come from, a profile's run and its report, hooks, metrics, "am I safe?", a restore that is tried.
+
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER, backup, told};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A room with a configuration, which each line finds through the environment.
+struct Desk {
+    room: Room,
+}
+
+impl Desk {
+    fn new(configuration: &str) -> Self {
+        let room = Room::new();
+        room.server(SERVER);
+        room.write("segvault.toml", configuration.as_bytes());
+        Self { room }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = self.room.command(line);
+        command.env("SEGVAULT_CONFIG", self.room.path("segvault.toml"));
+        command
+    }
+
+    fn ends(&self, code: i32, line: &str) -> (String, String) {
+        let (ended, stdout, stderr) = told(self.command(line).output().unwrap());
+        assert_eq!(ended, Some(code), "{line}\n{stdout}\n{stderr}");
+        (stdout, stderr)
+    }
+
+    fn document(&self, code: i32, kind: &str, line: &str) -> Value {
+        let (stdout, _) = self.ends(code, &format!("{line} --json"));
+        let document: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(document["type"], kind);
+        assert_eq!(crate::json::complaint(&document), None, "{line}");
+        document
+    }
+}
+
+const ONE_SOURCE: &str = r#"
+[source.orders]
+data-dir = "se-4.6.11-json"
+control-db = "se-4.6.11-json/backups"
+tag = { env = "prod" }
+
+[retention]
+keep-last = 2
+
+[verification]
+percent = 50
+
+[prune]
+grace = "24h"
+
+[profile.quick]
+steps = ["backup"]
+
+[profile.quick.retention]
+keep-last = 1
+"#;
+
+#[test]
+fn a_backup_needs_no_flags_once_they_are_written_down() {
+    let desk = Desk::new(ONE_SOURCE);
+    let report = desk.document(0, "backup", "backup");
+    assert_eq!(report["source"], "orders");
+    assert_eq!(desk.document(0, "point", "show")["tags"]["env"], "prod");
+    // What is typed counts, and what can't stand beside it is left out.
+    let report = desk.document(0, "backup", "backup --no-control-db --source orders");
+    assert!(report["control_db"]["absent"].is_object(), "{report}");
+    let forgotten = desk.document(0, "forget", "forget");
+    assert_eq!((&forgotten["kept"], &forgotten["dry_run"]), (&2.into(), &true.into()));
+}
+
+#[test]
+fn each_value_says_where_it_comes_from() {
+    let desk = Desk::new(ONE_SOURCE);
+    let from = |line: &str, key: &str| {
+        let mut command = desk.command(&format!("{line} --json"));
+        let (_, stdout, _) =
+            told(command.env("SEGVAULT_KEEP_LAST", "9").env("SEGVAULT_GRACE", "").output().unwrap());
+        let shown: Value = serde_json::from_str(&stdout).unwrap();
+        let values = shown["values"].as_array().unwrap();
+        let found = values.iter().find(|value| value["key"] == key).unwrap();
+        (found["value"].as_str().unwrap().to_owned(), found["origin"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        from("config show", "keep-last"),
+        ("9".to_owned(), "environment, SEGVAULT_KEEP_LAST".to_owned())
+    );
+    let (value, origin) = from("config show", "percent");
+    assert!(value == "50" && origin.ends_with("segvault.toml:11"), "{value} {origin}");
+    let (_, origin) = from("config show --profile quick", "steps");
+    assert!(origin.starts_with("profile quick, ") && origin.ends_with("segvault.toml:17"), "{origin}");
+    let shown = desk.ends(0, "config show --profile quick").0;
+    assert!(shown.contains("keep-last  1") && shown.contains("profile quick, "), "{shown}");
+}
+
+#[test]
+fn a_mistake_in_the_file_is_told_with_its_line_and_a_guess() {
+    for (text, code, id, words) in [
+        (
+            "[retention]\nkeep-dayly = 7\n",
+            2,
+            "config.unknown-key",
+            "segvault.toml:2: there is no 'keep-dayly' in [retention]; is it 'keep-daily'?",
+        ),
+        ("wait = soon", 2, "config.syntax", "segvault.toml:1: "),
+        (
+            "[retention]\nkeep-last = \"many\"\n",
+            2,
+            "config.value",
+            "segvault.toml:2: keep-last: invalid value 'many'",
+        ),
+    ] {
+        let desk = Desk::new(text);
+        let (ended, _, stderr) = told(desk.command("forget --json").output().unwrap());
+        let error: Value = serde_json::from_str(&stderr).unwrap();
+        assert_eq!((ended, error["id"].as_str().unwrap()), (Some(code), id), "{stderr}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{stderr}");
+        // Help comes all the same.
+        desk.ends(0, "explain config");
+    }
+    let desk = Desk::new("[profile.night]\nsources = [\"orders\"]\n");
+    let (told, _) = desk.ends(2, "config check");
+    assert!(told.contains("there is no source 'orders'"), "{told}");
+    assert!(desk.ends(2, "run nightly").1.contains("there is no profile 'nightly'"));
+    let (told, _) = Desk::new(ONE_SOURCE).ends(0, "config check");
+    assert!(told.starts_with("ok: "), "{told}");
+}
+
+#[test]
+fn a_run_does_what_is_configured_and_reports_once() {
+    let desk = Desk::new(ONE_SOURCE);
+    let ran = desk.document(0, "run", "run");
+    let names: Vec<_> =
+        ran["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["backup", "verify", "forget", "prune"]);
+    assert_eq!(ran["steps"][0]["report"]["point"]["number"], 1);
+    desk.ends(0, "run");
+    desk.ends(0, "run quick");
+    assert_eq!(desk.document(0, "points", "points")["points"].as_array().unwrap().len(), 3);
+    let (text, _) = desk.ends(0, "run");
+    assert_eq!(desk.document(0, "points", "points")["points"].as_array().unwrap().len(), 2, "{text}");
+    assert!(
+        text.starts_with("run, ")
+            && text.contains("\nbackup of orders: done\n")
+            && text.contains("\nprune: done\n"),
+        "{text}"
+    );
+    assert_eq!(desk.ends(0, "-q run"), (String::new(), String::new()));
+}
+
+/// Hooks write what they are told into files.
+const HOOKS: &str = r#"
+[source.orders]
+data-dir = "se-4.6.11-json"
+no-control-db = true
+
+[source.gone]
+data-dir = "nowhere"
+no-control-db = true
+
+[retention]
+keep-last = 5
+
+[status]
+metrics = "segvault.prom"
+
+[hooks]
+before = "env | sort > before"
+after = "env | sort > after"
+on-failure = "env | sort > failure; echo told >&2"
+
+[profile.good]
+sources = ["orders"]
+
+[profile.refused.hooks]
+before = "exit 7"
+"#;
+
+#[test]
+fn hooks_and_metrics_tell_of_a_run_that_failed() {
+    let desk = Desk::new(HOOKS);
+    let read = |name: &str| fs::read_to_string(desk.room.path(name)).unwrap_or_default();
+    let mut good = desk.command("run good");
+    assert_eq!(told(good.env("SEGVAULT_SERVER_TOKEN", "secret").output().unwrap()).0, Some(0));
+    assert!(read("before").contains("SEGVAULT_PROFILE=good\n"));
+    assert!(read("after").contains("SEGVAULT_EXIT=0\n") && read("after").contains("SEGVAULT_POINTS=1\n"));
+    assert!(!read("after").contains("secret") && !Path::new(&desk.room.path("failure")).exists());
+
+    let (report, said) = desk.ends(1, "run");
+    assert!(report.contains("\nforget: left out, since backup failed\n"), "{report}");
+    assert!(said.contains("told"), "{said}");
+    assert!(read("failure").contains("SEGVAULT_ERROR_ID=source.no-directory\n"), "{}", read("failure"));
+    let metrics = read("segvault.prom");
+    for line in [
+        "segvault_run_last_exit_code{profile=\"good\"} 0",
+        "segvault_run_last_exit_code{profile=\"\"} 1",
+        "# TYPE segvault_complete_point_timestamp_seconds gauge",
+        "segvault_last_token{context=\"default\",source=\"orders\",store=\"events\"} 2859",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert!(!metrics.contains("segvault_run_last_success_timestamp_seconds{profile=\"\"}"), "{metrics}");
+
+    let before = desk.document(0, "points", "points")["points"].as_array().unwrap().len();
+    let (_, stderr) = desk.ends(1, "run refused");
+    assert!(stderr.contains("the hook 'before' failed: exit status: 7"), "{stderr}");
+    assert_eq!(
+        desk.document(0, "points", "points")["points"].as_array().unwrap().len(),
+        before,
+        "nothing was done"
+    );
+}
+
+#[test]
+fn status_answers_am_i_safe() {
+    let desk = Desk::new(ONE_SOURCE);
+    let status = desk.document(3, "status", "status");
+    assert_eq!((&status["level"], &status["concerns"][0]["what"]), (&"critical".into(), &"no-point".into()));
+    let (line, _) = desk.ends(2, "status --nagios");
+    assert!(line.starts_with("SEGVAULT CRITICAL - orders has no restore point | "), "{line}");
+
+    desk.ends(0, "backup");
+    desk.ends(0, "verify --data");
+    let status = desk.document(0, "status", "status");
+    let events = &status["sources"][0]["contexts"][0]["events"];
+    assert_eq!((&events["last"], &events["behind"], &events["gaps"]), (&2859.into(), &0.into(), &0.into()));
+    assert_eq!(status["verification"]["verified_bytes"], status["verification"]["bytes"]);
+    let (screen, _) = desk.ends(0, "status");
+    assert!(screen.starts_with("safe: everything is as it should be\norders\n"), "{screen}");
+    let (line, _) = desk.ends(0, "status --nagios --metrics figures.prom");
+    assert!(line.starts_with("SEGVAULT OK - 1 source, ") && line.contains("'behind orders'=0"), "{line}");
+    let (line, _) = desk.ends(2, "status --nagios --max-age 0s");
+    assert!(line.starts_with("SEGVAULT CRITICAL - "), "{line}");
+    let mut nowhere = desk.command("status --nagios -r nowhere");
+    assert_eq!(told(nowhere.output().unwrap()).0, Some(3), "unknown");
+}
+
+#[test]
+fn a_drill_restores_proves_and_is_remembered() {
+    let room = Room::new();
+    let server = room.server(SERVER);
+    room.ends(0, &backup(&server));
+    let told_of = room.document(0, "drill", "drill");
+    assert_eq!((&told_of["passed"], &told_of["restored"]["verified"]), (&true.into(), &true.into()));
+    assert_eq!(crate::json::complaint(&told_of), None);
+    assert_eq!(room.document(0, "drill", "drill --random")["passed"], true);
+    let status: Value = room.document(0, "status", "status");
+    assert_eq!((&status["drill"]["point"], &status["drill"]["passed"]), (&1.into(), &true.into()));
+    room.write("good", b"#!/bin/sh\ntest -f data/axonserver-controldb.mv.db && test $SEGVAULT_POINT = 1\n");
+    let script = room.path("good");
+    room.ends(0, &format!("drill --exec sh\t{}", script.display()));
+    let scratch = room.path("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let (_, stderr) = room.ends(1, "drill --scratch scratch --exec false");
+    assert!(stderr.contains("the command ended with exit status: 1"), "{stderr}");
+    assert_eq!(fixtures::files(&scratch).len(), 0, "what was restored is removed");
+    assert_eq!(room.document(3, "status", "status")["drill"]["passed"], false);
+}
+
+#[test]
+fn a_drill_that_finds_damage_is_remembered_as_failed() {
+    let room = Room::new();
+    room.ends(0, &backup(fixtures::dir(SERVER)));
+    for directory in fixtures::files(&room.repository().join("packs")) {
+        for pack in fixtures::files(&directory) {
+            let mut bytes = fs::read(&pack).unwrap();
+            let middle = bytes.len() / 3;
+            bytes[middle] ^= 1;
+            fs::write(&pack, bytes).unwrap();
+        }
+    }
+    room.ends(20, "drill");
+    assert_eq!(room.document(3, "status", "status")["drill"]["passed"], false);
+}
+
+/// A server that gets healthy: the command waits, a port answers.
+#[test]
+fn a_drill_waits_for_the_health_of_what_it_starts() {
+    let room = Room::new();
+    room.ends(0, &backup(fixtures::dir(SERVER)));
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let port = server.server_addr().to_ip().unwrap().port();
+    let answers = std::thread::spawn(move || {
+        for status in [503, 200] {
+            let request = server.recv().unwrap();
+            request.respond(tiny_http::Response::empty(status)).unwrap();
+        }
+    });
+    let line = format!("drill --exec sleep\t60 --health-url http://127.0.0.1:{port}/actuator/health");
+    assert_eq!(room.document(0, "drill", &line)["passed"], true);
+    answers.join().unwrap();
+    let (_, stderr) = room.ends(1, "drill --exec sleep\t60 --health-url http://127.0.0.1:9/ --time-limit 1s");
+    assert!(stderr.contains("not well within 1 s"), "{stderr}");
+}

@@ -1,0 +1,175 @@
+//! Between points: what a server writes is archived within a moment, and survives whatever kills the watch.
+
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER};
+use rustix::process::{Pid, Signal, kill_process};
+use segvault::axon::segment::{Step, Walker};
+use segvault::axon::token::Token;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Stdio};
+
+/// The open segment of the real server, and where each of its transactions ends, with the token of the last event.
+struct Open {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    ends: Vec<(usize, u64)>,
+}
+
+impl Open {
+    /// Cuts it back to its first transactions: the server has only begun to write it.
+    fn begin(room: &Room) -> Self {
+        let path = room.server(SERVER).join("data/default/00000000000000002790.events");
+        let bytes = fs::read(&path).unwrap();
+        let mut walker = Walker::new(Token::new(2790).unwrap(), bytes.len() as u64);
+        let mut ends = Vec::new();
+        loop {
+            let offset = usize::try_from(walker.offset()).unwrap();
+            match walker.step(&bytes[offset..]) {
+                Step::Transaction(found) => {
+                    ends.push((usize::try_from(found.end()).unwrap(), found.last_token().get()))
+                }
+                _ => break,
+            }
+        }
+        assert!(ends.len() > 10);
+        let open = Self { path, bytes, ends };
+        open.show(3);
+        open
+    }
+
+    /// The server has written so many transactions: the file keeps its length, zeros stand behind.
+    fn show(&self, transactions: usize) -> u64 {
+        let (end, token) = self.ends[transactions - 1];
+        let file = File::options().write(true).open(&self.path).unwrap();
+        let mut image = vec![0; self.bytes.len()];
+        image[..end].copy_from_slice(&self.bytes[..end]);
+        file.write_all_at(&image, 0).unwrap();
+        token
+    }
+}
+
+/// A watch at work, read line by line.
+struct Watching {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Watching {
+    fn begin(room: &Room) -> Self {
+        let line = "watch --data-dir se-4.6.11-json --no-control-db --source node-1 --interval 0s --json";
+        let mut command = room.command(line);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next thing that happens.
+    fn next(&mut self) -> Value {
+        let event: Value = serde_json::from_str(&self.lines.next().expect("it ended").unwrap()).unwrap();
+        assert_eq!(crate::json::complaint(&event), None);
+        event["happened"].clone()
+    }
+
+    /// Reads on until the events reach a token.
+    fn reaches(&mut self, token: u64) {
+        loop {
+            let happened = self.next();
+            let logs = happened["archived"]["logs"].as_array().cloned().unwrap_or_default();
+            if logs.iter().any(|log| log["store"] == "events" && log["head"] == token) {
+                return;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_kill_between_points_loses_nothing_that_a_record_has() {
+    let room = Room::new();
+    let open = Open::begin(&room);
+    let mut watching = Watching::begin(&room);
+    assert_eq!(watching.next()["point"]["point"], 1);
+    for transactions in [4, 5, 9] {
+        let token = open.show(transactions);
+        watching.reaches(token);
+    }
+    let last = open.ends[8].1;
+    watching.signal(Signal::KILL);
+    watching.child.wait().unwrap();
+    assert_eq!(room.points(), [1], "no point was made meanwhile");
+
+    let restored =
+        room.document(3, "restore", &format!("restore --to-token default={last} --target restored"));
+    assert_eq!(restored["contexts"][0]["events"]["head"], last);
+    let file = fs::read(room.path("restored/data/default/00000000000000002790.events")).unwrap();
+    let end = open.ends[8].0;
+    assert!(file[..end] == open.bytes[..end], "byte for byte what the server wrote");
+    assert!(file[end..].iter().all(|byte| *byte == 0));
+    assert_eq!(room.document(0, "verify", "verify --data")["findings"], Value::Array(Vec::new()));
+    // The next one goes on, whole.
+    open.show(10);
+    let mut again = Watching::begin(&room);
+    assert_eq!(again.next()["point"]["complete"], true);
+}
+
+#[test]
+fn another_segment_or_another_history_makes_a_point() {
+    let room = Room::new();
+    let open = Open::begin(&room);
+    let mut watching = Watching::begin(&room);
+    watching.next();
+    let token = open.show(5);
+    watching.reaches(token);
+    // The server lost what was not synced, and goes on with something else: that is no more of the same.
+    open.show(4);
+    let happened = watching.next();
+    assert!(happened["point"]["why"].as_str().unwrap().contains("events of default"), "{happened}");
+    fs::write(
+        open.path.with_file_name("00000000000000002860.events"),
+        [&[2, 0, 0, 0, 0][..], &[0; 4096]].concat(),
+    )
+    .unwrap();
+    open.show(open.ends.len());
+    loop {
+        let happened = watching.next();
+        let why = happened["point"]["why"].as_str().unwrap_or_default().to_owned();
+        if why.contains("other segments") {
+            break;
+        }
+    }
+}
+
+#[test]
+fn only_one_watches_a_source_and_others_may_work_between_its_rounds() {
+    let room = Room::new();
+    let open = Open::begin(&room);
+    let mut watching = Watching::begin(&room);
+    watching.next();
+    let second = "watch --data-dir se-4.6.11-json --no-control-db --source node-1";
+    let (_, stderr) = room.ends(11, second);
+    assert!(stderr.contains("locks/watch-"), "{stderr}");
+    room.ends(0, "verify --wait 1m");
+    room.ends(0, "hold add 1 --reason audit --wait 1m");
+    let token = open.show(6);
+    watching.reaches(token);
+    watching.signal(Signal::HUP);
+    let token = open.show(7);
+    watching.reaches(token);
+    watching.signal(Signal::TERM);
+    assert_eq!(watching.child.wait().unwrap().code(), Some(143), "it ends by itself, not by the signal");
+    assert_eq!(fixtures::files(&room.repository().join("staging")).len(), 0);
+}
