@@ -293,10 +293,13 @@ impl<'a> Log<'a> {
         lasts.filter_map(|piece| piece.span.last()).map(|last| last.get().min(token)).next()
     }
 
-    /// Whether it can stay as it is: nothing is behind the cut, and no segment from there on is damaged (cut, the one there is a good one).
+    /// Whether it can stay as it is: nothing is behind the cut, no segment from there on is damaged (cut, the one there is a good one), and
+    /// none lies behind a gap.
     pub fn is_whole(&self, cut: &LogPlace, behind: &Behind) -> bool {
-        let mut from_there = self.pieces.iter().skip(cut.segment);
-        behind.events == 0 && !from_there.any(|piece| piece.span.standing == Standing::Damaged)
+        let is_apart = |piece: &Piece| {
+            piece.span.standing == Standing::Damaged || piece.span.name.number.get() > cut.next()
+        };
+        behind.events == 0 && !self.pieces.iter().skip(cut.segment).any(is_apart)
     }
 
     /// What lies behind a place.
