@@ -26,7 +26,7 @@ fn path(kind: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{kind}.json"))
 }
 
-fn complaint(document: &Value) -> Option<String> {
+pub fn complaint(document: &Value) -> Option<String> {
     let kind = document["type"].as_str().unwrap();
     let mut schema: Value = serde_json::from_slice(&fs::read(path(kind)).unwrap()).unwrap();
     closed(&mut schema);
@@ -77,6 +77,9 @@ fn every_document_fits_its_schema() {
         (0, "events", "events --context default --from 10 --to 20"),
         (0, "diff", "diff 1 2"),
         (0, "stats", "stats"),
+        (0, "bench-plan", "bench --data-dir se-4.6.11-json --against none -n"),
+        (0, "bench-columns", "bench --data-dir se-4.6.11-json --columns --sample 50KiB"),
+        (0, "bench-data", "bench --synthetic json --size 20KiB --into made"),
         (0, "recompress", "recompress -n"),
         (0, "hold", "hold add 1 --reason audit"),
         (0, "holds", "hold list"),
