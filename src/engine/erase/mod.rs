@@ -86,6 +86,12 @@ pub fn erase(alone: &Alone, options: &EraseOptions, observer: &dyn Observer) -> 
     let erased = Erased::by_acts(repository, &options.source, &options.context)?;
     if !erased.hashes.is_empty() || !erased.chunks.is_empty() {
         // An earlier run may have stopped before this.
+        let states = lists::still_reached(repository, &options.source, &options.context)?;
+        if !states.is_empty() {
+            let mut session = repository.session()?;
+            let durable = session.barrier()?;
+            session.publish_fewer(durable, states)?;
+        }
         report.deleted = Some(prune::at_once(alone, &erased.chunks, observer)?);
         report.left = lists::left(repository, &erased.chunks)?;
     }

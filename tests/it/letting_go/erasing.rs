@@ -78,7 +78,7 @@ fn report_code(plan: &Value) -> i32 {
         "left",
     ];
     let is_named = |name: &&str| !plan[*name].as_array().unwrap().is_empty();
-    if lists.iter().any(|name| is_named(name)) { 3 } else { 0 }
+    if lists.iter().any(is_named) { 3 } else { 0 }
 }
 
 #[test]

@@ -449,6 +449,7 @@ fn an_erasure_that_stops_anywhere_leaves_all_whole_and_is_gone_on_with() {
     let context = life.server.contexts.get_mut("default").unwrap();
     context.transform(0);
     context.transform(1);
+    life.append(3);
     life.back_up();
     life.check(None);
     let (start, points) = (life.disk.reboot(Image::ProcessKilled), life.points.clone());
@@ -467,7 +468,11 @@ fn an_erasure_that_stops_anywhere_leaves_all_whole_and_is_gone_on_with() {
         stops += 1;
         life.erase();
         life.check(None);
-        assert!(life.points.values().any(|known| !points.values().any(|was| was == known)), "at {at}");
+        assert!(
+            life.points.values().any(|known| !points.values().any(|was| was == known)),
+            "at {at}: {:?}",
+            life.log
+        );
     }
     assert!(stops > 8, "{stops}");
 }
