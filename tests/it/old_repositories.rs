@@ -1,19 +1,22 @@
 //! Repositories that earlier programs made, committed once and never made again: everything in them can be had for ever.
 //!
 //! `fixtures/repository-v1.tar.zst` holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
-//! with the BLAKE3 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
+//! with the SHA-256 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
 //! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, backup, files_below};
+use crate::support::program::{Room, backup, files_below, told};
+
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 /// The versions of the format of which there is one.
 const VERSIONS: [&str; 1] = ["repository-v1"];
 
-/// An old repository, and what is expected of it: by point, by path, the BLAKE3.
+/// An old repository, and what is expected of it: by point, by path, the SHA-256.
 fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {
     let room = Room::empty();
     fixtures::unpack_repository(version, &room.path("."));
@@ -21,14 +24,17 @@ fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {
     (room, serde_json::from_value(expect).unwrap())
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn restored(room: &Room, point: u64) -> BTreeMap<String, String> {
     let target = format!("point-{point}");
     // Some of its points are restored with warnings: that is what they were made for.
-    let (code, _, stderr) = crate::support::program::told(
-        room.command(&format!("-q restore {point} --target {target}")).output().unwrap(),
-    );
+    let (code, _, stderr) =
+        told(room.command(&format!("-q restore {point} --target {target}")).output().unwrap());
     assert!(matches!(code, Some(0 | 3)), "point {point}: {stderr}");
-    let hash = |path: &std::path::Path| blake3::hash(&fs::read(path).unwrap()).to_hex().to_string();
+    let hash = |path: &Path| sha256(&fs::read(path).unwrap());
     let root = room.path(&target);
     files_below(&root).into_keys().map(|path| (path.display().to_string(), hash(&root.join(path)))).collect()
 }
@@ -66,10 +72,8 @@ fn the_second_reader_reads_them() {
         let (room, expect) = old(version);
         for (point, files) in &expect {
             let second = crate::second_reader::restore_files(&room.repository(), *point);
-            let hashes: BTreeMap<_, _> = second
-                .into_iter()
-                .map(|(path, bytes)| (path, blake3::hash(&bytes).to_hex().to_string()))
-                .collect();
+            let hashes: BTreeMap<_, _> =
+                second.into_iter().map(|(path, bytes)| (path, sha256(&bytes))).collect();
             assert_eq!(&hashes, files, "{version}, point {point}");
         }
     }
