@@ -151,7 +151,10 @@ pub(super) fn carry_out(
         survey.packs(&marked, &damaged)?;
     }
     report.repacked_packs = emptied.len() as u64;
-    let marks = marks(&survey, choice.dead, &emptied, &marked)?;
+    // A run that was interrupted may have written the very pack before; nothing seemed to need it then, and now it is what stays.
+    let written: BTreeSet<PackId> = session.written().collect();
+    let dead = choice.dead.into_iter().filter(|pack| !written.contains(pack)).collect();
+    let marks = marks(&survey, dead, &emptied, &marked)?;
     report.marked_packs = marks.len() as u64;
     for some in marks.chunks(AT_A_TIME) {
         let at = Moment(observer.now_ms());

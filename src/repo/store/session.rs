@@ -326,6 +326,11 @@ impl<'r> Session<'r> {
         self.repository.index.mark_durable(&durable)
     }
 
+    /// The packs that barriers of this session made durable. One of them may have been there before, under the very same name.
+    pub fn written(&self) -> impl Iterator<Item = PackId> + '_ {
+        self.written.iter().map(|(pack, _)| *pack)
+    }
+
     /// What was stored so far; bytes in packs as of the last barrier.
     pub fn tally(&self) -> Tally {
         self.tally
