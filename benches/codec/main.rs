@@ -11,11 +11,9 @@
     reason = "a bench prints, counts in floating point, and may stop when its own input is wrong"
 )]
 
-#[path = "../corpus/mod.rs"]
-mod corpus;
-
-use corpus::Kind;
 use segvault::axon::name::Store;
+use segvault::engine::bench::corpus;
+use segvault::engine::bench::corpus::Kind;
 use segvault::repo::codec::Compression;
 use segvault::repo::codec::columns;
 use segvault::repo::codec::columns::Mode;

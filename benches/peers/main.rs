@@ -12,14 +12,12 @@
     reason = "a bench prints, counts in floating point, and may stop when its own input is wrong"
 )]
 
-#[expect(dead_code, reason = "other benches use more of it")]
-#[path = "../corpus/mod.rs"]
-mod corpus;
 mod node;
 mod tools;
 
-use corpus::Kind;
 use node::Node;
+use segvault::engine::bench::corpus;
+use segvault::engine::bench::corpus::Kind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

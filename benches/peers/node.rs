@@ -1,6 +1,6 @@
 //! A node's directory: a corpus as segments in files of one length, the last one open.
 
-use crate::corpus::{self, Corpus, Kind};
+use segvault::engine::bench::corpus::{self, Corpus, Kind};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What was typed. The help texts here are also the man pages and the completions.
 
 pub mod at;
+mod bench;
 mod copy;
 pub mod cut;
 pub mod diff;
@@ -18,6 +19,7 @@ mod stats;
 mod verify;
 mod watch;
 
+pub use crate::cli::args::bench::{Bench, BenchWorker, Rival, SyntheticKind, Task};
 pub use crate::cli::args::copy::Copy;
 pub use crate::cli::args::forget::{Forget, GroupBy, PolicyArgs, policy_words};
 pub use crate::cli::args::help::{Explain, Help};
@@ -47,7 +49,7 @@ pub const REPOSITORY_VARIABLE: &str = "SEGVAULT_REPOSITORY";
 ///
 /// segvault keeps the control database, the event segments and the snapshot segments of Axon Server nodes in a local, deduplicated,
 /// compressed repository, lists every moment that can be restored, restores it, and proves that it can.
-#[derive(Clone, Debug, Parser, PartialEq, Eq)]
+#[derive(Clone, Debug, Parser, PartialEq)]
 #[command(
     name = "segvault",
     version,
@@ -112,7 +114,7 @@ pub struct Global {
 }
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Verb {
     /// Make a repository
     Init,
@@ -132,6 +134,11 @@ pub enum Verb {
     Verify(Verify),
     /// Say what the archive saves, and where its bytes are
     Stats(Stats),
+    /// Measure what the archive would save on your data, beside other tools
+    Bench(Box<Bench>),
+    /// What `bench` runs in processes of its own
+    #[command(hide = true)]
+    BenchWorker(BenchWorker),
     /// Write old packs anew, smaller
     Recompress(Recompress),
     /// Keep points whatever a policy says

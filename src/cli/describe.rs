@@ -3,6 +3,7 @@
 //! Every match in here is exhaustive, without `_`: a new error has to say what it means before it compiles.
 
 use crate::axon::control_db::ZipError;
+use crate::cli::describe_bench;
 use crate::cli::describe_retention;
 use crate::cli::describe_server;
 use crate::cli::exit::Exit;
@@ -53,6 +54,7 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
             "temporary",
             "make room in the directory for temporary files, or set SQLITE_TMPDIR",
         ),
+        engine::Error::Bench(error) => describe_bench::bench(error),
         engine::Error::Interrupted => INTERRUPTED,
     }
 }

@@ -57,6 +57,7 @@ mod tests {
     fn written() -> BTreeMap<&'static str, Option<&'static str>> {
         let sources = [
             include_str!("describe.rs"),
+            include_str!("describe_bench.rs"),
             include_str!("describe_retention.rs"),
             include_str!("describe_server.rs"),
             include_str!("failure.rs"),

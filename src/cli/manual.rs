@@ -28,7 +28,7 @@ pub(super) fn write_pages(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
     let mut command = plain();
     command.build();
-    let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help");
+    let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help" && !verb.is_hide_set());
     let mut written = Vec::new();
     for command in std::iter::once(&command).chain(verbs) {
         let name = command.get_display_name().unwrap_or("segvault").to_owned();

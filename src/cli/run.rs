@@ -2,6 +2,7 @@
 
 mod against;
 mod at;
+mod bench;
 mod configured;
 mod copy;
 mod cut;
@@ -81,6 +82,8 @@ impl Run<'_> {
             Verb::Events(asked) => self.events(asked),
             Verb::Restore(asked) => self.restore(asked),
             Verb::Stats(asked) => self.stats(asked),
+            Verb::Bench(asked) => self.bench(asked),
+            Verb::BenchWorker(asked) => bench::work(asked),
             Verb::Recompress(asked) => self.recompress(asked),
             Verb::Hold(asked) => self.hold(asked),
             Verb::Forget(asked) => self.forget(asked),

@@ -59,7 +59,7 @@ fn demo_options() -> BackupOptions {
 }
 
 /// A directory for the demo: made, or empty.
-fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     let failure = |source| Failure::File { path: path.to_path_buf(), source };
     fs::create_dir_all(path).map_err(failure)?;
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {

@@ -6,12 +6,15 @@ use crate::cli::demo::Demo;
 use crate::cli::explain::Explanation;
 use crate::cli::progress::Standing;
 use crate::cli::render::backup::BackupDocument;
+use crate::cli::render::bench::BenchDocument;
 use crate::cli::render::configured::Shown;
 use crate::cli::render::drill::Drilled;
 use crate::cli::render::profile::Ran;
 use crate::cli::render::prune::Pruned;
 use crate::cli::render::watch::Event;
 use crate::engine::against::Against;
+use crate::engine::bench::columns::Columns;
+use crate::engine::bench::synthetic::Made;
 use crate::engine::check_server::Check;
 use crate::engine::copy::CopyReport;
 use crate::engine::diff::Diff;
@@ -100,6 +103,22 @@ struct ExitCode {
     _code: u8,
     /// What it means.
     _meaning: String,
+}
+
+/// Data that was made.
+#[derive(JsonSchema)]
+struct BenchData {
+    /// Where it is: a data directory like any other.
+    _directory: String,
+    /// The corpora in it.
+    _made: Vec<Made>,
+}
+
+/// What a bench would measure.
+#[derive(JsonSchema)]
+struct BenchPlan {
+    /// The tools.
+    _tools: Vec<String>,
 }
 
 /// Errors, explained.
@@ -250,6 +269,10 @@ fn all() -> Vec<(String, Value)> {
         of_events(),
         of::<Diff>("diff"),
         of::<Stats>("stats"),
+        of::<BenchDocument<'_>>("bench"),
+        of::<Columns>("bench-columns"),
+        of::<BenchData>("bench-data"),
+        of::<BenchPlan>("bench-plan"),
         of::<Recompressed>("recompress"),
         of::<HoldChange>("hold"),
         of::<Holds>("holds"),

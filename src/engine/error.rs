@@ -46,6 +46,9 @@ pub enum Error {
     /// A prune refuses.
     #[error(transparent)]
     Prune(#[from] crate::engine::prune::Error),
+    /// A bench can't be made.
+    #[error(transparent)]
+    Bench(#[from] crate::engine::bench::Error),
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -2,6 +2,7 @@
 
 pub mod against;
 pub mod backup;
+pub mod bench;
 pub mod check_server;
 pub mod content;
 pub mod copy;

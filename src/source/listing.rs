@@ -24,6 +24,8 @@ pub struct StoreFile {
     pub path: PathBuf,
     /// Its length in bytes.
     pub length: u64,
+    /// The bytes that it takes on the disk: fewer where it is sparse, more where blocks are rounded up.
+    pub on_disk: u64,
     /// Its modification time, nanoseconds since 1970.
     pub modified_ns: i64,
     /// Whether it may still be written. Sealed: the source says, or newer segments prove, that it was rolled.

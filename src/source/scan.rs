@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// How often a listing is begun again because a file went away while it was made.
 const ATTEMPTS: usize = 3;
+/// What `st_blocks` counts in, whatever the file system's own blocks are.
+const STAT_BLOCK: u64 = 512;
 
 /// All contexts in `directory`. Empty if there are none.
 pub(super) fn contexts(directory: &Path) -> Result<Listing, Error> {
@@ -196,7 +198,8 @@ fn store_file(path: PathBuf, store: Store, name: SegmentName) -> Result<StoreFil
         return Err(Error::Io { path, source: io::Error::other("it is not a regular file") });
     }
     let (length, modified_ns) = (metadata.len(), modified_ns(&metadata));
-    Ok(StoreFile { store, name, path, length, modified_ns, is_volatile: false })
+    let on_disk = metadata.blocks().saturating_mul(STAT_BLOCK);
+    Ok(StoreFile { store, name, path, length, on_disk, modified_ns, is_volatile: false })
 }
 
 /// Modification time, nanoseconds since 1970; at the ends of what 64 bits hold for times beyond them.

@@ -22,11 +22,13 @@ const ROOMS: [(&str, &[&str]); 6] = [
 const PURE: [&str; 3] = ["format", "chunking", "codec"];
 const IMPURE: [&str; 4] = ["disk", "local_disk", "store", "index"];
 
-/// Where directories are written: the repository's disk, the restores' target, the demo's directory, the man pages, the schemas (by their test).
-const WRITERS: [&str; 6] = [
+/// Where directories are written: the repository's disk, the restores' target, a bench's scratch directory, the demo's directory, the man pages,
+/// the schemas (by their test).
+const WRITERS: [&str; 7] = [
     "src/repo/local_disk",
     "src/engine/restore/staging",
     "src/engine/restore/control_db",
+    "src/engine/bench",
     "src/cli/demo",
     "src/cli/manual",
     "src/cli/schemas",

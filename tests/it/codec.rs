@@ -1,9 +1,7 @@
 //! Codecs: every block comes back byte for byte, hostile bytes are refused, and what is shorter really is.
 
-#[path = "../../benches/corpus/mod.rs"]
-pub mod corpus;
-
-use corpus::Kind;
+use segvault::engine::bench::corpus;
+use segvault::engine::bench::corpus::Kind;
 use segvault::repo::codec::CodecError;
 use segvault::repo::codec::Compression;
 use segvault::repo::codec::Encoded;

@@ -16,6 +16,7 @@
 mod architecture;
 mod axon_fixtures;
 mod bad_input;
+mod bench;
 mod cli;
 mod codec;
 mod control_db;

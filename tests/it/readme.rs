@@ -1,5 +1,6 @@
 //! The README says what the program does.
 
+use crate::bench;
 use std::process::Command;
 
 const README: &str = include_str!("../../README.md");
@@ -65,4 +66,34 @@ fn an_error_is_explained() {
     assert!(told.starts_with("repository.locked\nexit code 11: another segvault holds the lock\n"), "{told}");
     assert!(segvault(&["explain"]).lines().count() > 90);
     assert!(segvault(&["help", "backup"]).contains("--control-db"));
+}
+
+/// The table of `bench`, and its picture: sizes that rest on the data alone are those of this program, and both say the same.
+#[test]
+fn the_sizes_of_the_bench_are_those_of_the_program() {
+    let of_readme = bench::rows(README);
+    let of_program = bench::rows(&bench::shown().text);
+    let picture = include_str!("../../docs/bench.svg");
+    assert!(of_readme.len() > 9 && README.contains("](docs/bench.svg)"));
+    for (tool, cells) in &of_readme {
+        assert!(
+            picture.contains(&format!("\n{tool}\n")) && picture.contains(&format!("\n{} · ", cells[0])),
+            "{tool}"
+        );
+        let Some(found) =
+            of_program.get(tool).filter(|found| found.last().is_some_and(|equal| equal == "yes"))
+        else {
+            continue;
+        };
+        for (said, found) in cells.iter().zip(found).take(4) {
+            assert!((number(said) / number(found) - 1.0).abs() < 0.03, "{tool}: {said}, and now {found}");
+        }
+    }
+}
+
+/// A size, or a ratio.
+fn number(cell: &str) -> f64 {
+    let (number, unit) = cell.trim_start_matches('+').split_once(' ').unwrap();
+    let unit = ["B", "KiB", "MiB"].iter().position(|known| *known == unit).unwrap_or(0);
+    number.parse::<f64>().unwrap() * 1024_f64.powi(i32::try_from(unit).unwrap())
 }

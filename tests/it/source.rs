@@ -9,7 +9,7 @@ use segvault::source::{Error, Source};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -231,8 +231,9 @@ mod segments_are {
         let expected = StoreFile {
             store: Store::Events,
             name: SegmentName { number: Token::ZERO, version: 0 },
-            path,
             length: 77,
+            on_disk: fs::metadata(&path).unwrap().blocks() * 512,
+            path,
             modified_ns: 1_795_381_849_885_000_000,
             is_volatile: true,
         };

@@ -7,6 +7,8 @@ use crate::support::server::Server;
 use segvault::axon::name::Store;
 use segvault::engine::stats::{Stats, stats};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 fn measured(archive: &Archive) -> Stats {
     stats(&archive.open(), Some(1 << 40)).unwrap()
@@ -152,5 +154,31 @@ mod on_the_command_line {
         assert_eq!((log["store"].as_str(), log["events"].as_u64()), (Some("events"), Some(2860)));
         let (text, _) = room.ends(0, "stats --by point");
         assert!(text.contains("1 point as copies, without zeros"), "{text}");
+    }
+
+    #[test]
+    fn what_the_files_took_on_the_disk_is_told_beside_their_lengths() {
+        let room = Room::new();
+        let root = room.server("se-4.6.11-json");
+        let open = data_files(&root, "events").pop().unwrap();
+        let length = fs::metadata(&open).unwrap().len() + (1 << 20);
+        fs::OpenOptions::new().write(true).open(&open).unwrap().set_len(length).unwrap();
+        room.ends(0, &backup(&root));
+        let files = data_files(&root, "events");
+        let sum = |part: fn(&fs::Metadata) -> u64| -> u64 {
+            files.iter().map(|file| part(&fs::metadata(file).unwrap())).sum()
+        };
+        let log = &room.document(0, "stats", "stats")["logs"][1];
+        assert_eq!(log["apparent"].as_u64().unwrap(), sum(|file| file.len()));
+        assert_eq!(log["on_disk"].as_u64().unwrap(), sum(|file| file.blocks() * 512));
+        assert!(log["on_disk"].as_u64().unwrap() + (1 << 20) <= log["apparent"].as_u64().unwrap() + 65_536);
+    }
+
+    fn data_files(root: &Path, ending: &str) -> Vec<PathBuf> {
+        let all = fs::read_dir(root.join("data/default")).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> =
+            all.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
+        files.sort();
+        files
     }
 }

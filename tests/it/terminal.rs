@@ -17,7 +17,8 @@ impl Session {
     fn begin(room: &Room, columns: u16, line: &str, environment: &[(&str, &str)]) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(24, columns)).unwrap();
-        let command = Command::new(env!("CARGO_BIN_EXE_segvault")).args(line.split(' ')).current_dir(room.path(""));
+        let command =
+            Command::new(env!("CARGO_BIN_EXE_segvault")).args(line.split(' ')).current_dir(room.path(""));
         let command = command.env("SEGVAULT_REPOSITORY", room.repository()).env("TERM", "xterm-256color");
         let command = command.env_remove("NO_COLOR").envs(environment.iter().copied());
         let child = command.spawn(pts).unwrap();
@@ -53,7 +54,9 @@ impl Session {
 /// What stands there when all was drawn: each line as it was written last.
 fn screen(shown: &str) -> String {
     let text = anstream::adapter::strip_str(shown).to_string();
-    text.lines().map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default().to_owned() + "\n").collect()
+    text.lines()
+        .map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 #[test]

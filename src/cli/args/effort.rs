@@ -19,7 +19,9 @@ pub struct EffortArgs {
 /// How hard to compress.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Choice {
-    /// zstd: quickest
+    /// Nothing: deduplicated only
+    Raw,
+    /// zstd: quick
     Fast,
     /// Event columns: half of that and less, where there are events
     Default,
@@ -31,6 +33,7 @@ impl EffortArgs {
     /// What a writer is told; refused if not even one worker has room.
     pub fn effort(self) -> Result<Effort, String> {
         let compression = match self.compression {
+            Choice::Raw => Compression::Raw,
             Choice::Fast => Compression::Fast,
             Choice::Default => Compression::Default,
             Choice::Max => Compression::Max,

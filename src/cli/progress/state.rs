@@ -52,7 +52,18 @@ impl Standing {
     pub(in crate::cli) fn waiting(phase: &str, seconds: u64) -> Self {
         let (phase, eta_seconds) = (phase.to_owned(), Some(seconds));
         let (done, files, file, rate) = (0, 0, String::new(), 0);
-        Self { phase, done, total: None, files, of_files: None, file, rate, eta_seconds, raw: None, stored: None }
+        Self {
+            phase,
+            done,
+            total: None,
+            files,
+            of_files: None,
+            file,
+            rate,
+            eta_seconds,
+            raw: None,
+            stored: None,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(super) mod against;
 pub(super) mod backup;
+pub(super) mod bench;
 pub(super) mod check_server;
 pub(super) mod configured;
 pub(super) mod copy;

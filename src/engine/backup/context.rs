@@ -66,6 +66,11 @@ impl SeenStore {
         next.and_then(Token::before)
     }
 
+    /// Bytes that its files take on the disk.
+    pub fn on_disk(&self) -> u64 {
+        self.segments.iter().fold(0, |sum, segment| sum.saturating_add(segment.file().on_disk))
+    }
+
     /// Whether any event was seen.
     pub fn has_events(&self) -> bool {
         self.segments.iter().filter_map(SeenSegment::entry).any(|entry| entry.events > 0)

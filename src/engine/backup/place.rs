@@ -102,6 +102,7 @@ impl Placer<'_, '_> {
             root: self.sink.put_tree(&tree)?,
             segments: tree.len() as u64,
             bytes: span.bytes,
+            on_disk: Some(seen.store(store).on_disk()),
             first: span.first,
             head: span.head,
             safepoint: seen.store(store).safepoint.map(Token::get),

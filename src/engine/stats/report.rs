@@ -98,6 +98,8 @@ pub struct LogStats {
     pub events: u64,
     /// The lengths of their files at the source, the zeros behind the history included.
     pub apparent: u64,
+    /// What its files took on the source's disk when the newest point was made that looked at it.
+    pub on_disk: Option<u64>,
     /// The valid bytes in them.
     pub valid: u64,
     /// The valid bytes that each point holds, as often as there are points.

@@ -164,6 +164,7 @@ impl<'r> Survey<'r> {
         let row = self.log_row(key);
         if let Some(Row::Log(stats)) = self.rows.get_mut(row) {
             stats.copies = stats.copies.saturating_add(log.bytes);
+            stats.on_disk = log.on_disk.or(stats.on_disk);
         }
         let done = self.owners.tree(log.root, &Root { row, keeper: Whose::One(at), point: Some(at) });
         self.bear(done, &described(key))?;
@@ -242,6 +243,7 @@ impl<'r> Survey<'r> {
             segments: 0,
             events: 0,
             apparent: 0,
+            on_disk: None,
             valid: 0,
             copies: 0,
             own: Lot::default(),

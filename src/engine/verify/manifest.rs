@@ -106,6 +106,7 @@ mod tests {
             root,
             segments: 0,
             bytes: 0,
+            on_disk: None,
             first: None,
             head,
             safepoint,

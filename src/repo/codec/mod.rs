@@ -14,6 +14,8 @@ use serde::Serialize;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
+    /// Nothing is compressed: what deduplication alone saves.
+    Raw,
     /// zstd -3.
     Fast,
     /// Event columns; zstd -3 for what is no events.
@@ -24,9 +26,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What a pack's header says of it; higher means harder. 0 says nothing.
+    /// What a pack's header says of it; higher means harder. 0 is also what a writer says that tells nothing.
     pub const fn number(self) -> u8 {
         match self {
+            Self::Raw => 0,
             Self::Fast => 1,
             Self::Default => 2,
             Self::Max => 3,
@@ -36,7 +39,7 @@ impl Compression {
     /// The level of zstd where there are no columns.
     const fn level(self) -> i32 {
         match self {
-            Self::Fast | Self::Default => 3,
+            Self::Raw | Self::Fast | Self::Default => 3,
             Self::Max => 12,
         }
     }
@@ -44,7 +47,7 @@ impl Compression {
     /// The level of zstd for what is in columns and not predicted: literals, long values.
     const fn inner_level(self) -> i32 {
         match self {
-            Self::Fast | Self::Default => 6,
+            Self::Raw | Self::Fast | Self::Default => 6,
             Self::Max => 19,
         }
     }
@@ -52,7 +55,7 @@ impl Compression {
     /// The columns that it makes.
     const fn columns(self) -> Option<(CodecId, Mode)> {
         match self {
-            Self::Fast => None,
+            Self::Raw | Self::Fast => None,
             Self::Default => Some((CodecId::Columns, Mode::Plain)),
             Self::Max => Some((CodecId::MixedColumns, Mode::Mixed)),
         }
@@ -62,8 +65,8 @@ impl Compression {
     /// last one.
     pub const fn block_length(self, store: Store) -> u32 {
         match (self, store) {
-            (Self::Fast, Store::Events) => 8 << 20,
-            (Self::Fast, Store::Snapshots) | (Self::Default, _) => 16 << 20,
+            (Self::Raw | Self::Fast, Store::Events) => 8 << 20,
+            (Self::Raw | Self::Fast, Store::Snapshots) | (Self::Default, _) => 16 << 20,
             (Self::Max, _) => limits::BLOCK_RAW_MAX,
         }
     }
@@ -95,6 +98,9 @@ pub enum CodecError {
 /// Encodes a block: the shortest of what the setting allows. What is not shorter than raw, or does not decode to the same bytes, does
 /// not count; which one it became is said by `codec`. The same input gives the same bytes.
 pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
+    if compression == Compression::Raw {
+        return Encoded { codec: CodecId::Raw, bytes: raw.to_vec() };
+    }
     let columns = compression
         .columns()
         .and_then(|(codec, mode)| proven(codec, columns::encode(raw, mode, compression.inner_level()), raw));

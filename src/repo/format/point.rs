@@ -213,6 +213,9 @@ pub struct PointLog {
     pub segments: u64,
     /// Bytes of history: all valid prefixes of the highest versions.
     pub bytes: u64,
+    /// Bytes that the files of all segments that were seen took on the source's disk, all versions; none if it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<u64>,
     /// The first token; none if it is empty.
     pub first: Option<u64>,
     /// The last token; none if it is empty.
@@ -316,6 +319,7 @@ mod tests {
             root: PageId([4; 32]),
             segments: 1,
             bytes: u64::MAX,
+            on_disk: (!open.is_empty()).then_some(4_096),
             first: Some(0),
             head: Some(i64::MAX.cast_unsigned()),
             safepoint: None,

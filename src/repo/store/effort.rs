@@ -21,7 +21,7 @@ impl Effort {
 
     const fn of_a_worker(compression: Compression) -> u64 {
         match compression {
-            Compression::Fast | Compression::Default => memory::WORKER,
+            Compression::Raw | Compression::Fast | Compression::Default => memory::WORKER,
             Compression::Max => memory::WORKER_MAX,
         }
     }

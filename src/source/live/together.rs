@@ -126,6 +126,7 @@ mod tests {
             name: name(*parts),
             path: PathBuf::new(),
             length: 0,
+            on_disk: 0,
             modified_ns: 0,
             is_volatile: false,
         };

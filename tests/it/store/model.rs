@@ -148,6 +148,7 @@ pub fn point_log(record: u64, root: PageId, sealed: &[SegmentEntry], tail: &Segm
         root,
         segments: sealed.len() as u64,
         bytes: sealed.iter().chain([tail]).map(|entry| entry.logical_end).sum(),
+        on_disk: Some(131_072),
         first: Some(0),
         head: claim.last,
         safepoint: claim.last,

@@ -159,6 +159,7 @@ impl Server {
                 name: *name,
                 path: Self::path(context_name, store, *name),
                 length: self.bytes(context_name, store, *name).unwrap().len() as u64,
+                on_disk: 4_096,
                 // A mapped file's time stands still while it is written, and through a power loss: nothing may rest on it.
                 modified_ns: self.restored,
                 is_volatile: Some(*name) == last,

@@ -80,6 +80,7 @@ struct Sum {
     segments: u64,
     events: u64,
     apparent: u64,
+    on_disk: Option<u64>,
     valid: u64,
     copies: u64,
     own: Lot,
@@ -90,17 +91,22 @@ impl Sum {
         self.segments += log.segments;
         self.events = self.events.saturating_add(log.events);
         self.apparent = self.apparent.saturating_add(log.apparent);
+        self.on_disk = match (self.on_disk, log.on_disk) {
+            (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
+            (sum, more) => sum.or(more),
+        };
         self.valid = self.valid.saturating_add(log.valid);
         self.copies = self.copies.saturating_add(log.copies);
         self.own.unique = self.own.unique.saturating_add(log.own.unique);
         self.own.stored = self.own.stored.saturating_add(log.own.stored);
     }
 
-    fn cells(&self) -> [Cell; 7] {
+    fn cells(&self) -> [Cell; 8] {
         [
             Cell::Count(self.segments),
             Cell::Count(self.events),
             Cell::Bytes(self.apparent),
+            self.on_disk.map_or(Cell::Empty, Cell::Bytes),
             Cell::Bytes(self.valid),
             Cell::Bytes(self.copies),
             Cell::Bytes(self.own.unique),
@@ -116,6 +122,7 @@ const GROUPED: &[&str] = &[
     ">segments",
     ">events",
     ">files",
+    ">on disk",
     ">history",
     ">in all points",
     ">unique",
@@ -145,7 +152,7 @@ fn grouped(stats: &Stats, key: impl Fn(&LogStats) -> [String; 3]) -> Sheet {
 
 fn beside(row: &Beside, what: &str) -> Vec<Cell> {
     let mut cells = vec![words(&row.source), Cell::Empty, words(what)];
-    cells.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
+    cells.extend(std::iter::repeat_n(Cell::Empty, 5));
     cells.extend([Cell::Bytes(row.copies), Cell::Bytes(row.own.unique), Cell::Bytes(row.own.stored)]);
     cells
 }

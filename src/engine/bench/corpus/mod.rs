@@ -34,6 +34,9 @@ mod words;
 
 use std::collections::BTreeMap;
 
+/// What a segment begins with.
+pub(crate) const HEADER: [u8; 5] = [2, 0, 0, 0, 0];
+
 /// What the payloads are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -85,20 +88,69 @@ impl Corpus {
     }
 }
 
-/// A corpus of at least `length` bytes. The same arguments give the same bytes.
-pub fn corpus(kind: Kind, length: usize, seed: u64) -> Corpus {
-    let mut world = story::World::new(kind, seed);
-    let mut data = vec![2, 0, 0, 0, 0];
-    let (mut cuts, mut events) = (vec![0], 0);
-    while data.len() < length {
-        let progress = data.len() as f64 / length as f64;
-        let transaction = match kind {
-            Kind::Snapshots => vec![snapshots::snapshot(&mut world)],
-            _ => world.transaction(progress),
+/// A corpus that is told transaction by transaction, in bounded memory.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    world: story::World,
+    kind: Kind,
+    written: usize,
+    length: usize,
+}
+
+/// What is told at once.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The bytes of a transaction.
+    pub bytes: Vec<u8>,
+    /// Events in it.
+    pub events: u64,
+}
+
+impl Telling {
+    /// A corpus of at least `length` bytes, its header included. The same arguments give the same bytes.
+    pub fn new(kind: Kind, length: usize, seed: u64) -> Self {
+        Self { world: story::World::new(kind, seed), kind, written: HEADER.len(), length }
+    }
+
+    /// Bytes told so far, with the header.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Bits of information that were drawn so far, by kind of draw.
+    pub fn entropy(&self) -> &BTreeMap<&'static str, f64> {
+        self.world.draws.entropy()
+    }
+}
+
+impl Iterator for Telling {
+    type Item = Told;
+
+    fn next(&mut self) -> Option<Told> {
+        if self.written >= self.length {
+            return None;
+        }
+        let progress = self.written as f64 / self.length as f64;
+        let transaction = match self.kind {
+            Kind::Snapshots => vec![snapshots::snapshot(&mut self.world)],
+            _ => self.world.transaction(progress),
         };
-        events += transaction.len() as u64;
-        wire::transaction(&transaction, &mut data);
+        let mut bytes = Vec::new();
+        wire::transaction(&transaction, &mut bytes);
+        self.written += bytes.len();
+        Some(Told { bytes, events: transaction.len() as u64 })
+    }
+}
+
+/// A corpus of at least `length` bytes, all at once. The same arguments give the same bytes.
+pub fn corpus(kind: Kind, length: usize, seed: u64) -> Corpus {
+    let mut telling = Telling::new(kind, length, seed);
+    let mut data = HEADER.to_vec();
+    let (mut cuts, mut events) = (vec![0], 0);
+    for told in &mut telling {
+        data.extend(&told.bytes);
+        events += told.events;
         cuts.push(data.len());
     }
-    Corpus { data, cuts, events, entropy: world.draws.entropy().clone() }
+    Corpus { data, cuts, events, entropy: telling.entropy().clone() }
 }
