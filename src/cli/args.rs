@@ -6,6 +6,7 @@ mod copy;
 pub mod cut;
 pub mod diff;
 mod effort;
+mod erase;
 pub mod events;
 pub mod examples;
 mod forget;
@@ -33,6 +34,7 @@ pub use crate::cli::server_args::{CheckServer, ServerArgs};
 pub use crate::cli::storage_args::StorageArgs;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use effort::EffortArgs;
+pub use erase::{DropHistory, Erase};
 pub use recompress::Recompress;
 pub use repair::{Repair, RepairFrom, RepairWhat};
 pub use stats::{By, Stats};
@@ -117,7 +119,7 @@ pub struct Global {
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Verb {
     /// Make a repository
-    Init,
+    Init(Init),
     /// Make a restore point from a data directory, or from a live server
     Backup(Box<Backup>),
     /// List the restore points, and what can be restored
@@ -149,6 +151,10 @@ pub enum Verb {
     Prune(Prune),
     /// Copy points to another repository, without the source
     Copy(Copy),
+    /// Erase old versions of transformed segments at once, everywhere in the repository
+    Erase(Erase),
+    /// Drop the oldest events of a context for good
+    DropHistory(DropHistory),
     /// Try everything that a backup of a live server needs
     CheckServer(CheckServer),
     /// Mend what is damaged; nothing is deleted, and nothing is trusted but by its hash
@@ -173,6 +179,22 @@ pub enum Verb {
     Completions(Completions),
     /// Print the manual page, or write one for each verb
     Man(Man),
+}
+
+/// `init`.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Init {
+    /// Nothing is ever removed from it unless an operator says --allow-delete: not what backups supersede, not what is forgotten
+    #[arg(long)]
+    pub append_only: bool,
+}
+
+/// In a repository that is append-only.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowDelete {
+    /// Allow it in a repository that is append-only
+    #[arg(long, global = true)]
+    pub allow_delete: bool,
 }
 
 /// `backup`.

@@ -92,6 +92,11 @@ pub(super) fn repo(error: &repo::Error) -> Meaning {
         Error::ChunkMissing { .. } | Error::ChunkDamaged { .. } => {
             meaning(Exit::Damaged, "repository.chunk", "see what it means with 'segvault verify --data'")
         }
+        Error::AppendOnly { .. } => meaning(
+            Exit::Usage,
+            "repository.append-only",
+            "an operator who may remove things says so with --allow-delete",
+        ),
         Error::Locked { .. } => meaning(Exit::Locked, "repository.locked", "wait for it with --wait 5m"),
         Error::NoLocks { .. } => meaning(
             Exit::Failed,

@@ -20,6 +20,20 @@ pub(super) fn retention(error: &Error) -> Meaning {
             (Exit::Usage, "point.forgotten", "list it again with 'segvault forget --undo'")
         }
         Error::NotForgotten { .. } => (Exit::Usage, "point.not-forgotten", "see them with 'segvault points'"),
+        Error::NotConfirmed { .. } => (
+            Exit::Usage,
+            "drop-history.not-confirmed",
+            "look at what goes without --confirm, then repeat what that says",
+        ),
+        Error::NoContext { .. } => {
+            (Exit::Usage, "retention.no-context", "see what there is with 'segvault points'")
+        }
+        Error::NewestEnds { .. } => {
+            (Exit::Usage, "drop-history.newest", "make a new point first, or drop less")
+        }
+        Error::HeldAgainst { .. } => {
+            (Exit::Usage, "erase.held", "end the holds with 'segvault hold remove', if you may")
+        }
         Error::Unreadable(_) => {
             (Exit::Damaged, "retention.unreadable", "see what it means with 'segvault verify'")
         }

@@ -42,17 +42,47 @@ pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result
     Ok(Repository::open(disk, options(path, global.wait, signals))?)
 }
 
-/// Opens it when nobody else has it open; waits so long for that.
-pub(super) fn open_alone(global: &Global, wait: Duration, signals: &Signals) -> Result<Alone, Failure> {
+/// Opens it to prepare deletions: in an append-only one an operator has to allow them.
+pub(super) fn open_to_remove(
+    global: &Global,
+    allow_delete: bool,
+    signals: &Signals,
+) -> Result<Repository, Failure> {
+    let repository = open_to_mend(global, allow_delete, signals)?;
+    if !global.dry_run {
+        repository.may_remove()?;
+    }
+    Ok(repository)
+}
+
+/// Opens it to mend it: what is replaced is marked for deletion only where that is allowed.
+pub(super) fn open_to_mend(
+    global: &Global,
+    allow_delete: bool,
+    signals: &Signals,
+) -> Result<Repository, Failure> {
     let path = path(global)?;
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Alone::open(disk, options(path, Some(wait), signals))?)
+    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, global.wait, signals) })?)
+}
+
+/// Opens it when nobody else has it open; waits so long for that.
+pub(super) fn open_alone(
+    global: &Global,
+    wait: Duration,
+    allow_delete: bool,
+    signals: &Signals,
+) -> Result<Alone, Failure> {
+    let path = path(global)?;
+    let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
+    Ok(Alone::open(disk, OpenOptions { allow_delete, ..options(path, Some(wait), signals) })?)
 }
 
 fn options(path: &Path, wait: Option<Duration>, signals: &Signals) -> OpenOptions {
     OpenOptions {
         index: index_place(path),
         keep_waiting: wait.map(|wait| keep_waiting(wait, signals.clone())),
+        allow_delete: false,
     }
 }
 
@@ -123,15 +153,15 @@ fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send
     })
 }
 
-/// Makes a repository; gives its configuration.
-pub(super) fn make(path: &Path) -> Result<Config, Failure> {
+/// Makes a repository with these features; gives its configuration.
+pub(super) fn make(path: &Path, features: Vec<String>) -> Result<Config, Failure> {
     let config = Config {
         kind: config::TYPE.to_owned(),
         version: config::VERSION,
         id: random_id()?,
         at: Moment(jiff::Timestamp::now().as_millisecond()),
         naming: Naming::Blake3,
-        features: Vec::new(),
+        features,
     };
     Repository::init(&LocalDisk::new(path.to_path_buf()), &config)?;
     Ok(config)

@@ -8,6 +8,7 @@ mod copy;
 mod cut;
 mod diff;
 mod drill;
+mod erase;
 mod events;
 mod forget;
 mod help;
@@ -19,9 +20,10 @@ mod repair;
 mod stats;
 mod status;
 mod watch;
+mod superseded;
 
 use crate::cli::args::{
-    Backup, Cli, Completions, EffortArgs, Global, Man, Points, Restore, Show, Verb, Verify,
+    Backup, Cli, Completions, EffortArgs, Global, Init, Man, Points, Restore, Show, Verb, Verify,
 };
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -42,11 +44,13 @@ use crate::engine::observe::Observer;
 use crate::engine::points;
 use crate::engine::points::Overview;
 use crate::engine::points::Problem;
+use crate::engine::prune::tails;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
 use crate::engine::verify;
 use crate::engine::verify::{Class, VerifyOptions};
+use crate::repo::format::config::APPEND_ONLY;
 use crate::repo::format::point::Weight;
 use crate::repo::store::{Effort, Repository};
 use crate::source::Source;
@@ -74,7 +78,7 @@ impl Run<'_> {
     /// Does what was typed; gives how it ended.
     pub(super) fn verb(&self, cli: &Cli) -> Result<Exit, Failure> {
         match &cli.verb {
-            Verb::Init => self.init(),
+            Verb::Init(asked) => self.init(*asked),
             Verb::Backup(asked) => self.backup(asked),
             Verb::Points(asked) => self.points(asked),
             Verb::Show(asked) => self.show(asked),
@@ -89,6 +93,8 @@ impl Run<'_> {
             Verb::Forget(asked) => self.forget(asked),
             Verb::Prune(asked) => self.prune(asked),
             Verb::Copy(asked) => self.copy(asked),
+            Verb::Erase(asked) => self.erase(asked),
+            Verb::DropHistory(asked) => self.drop_history(asked),
             Verb::CheckServer(asked) => self.check_server(asked),
             Verb::Demo(asked) => self.demo(asked),
             Verb::Watch(asked) => self.watch(asked),
@@ -113,7 +119,11 @@ impl Run<'_> {
         Ok(repository)
     }
 
-    fn init(&self) -> Result<Exit, Failure> {
+    fn open_to_remove(&self, allow_delete: bool) -> Result<Repository, Failure> {
+        repository::open_to_remove(self.global, allow_delete, &self.signals)
+    }
+
+    fn init(&self, asked: Init) -> Result<Exit, Failure> {
         let path = repository::path(self.global)?;
         if self.global.dry_run {
             self.screen.report(
@@ -123,7 +133,8 @@ impl Run<'_> {
             )?;
             return Ok(Exit::Done);
         }
-        let config = repository::make(path)?;
+        let features = asked.append_only.then(|| APPEND_ONLY.to_owned());
+        let config = repository::make(path, features.into_iter().collect())?;
         repository::reserve(path)?;
         self.screen.report(
             "init",
@@ -152,7 +163,15 @@ impl Run<'_> {
         let repository = self.open()?;
         let mut source = self.source(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
+        let newest_act = tails::newest_act(&repository)?;
         let report = backup::run(&repository, &mut *source, &options, &progress)?;
+        let superseded = if report.point.is_some() {
+            self.superseded(&repository, newest_act, &progress)
+        } else {
+            BTreeSet::new()
+        };
+        drop(repository);
+        self.give_back(&superseded, &progress);
         drop(progress);
         Ok((Taken::from(&*source)?, report))
     }

@@ -18,6 +18,8 @@ use crate::engine::bench::synthetic::Made;
 use crate::engine::check_server::Check;
 use crate::engine::copy::CopyReport;
 use crate::engine::diff::Diff;
+use crate::engine::drop_history::DropReport;
+use crate::engine::erase::{EraseReport, Proof};
 use crate::engine::points::{At, Overview, PointDetail};
 use crate::engine::recompress::Recompressed;
 use crate::engine::repair::{Marked, Mended};
@@ -280,6 +282,9 @@ fn all() -> Vec<(String, Value)> {
         of::<Remembered>("remember"),
         of::<Pruned<'_>>("prune"),
         of::<CopyReport>("copy"),
+        of::<EraseReport>("erase"),
+        of::<Proof>("erase-proof"),
+        of::<DropReport>("drop-history"),
         of::<CheckServer>("check-server"),
         of::<RepairIndex>("repair-index"),
         of::<Mended>("repair"),

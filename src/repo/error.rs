@@ -56,6 +56,12 @@ pub enum Error {
         /// Where.
         path: String,
     },
+    /// Nothing is removed here, nor prepared for it, unless an operator allows it.
+    #[error("{path} is append-only: nothing is removed from it")]
+    AppendOnly {
+        /// The repository.
+        path: String,
+    },
     /// Somebody else holds a lock.
     #[error("{path} is locked by another segvault")]
     Locked {

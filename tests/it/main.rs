@@ -33,6 +33,7 @@ mod heal;
 mod json;
 mod kill;
 mod layouts;
+mod letting_go;
 mod live;
 mod model;
 mod plain_files;

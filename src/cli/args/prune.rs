@@ -1,5 +1,6 @@
 //! `prune`.
 
+use crate::cli::args::AllowDelete;
 use crate::cli::{duration, size};
 use clap::Args;
 use std::time::Duration;
@@ -19,4 +20,7 @@ pub struct Prune {
     /// Begin no more packs after so long; the next run goes on
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub max_duration: Option<Duration>,
+    /// What an append-only repository asks for.
+    #[command(flatten)]
+    pub allow: AllowDelete,
 }

@@ -1,6 +1,6 @@
 //! `recompress`.
 
-use crate::cli::args::EffortArgs;
+use crate::cli::args::{AllowDelete, EffortArgs};
 use crate::cli::duration;
 use clap::Args;
 use std::time::Duration;
@@ -14,4 +14,7 @@ pub struct Recompress {
     /// How hard to compress, in how much memory
     #[command(flatten)]
     pub effort: EffortArgs,
+    /// What an append-only repository asks for.
+    #[command(flatten)]
+    pub allow: AllowDelete,
 }

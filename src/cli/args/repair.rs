@@ -1,5 +1,6 @@
 //! `repair`.
 
+use crate::cli::args::AllowDelete;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -9,6 +10,9 @@ pub struct Repair {
     /// What to mend.
     #[command(subcommand)]
     pub what: RepairWhat,
+    /// What an append-only repository asks for.
+    #[command(flatten)]
+    pub allow: AllowDelete,
 }
 
 /// What to mend.

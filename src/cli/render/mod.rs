@@ -13,6 +13,7 @@ pub(super) mod cut;
 pub(super) mod demo;
 pub(super) mod diff;
 pub(super) mod drill;
+pub(super) mod erase;
 pub(super) mod events;
 pub(super) mod explain;
 mod findings;

@@ -26,6 +26,16 @@ pub(in crate::cli) fn text(pruned: &Pruned<'_>) -> String {
 
 fn marked(text: &mut Text, mark: &MarkReport, dry_run: bool) {
     let would = |done: &str, would: &str| if dry_run { would.to_owned() } else { done.to_owned() };
+    if mark.versions > 0 {
+        text.line(&format!(
+            "{}: {} of transformed segments that no point names, with a newer version that holds the same tokens",
+            would("left the history", "would leave the history"),
+            plural(mark.versions, "old version")
+        ));
+    }
+    if mark.beside {
+        text.line("somebody else is writing: marked only what was of use once, wrote nothing anew");
+    }
     if mark.repacked_packs > 0 {
         text.line(&format!(
             "{} {} anew: {} of {} are needed",

@@ -19,10 +19,14 @@ impl Run<'_> {
             points: asked.points.clone(),
             source: asked.source.clone(),
             since_last: asked.since_last,
+            place: asked.to.display().to_string(),
             dry_run: self.global.dry_run,
         };
         let report = copy::copy(&from, &to, &options, &progress)?;
         drop(progress);
+        if let Some(why) = &report.not_noted {
+            self.screen.warning(&format!("it is not remembered here that there is a copy: {why}"));
+        }
         self.screen.report("copy", &report, || render::copy::text(&report))?;
         Ok(Exit::Done)
     }

@@ -45,8 +45,8 @@ impl Run<'_> {
             let plan = prune::plan(&self.open()?, &options, &progress)?;
             return Ok((Exit::Done, plan.mark, Some(plan.delete)));
         }
-        let (options, mark) = self.mark(options, &progress)?;
-        let delete = self.delete(&options, &progress)?;
+        let (options, mark) = self.mark(options, asked.allow.allow_delete, &progress)?;
+        let delete = self.delete(&options, asked.allow.allow_delete, &progress)?;
         drop(progress);
         Ok((self.ended(&mark, delete.as_ref()), mark, delete))
     }
@@ -54,18 +54,30 @@ impl Run<'_> {
     fn mark(
         &self,
         mut options: PruneOptions,
+        allow_delete: bool,
         progress: &Progress,
     ) -> Result<(PruneOptions, MarkReport), Failure> {
-        let repository = self.open()?;
+        let repository = self.open_to_remove(allow_delete)?;
         options.newest_act = Some(prune::newest_act(&repository)?);
-        let mark = prune::mark(&repository, &options, progress)?;
+        let mark = match prune::mark(&repository, &options, progress) {
+            // A backup may take hours: it is marked beside it.
+            Err(error) if is_locked(&error) && !self.signals.came() => {
+                prune::mark_beside(&repository, progress)?
+            }
+            marked => marked?,
+        };
         Ok((options, mark))
     }
 
     /// None if others have the repository open.
-    fn delete(&self, options: &PruneOptions, progress: &Progress) -> Result<Option<DeleteReport>, Failure> {
+    fn delete(
+        &self,
+        options: &PruneOptions,
+        allow_delete: bool,
+        progress: &Progress,
+    ) -> Result<Option<DeleteReport>, Failure> {
         let wait = self.global.wait.unwrap_or(WAIT);
-        let alone = match repository::open_alone(self.global, wait, &self.signals) {
+        let alone = match repository::open_alone(self.global, wait, allow_delete, &self.signals) {
             Err(Failure::Engine(error)) if is_locked(&error) && !self.signals.came() => return Ok(None),
             opened => opened?,
         };
@@ -96,5 +108,6 @@ fn prune_options(asked: &Prune, now_ms: i64) -> PruneOptions {
         max_repack: asked.max_repack.unwrap_or(u64::MAX),
         deadline_ms: asked.max_duration.map(|most| now_ms.saturating_add(ms(most))),
         newest_act: None,
+        ..PruneOptions::default()
     }
 }

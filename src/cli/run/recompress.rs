@@ -17,7 +17,7 @@ impl Run<'_> {
             max_ms: asked.max_duration.map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
             dry_run: self.global.dry_run,
         };
-        let repository = self.open()?;
+        let repository = self.open_to_remove(asked.allow.allow_delete)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let done = recompress::run(&repository, &options, &progress)?;
         drop(progress);

@@ -1,6 +1,6 @@
 //! `repair`.
 
-use crate::cli::args::{Repair, RepairFrom, RepairWhat};
+use crate::cli::args::{AllowDelete, Repair, RepairFrom, RepairWhat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -19,8 +19,8 @@ impl Run<'_> {
     pub(super) fn repair(&self, asked: &Repair) -> Result<Exit, Failure> {
         match &asked.what {
             RepairWhat::Index => self.repair_index(),
-            RepairWhat::Packs => self.mend(None),
-            RepairWhat::From(from) => self.repair_from(from),
+            RepairWhat::Packs => self.mend(None, asked.allow),
+            RepairWhat::From(from) => self.repair_from(from, asked.allow),
             RepairWhat::Points => self.repair_points(),
         }
     }
@@ -45,10 +45,10 @@ impl Run<'_> {
         Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
     }
 
-    fn repair_from(&self, from: &RepairFrom) -> Result<Exit, Failure> {
+    fn repair_from(&self, from: &RepairFrom, allow: AllowDelete) -> Result<Exit, Failure> {
         if from.path.join(paths::CONFIG).is_file() {
             let other = repository::open_at(&from.path, self.global, &self.signals)?;
-            return self.mend(Some(Supply::Repository(&other)));
+            return self.mend(Some(Supply::Repository(&other)), allow);
         }
         let mut source = DataDir::open(DataDirOptions {
             path: from.path.clone(),
@@ -57,11 +57,11 @@ impl Run<'_> {
             no_mmap: true,
         })?;
         let zips = source::zips_in(&zip_places(from));
-        self.mend(Some(Supply::Source { source: &mut source, zips }))
+        self.mend(Some(Supply::Source { source: &mut source, zips }), allow)
     }
 
-    fn mend(&self, supply: Option<Supply<'_>>) -> Result<Exit, Failure> {
-        let repository = self.writable()?;
+    fn mend(&self, supply: Option<Supply<'_>>, allow: AllowDelete) -> Result<Exit, Failure> {
+        let repository = repository::open_to_mend(self.global, allow.allow_delete, &self.signals)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let mended = repair::packs(&repository, supply, self.global.dry_run, &progress)?;
         drop(progress);

@@ -15,6 +15,7 @@ pub mod error;
 pub mod files;
 pub mod flawed;
 pub mod judge;
+pub mod let_go;
 pub mod live;
 pub mod place;
 pub mod proven;

@@ -12,6 +12,7 @@ use crate::engine::observe::Event;
 use crate::engine::observe::Observer;
 use crate::engine::window::Bytes;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::limits::SEALED_CHUNK_MIN;
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::StoreFile;
@@ -149,7 +150,8 @@ impl Reader<'_, '_> {
             return Ok(SeenSegment::Skipped(file.clone(), Box::new(entry.clone())));
         }
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
-        match self.scan(file, &lengths_of(archived, file)) {
+        let as_tail = self.sink.repository().config().is_append_only() && is_cut_as_tail(archived, file);
+        match self.scan(file, (&lengths_of(archived, file), as_tail)) {
             Ok(scan) => {
                 self.tell(file, &scan);
                 Ok(SeenSegment::Scanned(Box::new(scan)))
@@ -172,7 +174,7 @@ impl Reader<'_, '_> {
         self.observer.event(&Event::Saved { raw, stored });
     }
 
-    fn scan(&mut self, file: &StoreFile, wanted: &[u64]) -> Result<Scan, Error> {
+    fn scan(&mut self, file: &StoreFile, wanted: (&[u64], bool)) -> Result<Scan, Error> {
         let bytes = self.source.open(file)?;
         scan(self.sink, self.observer, file, Bytes::Source(bytes.as_ref()), wanted)
     }
@@ -203,6 +205,17 @@ fn misfits(seen: &[SeenSegment]) -> BTreeSet<usize> {
 fn fit(one: &SeenSegment, other: &SeenSegment) -> bool {
     let next = one.entry().and_then(SegmentEntry::next_token);
     one.name().number == other.name().number || next == Some(other.name().number)
+}
+
+/// Whether a segment is held as a tail, or is held sealed and was cut as tails are: then its chunks are those that are there.
+fn is_cut_as_tail(archived: &[ArchivedContext], file: &StoreFile) -> bool {
+    archived.iter().map(|context| context.log(file.store)).any(|log| {
+        let is_short = |entry: &SegmentEntry| {
+            let all_but_last = entry.extents.split_last().map(|(_, others)| others).unwrap_or_default();
+            all_but_last.iter().any(|extent| u64::from(extent.length) < SEALED_CHUNK_MIN)
+        };
+        log.tail(file.name).is_some() || log.good(file.name).is_some_and(is_short)
+    })
 }
 
 /// The lengths at which the hash of a segment's prefix is wanted: those archived of it, in any incarnation.

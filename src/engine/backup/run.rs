@@ -11,6 +11,7 @@ use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
 use crate::engine::backup::files;
+use crate::engine::backup::let_go::LetGoFiles;
 use crate::engine::backup::live;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
@@ -108,7 +109,8 @@ impl<'a> Attempt<'a, '_> {
         let at = self.now();
         let identity = self.source.identity()?;
         let name = self.options.source.clone().unwrap_or(identity.name);
-        let first = self.source.listing()?;
+        let let_go = LetGoFiles::load(self.repository, &name)?;
+        let (first, _) = self.listing(&let_go)?;
         selection::left_out(&first, self.options)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
         let draft = Draft::begin(
@@ -122,7 +124,7 @@ impl<'a> Attempt<'a, '_> {
         let control_db = control_db::archive(&mut sink, captured)?;
         let draft = draft.control_db(control_db.manifest.clone(), self.now());
 
-        let everything = self.source.listing()?;
+        let (everything, of_let_go) = self.listing(&let_go)?;
         let left_out = selection::left_out(&everything, self.options)?;
         let listing = selection::keep(&everything, &left_out);
         let (heads, unread) = self.heads(&listing)?;
@@ -140,14 +142,21 @@ impl<'a> Attempt<'a, '_> {
         live::refuse_behind(&*self.source, &placed)?;
         let left_behind = self.plain_files(&mut sink, &mut draft, &listing, &belonging)?;
         let furthest = furthest(heads, all_seen(&read).into_iter());
-        let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest)?;
+        let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest, &let_go)?;
         let unsettled = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         let skipped = selection::skipped(&everything, self.options);
-        let findings = [skipped, unread, unsettled, left_behind].concat();
+        let findings = [skipped, unread, unsettled, left_behind, of_let_go].concat();
         let proofs = read.into_iter().map(|(proof, _)| proof).collect();
         draft.know(self.source.facts());
         let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
         self.publish(sink, finished, at)
+    }
+
+    /// What the source shows, but for what was erased or dropped here; and what must be said of that.
+    fn listing(&mut self, let_go: &LetGoFiles) -> Result<(Listing, Vec<Finding>), Error> {
+        let mut listing = self.source.listing()?;
+        let findings = let_go.take_out(&*self.source, &mut listing)?;
+        Ok((listing, findings))
     }
 
     fn sink(&self) -> Result<Sink<'a>, Error> {
@@ -265,8 +274,13 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// Step 6: versions and heads again. What changed, if something did.
-    fn recheck(&mut self, before: [&Listing; 2], heads: &Heads) -> Result<Option<String>, Error> {
-        let mut now = self.source.listing()?;
+    fn recheck(
+        &mut self,
+        before: [&Listing; 2],
+        heads: &Heads,
+        let_go: &LetGoFiles,
+    ) -> Result<Option<String>, Error> {
+        let (mut now, _) = self.listing(let_go)?;
         now.contexts.retain(|name, _| heads.contains_key(name));
         let changed = match before.into_iter().find_map(|before| selection::changed(before, &now)) {
             Some(what) => Some(what),

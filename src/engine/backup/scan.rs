@@ -101,16 +101,17 @@ enum TimesSoFar {
     Unreadable,
 }
 
-/// Reads a segment. `wanted` are the lengths (rising) at which the hash of the prefix is wanted.
+/// Reads a segment. `wanted` are the lengths (rising) at which the hash of the prefix is wanted. A sealed one is cut as tails are, if `as_tail`
+/// says so.
 pub fn scan(
     sink: &mut Sink<'_>,
     observer: &dyn Observer,
     file: &StoreFile,
     bytes: Bytes<'_>,
-    wanted: &[u64],
+    (wanted, as_tail): (&[u64], bool),
 ) -> Result<Scan, Error> {
-    let (profile, kind) =
-        if file.is_volatile { (Profile::Tail, PackKind::Tail) } else { (Profile::Sealed, PackKind::Sealed) };
+    let profile = if file.is_volatile || as_tail { Profile::Tail } else { Profile::Sealed };
+    let kind = if file.is_volatile { PackKind::Tail } else { PackKind::Sealed };
     let hasher = sink.naming().hasher();
     let mut scanner = Scanner {
         sink,

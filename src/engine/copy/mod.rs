@@ -15,7 +15,9 @@ use crate::engine::copy::points::{Choice, choose};
 use crate::engine::observe::{Event, Observer};
 use crate::engine::prune::Survey;
 use crate::repo;
+use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
+use crate::repo::format::moment::Moment;
 use crate::repo::format::pack::{Block, PackKind};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
@@ -32,6 +34,8 @@ pub struct CopyOptions {
     pub source: Option<String>,
     /// Only points that are newer than the newest one that was copied before.
     pub since_last: bool,
+    /// Where the other repository is, in the user's words: remembered here.
+    pub place: String,
     /// Only say what would be copied.
     pub dry_run: bool,
 }
@@ -52,6 +56,8 @@ pub struct CopyReport {
     pub file_bytes: u64,
     /// Whether this is only what would be done.
     pub dry_run: bool,
+    /// Why it is not remembered here that there is a copy, if it is not.
+    pub not_noted: Option<String>,
 }
 
 /// A point in both repositories.
@@ -101,7 +107,24 @@ pub fn copy(
         }
     }
     points::copy_acts(from, to, &report, observer)?;
+    // Not for the copy's sake: an erasure has to name all copies.
+    report.not_noted = note(from, to, options, observer).err().map(|error| error.to_string());
     Ok(report)
+}
+
+/// Remembers here, once, that there is a copy.
+fn note(
+    from: &Repository,
+    to: &Repository,
+    options: &CopyOptions,
+    observer: &dyn Observer,
+) -> Result<(), engine::Error> {
+    let deed = Deed::Copied { to: to.config().id.clone(), place: options.place.clone() };
+    if from.acts()?.0.iter().any(|act| act.deed == deed) {
+        return Ok(());
+    }
+    from.session()?.publish_act(Moment(observer.now_ms()), deed)?;
+    Ok(())
 }
 
 /// All that must be there: what the records of the logs hold, and what the points hold.

@@ -21,6 +21,13 @@ pub(super) struct Choice {
     pub repack: Vec<PackId>,
 }
 
+impl Choice {
+    /// Leaves only some of the packs to be written anew.
+    pub fn keep_repacks(&mut self, is_wanted: impl Fn(PackId) -> bool) {
+        self.repack.retain(|pack| is_wanted(*pack));
+    }
+}
+
 /// Chooses. Packs come by their names.
 pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
@@ -28,7 +35,7 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
     repack.add_all(packs.iter().filter(|pack| pack.standing == Standing::Marked));
     repack.add_all(wasteful(packs, options.max_unused_permille));
-    for kind in PackKind::ALL {
+    for kind in PackKind::ALL.into_iter().filter(|_| options.join) {
         let small = small(packs, kind);
         if small.len() >= MANY {
             repack.add_all(small);

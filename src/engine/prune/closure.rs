@@ -57,6 +57,30 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Follows all there is, whether it stays or not: all points that are not gone, all records that can be read.
+    pub(super) fn all(
+        repository: &'a Repository,
+        observer: &'a dyn Observer,
+        books: &Books,
+    ) -> Result<Self, engine::Error> {
+        let mut survey = Self::new(repository, observer)?;
+        for log in &books.logs {
+            let Some(key) = &log.key else { continue };
+            for record in log.numbers.iter().filter_map(|number| repository.record(key, *number).ok()) {
+                // Of an old record pages may be missing: what they reached is then not known to be of use.
+                match survey.tree(record.state.root) {
+                    Err(engine::Error::Interrupted) => return Err(engine::Error::Interrupted),
+                    _ => record.state.tails.iter().try_for_each(|tail| survey.entry(tail))?,
+                }
+            }
+        }
+        survey.packs(&BTreeMap::new(), &BTreeSet::new())?;
+        for listed in books.staying(&BTreeSet::new()) {
+            survey.point(listed)?;
+        }
+        Ok(survey)
+    }
+
     fn go_on(&self) -> Result<(), engine::Error> {
         if self.observer.interrupted() { Err(engine::Error::Interrupted) } else { Ok(()) }
     }
@@ -122,9 +146,20 @@ impl<'a> Survey<'a> {
         marked: &BTreeMap<PackId, bool>,
         damaged: &BTreeSet<PackId>,
     ) -> Result<(), engine::Error> {
+        let there = paths::packs(self.repository.disk())?;
+        self.packs_among(there, marked, damaged)
+    }
+
+    /// Those of them that are not entered yet.
+    pub(super) fn packs_among(
+        &mut self,
+        there: impl IntoIterator<Item = (PackId, u64)>,
+        marked: &BTreeMap<PackId, bool>,
+        damaged: &BTreeSet<PackId>,
+    ) -> Result<(), engine::Error> {
         let disk = self.repository.disk();
         self.unreadable.clear();
-        for (name, length) in paths::packs(disk)? {
+        for (name, length) in there {
             if self.ledger.has_pack(name)? {
                 continue;
             }

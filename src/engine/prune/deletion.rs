@@ -75,7 +75,7 @@ pub(super) fn plan(
     observer.event(&Event::Phase { name: "what may go", total: None });
     let books = Books::read(repository)?;
     let newest_act = options.newest_act.unwrap_or_else(|| books.newest_act());
-    let gone = books.overdue(now, options.grace_ms, newest_act);
+    let gone = if options.points { books.overdue(now, options.grace_ms, newest_act) } else { Vec::new() };
     let marked = books.marked(now, options.grace_ms, newest_act);
     let leaving: BTreeSet<PointRef> = gone.iter().copied().collect();
     let survey = Survey::take(repository, observer, &books, &leaving, &marked)?;
@@ -85,6 +85,24 @@ pub(super) fn plan(
     deletion.pages = pages(&survey)?;
     packs(&survey, &marked, proven, &mut deletion)?;
     deletion.gone = gone;
+    Ok(deletion)
+}
+
+/// The same of these packs alone: nothing else goes, and no forgotten point is lost.
+pub(super) fn plan_packs(
+    repository: &Repository,
+    observer: &dyn Observer,
+    wanted: &BTreeSet<PackId>,
+) -> Result<Deletion, engine::Error> {
+    observer.event(&Event::Phase { name: "what may go", total: None });
+    let books = Books::read(repository)?;
+    let mut marked = books.marked(Moment(observer.now_ms()), 0, books.newest_act());
+    let survey = Survey::take(repository, observer, &books, &BTreeSet::new(), &marked)?;
+    for (name, over) in &mut marked {
+        *over = wanted.contains(name);
+    }
+    let mut deletion = Deletion::default();
+    packs(&survey, &marked, true, &mut deletion)?;
     Ok(deletion)
 }
 

@@ -25,7 +25,7 @@ pub(super) struct MarkPlan<'a> {
     pub survey: Survey<'a>,
     pub choice: Choice,
     packs: BTreeMap<PackId, PackUse>,
-    books: Books,
+    damaged: BTreeSet<PackId>,
     marked: BTreeMap<PackId, bool>,
 }
 
@@ -34,20 +34,62 @@ pub(super) fn plan<'a>(
     repository: &'a Repository,
     options: &PruneOptions,
     observer: &'a dyn Observer,
-    books: Books,
+    books: &Books,
 ) -> Result<MarkPlan<'a>, engine::Error> {
     let now = Moment(observer.now_ms());
     observer.event(&Event::Phase { name: "what is needed", total: None });
-    let leaving: BTreeSet<PointRef> = books.forgotten(now).map(ListedPoint::reference).collect();
+    let forgotten = books.forgotten(now).filter(|_| options.points);
+    let leaving: BTreeSet<PointRef> = forgotten.map(ListedPoint::reference).collect();
     let marked = books.marked(now, 0, u64::MAX);
-    let survey = Survey::take(repository, observer, &books, &leaving, &marked)?;
-    let packs = survey.ledger.packs()?;
-    let choice = choose(&packs, options);
-    let packs = packs.into_iter().map(|pack| (pack.name, pack)).collect();
-    Ok(MarkPlan { survey, choice, packs, books, marked })
+    let survey = Survey::take(repository, observer, books, &leaving, &marked)?;
+    MarkPlan::new(survey, options, (marked, books.damaged()))
 }
 
-impl MarkPlan<'_> {
+/// Marks beside one that writes. Its packs, which nothing needs yet, are not taken for packs without use: marked is only what something
+/// that leaves (a forgotten point, an old record) still reaches, or once reached, and nothing that stays. Nothing is written anew. What it
+/// relies on all the same, since it had read the acts before, deletion finds to be needed, and it stays.
+///
+/// The act is written without the lock of the one that writes: its file is created under a number that nobody else has, behind one that is
+/// there; the writer's next act finds the number taken, and takes the next one.
+pub(super) fn beside(repository: &Repository, observer: &dyn Observer) -> Result<MarkReport, engine::Error> {
+    let books = Books::read(repository)?;
+    let (now, options) =
+        (Moment(observer.now_ms()), PruneOptions { max_repack: 0, ..PruneOptions::default() });
+    let plan = plan(repository, &options, observer, &books)?;
+    let reached = Survey::all(repository, observer, &books)?;
+    let mut of_use = BTreeSet::new();
+    for pack in reached.ledger.packs()?.iter().filter(|pack| pack.live_chunks > 0) {
+        of_use.insert(pack.name);
+    }
+    let dead: Vec<PackId> = plan.choice.dead.iter().copied().filter(|name| of_use.contains(name)).collect();
+    let bytes = dead.iter().filter_map(|name| plan.packs.get(name)).map(|pack| pack.length).sum();
+    let mut report = MarkReport {
+        dead_packs: dead.len() as u64,
+        dead_bytes: bytes,
+        marked_packs: dead.len() as u64,
+        skipped: plan.unreadable(),
+        beside: true,
+        ..MarkReport::default()
+    };
+    for some in dead.chunks(AT_A_TIME) {
+        report.acts.push(repository.publish_mark(now, some.to_vec())?);
+    }
+    Ok(report)
+}
+
+impl<'a> MarkPlan<'a> {
+    /// Chooses among the packs of a survey; `marked` and damaged ones are known.
+    pub fn new(
+        survey: Survey<'a>,
+        options: &PruneOptions,
+        (marked, damaged): (BTreeMap<PackId, bool>, BTreeSet<PackId>),
+    ) -> Result<Self, engine::Error> {
+        let packs = survey.ledger.packs()?;
+        let choice = choose(&packs, options);
+        let packs = packs.into_iter().map(|pack| (pack.name, pack)).collect();
+        Ok(Self { survey, choice, packs, damaged, marked })
+    }
+
     /// What it would do.
     pub fn report(&self) -> MarkReport {
         let sum = |names: &[PackId], of: fn(&PackUse) -> u64| {
@@ -60,8 +102,8 @@ impl MarkPlan<'_> {
             repacked_bytes: sum(&self.choice.repack, |pack| pack.length),
             copied_bytes: sum(&self.choice.repack, PackUse::live_bytes),
             marked_packs: self.choice.dead.len().saturating_add(self.choice.repack.len()) as u64,
-            acts: Vec::new(),
             skipped: self.unreadable(),
+            ..MarkReport::default()
         }
     }
 
@@ -80,7 +122,7 @@ pub(super) fn carry_out(
     options: &PruneOptions,
 ) -> Result<MarkReport, engine::Error> {
     let mut report = plan.report();
-    let MarkPlan { mut survey, choice, packs, books, marked } = plan;
+    let MarkPlan { mut survey, choice, packs, damaged, marked } = plan;
     let observer = survey.observer;
     let total = choice.repack.iter().filter_map(|name| packs.get(name)).map(PackUse::live_bytes).sum();
     observer.event(&Event::Phase { name: "repacking", total: Some(total) });
@@ -106,7 +148,7 @@ pub(super) fn carry_out(
     }
     if !emptied.is_empty() {
         let _ = session.barrier()?;
-        survey.packs(&marked, &books.damaged())?;
+        survey.packs(&marked, &damaged)?;
     }
     report.repacked_packs = emptied.len() as u64;
     let marks = marks(&survey, choice.dead, &emptied, &marked)?;

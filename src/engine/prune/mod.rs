@@ -15,6 +15,8 @@ mod ledger;
 mod marking;
 mod report;
 mod roots;
+pub mod tails;
+mod versions;
 
 pub use error::Error;
 pub use report::{DeleteReport, Freed, MarkReport, Skipped};
@@ -25,8 +27,12 @@ pub(in crate::engine) use roots::logs_of;
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;
+use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::index::read_directory;
+use crate::repo::paths;
 use crate::repo::store::{Alone, Repository, reserve};
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// How to prune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +41,10 @@ pub struct PruneOptions {
     pub grace_ms: i64,
     /// How much of the packs may be dead before they are written anew, in thousandths.
     pub max_unused_permille: u64,
+    /// Whether small packs are joined.
+    pub join: bool,
+    /// Whether forgotten points may go. Those of others have their undo.
+    pub points: bool,
     /// At most so many bytes are written anew.
     pub max_repack: u64,
     /// After this moment nothing more is written anew.
@@ -49,6 +59,8 @@ impl Default for PruneOptions {
         Self {
             grace_ms: 24 * 3_600_000,
             max_unused_permille: 50,
+            join: true,
+            points: true,
             max_repack: u64::MAX,
             deadline_ms: None,
             newest_act: None,
@@ -73,7 +85,9 @@ pub fn plan(
     options: &PruneOptions,
     observer: &dyn Observer,
 ) -> Result<Plan, engine::Error> {
-    let mark = marking::plan(repository, options, observer, Books::read(repository)?)?.report();
+    let books = Books::read(repository)?;
+    let versions = versions::find(repository, &books)?.iter().map(|log| log.count).sum();
+    let mark = MarkReport { versions, ..marking::plan(repository, options, observer, &books)?.report() };
     let delete = deletion::plan(repository, options, observer, false)?.report();
     Ok(Plan { mark, delete })
 }
@@ -81,6 +95,11 @@ pub fn plan(
 /// The number of the newest act: see [`PruneOptions::newest_act`].
 pub fn newest_act(repository: &Repository) -> Result<u64, engine::Error> {
     Ok(Books::read(repository)?.newest_act())
+}
+
+/// The first phase, if somebody else writes: see [`marking::beside`].
+pub fn mark_beside(repository: &Repository, observer: &dyn Observer) -> Result<MarkReport, engine::Error> {
+    marking::beside(repository, observer)
 }
 
 /// The first phase. On a full disk the reserve is given up, and nothing is written anew.
@@ -103,9 +122,45 @@ fn try_mark(
     options: &PruneOptions,
     observer: &dyn Observer,
 ) -> Result<MarkReport, engine::Error> {
+    repository.may_remove()?;
     let mut session = repository.session()?;
-    let plan = marking::plan(repository, options, observer, Books::read(repository)?)?;
-    marking::carry_out(&mut session, plan, options)
+    let versions = versions::find(repository, &Books::read(repository)?)?;
+    let versions = versions::leave(&mut session, versions)?;
+    let plan = marking::plan(repository, options, observer, &Books::read(repository)?)?;
+    Ok(MarkReport { versions, ..marking::carry_out(&mut session, plan, options)? })
+}
+
+/// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with such chunks are written anew without
+/// them; forgotten points keep their undo.
+pub(in crate::engine) fn at_once(
+    alone: &Alone,
+    erased: &HashSet<ChunkId>,
+    observer: &dyn Observer,
+) -> Result<DeleteReport, engine::Error> {
+    let repository = alone.repository();
+    let options = PruneOptions {
+        grace_ms: 0,
+        max_unused_permille: 0,
+        join: false,
+        points: false,
+        ..PruneOptions::default()
+    };
+    let mut session = repository.session()?;
+    let mut plan = marking::plan(repository, &options, observer, &Books::read(repository)?)?;
+    plan.choice.keep_repacks(|pack| holds_any(repository, pack, erased));
+    marking::carry_out(&mut session, plan, &options)?;
+    drop(session);
+    try_delete(alone, &options, observer)
+}
+
+fn holds_any(repository: &Repository, pack: PackId, chunks: &HashSet<ChunkId>) -> bool {
+    let disk = repository.disk();
+    let length = disk.length(&paths::pack(pack)).ok();
+    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
+    directory.is_some_and(|directory| {
+        let mut places = directory.blocks.iter().flat_map(|block| &block.chunks);
+        places.any(|place| chunks.contains(&place.chunk))
+    })
 }
 
 /// The second phase. Makes the reserve anew at its end, if there is room.

@@ -6,6 +6,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MarkReport {
+    /// Old versions of transformed segments that leave the records.
+    pub versions: u64,
     /// Packs of which nothing is needed.
     pub dead_packs: u64,
     /// Their bytes.
@@ -22,6 +24,8 @@ pub struct MarkReport {
     pub acts: Vec<u64>,
     /// Packs that stay although they should go, and why.
     pub skipped: Vec<Skipped>,
+    /// Whether somebody else was writing: then only what certainly was of use once is marked, and nothing is written anew.
+    pub beside: bool,
 }
 
 /// A file that stays.

@@ -134,6 +134,16 @@ pub(in crate::engine) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog
     logs
 }
 
+/// The two newest records of each log, whatever points say.
+pub(super) fn newest_records(repository: &Repository) -> Result<Vec<Record>, engine::Error> {
+    let mut found = Vec::new();
+    for log in directories(repository)? {
+        let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { continue };
+        found.extend(newest_two(repository, key, *newest)?);
+    }
+    Ok(found)
+}
+
 fn newest_two(repository: &Repository, key: &LogKey, newest: u64) -> Result<Vec<Record>, engine::Error> {
     let record = repository.record(key, newest)?;
     let Some(number) = newest.checked_sub(1).filter(|number| *number > 0) else { return Ok(vec![record]) };

@@ -218,7 +218,8 @@ fn mark_replaced(
         .flatten()
         .collect();
     replaced.retain(|pack| !marked.contains(pack));
-    if !replaced.is_empty() {
+    // Where nothing may be removed, nothing is marked: they stay.
+    if !replaced.is_empty() && repository.may_remove().is_ok() {
         session.publish_act(Moment(observer.now_ms()), Deed::Dead { packs: replaced })?;
     }
     Ok(())

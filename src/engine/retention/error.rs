@@ -34,6 +34,32 @@ pub enum Error {
         /// The point.
         point: u64,
     },
+    /// What would be done is not what was confirmed.
+    #[error("this has to be confirmed: it would begin {needed} now")]
+    NotConfirmed {
+        /// What has to be said.
+        needed: String,
+    },
+    /// No log of that context.
+    #[error("no history of the context '{context}' is archived")]
+    NoContext {
+        /// The context.
+        context: String,
+    },
+    /// The newest point can't go.
+    #[error("point {point}, the newest one, ends before token {before}: it can't go")]
+    NewestEnds {
+        /// The point.
+        point: u64,
+        /// The first token that would be kept.
+        before: u64,
+    },
+    /// Holds forbid an erasure.
+    #[error("holds forbid it; what these points restore would change: {points}")]
+    HeldAgainst {
+        /// The points, and why each is held.
+        points: String,
+    },
     /// A point or an act can't be read: it might be the one that forbids it.
     #[error("{} can't be read, and might forbid it: {}", .0.path, .0.why)]
     Unreadable(Problem),

@@ -12,7 +12,7 @@ use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ContentHash, FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record::{Branch, LogKey, Record};
-use crate::repo::store::Repository;
+use crate::repo::store::{LetGo, Repository};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What to do about a damaged record.
@@ -53,6 +53,7 @@ pub struct RecordFacts {
 #[derive(Clone, Copy, Debug)]
 struct Tail {
     name: SegmentName,
+    events: u64,
     logical_end: u64,
     content: ContentHash,
 }
@@ -117,6 +118,7 @@ fn read_record(
 fn facts(record: Record, hash: FileHash, path: String, full: bool) -> RecordFacts {
     let tail = |entry: &SegmentEntry| Tail {
         name: entry.name,
+        events: entry.events,
         logical_end: entry.logical_end,
         content: entry.content,
     };
@@ -176,7 +178,8 @@ impl LogFacts {
     }
 
     /// Compares each record with the one before: whatever that held must be there. Trees that can't be read have their own findings.
-    pub fn check_supersets(&self, pages: &Pages<'_>, pruned: bool, book: &mut Book) {
+    /// What acts have let go of it may be gone.
+    pub fn check_supersets(&self, pages: &Pages<'_>, let_go: &LetGo, book: &mut Book) {
         for pair in self.records.windows(2) {
             let [before, record] = pair else { continue };
             if before.number + 1 != record.number
@@ -186,7 +189,7 @@ impl LogFacts {
                 continue;
             }
             let comparison = Comparison::new(pages, before, record);
-            for lost in comparison.lost(pruned) {
+            for lost in comparison.lost(let_go) {
                 let text = format!(
                     "record {} does not hold {}, which record {} held",
                     record.number, lost.0, before.number
@@ -226,6 +229,8 @@ struct Comparison<'a> {
     before: &'a RecordFacts,
     changed: Vec<EntryId>,
     now: BTreeMap<EntryKey, &'a Known>,
+    /// All leaves of the record.
+    leaves: Vec<PageId>,
     tails: HashMap<SegmentName, Tail>,
 }
 
@@ -238,44 +243,56 @@ impl<'a> Comparison<'a> {
         let fresh = new.iter().filter(|leaf| !old_set.contains(leaf)).flat_map(entries);
         let now = fresh.filter_map(|id| pages.known(id)).map(|known| (known.key, known)).collect();
         let tails = record.tails.iter().map(|tail| (tail.name, *tail)).collect();
-        Self { pages, before, changed, now, tails }
+        let leaves = new.clone();
+        Self { pages, before, changed, now, leaves, tails }
     }
 
     /// What is not there any more.
-    fn lost(&self, pruned: bool) -> Vec<(String, Option<EntryId>)> {
-        let sealed = self.changed.iter().filter(|id| !self.keeps(**id, pruned)).map(|id| {
+    fn lost(&self, let_go: &LetGo) -> Vec<(String, Option<EntryId>)> {
+        let sealed = self.changed.iter().filter(|id| !self.keeps(**id, let_go)).map(|id| {
             let name = self.pages.known(*id).map_or_else(String::new, |known| known.span.name.to_string());
             (format!("segment {name}"), Some(*id))
         });
-        let tails = self.before.tails.iter().filter(|tail| !self.keeps_tail(tail));
+        let tails = self.before.tails.iter().filter(|tail| !self.keeps_tail(tail, let_go));
         sealed.chain(tails.map(|tail| (format!("the tail of segment {}", tail.name), None))).collect()
     }
 
-    fn keeps(&self, id: EntryId, pruned: bool) -> bool {
+    fn keeps(&self, id: EntryId, let_go: &LetGo) -> bool {
         let Some(old) = self.pages.known(id) else { return true };
         let is_same = |now: &Known| {
             now.content == old.content
                 && now.logical_end == old.logical_end
                 && now.span.events == old.span.events
         };
-        // A prune may take a version for which there is a higher one with all its tokens.
-        let is_replaced = |now: &Known| {
-            pruned
-                && now.key.flawed.is_none()
-                && now.span.name.number == old.span.name.number
-                && now.span.name.version > old.span.name.version
-                && now.span.events >= old.span.events
-        };
         self.now.get(&old.key).is_some_and(|now| is_same(now))
-            || self.now.values().any(|now| is_replaced(now))
+            || self.is_replaced(old.span.name, old.span.events)
+            || let_go.has(old.span.name, old.span.next(), old.content)
     }
 
-    fn keeps_tail(&self, tail: &Tail) -> bool {
+    /// A version may leave for which there is a higher one with all its tokens. (That one may lie in a leaf that did not change.)
+    fn is_replaced(&self, name: SegmentName, events: u64) -> bool {
+        let replaces = |now: &Known| {
+            now.key.flawed.is_none()
+                && now.span.name.number == name.number
+                && now.span.name.version > name.version
+                && now.span.events >= events
+        };
+        self.now.values().copied().any(replaces)
+            || self.leaves.iter().any(|leaf| {
+                let known = self.pages.entries_of(*leaf).iter().filter_map(|id| self.pages.known(*id));
+                known.into_iter().any(replaces)
+            })
+    }
+
+    fn keeps_tail(&self, tail: &Tail, let_go: &LetGo) -> bool {
         let holds = |logical_end: u64, content: ContentHash| {
             logical_end > tail.logical_end || (logical_end == tail.logical_end && content == tail.content)
         };
         let key = EntryKey { name: tail.name, flawed: None };
         let is_extended = self.tails.get(&tail.name).is_some_and(|now| holds(now.logical_end, now.content));
-        is_extended || self.now.get(&key).is_some_and(|now| holds(now.logical_end, now.content))
+        is_extended
+            || self.now.get(&key).is_some_and(|now| holds(now.logical_end, now.content))
+            || self.is_replaced(tail.name, tail.events)
+            || let_go.has(tail.name, tail.name.number.plus(tail.events), tail.content)
     }
 }

@@ -20,7 +20,7 @@ use crate::repo::format::id::PageId;
 use crate::repo::format::point::PointLog;
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
-use crate::repo::store::{Journal, ListedPoint, Repository};
+use crate::repo::store::{Journal, LetGo, ListedPoint, Repository};
 use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 
@@ -231,7 +231,7 @@ fn check_chains(
         }
         let path = |number| repository.disk().display(&paths::record(&log.key, number));
         log.check_chain(pruned, &path, book);
-        log.check_supersets(pages, pruned, book);
+        log.check_supersets(pages, &LetGo::by(&journal.acts, &log.key), book);
     }
     let mut known = bad.clone();
     if pruned {

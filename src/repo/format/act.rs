@@ -1,10 +1,12 @@
 //! Acts: a journal of what was done to points and packs after they were published. Nothing that is published ever changes;
 //! readers see points through the acts.
 
+use crate::axon::name::Store;
 use crate::repo::format::Damage;
-use crate::repo::format::id::{FileHash, PackId};
+use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PackId};
 use crate::repo::format::json;
 use crate::repo::format::moment::Moment;
+use crate::repo::format::point::PointLog;
 use serde::{Deserialize, Serialize};
 
 /// The `type` of an act.
@@ -20,6 +22,80 @@ pub struct PointRef {
     pub number: u64,
     /// The hash of its file.
     pub blake3: FileHash,
+}
+
+/// What a point says from an act on, in place of what its file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct View {
+    /// The point's number.
+    pub number: u64,
+    /// The hash of its file.
+    pub blake3: FileHash,
+    /// Its events; as before if there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<PointLog>,
+    /// Its snapshots; as before if there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<PointLog>,
+}
+
+impl View {
+    /// Number and hash.
+    pub fn reference(&self) -> PointRef {
+        PointRef { number: self.number, blake3: self.blake3 }
+    }
+}
+
+/// A version of a segment that was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ErasedSegment {
+    /// The incarnation.
+    pub incarnation: u32,
+    /// The store.
+    #[serde(with = "store_name")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub store: Store,
+    /// The segment's number.
+    pub number: u64,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub version: u32,
+    /// Hash of its valid prefix; of all stored bytes of a damaged copy.
+    pub blake3: ContentHash,
+}
+
+/// How far the events of an incarnation were dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DroppedLog {
+    /// The incarnation.
+    pub incarnation: u32,
+    /// The first token that is kept: a segment begins with it.
+    pub before: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(version: &u32) -> bool {
+    *version == 0
+}
+
+/// Stores by their names.
+mod store_name {
+    use crate::axon::name::Store;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(store: &Store, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(store.as_str())
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Store, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = Store::ALL.into_iter().find(|store| store.as_str() == name);
+        found.ok_or_else(|| serde::de::Error::custom(format!("'{name}' is no store")))
+    }
 }
 
 /// An act as it stands in `acts/<number>.json`.
@@ -98,10 +174,45 @@ pub enum Deed {
     },
     /// Old versions of transformed segments were erased; these points read the current version.
     Erased {
-        /// The points.
-        points: Vec<PointRef>,
+        /// The source.
+        source: String,
+        /// The context.
+        context: String,
+        /// The versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        segments: Vec<ErasedSegment>,
+        /// Chunks that held them, and nothing that is kept.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chunks: Vec<ChunkId>,
+        /// Hashes of the events in them that no current version has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hashes: Vec<ContentHash>,
+        /// What the points say now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        points: Vec<View>,
         /// Why.
         reason: String,
+    },
+    /// The oldest events of a context were dropped; these points begin later.
+    Dropped {
+        /// The source.
+        source: String,
+        /// The context.
+        context: String,
+        /// How far.
+        logs: Vec<DroppedLog>,
+        /// What the points say now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        points: Vec<View>,
+        /// Why.
+        reason: String,
+    },
+    /// Points were copied to another repository.
+    Copied {
+        /// Its id.
+        to: String,
+        /// Where it was, as the user called it.
+        place: String,
     },
     /// A point was found incomplete after it was published.
     Incomplete {
@@ -157,6 +268,13 @@ mod tests {
 
     fn all() -> Vec<Deed> {
         let point = PointRef { number: u64::MAX, blake3: FileHash([2; 32]) };
+        let segment = ErasedSegment {
+            incarnation: 1,
+            store: Store::Events,
+            number: 0,
+            version: 0,
+            blake3: ContentHash([5; 32]),
+        };
         let (points, packs, reason) = (vec![point], vec![PackId([3; 32])], "because".to_owned());
         vec![
             Deed::Held { point, reason: reason.clone(), until: Some(Moment(5)) },
@@ -164,8 +282,24 @@ mod tests {
             Deed::Released { point },
             Deed::Forgotten { points: points.clone(), reason: reason.clone() },
             Deed::Remembered { points: points.clone() },
-            Deed::Gone { points: points.clone() },
-            Deed::Erased { points, reason: reason.clone() },
+            Deed::Gone { points },
+            Deed::Erased {
+                source: "node".to_owned(),
+                context: "default".to_owned(),
+                segments: vec![segment, ErasedSegment { version: 3, store: Store::Snapshots, ..segment }],
+                chunks: vec![ChunkId([6; 32])],
+                hashes: vec![ContentHash([7; 32])],
+                points: vec![View { number: 1, blake3: FileHash([2; 32]), events: None, snapshots: None }],
+                reason: reason.clone(),
+            },
+            Deed::Dropped {
+                source: "node".to_owned(),
+                context: "default".to_owned(),
+                logs: vec![DroppedLog { incarnation: 1, before: u64::MAX }],
+                points: vec![],
+                reason: reason.clone(),
+            },
+            Deed::Copied { to: "00112233".to_owned(), place: "/x".to_owned() },
             Deed::Incomplete { point, reason },
             Deed::Verified { packs: packs.clone() },
             Deed::Damaged { packs: packs.clone() },

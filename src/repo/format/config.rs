@@ -31,10 +31,17 @@ pub struct Config {
     pub features: Vec<String>,
 }
 
+/// The feature of a repository from which nothing is removed unless an operator allows it.
+pub const APPEND_ONLY: &str = "append-only";
 /// The features that this program knows.
-pub const FEATURES: [&str; 0] = [];
+pub const FEATURES: [&str; 1] = [APPEND_ONLY];
 
 impl Config {
+    /// Whether nothing is removed here unless an operator allows it.
+    pub fn is_append_only(&self) -> bool {
+        self.features.iter().any(|feature| feature == APPEND_ONLY)
+    }
+
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         // Nothing in it can fail: texts, one number, one moment within the years that jiff knows.
@@ -90,6 +97,9 @@ mod tests {
     #[test]
     fn it_comes_back() {
         assert_eq!(Config::decode(&config().encode()), Ok(config()));
+        let append_only = Config { features: vec![APPEND_ONLY.to_owned()], ..config() };
+        assert!(append_only.is_append_only() && !config().is_append_only());
+        assert_eq!(Config::decode(&append_only.encode()), Ok(append_only));
     }
 
     #[test]

@@ -285,7 +285,8 @@ pub enum Weight {
 pub struct Finding {
     /// Its weight.
     pub weight: Weight,
-    /// A stable word: `damage`, `gap`, `fork`, `lag`, `gone`, `older-incarnation`, `in-progress`, `unreadable`, `noise`, `empty`.
+    /// A stable word: `damage`, `gap`, `fork`, `lag`, `gone`, `older-incarnation`, `in-progress`, `unreadable`, `noise`, `empty`,
+    /// `erased`, `dropped`.
     pub what: String,
     /// The context, if it concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use crate::repo::format::entry::ENTRY_LENGTH_LEAST;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{FileHash, PageId};
 use crate::repo::format::limits;
-pub use crate::repo::format::superset::{NotASuperset, PrefixProof, prove_superset};
+pub use crate::repo::format::superset::{NotASuperset, PrefixProof, prove_kept, prove_superset, replacement};
 use crate::repo::format::wire::Reader;
 use crate::repo::format::wire::Writer;
 

@@ -51,20 +51,45 @@ pub fn prove_superset(
     next: (&LogState, &[SegmentEntry]),
     proofs: &[PrefixProof],
 ) -> Result<(), NotASuperset> {
+    prove_kept(previous, next, proofs, &|_| false)
+}
+
+/// The same, but for what `may_leave` lets go.
+pub fn prove_kept(
+    previous: (&LogState, &[SegmentEntry]),
+    next: (&LogState, &[SegmentEntry]),
+    proofs: &[PrefixProof],
+    may_leave: &dyn Fn(&SegmentEntry) -> bool,
+) -> Result<(), NotASuperset> {
     if previous.0.key != next.0.key || previous.0.branch != next.0.branch {
         return Err(NotASuperset::Log);
     }
     let sealed = by_key(next.1);
     let tails = by_key(&next.0.tails);
-    previous.1.iter().try_for_each(|entry| prove_sealed(entry, &sealed))?;
+    let leaves = |entry: &SegmentEntry, kept: bool| !kept && may_leave(entry);
+    let entries = previous.1.iter().filter(|entry| !leaves(entry, sealed.contains_key(&entry.key())));
+    entries.into_iter().try_for_each(|entry| prove_sealed(entry, &sealed))?;
     previous.0.tails.iter().try_for_each(|tail| {
         let kept = tails.get(&tail.key()).or_else(|| sealed.get(&tail.key()));
-        prove_tail(tail, kept.copied(), proofs)
+        if leaves(tail, kept.is_some()) { Ok(()) } else { prove_tail(tail, kept.copied(), proofs) }
     })
 }
 
 fn by_key(entries: &[SegmentEntry]) -> BTreeMap<EntryKey, &SegmentEntry> {
     entries.iter().map(|entry| (entry.key(), entry)).collect()
+}
+
+/// A good copy of a higher version that holds all tokens of an entry, among the sorted entries of a tree.
+pub fn replacement<'e>(entry: &SegmentEntry, sealed: &'e [SegmentEntry]) -> Option<&'e SegmentEntry> {
+    let number = entry.name.number;
+    let from = sealed.partition_point(|other| other.name.number < number);
+    let same = sealed.get(from..).unwrap_or_default().iter().take_while(|other| other.name.number == number);
+    same.filter(|other| {
+        other.flaw.is_none()
+            && other.name.version > entry.name.version
+            && other.next_token() >= entry.next_token()
+    })
+    .last()
 }
 
 /// How the bytes are cut into chunks may change; which bytes they are may not.

@@ -14,7 +14,7 @@ use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
-use crate::repo::format::pack::Directory;
+use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::paths;
 use rows::FoundPack;
 use rusqlite::Connection;
@@ -99,6 +99,16 @@ impl Index {
         let known = self.ask(|connection| rows::packs(connection))?;
         let readable = known.into_iter().filter(|(_, pack)| pack.trouble.is_none());
         Ok(readable.map(|(name, pack)| (name, pack.length)).collect())
+    }
+
+    /// The packs of a kind, with their lengths: for estimates.
+    pub fn packs_of(&self, kind: PackKind) -> Result<Vec<(PackId, u64)>, Error> {
+        self.ask(|connection| rows::packs_of(connection, kind.number()))
+    }
+
+    /// The chunks of a pack: for estimates.
+    pub fn chunks_in(&self, pack: PackId) -> Result<Vec<ChunkId>, Error> {
+        self.ask(|connection| rows::chunks_in(connection, pack))
     }
 
     /// The packs whose directories can't be read, and why: they count as absent.

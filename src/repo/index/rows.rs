@@ -55,11 +55,29 @@ pub(super) fn packs(connection: &Connection) -> rusqlite::Result<BTreeMap<PackId
     rows.collect()
 }
 
+/// The packs of a kind, with their lengths.
+pub(super) fn packs_of(connection: &Connection, kind: u8) -> rusqlite::Result<Vec<(PackId, u64)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, length FROM packs WHERE kind = ? AND trouble IS NULL")?;
+    let rows = statement.query_map([kind], |row| Ok((PackId(row.get(0)?), unsigned(row, 1)?)))?;
+    rows.collect()
+}
+
+/// The chunks of a pack.
+pub(super) fn chunks_in(connection: &Connection, name: PackId) -> rusqlite::Result<Vec<ChunkId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT chunk FROM chunks JOIN packs ON packs.id = chunks.pack WHERE packs.name = ?",
+    )?;
+    let rows = statement.query_map([name.0], |row| Ok(ChunkId(row.get(0)?)))?;
+    rows.collect()
+}
+
 pub(super) fn insert_pack(connection: &Connection, found: &FoundPack) -> rusqlite::Result<()> {
     remove_pack(connection, found.name)?;
+    let kind = found.directory.as_ref().ok().map(|directory| directory.kind.number());
     connection
-        .prepare_cached("INSERT INTO packs (name, length, trouble) VALUES (?, ?, ?)")?
-        .execute(params![found.name.0, signed(found.length)?, found.directory.as_ref().err()])?;
+        .prepare_cached("INSERT INTO packs (name, length, trouble, kind) VALUES (?, ?, ?, ?)")?
+        .execute(params![found.name.0, signed(found.length)?, found.directory.as_ref().err(), kind])?;
     let id = connection.last_insert_rowid();
     let blocks = found.directory.as_ref().map_or(&[][..], |directory| &directory.blocks);
     (0_u32..).zip(blocks).try_for_each(|(number, block)| insert_block(connection, id, number, block))

@@ -3,7 +3,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- Files that were seen with this length; durable: synced by us under this very name and length, and its directories too.
 CREATE TABLE files (path TEXT PRIMARY KEY, length INTEGER NOT NULL, durable INTEGER NOT NULL) WITHOUT ROWID;
 -- trouble: why the directory can't be read; such a pack has no blocks.
-CREATE TABLE packs (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, length INTEGER NOT NULL, trouble TEXT);
+CREATE TABLE packs (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, length INTEGER NOT NULL, trouble TEXT, kind INTEGER);
 CREATE TABLE blocks (
   pack INTEGER NOT NULL,
   number INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 use crate::repo::error::Error;
 use crate::repo::format::act;
 use crate::repo::format::act::{Act, Deed, PointRef};
+use crate::repo::format::id::PackId;
 use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point;
@@ -11,9 +12,21 @@ use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record};
 use crate::repo::store::journal;
 use crate::repo::store::journal::Named;
 use crate::repo::store::numbered::Row;
+use crate::repo::store::read::Repository;
 use crate::repo::store::rules;
 use crate::repo::store::session::{Durable, Published, RecordsDurable, Session};
 use std::collections::BTreeSet;
+
+impl Repository {
+    /// Marks packs dead beside the one that writes, by an act; gives its number. (All other acts are written by who holds its lock.)
+    pub fn publish_mark(&self, at: Moment, packs: Vec<PackId>) -> Result<u64, Error> {
+        self.may_remove()?;
+        if self.is_unlocked() {
+            return Err(Error::NoLocks { path: self.disk().display("") });
+        }
+        journal::publish_beside(self.disk(), &self.config, (at, &Deed::Dead { packs }))
+    }
+}
 
 impl Session<'_> {
     /// Publishes one record for each state, numbered behind the newest one of its log, as a whole batch; gives their numbers, in order.
@@ -43,6 +56,26 @@ impl Session<'_> {
             }
             session.settle_directories()?;
             Ok((RecordsDurable { generation: durable.generation }, numbers))
+        })
+    }
+
+    /// Publishes records that hold less than the newest ones of their logs, as a whole batch. What leaves is proven to be what may leave: see
+    /// [`rules::fewer`].
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
+    pub fn publish_fewer(&mut self, durable: Durable, states: Vec<LogState>) -> Result<Vec<u64>, Error> {
+        self.repository.may_remove()?;
+        self.guarded(|session| {
+            session.check_generation(durable.generation)?;
+            let mut staged = Vec::with_capacity(states.len());
+            for state in states {
+                rules::fewer(session, &state)?;
+                staged.push(session.stage_record(state)?);
+            }
+            for record in &staged {
+                record.publish(session)?;
+            }
+            session.settle_directories()?;
+            Ok(staged.iter().map(|record| record.number).collect())
         })
     }
 
@@ -77,19 +110,34 @@ impl Session<'_> {
         })
     }
 
-    /// Writes an act; gives its number.
+    /// Writes an act; gives its number. One that removes something, or prepares for it, only where that is allowed.
+    #[expect(clippy::needless_pass_by_value, reason = "an act is written once")]
     pub fn publish_act(&mut self, at: Moment, deed: Deed) -> Result<u64, Error> {
+        if matches!(deed, Deed::Dead { .. } | Deed::Gone { .. } | Deed::Erased { .. } | Deed::Dropped { .. })
+        {
+            self.repository.may_remove()?;
+        }
         self.guarded(|session| {
             let repository = session.repository;
-            let row = Row::acts();
-            let (number, previous) = row.next(repository.disk(), repository.naming(), 0)?;
-            let (kind, id) = (act::TYPE.to_owned(), repository.config.id.clone());
-            let act = Act { kind, version: act::VERSION, number, previous, repository: id, at, deed };
-            let bytes = act.encode().map_err(|damage| session.rule(damage.to_string()))?;
-            let reads_back = Act::decode(&bytes).is_ok_and(|read| read == act);
-            session.stage(row, number, &bytes, reads_back)?.publish(session)?;
-            session.settle_directories()?;
-            Ok(number)
+            for _ in 0..journal::TRIES {
+                let row = Row::acts();
+                let (number, previous) = row.next(repository.disk(), repository.naming(), 0)?;
+                let (kind, id) = (act::TYPE.to_owned(), repository.config.id.clone());
+                let (version, deed) = (act::VERSION, deed.clone());
+                let act = Act { kind, version, number, previous, repository: id, at, deed };
+                let bytes = act.encode().map_err(|damage| session.rule(damage.to_string()))?;
+                let reads_back = Act::decode(&bytes).is_ok_and(|read| read == act);
+                match session.stage(row, number, &bytes, reads_back)?.publish(session) {
+                    // A mark beside us took the number: it says nothing that our act rests on.
+                    Err(Error::Overtaken { .. }) => {}
+                    published => {
+                        published?;
+                        session.settle_directories()?;
+                        return Ok(number);
+                    }
+                }
+            }
+            Err(Error::Overtaken { path: repository.disk().display(crate::repo::paths::ACTS) })
         })
     }
 

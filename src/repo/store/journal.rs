@@ -3,15 +3,18 @@
 //! Each file vouches for the one before it: it holds its hash. A file whose successor holds another hash was changed after it was
 //! written, and counts as unreadable. One bad file does not hide the others.
 
+use crate::axon::name::Store;
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
-use crate::repo::format::act::{Act, Deed, PointRef};
+use crate::repo::format::act;
+use crate::repo::format::act::{Act, Deed, PointRef, View};
 use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::Point;
+use crate::repo::format::point::{Finding, Point, PointBody, Weight};
 use crate::repo::store::numbered::Row;
+use crate::repo::store::staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 
@@ -222,6 +225,32 @@ fn complaints(
     bad.chain(missing).collect()
 }
 
+/// How often an act that somebody else came before is written again.
+pub(super) const TRIES: usize = 16;
+
+/// Writes an act beside one that writes. It has staging for itself: the file is written under a name of its own there.
+pub(super) fn publish_beside(
+    disk: &dyn Disk,
+    config: &Config,
+    (at, deed): (Moment, &Deed),
+) -> Result<u64, Error> {
+    let row = Row::acts();
+    for _ in 0..TRIES {
+        let (number, previous) = row.next(disk, config.naming, 0)?;
+        let (kind, repository) = (act::TYPE.to_owned(), config.id.clone());
+        let (version, deed) = (act::VERSION, deed.clone());
+        let act = Act { kind, version, number, previous, repository, at, deed };
+        let bytes = act.encode().map_err(|damage| Error::Rule {
+            path: disk.display(&row.path(number)),
+            rule: damage.to_string(),
+        })?;
+        if staging::publish_alone(disk, &row.path(number), &bytes)? {
+            return Ok(number);
+        }
+    }
+    Err(Error::Overtaken { path: disk.display(&row.path(0)) })
+}
+
 /// The points that acts name.
 pub(super) struct Named {
     /// Those named gone.
@@ -234,7 +263,8 @@ impl Named {
     pub fn by(acts: &[Act]) -> Self {
         let mut named = Self { gone: BTreeSet::new(), highest: 0 };
         for act in acts {
-            let numbers = references(&act.deed).iter().map(|reference| reference.number);
+            let references = references(&act.deed);
+            let numbers = references.iter().map(|reference| reference.number);
             named.highest = numbers.clone().fold(named.highest, u64::max);
             if matches!(act.deed, Deed::Gone { .. }) {
                 named.gone.extend(numbers);
@@ -244,17 +274,23 @@ impl Named {
     }
 }
 
-fn references(deed: &Deed) -> &[PointRef] {
+fn references(deed: &Deed) -> Vec<PointRef> {
     match deed {
         Deed::Held { point, .. }
         | Deed::Released { point }
         | Deed::Incomplete { point, .. }
-        | Deed::Drilled { point, .. } => std::slice::from_ref(point),
-        Deed::Forgotten { points, .. }
-        | Deed::Remembered { points }
-        | Deed::Gone { points }
-        | Deed::Erased { points, .. } => points,
-        Deed::Verified { .. } | Deed::Damaged { .. } | Deed::Dead { .. } | Deed::Unknown => &[],
+        | Deed::Drilled { point, .. } => vec![*point],
+        Deed::Forgotten { points, .. } | Deed::Remembered { points } | Deed::Gone { points } => {
+            points.clone()
+        }
+        Deed::Erased { points, .. } | Deed::Dropped { points, .. } => {
+            points.iter().map(View::reference).collect()
+        }
+        Deed::Verified { .. }
+        | Deed::Damaged { .. }
+        | Deed::Dead { .. }
+        | Deed::Copied { .. }
+        | Deed::Unknown => Vec::new(),
     }
 }
 
@@ -269,7 +305,7 @@ fn seen_through(points: BTreeMap<u64, Entry<Point>>, acts: &[Act]) -> Vec<Listed
             if matches!(act.deed, Deed::Gone { .. }) {
                 listed.remove(&reference.number);
             } else {
-                apply(point, &act.deed);
+                apply(point, act);
             }
         }
     }
@@ -281,19 +317,66 @@ fn as_published(entry: Entry<Point>) -> ListedPoint {
     ListedPoint { point, hash, forgotten: false, held: None, marked_incomplete: None }
 }
 
-fn apply(point: &mut ListedPoint, deed: &Deed) {
-    match deed {
+fn apply(point: &mut ListedPoint, act: &Act) {
+    match &act.deed {
         Deed::Held { reason, until, .. } => point.held = Some((reason.clone(), *until)),
         Deed::Released { .. } => point.held = None,
         Deed::Forgotten { .. } => point.forgotten = true,
         Deed::Remembered { .. } => point.forgotten = false,
         Deed::Incomplete { reason, .. } => point.marked_incomplete = Some(reason.clone()),
+        Deed::Erased { context, points, reason, .. } => {
+            let why = format!("old versions were erased ({reason}); it reads the current ones");
+            rewrite(point, (context, points), ("erased", act, &why));
+        }
+        Deed::Dropped { context, points, reason, .. } => {
+            let why = format!("the oldest events were dropped ({reason}); it begins later");
+            rewrite(point, (context, points), ("dropped", act, &why));
+        }
         Deed::Gone { .. }
-        | Deed::Erased { .. }
         | Deed::Drilled { .. }
         | Deed::Verified { .. }
         | Deed::Damaged { .. }
         | Deed::Dead { .. }
+        | Deed::Copied { .. }
         | Deed::Unknown => {}
     }
+}
+
+/// From the act on the point says something else of a context; and that it does.
+fn rewrite(
+    listed: &mut ListedPoint,
+    (context, views): (&str, &[View]),
+    (what, act, why): (&str, &Act, &str),
+) {
+    let mine = listed.reference();
+    let body = &mut listed.point.body;
+    for view in views.iter().filter(|view| view.reference() == mine) {
+        for (store, log) in [(Store::Events, &view.events), (Store::Snapshots, &view.snapshots)] {
+            let Some((log, logs)) = log.as_ref().zip(body.contexts.get_mut(context)) else { continue };
+            match store {
+                Store::Events => logs.events = log.clone(),
+                Store::Snapshots => logs.snapshots = log.clone(),
+            }
+            say(
+                body,
+                (context, store),
+                what,
+                format!("{store} of {context}: rewritten by act {}: {why}", act.number),
+            );
+        }
+    }
+}
+
+fn say(body: &mut PointBody, (context, store): (&str, Store), what: &str, text: String) {
+    body.findings.push(Finding {
+        weight: Weight::Note,
+        what: what.to_owned(),
+        context: Some(context.to_owned()),
+        store: Some(store.to_string()),
+        file: None,
+        offset: None,
+        first: None,
+        last: None,
+        text,
+    });
 }

@@ -32,6 +32,7 @@ pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use packer::Neighbours;
 pub use read::{IndexPlace, OpenOptions, Repository};
+pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
 
 pub use mend::NumberedRow;

@@ -4,6 +4,7 @@ use crate::repo::disk::Disk;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
+use crate::repo::format::act::Act;
 use crate::repo::format::config::Config;
 use crate::repo::format::entry::{Extent, SegmentEntry};
 use crate::repo::format::id::{ChunkId, Naming, PackId, PageId};
@@ -44,6 +45,8 @@ pub struct OpenOptions {
     pub index: IndexPlace,
     /// Asked again and again while a lock is in the way (it may sleep); false gives up. Without it the first refusal is final.
     pub keep_waiting: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// Whether things may be removed from a repository that is append-only.
+    pub allow_delete: bool,
 }
 
 /// An open repository, under a shared `locks/repository` (or none, if it can't be written: see [`Repository::is_unlocked`]).
@@ -100,6 +103,12 @@ impl Repository {
     /// Keeps every other watcher of the same source out, until it is dropped. Whoever holds it need not have the repository open.
     pub fn watch_lock(&self, source: &str) -> Result<Box<dyn Guard>, Error> {
         locks::watcher(self.disk(), source, &OpenOptions { keep_waiting: None, ..self.options.clone() })
+    /// Refuses where nothing may be removed, nor prepared for it.
+    pub fn may_remove(&self) -> Result<(), Error> {
+        if self.config.is_append_only() && !self.options.allow_delete {
+            return Err(Error::AppendOnly { path: self.disk.display("") });
+        }
+        Ok(())
     }
 
     /// How names are made here.
@@ -125,6 +134,12 @@ impl Repository {
     /// All points and acts. One unreadable file does not hide the others.
     pub fn journal(&self) -> Result<Journal, Error> {
         journal::read(self.disk(), &self.config)
+    }
+
+    /// All acts. One that can't be read does not hide the others; none of them is hidden if the second is true.
+    pub fn acts(&self) -> Result<(Vec<Act>, bool), Error> {
+        let read = journal::acts(self.disk(), &self.config)?;
+        Ok((read.acts, read.unreadable.is_empty()))
     }
 
     /// The logs that have a record, in order. A log none of whose records can be read is an error.

@@ -1,13 +1,20 @@
 //! What is never published, whoever asks for it: a record that loses something, a point that can't be restored.
 
-use crate::axon::name::Store;
+use crate::axon::name::{SegmentName, Store};
+use crate::axon::token::Token;
 use crate::repo::error::Error;
+use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::id::ChunkId;
+use crate::repo::format::id::{ChunkId, ContentHash};
+use crate::repo::format::page::Page;
 use crate::repo::format::point::{Claim, ControlDb, PointBody, PointLog};
-use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record, prove_superset};
+use crate::repo::format::record::{
+    LogKey, LogState, PrefixProof, Record, prove_kept, prove_superset, replacement,
+};
+use crate::repo::store::journal::Journal;
+use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A record must hold all that the newest one of its log holds; and of what is new in it every chunk must be there. (What was there
 /// before and is lost by now is for `verify` to say: it must not keep new history out.)
@@ -26,6 +33,108 @@ pub(super) fn next_record(
         .map_err(|lost| session.rule(format!("{}: {lost}", name(&next.key))))?;
     let old: HashSet<ChunkId> = old_sealed.iter().chain(&newest.tails).flat_map(chunks).collect();
     chunks_are_there(session, &old, &sealed, next)
+}
+
+/// A record that holds less than the newest one of its log. What leaves is named by no point that is not gone, and is one of these: an old
+/// version of which a higher one holds all tokens; what an act says was dropped, or erased.
+pub(super) fn fewer(session: &Session<'_>, next: &LogState) -> Result<(), Error> {
+    let repository = session.repository;
+    let refuse = |why: String| session.rule(format!("{}: {why}", name(&next.key)));
+    let Some(Record { state: newest, .. }) = repository.newest_record(&next.key)? else {
+        return Err(refuse("it has no record yet".to_owned()));
+    };
+    let (old_sealed, sealed) = (repository.tree(newest.root)?, repository.tree(next.root)?);
+    let journal = repository.journal()?;
+    if let Some(file) = journal.unreadable.first() {
+        return Err(refuse(format!("{} might forbid it", file.path)));
+    }
+    let let_go = LetGo::by(&journal.acts, &next.key);
+    let named = named_segments(repository, &journal, &next.key)?;
+    let may_leave = |entry: &SegmentEntry| {
+        !named.contains(&entry.name)
+            && (replacement(entry, &sealed).is_some()
+                || let_go.has(entry.name, entry.next_token(), entry.content))
+    };
+    prove_kept((&newest, &old_sealed), (next, &sealed), &[], &may_leave)
+        .map_err(|lost| refuse(lost.to_string()))?;
+    let old: HashSet<ChunkId> = old_sealed.iter().chain(&newest.tails).flat_map(chunks).collect();
+    chunks_are_there(session, &old, &sealed, next)
+}
+
+/// The segments, number and version, that points name in a log: those that are not gone, as acts let them be read.
+pub fn named_segments(
+    repository: &Repository,
+    journal: &Journal,
+    key: &LogKey,
+) -> Result<BTreeSet<SegmentName>, Error> {
+    let (mut named, mut seen) = (BTreeSet::new(), HashSet::new());
+    for listed in &journal.points {
+        let body = &listed.point.body;
+        let context = body.contexts.get(&key.context).filter(|_| body.source == key.source);
+        let Some(logs) = context.filter(|logs| logs.incarnation == key.incarnation) else { continue };
+        let log = if key.store == Store::Events { &logs.events } else { &logs.snapshots };
+        let claims = log.open.iter().filter_map(|claim| {
+            Some(SegmentName { number: Token::new(claim.number)?, version: claim.version })
+        });
+        named.extend(claims);
+        let mut waiting = vec![log.root];
+        while let Some(page) = waiting.pop() {
+            if !seen.insert(page) {
+                continue;
+            }
+            match repository.page(page)? {
+                Page::Leaf(entries) => named.extend(entries.iter().map(|entry| entry.name)),
+                Page::Node { children, .. } => waiting.extend(children.iter().map(|child| child.page)),
+            }
+        }
+    }
+    Ok(named)
+}
+
+/// What acts have let go of a log.
+#[derive(Clone, Debug, Default)]
+pub struct LetGo {
+    /// The first token that is kept, if the events before were dropped.
+    pub before: Option<Token>,
+    /// Segments that were erased, with the hashes of their contents.
+    pub erased: HashSet<(SegmentName, ContentHash)>,
+}
+
+impl LetGo {
+    /// Reads the acts.
+    pub fn by(acts: &[Act], key: &LogKey) -> Self {
+        let mut found = Self::default();
+        for act in acts {
+            match &act.deed {
+                Deed::Dropped { source, context, logs, .. } if is_of(key, source, context) => {
+                    let mine = logs.iter().filter(|log| log.incarnation == key.incarnation);
+                    let before = mine.filter(|_| key.store == Store::Events).map(|log| log.before);
+                    found.before = found.before.max(before.filter_map(Token::new).max());
+                }
+                Deed::Erased { source, context, segments, .. } if is_of(key, source, context) => {
+                    let mine = segments.iter().filter(|segment| {
+                        segment.incarnation == key.incarnation && segment.store == key.store
+                    });
+                    found.erased.extend(mine.filter_map(|segment| {
+                        let number = Token::new(segment.number)?;
+                        Some((SegmentName { number, version: segment.version }, segment.blake3))
+                    }));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether it lets this go.
+    pub fn has(&self, name: SegmentName, next: Option<Token>, content: ContentHash) -> bool {
+        let is_dropped = |before: Token| next.is_some_and(|next| next <= before);
+        self.before.is_some_and(is_dropped) || self.erased.contains(&(name, content))
+    }
+}
+
+fn is_of(key: &LogKey, source: &str, context: &str) -> bool {
+    key.source == source && key.context == context
 }
 
 fn chunks_are_there(

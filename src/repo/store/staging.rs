@@ -119,6 +119,35 @@ impl<'d> Staging<'d> {
     }
 }
 
+/// So many may do that at once.
+const AT_ONCE: u32 = 64;
+
+/// Writes a whole file, synced, and gives it its name, durably, beside the one writer: under a name in staging that is none of its. False if the
+/// name is taken, or a writer that began meanwhile has swept staging.
+pub(super) fn publish_alone(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<bool, Error> {
+    create_directory(disk, paths::STAGING)?;
+    let failed = |path: &str, source| Error::writing(disk.display(path), source);
+    let names = (0..AT_ONCE).map(|number| format!("{}/beside-{number}.new", paths::STAGING));
+    for staged in names {
+        let mut file = match disk.create_new(&staged) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            made => made.map_err(|source| failed(&staged, source))?,
+        };
+        file.write_all(bytes).and_then(|()| file.sync()).map_err(|source| failed(&staged, source))?;
+        drop(file);
+        let published = disk.publish(&staged, path);
+        if let Err(error) = published {
+            let _ = disk.remove(&staged);
+            let again = matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound);
+            return if again { Ok(false) } else { Err(failed(path, error)) };
+        }
+        let parent = paths::parent(path);
+        let synced = disk.sync_directory(parent).and_then(|()| disk.sync_directory(paths::parent(parent)));
+        return synced.map(|()| true).map_err(|source| failed(parent, source));
+    }
+    Ok(false)
+}
+
 fn create_directory(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
     disk.create_directory(path).map_err(|source| Error::writing(disk.display(path), source))
 }

@@ -34,7 +34,8 @@ struct Repository {
 impl Repository {
     fn open(root: &Path) -> Read<Self> {
         let config = json(&fs::read(root.join("segvault.json"))?, "segvault.repository")?;
-        let known = config["naming"] == "blake3" && items(&config, "features").next().is_none();
+        let known =
+            config["naming"] == "blake3" && items(&config, "features").all(|name| name == "append-only");
         check(known, "it asks for something that is not known")?;
         let id = text(&config, "id")?;
         let (points, acts) = (row(root, "point", id)?, row(root, "act", id)?);
@@ -51,7 +52,26 @@ impl Repository {
     }
 
     fn restore(&self, point: u64) -> Read<Restored> {
-        restore::restore(self, &self.points.get(&point).ok_or("there is no such point")?.1)
+        restore::restore(self, &self.seen(point)?)
+    }
+
+    /// A point as acts say that it is read: the last one that says something of a log counts.
+    fn seen(&self, point: u64) -> Read<Value> {
+        let (hash, mut seen) = self.points.get(&point).ok_or("there is no such point")?.clone();
+        for (_, act) in
+            self.acts.values().filter(|(_, act)| act["act"] == "erased" || act["act"] == "dropped")
+        {
+            for view in
+                items(act, "points").filter(|view| view["number"] == point && view["blake3"] == hex(&hash))
+            {
+                for store in ["events", "snapshots"] {
+                    if let Some(log) = view.get(store) {
+                        seen["contexts"][text(act, "context")?][store] = log.clone();
+                    }
+                }
+            }
+        }
+        Ok(seen)
     }
 
     /// The newest record of a log: its number, the root of its tree, its tails. All of the log that is there is checked.

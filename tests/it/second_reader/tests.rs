@@ -625,6 +625,23 @@ fn acts_say_which_points_are_listed() {
 }
 
 #[test]
+fn acts_say_what_points_read() {
+    let (room, seen) = small();
+    let opened = room.open();
+    let contexts = opened.points[&3].1["contexts"].as_object().unwrap();
+    let (context, now) = contexts.iter().next().unwrap();
+    let hash_of = hex(&opened.points[&1].0);
+    let view =
+        json!({ "number": 1, "blake3": hash_of, "events": now["events"], "snapshots": now["snapshots"] });
+    let of_another = json!({ "number": 2, "blake3": hash_of, "events": now["events"] });
+    let said = json!({ "act": "erased", "source": "node-1", "context": context, "reason": "17", "points": [view, of_another] });
+    act(&room, said);
+    for (point, files) in [(1, &seen[2]), (2, &seen[1]), (3, &seen[2])] {
+        room.proves(point, files);
+    }
+}
+
+#[test]
 fn damaged_copies_are_held_and_never_restored() {
     let (room, good) = (Room::new(), files_of(&made_up(60)));
     room.backup(&good, "--no-control-db");

@@ -1,0 +1,76 @@
+//! `drop-history`, on the real data.
+
+use super::bytes;
+use crate::support::program::{Room, SERVER, backup, backup_data, segments};
+use segvault::axon::name::Store;
+use std::fs;
+
+/// The numbers of the event segments in a directory.
+fn numbers(directory: &std::path::Path) -> Vec<u64> {
+    let events = segments(directory).into_keys().filter(|(store, _)| *store == Store::Events);
+    events.map(|(_, name)| name.number.get()).collect()
+}
+
+#[test]
+fn the_oldest_segments_go_for_good_after_a_confirmation() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let data = room.path("early");
+    crate::support::fixtures::copy_tree(&root.join("data"), &data);
+    // Point 1 saw the first segments only.
+    let all = numbers(&data.join("default"));
+    for ((store, name), path) in segments(&data.join("default")) {
+        if store == Store::Snapshots || name.number.get() >= all[2] {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    room.ends(0, &backup_data(&data));
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    assert!(all.len() > 4, "{all:?}");
+    let (kept, inside) = (all[3], all[3] + 1);
+    let line = format!("drop-history --context default --before {inside}");
+    let plan = room.document(0, "drop-history", &line);
+    assert_eq!(plan["confirmation"], format!("default@{kept}"), "whole segments");
+    assert_eq!((&plan["gone"], &plan["later"]), (&serde_json::json!([1]), &serde_json::json!([2, 3])));
+    let before = bytes(&room);
+    room.refused(2, &format!("{line} --confirm default@0"), &["confirmed"]);
+    room.ends(0, "hold add 3 --reason audit");
+    room.refused(2, &line, &["held", "audit"]);
+    room.ends(0, "hold remove 3");
+    assert_eq!(bytes(&room), before);
+    let (said, _) = room.ends(0, &format!("{line} --confirm default@{kept} --reason ten-years"));
+    assert!(said.contains("'segvault prune' frees the room"), "{said}");
+    assert_eq!(room.points(), [2, 3]);
+    for _ in 0..2 {
+        room.ends(0, "prune --grace 0 --max-unused 0%");
+    }
+    assert!(bytes(&room) < before);
+    room.ends(0, "verify --data");
+    for point in ["2", "3"] {
+        let restored = room.restore(0, point, &format!("restored-{point}"));
+        assert!(restored["notes"].to_string().contains("ten-years"));
+        assert_eq!(numbers(&room.path(&format!("restored-{point}/data/default"))), all[3..]);
+    }
+    // The source still has them: they do not come back.
+    let again = room.document(0, "backup", &backup(&root));
+    assert!(again.to_string().contains("were dropped here"), "{again}");
+    room.restore(0, "latest", "restored-again");
+    assert_eq!(numbers(&room.path("restored-again/data/default")), all[3..]);
+    room.ends(0, "verify --data");
+    let (nothing, _) = room.ends(0, &line);
+    assert!(nothing.contains("nothing to drop"), "{nothing}");
+}
+
+#[test]
+fn a_time_is_one_before_which_all_events_of_a_segment_were_written() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    let (nothing, _) = room.ends(0, "drop-history --context default --before 2020-01-01");
+    assert!(nothing.contains("nothing to drop"), "{nothing}");
+    let plan = room.document(0, "drop-history", "drop-history --context default --before 2100-01-01");
+    let all = numbers(&root.join("data/default"));
+    assert_eq!(plan["logs"][0]["before"], *all.last().unwrap(), "the last segment stays");
+    room.refused(2, "drop-history --context nowhere --before 5", &["nowhere"]);
+}

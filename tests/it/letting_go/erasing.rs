@@ -1,0 +1,122 @@
+//! `erase`, on the real data of a server that transformed its events.
+
+use super::{bytes, decoded, holds, old_events, transformed};
+use crate::support::program::{Room, assert_restored, backup_data, segments};
+use segvault::axon::name::Store;
+use serde_json::Value;
+use std::path::PathBuf;
+
+const ERASE: &str = "erase --source node-1 --context default";
+
+/// Before the transformation, between it and compaction, after; each a point.
+fn room() -> (Room, [PathBuf; 3]) {
+    let room = Room::new();
+    let states = [
+        transformed(&room, "before", |name, _| name.version == 0),
+        transformed(&room, "between", |_, _| true),
+        transformed(&room, "after", |_, is_old| !is_old),
+    ];
+    for data in &states {
+        room.ends(0, &backup_data(data));
+    }
+    (room, states)
+}
+
+#[test]
+fn no_byte_of_an_old_version_is_left_and_older_points_read_the_current_one() {
+    let (room, [_, between, after]) = room();
+    let old = old_events();
+    assert!(old.len() > 3, "{}", old.len());
+    assert!(holds(&decoded(&room), &old[0]));
+    let plan = room.document(0, "erase", ERASE);
+    assert_eq!((&plan["dry_run"], &plan["points"]), (&true.into(), &serde_json::json!([1, 2])));
+    assert!(holds(&decoded(&room), &old[0]), "only said");
+    let (stdout, _) = room.ends(0, ERASE);
+    assert!(stdout.contains("do it with --yes; there is no undo"), "{stdout}");
+
+    let report =
+        room.document(report_code(&plan), "erase", &format!("{ERASE} --yes --prove --reason request-17"));
+    assert_eq!(report["events"], old.len());
+    assert!(
+        report["proof"]["found"].as_array().unwrap().is_empty()
+            && report["proof"]["events"].as_u64() > Some(0)
+    );
+    let blocks = decoded(&room);
+    assert!(old.iter().step_by(7).all(|event| !holds(&blocks, event)));
+    for (point, shown) in [("1", &after), ("2", &after), ("3", &after)] {
+        let restored = room.restore(0, point, &format!("restored-{point}"));
+        assert_restored(&shown.join("default"), &room.path(&format!("restored-{point}/data/default")));
+        let notes = restored["notes"].to_string();
+        assert_eq!(notes.contains("request-17"), point != "3", "{notes}");
+    }
+    room.ends(0, "verify --data --history");
+    let (shown, _) = room.ends(0, "show 1");
+    assert!(shown.contains("rewritten by act"), "{shown}");
+
+    // The server has not compacted yet: what was erased does not come back, and that is said.
+    let again =
+        room.document(3, "backup", &backup_data(&between).replace("backup", "backup --quiet --quiet"));
+    assert!(again.to_string().contains("were erased here"), "{again}");
+    assert!(!holds(&decoded(&room), &old[0]));
+    let proof = room.document(0, "erase-proof", &format!("{ERASE} --prove"));
+    assert!(proof["found"].as_array().unwrap().is_empty());
+    room.ends(0, "verify --data");
+    room.restore(3, "4", "restored-4");
+    assert_restored(&after.join("default"), &room.path("restored-4/data/default"));
+}
+
+/// What stays was named: then somebody has to look.
+fn report_code(plan: &Value) -> i32 {
+    let lists = [
+        "snapshots",
+        "control_dbs",
+        "replication_logs",
+        "damaged",
+        "not_replaced",
+        "elsewhere",
+        "copies",
+        "left",
+    ];
+    let is_named = |name: &&str| !plan[*name].as_array().unwrap().is_empty();
+    if lists.iter().any(is_named) { 3 } else { 0 }
+}
+
+#[test]
+fn a_hold_forbids_it_loudly_and_a_copy_is_named() {
+    let (room, _) = room();
+    room.ends(0, "hold add 2 --reason audit");
+    let before = bytes(&room);
+    room.refused(2, &format!("{ERASE} --yes"), &["holds forbid it", "2 (audit)"]);
+    assert_eq!(bytes(&room), before);
+    room.ends(0, "hold remove 2");
+    room.ends(0, &format!("-r {} init", room.path("copy").display()));
+    room.ends(0, &format!("copy --to {}", room.path("copy").display()));
+    let (_, stderr) = room.ends(3, &format!("{ERASE} --yes --prove"));
+    let _ = stderr;
+    let (said, _) = room.ends(0, ERASE);
+    assert!(said.contains("erase there, too") && said.contains("copy"), "{said}");
+    // The copy still has it, and can be erased by itself.
+    let there = format!("-r {} {ERASE} --yes --prove", room.path("copy").display());
+    room.ends(3, &there);
+    room.ends(0, &format!("-r {} verify --data", room.path("copy").display()));
+}
+
+#[test]
+fn forgotten_points_keep_their_undo_and_snapshots_go_if_asked() {
+    let (room, [_, _, after]) = room();
+    room.ends(0, "forget 1 --yes");
+    let report = room.document(0, "erase", ERASE);
+    let has_snapshots = !report["snapshots"].as_array().unwrap().is_empty();
+    assert!(has_snapshots && report_code(&report) == 3);
+    // Nothing else stays that was named.
+    let done = room.document(0, "erase", &format!("{ERASE} --yes --snapshots --prove"));
+    assert_eq!(done["snapshots_dropped"], has_snapshots);
+    room.ends(0, "forget --undo");
+    assert_eq!(room.points(), [1, 2, 3]);
+    room.ends(0, "verify --data");
+    room.restore(0, "1", "restored");
+    let snapshots = segments(&room.path("restored/data/default"));
+    assert_eq!(snapshots.keys().any(|(store, _)| *store == Store::Snapshots), !has_snapshots);
+    room.ends(0, &backup_data(&after));
+    room.ends(0, "verify --data");
+}

@@ -1,0 +1,40 @@
+//! Old versions of transformed segments leave by prune, once no point names them.
+
+use super::{decoded, holds, old_events, transformed};
+use crate::support::program::{Room, assert_restored, backup_data};
+
+#[test]
+fn an_old_version_leaves_once_no_point_names_it() {
+    let room = Room::new();
+    let [before, between, after] = [
+        transformed(&room, "before", |name, _| name.version == 0),
+        transformed(&room, "between", |_, _| true),
+        transformed(&room, "after", |_, is_old| !is_old),
+    ];
+    for data in [&before, &between, &after] {
+        room.ends(0, &backup_data(data));
+    }
+    let old = old_events();
+    assert!(holds(&decoded(&room), &old[0]));
+    // Points 1 and 2 name the old versions: nothing leaves, not as long as forgetting can be undone.
+    for line in ["prune --grace 0", "forget 1 --yes", "prune --grace 24h"] {
+        room.ends(0, line);
+        room.restore(0, "2", &format!("two-{}", line.len()));
+    }
+    let early = room.document(0, "prune", "prune --grace 24h");
+    assert_eq!(early["mark"]["versions"], 0);
+    room.ends(0, "forget 2 --yes");
+    let mut versions = 0;
+    for _ in 0..4 {
+        let pruned = room.document(0, "prune", "prune --grace 0 --max-unused 0%");
+        versions += pruned["mark"]["versions"].as_u64().unwrap();
+        room.ends(0, "verify --data");
+    }
+    assert!(versions > 0);
+    let blocks = decoded(&room);
+    assert!(old.iter().all(|event| !holds(&blocks, event)), "and what only they held is gone");
+    room.ends(0, &backup_data(&after));
+    room.ends(0, "verify --data --history");
+    room.restore(0, "3", "restored");
+    assert_restored(&after.join("default"), &room.path("restored/data/default"));
+}
