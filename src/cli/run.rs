@@ -19,8 +19,8 @@ mod recompress;
 mod repair;
 mod stats;
 mod status;
-mod watch;
 mod superseded;
+mod watch;
 
 use crate::cli::args::{
     Backup, Cli, Completions, EffortArgs, Global, Init, Man, Points, Restore, Show, Verb, Verify,

@@ -103,6 +103,8 @@ impl Repository {
     /// Keeps every other watcher of the same source out, until it is dropped. Whoever holds it need not have the repository open.
     pub fn watch_lock(&self, source: &str) -> Result<Box<dyn Guard>, Error> {
         locks::watcher(self.disk(), source, &OpenOptions { keep_waiting: None, ..self.options.clone() })
+    }
+
     /// Refuses where nothing may be removed, nor prepared for it.
     pub fn may_remove(&self) -> Result<(), Error> {
         if self.config.is_append_only() && !self.options.allow_delete {
