@@ -68,7 +68,7 @@ fn a_backup_needs_no_flags_once_they_are_written_down() {
     let desk = Desk::new(ONE_SOURCE);
     let report = desk.document(0, "backup", "backup");
     assert_eq!(report["source"], "orders");
-    assert_eq!(desk.document(0, "point", "show")["tags"]["env"], "prod");
+    assert_eq!(desk.document(0, "point", "show")["row"]["tags"]["env"], "prod");
     // What is typed counts, and what can't stand beside it is left out.
     let report = desk.document(0, "backup", "backup --no-control-db --source orders");
     assert!(report["control_db"]["absent"].is_object(), "{report}");
