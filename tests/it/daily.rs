@@ -68,7 +68,7 @@ fn a_backup_needs_no_flags_once_they_are_written_down() {
     let desk = Desk::new(ONE_SOURCE);
     let report = desk.document(0, "backup", "backup");
     assert_eq!(report["source"], "orders");
-    assert_eq!(desk.document(0, "point", "show")["tags"]["env"], "prod");
+    assert_eq!(desk.document(0, "point", "show")["row"]["tags"]["env"], "prod");
     // What is typed counts, and what can't stand beside it is left out.
     let report = desk.document(0, "backup", "backup --no-control-db --source orders");
     assert!(report["control_db"]["absent"].is_object(), "{report}");
@@ -96,8 +96,10 @@ fn each_value_says_where_it_comes_from() {
     assert!(value == "50" && origin.ends_with("segvault.toml:11"), "{value} {origin}");
     let (_, origin) = from("config show --profile quick", "steps");
     assert!(origin.starts_with("profile quick, ") && origin.ends_with("segvault.toml:17"), "{origin}");
-    let shown = desk.ends(0, "config show --profile quick").0;
-    assert!(shown.contains("keep-last  1") && shown.contains("profile quick, "), "{shown}");
+    let (shown, _) = desk.ends(0, "config show --profile quick");
+    let row = shown.lines().find(|line| line.contains("keep-last")).unwrap();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(words[..5], ["[retention]", "keep-last", "1", "profile", "quick,"], "{shown}");
 }
 
 #[test]

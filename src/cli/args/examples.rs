@@ -10,7 +10,7 @@ pub const EXAMPLES: [(&str, &[&str]); 24] = [
         &[
             "segvault backup --data-dir axonserver --control-db axonserver/backups --source orders",
             "segvault backup --data-dir axonserver --no-control-db --source orders --tag why=upgrade",
-            "segvault backup --server http://node:8024 --path-map /axonserver=/srv/axonserver --remove-control-db-zip",
+            "segvault backup --server http://node:8024 --path-map /axonserver=/srv/axonserver",
         ],
     ),
     ("watch", &["segvault watch --server http://node:8024 --interval 5s --point-every 30m"]),

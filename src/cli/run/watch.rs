@@ -78,7 +78,8 @@ impl Run<'_> {
 
     fn stretch(&self, asked: &Watch, reload: &Signals) -> Result<Ended, Failure> {
         let options = self.backup_options(&asked.backup)?;
-        let mut stretch = Stretch { run: self, asked, options: &options, watch: None, last_point: None };
+        let mut stretch =
+            Stretch { run: self, asked, options: &options, watch: None, last_point: None, told: None };
         let mut again = AGAIN_FIRST;
         loop {
             let pause = match stretch.round() {
@@ -154,6 +155,8 @@ struct Stretch<'r, 'a> {
     options: &'r BackupOptions,
     watch: Option<watch::Watch<'r>>,
     last_point: Option<Instant>,
+    /// Why the last point was made, as long as that has not passed.
+    told: Option<String>,
 }
 
 impl Stretch<'_, '_> {
@@ -175,9 +178,20 @@ impl Stretch<'_, '_> {
         let round = watch.round(&repository, &mut *source, &progress)?;
         drop((progress, source, repository));
         match round {
-            Round::Quiet => Ok(()),
-            Round::Archived(logs) => run.say(&Happened::Archived { logs }),
-            Round::NeedsPoint(why) => self.point(Some(why)),
+            // A point has told it already: another one would say the same.
+            Round::NeedsPoint(why) if self.told.as_ref() == Some(&why) => Ok(()),
+            Round::NeedsPoint(why) => {
+                self.told = Some(why.clone());
+                self.point(Some(why))
+            }
+            Round::Quiet => {
+                self.told = None;
+                Ok(())
+            }
+            Round::Archived(logs) => {
+                self.told = None;
+                run.say(&Happened::Archived { logs })
+            }
         }
     }
 

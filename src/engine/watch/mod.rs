@@ -92,19 +92,21 @@ impl<'o> Watch<'o> {
         }
         let mut session = repository.session()?;
         session.set_effort(self.options.effort);
-        let mut fresh = Vec::new();
+        // One that is odd keeps nothing of the others out.
+        let (mut fresh, mut odd) = (Vec::new(), None);
         for wanted in [Store::Snapshots, Store::Events] {
             for (which, files) in stores(&listing).filter(|((_, store), _)| *store == wanted) {
                 let found = self.store((repository, &*source, observer), &mut session, &which, files)?;
                 match found {
                     Found::Nothing => {}
                     Found::Fresh(found) => fresh.push(*found),
-                    Found::Odd(why) => return Ok(Round::NeedsPoint(why)),
+                    Found::Odd(why) => odd = odd.or(Some(why)),
                 }
             }
         }
         fresh.reverse();
-        publish(session, fresh)
+        let round = publish(session, fresh)?;
+        Ok(odd.map_or(round, Round::NeedsPoint))
     }
 
     /// What is not as it was at the last point.
@@ -146,7 +148,7 @@ impl<'o> Watch<'o> {
         };
         let Some(mut follower) = follower else { return odd("do not begin as they did") };
         match follower.extend(session, source, file, observer)? {
-            Followed::Odd => odd("are not what they were"),
+            Followed::Odd => odd("do not begin as they did"),
             Followed::Same => {
                 self.followers.insert(which.clone(), follower);
                 Ok(Found::Nothing)
