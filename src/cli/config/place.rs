@@ -28,8 +28,15 @@ pub(super) fn read(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Er
         match std::fs::read_to_string(&path) {
             Ok(text) => return Ok(Some((path, text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Another user's home, which an unprivileged program was started with: nothing in it is meant.
+            Err(error) if is_out_of_reach(&path, &error) => {}
             Err(source) => return Err(unreadable(&path, source)),
         }
     }
     Ok(None)
+}
+
+/// Whether not even that a file is there can be told.
+fn is_out_of_reach(path: &Path, error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied && path.symlink_metadata().is_err()
 }

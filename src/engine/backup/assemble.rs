@@ -139,7 +139,9 @@ impl Assembler<'_, '_> {
     fn open(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
         let entry = scan.entry.clone();
         if entry.logical_end == 0 {
-            out.findings.push(self.finding(Weight::Note, "empty", &scan.file, None, "holds nothing yet"));
+            // Nothing but zeros: a server makes the file of the next segment before anything is in it.
+            let weight = if scan.noise { Weight::Warning } else { Weight::Note };
+            out.findings.push(self.finding(weight, "empty", &scan.file, None, "holds nothing yet"));
             return;
         }
         if matches!(verdict, Verdict::New | Verdict::Extends { .. }) {
