@@ -60,7 +60,7 @@ fn they_verify_and_are_written_on() {
         room.ends(0, &line);
         let last = *expect.keys().last().unwrap();
         assert_eq!(*room.points().last().unwrap(), last + 1, "{version}");
-        room.restore(0, "latest", "new");
+        room.restore(0, &(last + 1).to_string(), "new");
         room.ends(0, "verify --data");
     }
 }

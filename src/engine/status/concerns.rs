@@ -74,7 +74,7 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
             say(Level::Critical, "no-point", format!("{name} has no restore point"));
         }
         None => say(Level::Critical, "no-point", format!("{name} has no complete restore point")),
-        Some(last) if last.seconds.saturating_mul(1_000) > options.limits.max_age_ms => {
+        Some(last) if last.seconds.saturating_mul(1_000) >= options.limits.max_age_ms => {
             say(
                 Level::Critical,
                 "old-point",
