@@ -97,7 +97,7 @@ pub fn newest_act(repository: &Repository) -> Result<u64, engine::Error> {
     Ok(Books::read(repository)?.newest_act())
 }
 
-/// The first phase, if somebody else writes: see [`marking::beside`].
+/// The first phase, if somebody else writes: see `marking::beside`.
 pub fn mark_beside(repository: &Repository, observer: &dyn Observer) -> Result<MarkReport, engine::Error> {
     marking::beside(repository, observer)
 }

@@ -60,7 +60,7 @@ impl Session<'_> {
     }
 
     /// Publishes records that hold less than the newest ones of their logs, as a whole batch. What leaves is proven to be what may leave: see
-    /// [`rules::fewer`].
+    /// `rules::fewer`.
     #[expect(clippy::needless_pass_by_value, reason = "a proof is spent")]
     pub fn publish_fewer(&mut self, durable: Durable, states: Vec<LogState>) -> Result<Vec<u64>, Error> {
         self.repository.may_remove()?;

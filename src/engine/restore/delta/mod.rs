@@ -1,6 +1,6 @@
 //! A restore into a directory that has another state of the same history: what is equal stays, untouched; the rest is exchanged.
 //!
-//! 1. The plan reads what is there and compares it, by hash, with what is wanted ([`survey`]); what would be lost is said ([`losses`]).
+//! 1. The plan reads what is there and compares it, by hash, with what is wanted (`survey`); what would be lost is said (`losses`).
 //! 2. All new files are written beside the places where they belong, made durable, and read again. Up to here the directory is what it
 //!    was: a server starts on it and serves what it served.
 //! 3. Markers are set in all stores: files whose names end as a segment's do and have no number. A server that finds one refuses to start, and
