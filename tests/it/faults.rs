@@ -2,6 +2,7 @@
 //!
 //! `SEGVAULT_CRASHES=1` tries every mutation in every image; an ordinary run takes one image for each, by turns.
 
+use crate::store::model::{config, open};
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::program::{Room, files_below};
 use crate::support::segments::{Event, SegmentImage};
@@ -12,9 +13,6 @@ use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::repair::{self, Supply};
 use segvault::engine::verify::{self, Class, Remember, VerifyOptions};
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
 use segvault::repo::store::{OpenOptions, Repository};
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions as FileOptions};
@@ -23,20 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn repository(disk: &CrashDisk) -> Repository {
-    Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap()
+    open(disk).unwrap()
 }
 
 fn made() -> CrashDisk {
     let disk = CrashDisk::default();
-    let config = Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "00112233445566778899aabbccddeeff".to_owned(),
-        at: Moment(0),
-        naming: Naming::Blake3,
-        features: Vec::new(),
-    };
-    Repository::init(&disk, &config).unwrap();
+    Repository::init(&disk, &config()).unwrap();
     disk
 }
 

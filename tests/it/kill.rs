@@ -237,7 +237,7 @@ mod a_backup {
     #[test]
     fn is_interrupted_while_a_server_does_not_answer() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = format!("--server http://{} --timeout 1h", silent.local_addr().unwrap());
+        let server = format!("--server http://{} --timeout 2m", silent.local_addr().unwrap());
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
             for verb in ["backup", "check-server"] {
                 let scene = Scene::new();

@@ -5,7 +5,7 @@
 //! `SEGVAULT_LIVE_ROUNDS=10000` runs more rounds than the few hundred of an ordinary test run, `SEGVAULT_LIVE_FROM=5000` begins with that
 //! seed (several processes can share the work), and `SEGVAULT_LIVE_DIR=/dev/shm` puts the nodes where files cost little.
 
-use crate::support::archive::quick;
+use crate::support::archive::{config, quick};
 use crate::support::crash_disk::CrashDisk;
 use crate::support::fixtures;
 use crate::support::node::Node;
@@ -17,9 +17,6 @@ use segvault::engine::backup::{self, BackupOptions, BackupReport};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::pieces;
 use segvault::engine::restore::{self, RestoreOptions};
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
 use segvault::repo::format::point::{Order, PointBody, PointLog, Weight};
 use segvault::repo::format::record::LogKey;
 use segvault::repo::store::{OpenOptions, Repository};
@@ -43,15 +40,7 @@ fn options() -> BackupOptions {
 
 fn repository() -> Repository {
     let disk = CrashDisk::default();
-    let config = Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        at: Moment(0),
-        naming: Naming::Blake3,
-        features: Vec::new(),
-    };
-    Repository::init(&disk, &config).unwrap();
+    Repository::init(&disk, &config()).unwrap();
     Repository::open(Arc::new(disk), OpenOptions::default()).unwrap()
 }
 

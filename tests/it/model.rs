@@ -8,7 +8,7 @@
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the 150 of an ordinary test run, `SEGVAULT_MODEL_HISTORIES=202..203` one that is named by
 //! its seed.
 
-use crate::support::archive::quick;
+use crate::support::archive::{bytes_of, config, quick};
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::segments::SegmentImage;
 use crate::support::server::{Context, Server};
@@ -17,9 +17,6 @@ use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::pieces;
 use segvault::repo::format::act::PointRef;
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{PointLog, Weight};
 use segvault::repo::format::record::LogKey;
@@ -65,17 +62,6 @@ fn options(random: &mut fastrand::Rng) -> BackupOptions {
         _ => {}
     }
     options
-}
-
-fn config() -> Config {
-    Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        at: Moment(0),
-        naming: Naming::Blake3,
-        features: Vec::new(),
-    }
 }
 
 fn open(disk: &CrashDisk) -> Repository {
@@ -389,14 +375,9 @@ impl World {
         let pieces = pieces::of_point(repository, &key, log, "point").unwrap();
         let mut read = Shown::new();
         for piece in pieces {
-            let entry = piece.entry.clone().unwrap_or_else(|| panic!("a claim is lost\n{}", self.story()));
-            let mut bytes = Vec::new();
-            repository
-                .read_extents(&entry.extents, 0..piece.prefix(), &mut |part| {
-                    bytes.extend_from_slice(part);
-                    Ok(())
-                })
-                .unwrap_or_else(|error| panic!("{error:?}\n{}", self.story()));
+            assert!(piece.entry.is_some(), "a claim is lost\n{}", self.story());
+            let bytes =
+                bytes_of(repository, &piece).unwrap_or_else(|error| panic!("{error:?}\n{}", self.story()));
             read.insert(piece.span.name, bytes);
         }
         read

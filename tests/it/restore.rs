@@ -1,6 +1,6 @@
 //! Restores: what was backed up comes back as it was, or nothing comes back and it is said why.
 
-use crate::support::archive::{Archive, WithControlDb, tree};
+use crate::support::archive::{Archive, WithControlDb, refused, tree};
 use crate::support::fixtures;
 use crate::support::segments::SegmentImage;
 use crate::support::server::Server;
@@ -63,14 +63,6 @@ fn names(directory: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-fn refused(result: Result<impl Sized, Error>) -> restore::Error {
-    match result {
-        Err(Error::Restore(error)) => error,
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was not refused"),
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Verify: what is well is well, what is damaged is named, and what it calls well restores.
 
 use crate::support::archive::{Archive, WithControlDb, tree};
+use crate::support::asked;
 use crate::support::fixtures;
 use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
@@ -167,7 +168,7 @@ fn every_damage_of_every_file_is_found_and_points_that_are_not_named_restore() {
 
 /// How many damages each file gets; `SEGVAULT_DAMAGES=50` gives them more than an ordinary test run.
 fn rounds() -> usize {
-    std::env::var("SEGVAULT_DAMAGES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2)
+    usize::try_from(asked("SEGVAULT_DAMAGES", 2)).unwrap()
 }
 
 /// Nothing vouches for the newest point; and packs of tails that have grown since are needed no more.
@@ -406,7 +407,7 @@ fn random_lives_of_servers_leave_repositories_that_are_well() {
 
 /// How many lives; `SEGVAULT_LIVES=1000` tries more than an ordinary test run.
 fn lives() -> u64 {
-    std::env::var("SEGVAULT_LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(25)
+    asked("SEGVAULT_LIVES", 25)
 }
 
 fn live(server: &mut Server, random: &mut fastrand::Rng) {

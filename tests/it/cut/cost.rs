@@ -1,6 +1,7 @@
 //! What a place in a history costs: its neighbourhood, however long the history is. Operations of the disk are counted, no time.
 
 use super::{to_time, to_token};
+use crate::store::model::{config, open};
 use crate::support::crash_disk::{CrashDisk, Trouble};
 use crate::support::segments::Event;
 use crate::support::server::Server;
@@ -9,30 +10,14 @@ use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::points::{self, AtOptions};
 use segvault::engine::restore::cut::request::CutRequest;
 use segvault::engine::restore::{self, RestoreOptions};
-use segvault::repo::format::config::{self, Config};
-use segvault::repo::format::id::Naming;
-use segvault::repo::format::moment::Moment;
-use segvault::repo::store::{OpenOptions, Repository};
+use segvault::repo::store::Repository;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-
-fn open(disk: &CrashDisk) -> Repository {
-    Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap()
-}
 
 /// A repository of a history of so many segments with one event each, backed up so many times on its way; each fifth event has a snapshot.
 fn archived(segments: i64, points: i64) -> CrashDisk {
     let disk = CrashDisk::default();
-    let config = Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "00112233445566778899aabbccddeeff".to_owned(),
-        at: Moment(0),
-        naming: Naming::Blake3,
-        features: Vec::new(),
-    };
-    Repository::init(&disk, &config).unwrap();
+    Repository::init(&disk, &config()).unwrap();
     let mut server = Server::new("node", &["default"], 12);
     for at in 0..segments {
         let context = server.contexts.get_mut("default").unwrap();
@@ -42,7 +27,8 @@ fn archived(segments: i64, points: i64) -> CrashDisk {
             context.snapshots.append(&[Event { snapshot: true, ..event }]);
         }
         if (at + 1) % (segments / points) == 0 {
-            backup::run(&open(&disk), &mut server, &BackupOptions::all("test"), &Unobserved).unwrap();
+            backup::run(&open(&disk).unwrap(), &mut server, &BackupOptions::all("test"), &Unobserved)
+                .unwrap();
         }
     }
     disk
@@ -57,7 +43,7 @@ fn counted<T>(disk: &CrashDisk, act: impl FnOnce() -> T) -> (u64, T) {
 
 fn looking(segments: i64) -> u64 {
     let disk = archived(segments, 1);
-    let repository = open(&disk);
+    let repository = open(&disk).unwrap();
     let options = AtOptions { source: None, request: to_time(segments * 500), count_aggregates: false };
     let (operations, at) = counted(&disk, || points::at(&repository, &options).unwrap());
     assert_eq!(at.cut.contexts[0].behind.events as i64, segments / 2 - 1);
@@ -77,7 +63,7 @@ fn options(target: &Path, cut: Option<CutRequest>) -> RestoreOptions {
 /// What it takes to plan a cut in the middle, without what it takes to read the list of points; and then to do it.
 fn restoring(segments: i64, points: i64) -> (u64, u64) {
     let (disk, room) = (archived(segments, points), tempfile::tempdir().unwrap());
-    let repository = open(&disk);
+    let repository = open(&disk).unwrap();
     let (listing, _) = counted(&disk, || repository.journal().unwrap());
     let options = options(&room.path().join("out"), Some(to_token(segments as u64 / 2 - 1)));
     let (planning, plan) = counted(&disk, || restore::plan(&repository, &options).unwrap());
@@ -92,7 +78,7 @@ fn a_cut_costs_its_neighbourhood_and_copying_what_is_kept() {
     assert!(long.0 <= short.0 + 10, "{} operations for a plan of 10 segments, {} of 80", short.0, long.0);
     // The same events, uncut.
     let (disk, room) = (archived(40, 1), tempfile::tempdir().unwrap());
-    let repository = open(&disk);
+    let repository = open(&disk).unwrap();
     let plan = restore::plan(&repository, &options(&room.path().join("whole"), None)).unwrap();
     let (whole, _) = counted(&disk, || restore::apply(&repository, plan, &Unobserved).unwrap());
     assert!(
@@ -122,7 +108,7 @@ impl Observer for Clock {
 #[test]
 fn the_estimate_follows_what_was_measured() {
     let (disk, room) = (archived(20, 1), tempfile::tempdir().unwrap());
-    let repository = open(&disk);
+    let repository = open(&disk).unwrap();
     let plan = restore::plan(&repository, &options(&room.path().join("out"), None)).unwrap();
     let found = restore::estimate(&repository, &plan, &Clock::default());
     // Four samples, and the clock is looked at before, after each, and at the end.

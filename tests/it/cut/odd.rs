@@ -2,11 +2,10 @@
 
 use super::plain::{Files, Store};
 use super::{assert_kept, of_context, restored, to_time, to_token, to_tokens, try_restored};
-use crate::support::archive::Archive;
+use crate::support::archive::{Archive, refused};
 use crate::support::segments::{Event, SegmentImage, StoreImage};
 use crate::support::server::Server;
 use segvault::axon::name::Store as Kind;
-use segvault::engine::Error;
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Side};
 
@@ -35,14 +34,6 @@ fn events_of(files: &Files) -> Files {
     let mut events = of_context(files, "default");
     events.retain(|name, _| name.ends_with(".events"));
     events
-}
-
-fn refused(result: Result<impl Sized, Error>) -> restore::Error {
-    match result {
-        Err(Error::Restore(error)) => error,
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was not refused"),
-    }
 }
 
 #[test]

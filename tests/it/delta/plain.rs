@@ -1,9 +1,8 @@
 //! What stays, what is exchanged, what is lost, what is refused.
 
 use super::{Files, delta, grow, index, into, run, server};
-use crate::support::archive::{Archive, tree};
+use crate::support::archive::{Archive, refused, tree};
 use crate::support::server::Server;
-use segvault::engine::Error;
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutAt, CutRequest, TokenCut};
 use segvault::engine::restore::delta::Change;
@@ -35,14 +34,6 @@ fn facts(root: &Path) -> BTreeMap<String, (u64, i64, i64)> {
         (found.ino(), found.mtime_nsec(), found.ctime_nsec())
     };
     tree(root).keys().map(|path| (path.clone(), of(path))).collect()
-}
-
-fn refused(result: Result<impl Sized, Error>) -> restore::Error {
-    match result {
-        Err(Error::Restore(error)) => error,
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was not refused"),
-    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 
 use crate::prune::lab::{At, DAY, prune_at};
 use crate::store::model::{config, key, open};
-use crate::support::archive::quick;
+use crate::support::archive::{bytes_of, quick};
+use crate::support::asked;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::server::Server;
 use segvault::axon::name::Store;
@@ -417,14 +418,7 @@ fn read(repository: &Repository, listed: &ListedPoint) -> Events {
 }
 
 fn bytes(repository: &Repository, piece: &Piece) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let entry = piece.entry.as_ref().unwrap();
-    repository
-        .read_extents(&entry.extents, 0..piece.prefix(), &mut |part| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        })
-        .unwrap();
+    let bytes = bytes_of(repository, piece).unwrap();
     if let Some(content) = piece.content() {
         assert_eq!(repository.naming().content(&bytes), content);
     }
@@ -433,9 +427,7 @@ fn bytes(repository: &Repository, piece: &Piece) -> Vec<u8> {
 
 #[test]
 fn random_lives_keep_what_stays_and_lose_what_is_erased_and_dropped() {
-    let lives: u64 =
-        std::env::var("SEGVAULT_LETTING_GO").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
-    for seed in 0..lives {
+    for seed in 0..asked("SEGVAULT_LETTING_GO", 4) {
         let mut life = Life::new(seed);
         for _ in 0..24 {
             life.step();

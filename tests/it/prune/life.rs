@@ -7,6 +7,7 @@ use super::lab::*;
 use crate::store::model::{
     NAMING, back_up_on, body, check, config, entry, key, noise, open, point_log, put_all,
 };
+use crate::support::asked;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use segvault::axon::name::Store;
 use segvault::engine::retention::{self, ForgetOptions, HoldOptions, Policy, Wanted};
@@ -192,9 +193,7 @@ impl Life {
 
 #[test]
 fn random_lives_lose_nothing_that_a_point_or_a_log_needs() {
-    let lives: u64 =
-        std::env::var("SEGVAULT_PRUNE_LIVES").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
-    for seed in 0..lives {
+    for seed in 0..asked("SEGVAULT_PRUNE_LIVES", 12) {
         let mut life = Life::new(seed);
         for _ in 0..30 {
             life.step();

@@ -1,6 +1,6 @@
 //! A repository to back up into, sources that change or fail on cue, and what points hold.
 
-use crate::support::archive::{Archive, quick};
+use crate::support::archive::{Archive, bytes_of, quick};
 use crate::support::segments::SegmentImage;
 use crate::support::server::{Context, Server};
 use segvault::axon::name::{SegmentName, Store};
@@ -84,17 +84,7 @@ impl Lab {
         let log = if store == Store::Events { &context.events } else { &context.snapshots };
         let repository = self.archive.open();
         let key = key(context.incarnation, store);
-        let read = |piece: &pieces::Piece| {
-            let mut bytes = Vec::new();
-            let entry = piece.entry.as_ref().unwrap();
-            repository
-                .read_extents(&entry.extents, 0..piece.prefix(), &mut |part| {
-                    bytes.extend_from_slice(part);
-                    Ok(())
-                })
-                .unwrap();
-            (piece.span.name, bytes)
-        };
+        let read = |piece: &pieces::Piece| (piece.span.name, bytes_of(&repository, piece).unwrap());
         pieces::of_point(&repository, &key, log, "point").unwrap().iter().map(read).collect()
     }
 

@@ -1,11 +1,11 @@
 //! A backup in small: what the engine does with a repository, with histories made up from a seed.
 
+pub use crate::support::archive::config;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::token::Token;
 use segvault::repo::Error;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::PointRef;
-use segvault::repo::format::config::{self, Config};
 use segvault::repo::format::entry::{End, Extent, SegmentEntry, decode_extents, encode_extents};
 use segvault::repo::format::id::{Naming, PageId};
 use segvault::repo::format::moment::Moment;
@@ -21,17 +21,6 @@ use std::sync::Arc;
 pub const NAMING: Naming = Naming::Blake3;
 /// Events in each sealed segment.
 const EVENTS: u64 = 10;
-
-pub fn config() -> Config {
-    Config {
-        kind: config::TYPE.to_owned(),
-        version: config::VERSION,
-        id: "00112233445566778899aabbccddeeff".to_owned(),
-        at: Moment(1_795_442_729_123),
-        naming: NAMING,
-        features: Vec::new(),
-    }
-}
 
 pub fn open(disk: &(impl Disk + Clone + 'static)) -> Result<Repository, Error> {
     Repository::open(Arc::new(disk.clone()), OpenOptions::default())

@@ -1,10 +1,13 @@
 //! A repository in a directory of its own, filled by real backups of servers in memory.
 
 use crate::support::server::Server;
+use segvault::engine::Error;
 use segvault::engine::backup::{self, BackupOptions};
 use segvault::engine::observe::{Observer, Unobserved};
+use segvault::engine::pieces::Piece;
 use segvault::engine::restore::{self, Plan, RestoreOptions, Restored};
 use segvault::engine::verify::{self, Report, VerifyOptions};
+use segvault::repo;
 use segvault::repo::codec::Compression;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::{self, Config};
@@ -29,6 +32,38 @@ pub fn quick(program: &str) -> BackupOptions {
     BackupOptions { effort, ..BackupOptions::all(program) }
 }
 
+/// What a repository is that tests make.
+pub fn config() -> Config {
+    Config {
+        kind: config::TYPE.to_owned(),
+        version: config::VERSION,
+        id: "00112233445566778899aabbccddeeff".to_owned(),
+        at: Moment(1_795_442_729_123),
+        naming: Naming::Blake3,
+        features: Vec::new(),
+    }
+}
+
+/// Why a restore was refused: it has to be, by the restore itself.
+pub fn refused(result: Result<impl Sized, Error>) -> restore::Error {
+    match result {
+        Err(Error::Restore(error)) => error,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was not refused"),
+    }
+}
+
+/// The bytes of a segment, or of what a point claims of it.
+pub fn bytes_of(repository: &Repository, piece: &Piece) -> Result<Vec<u8>, repo::Error> {
+    let mut bytes = Vec::new();
+    let entry = piece.entry.as_ref().unwrap();
+    repository.read_extents(&entry.extents, 0..piece.prefix(), &mut |part| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
 /// A repository, and room beside it.
 pub struct Archive {
     dir: TempDir,
@@ -37,15 +72,7 @@ pub struct Archive {
 impl Archive {
     pub fn new() -> Self {
         let archive = Self { dir: in_memory().unwrap_or_else(|| tempfile::tempdir().unwrap()) };
-        let config = Config {
-            kind: config::TYPE.to_owned(),
-            version: config::VERSION,
-            id: "00112233445566778899aabbccddeeff".to_owned(),
-            at: Moment(1_795_442_729_123),
-            naming: Naming::Blake3,
-            features: Vec::new(),
-        };
-        Repository::init(&LocalDisk::new(archive.repository_path()), &config).unwrap();
+        Repository::init(&LocalDisk::new(archive.repository_path()), &config()).unwrap();
         archive
     }
 

@@ -12,3 +12,8 @@ pub mod rest;
 pub mod segments;
 pub mod server;
 pub mod world;
+
+/// How often something is tried: as often as the environment says, for a longer run than an ordinary one.
+pub fn asked(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
