@@ -6,6 +6,7 @@ use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::retention::{self, is_held, readable};
+use crate::engine::rewrite;
 use crate::engine::rewrite::{Rewritten, Trees, points_of};
 use crate::engine::span;
 use crate::engine::{pieces, select};
@@ -315,9 +316,7 @@ fn carry_out(
         report.acts.push(session.publish_act(now(), Deed::Gone { points })?);
     }
     report.acts.extend(publish_dropped(session, &report, views, options, now())?);
-    session.publish_fewer(durable, next.clone())?;
-    let durable = session.barrier()?;
-    session.publish_fewer(durable, next)?;
+    rewrite::leave(session, durable, next)?;
     Ok(report)
 }
 

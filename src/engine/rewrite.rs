@@ -6,7 +6,8 @@ use crate::engine::span;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
 use crate::repo::format::point::{Claim, PointLog};
-use crate::repo::store::{ListedPoint, Session};
+use crate::repo::format::record::LogState;
+use crate::repo::store::{Durable, ListedPoint, Session};
 use std::collections::BTreeMap;
 
 /// A log of a point, before it is stored.
@@ -33,6 +34,14 @@ impl Rewritten {
         let bytes = span::current(pieces, |piece| piece.span).iter().map(Piece::prefix).sum();
         PointLog { root, segments: self.entries.len() as u64, bytes, open: self.open, ..self.before }
     }
+}
+
+/// Publishes two records of each log: the second newest is a root, too, and would go on holding what leaves.
+pub fn leave(session: &mut Session<'_>, durable: Durable, states: Vec<LogState>) -> Result<(), Error> {
+    session.publish_fewer(durable, states.clone())?;
+    let durable = session.barrier()?;
+    session.publish_fewer(durable, states)?;
+    Ok(())
 }
 
 /// The trees of points, each read once.

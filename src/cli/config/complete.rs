@@ -118,9 +118,13 @@ fn of_section(
     verb: &str,
     matches: &ArgMatches,
 ) -> Result<Vec<OsString>, Error> {
+    let configured = config.all_of(section);
+    if configured.is_empty() {
+        return Ok(Vec::new());
+    }
     let command = full(verb);
     let mut words = Vec::new();
-    for effective in config.all_of(section) {
+    for effective in configured {
         if is_wanted(&command, &effective, matches) {
             words.extend(checked(&command, verb, &effective)?);
         }

@@ -22,6 +22,7 @@ use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::prune;
 use crate::engine::retention::{self, is_held, readable};
+use crate::engine::rewrite;
 use crate::engine::rewrite::{Rewritten, points_of};
 use crate::repo::format::act::{Deed, ErasedSegment, View};
 use crate::repo::format::entry::SegmentEntry;
@@ -202,9 +203,7 @@ impl Plan {
         let hashes: Vec<ContentHash> = changed.hashes.into_iter().collect();
         let said = Said { segments, chunks, hashes, views };
         report.acts = said.publish(session, options, Moment(observer.now_ms()))?;
-        session.publish_fewer(durable, states.clone())?;
-        let durable = session.barrier()?;
-        session.publish_fewer(durable, states)?;
+        rewrite::leave(session, durable, states)?;
         Ok(report)
     }
 }

@@ -54,6 +54,9 @@ pub fn mark(repository: &Repository, observer: &dyn Observer) -> Result<MarkRepo
 /// Whether packs of tails hold enough that no tail of today has: acts stay for good, there should not be one for each backup.
 fn is_worth_marking(repository: &Repository) -> Result<bool, engine::Error> {
     let (acts, all) = repository.acts()?;
+    if !all {
+        return Ok(false);
+    }
     let marked = named(&acts, u64::MAX, true);
     let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
     for record in newest_records(repository)? {
@@ -72,7 +75,7 @@ fn is_worth_marking(repository: &Repository) -> Result<bool, engine::Error> {
         let share = u128::from(length) * dead as u128 / (chunks.len().max(1) as u128);
         bytes = bytes.saturating_add(u64::try_from(share).unwrap_or(length));
     }
-    Ok(all && is_worth(repository, (files, MARKED_FILES), bytes)?)
+    is_worth(repository, (files, MARKED_FILES), bytes)
 }
 
 /// Whether so many files, or so large a share of all packs, are worth looking at everything.

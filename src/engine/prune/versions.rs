@@ -3,6 +3,7 @@
 
 use crate::engine;
 use crate::engine::prune::roots::Books;
+use crate::engine::rewrite;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::record::{LogKey, LogState, replacement};
 use crate::repo::store::{Repository, Session, named_segments};
@@ -53,8 +54,6 @@ pub(super) fn leave(session: &mut Session<'_>, outgrown: Vec<Outgrown>) -> Resul
         states.push(LogState { root: session.put_tree(&sealed)?, ..state });
     }
     let durable = session.barrier()?;
-    session.publish_fewer(durable, states.clone())?;
-    let durable = session.barrier()?;
-    session.publish_fewer(durable, states)?;
+    rewrite::leave(session, durable, states)?;
     Ok(count)
 }

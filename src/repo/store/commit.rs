@@ -66,9 +66,10 @@ impl Session<'_> {
         self.repository.may_remove()?;
         self.guarded(|session| {
             session.check_generation(durable.generation)?;
+            let journal = session.repository.journal()?;
             let mut staged = Vec::with_capacity(states.len());
             for state in states {
-                rules::fewer(session, &state)?;
+                rules::fewer(session, &journal, &state)?;
                 staged.push(session.stage_record(state)?);
             }
             for record in &staged {

@@ -37,19 +37,18 @@ pub(super) fn next_record(
 
 /// A record that holds less than the newest one of its log. What leaves is named by no point that is not gone, and is one of these: an old
 /// version of which a higher one holds all tokens; what an act says was dropped, or erased.
-pub(super) fn fewer(session: &Session<'_>, next: &LogState) -> Result<(), Error> {
+pub(super) fn fewer(session: &Session<'_>, journal: &Journal, next: &LogState) -> Result<(), Error> {
     let repository = session.repository;
     let refuse = |why: String| session.rule(format!("{}: {why}", name(&next.key)));
     let Some(Record { state: newest, .. }) = repository.newest_record(&next.key)? else {
         return Err(refuse("it has no record yet".to_owned()));
     };
     let (old_sealed, sealed) = (repository.tree(newest.root)?, repository.tree(next.root)?);
-    let journal = repository.journal()?;
     if let Some(file) = journal.unreadable.first() {
         return Err(refuse(format!("{} might forbid it", file.path)));
     }
     let let_go = LetGo::by(&journal.acts, &next.key);
-    let named = named_segments(repository, &journal, &next.key)?;
+    let named = named_segments(repository, journal, &next.key)?;
     let may_leave = |entry: &SegmentEntry| {
         !named.contains(&entry.name)
             && (replacement(entry, &sealed).is_some()
