@@ -4,6 +4,7 @@ use crate::cli::config;
 use crate::cli::describe;
 use crate::cli::describe::Meaning;
 use crate::cli::exit::Exit;
+use crate::cli::signals::Signals;
 use crate::engine;
 use std::io;
 use std::path::PathBuf;
@@ -92,6 +93,16 @@ impl<E: Into<engine::Error>> From<E> for Failure {
 }
 
 impl Failure {
+    /// How it ends the program, or a step of a run.
+    pub(super) fn exit(&self, signals: &Signals) -> Exit {
+        match self.meaning().exit {
+            Exit::Interrupted => signals.exit(),
+            // Waiting for a lock ends with the signal, and is an error of the lock only by the way.
+            Exit::Locked if signals.came() => signals.exit(),
+            exit => exit,
+        }
+    }
+
     /// What it means.
     pub(super) fn meaning(&self) -> Meaning {
         let meaning = |exit, id, hint| Meaning { exit, id, hint };

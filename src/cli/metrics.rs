@@ -39,9 +39,13 @@ pub(super) struct Attempt {
 
 /// Writes the file.
 pub(super) fn write(path: &Path, status: Option<&Status>, attempt: Option<&Attempt>) -> Result<(), Failure> {
-    let before = std::fs::read_to_string(path).unwrap_or_default();
-    let text = text(&before, status, attempt)?;
     let failed = |source| Failure::File { path: path.to_path_buf(), source };
+    // What can't be read is not written over: the last successes of all profiles are in it.
+    let before = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(failed)?,
+    };
+    let text = text(&before, status, attempt)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Somebody else reads it. No name that ends in .prom: an unfinished file is not collected.

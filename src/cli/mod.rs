@@ -68,12 +68,7 @@ fn begin(cli: &args::Cli, config: config::Config, typed: Vec<OsString>) -> Exit 
 }
 
 fn end(screen: Screen, signals: &Signals, failure: &Failure) -> Exit {
-    let exit = match failure.meaning().exit {
-        Exit::Interrupted => signals.exit(),
-        // Waiting for a lock ends with the signal, and is an error of the lock only by the way.
-        Exit::Locked if signals.came() => signals.exit(),
-        exit => exit,
-    };
+    let exit = failure.exit(signals);
     screen.failure(failure, exit);
     exit
 }

@@ -31,6 +31,14 @@ struct Group(Child);
 
 /// Starts it, and waits until it is well. However that goes, nothing of it runs afterwards.
 pub(super) fn run(wanted: &Wanted<'_>, signals: &Signals) -> Result<(), Failure> {
+    // Another server would be taken for the one that is about to be started.
+    if wanted.health.is_some_and(is_healthy) {
+        let message = "something answers at the health URL before anything was started".to_owned();
+        return Err(Failure::Usage {
+            message,
+            hint: "stop it, or give the server of the drill a port of its own",
+        });
+    }
     let failed = |why: String| Failure::Drill { why };
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(wanted.command).current_dir(wanted.directory).stdin(Stdio::null());

@@ -290,14 +290,35 @@ fn a_drill_waits_for_the_health_of_what_it_starts() {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let port = server.server_addr().to_ip().unwrap().port();
     let answers = std::thread::spawn(move || {
-        for status in [503, 200] {
+        // Before it is started, while it starts, when it has; and once when nothing of ours was started at all.
+        for status in [503, 503, 200, 200] {
             let request = server.recv().unwrap();
             request.respond(tiny_http::Response::empty(status)).unwrap();
         }
     });
     let line = format!("drill --exec sleep\t60 --health-url http://127.0.0.1:{port}/actuator/health");
     assert_eq!(room.document(0, "drill", &line)["passed"], true);
+    let (_, stderr) = room.ends(2, &line);
+    assert!(stderr.contains("something answers at the health URL before"), "{stderr}");
     answers.join().unwrap();
     let (_, stderr) = room.ends(1, "drill --exec sleep\t60 --health-url http://127.0.0.1:9/ --time-limit 1s");
     assert!(stderr.contains("not well within 1 s"), "{stderr}");
+}
+
+#[test]
+fn what_can_not_be_done_is_said_before_a_hook_or_a_step_runs() {
+    let desk = Desk::new("[hooks]\nbefore = \"touch begun\"\non-failure = \"touch failed\"\n");
+    let (_, stderr) = desk.ends(2, "run");
+    assert!(stderr.contains("names no source"), "{stderr}");
+    assert!(!desk.room.path("begun").exists() && desk.room.path("failed").exists());
+}
+
+#[test]
+fn figures_that_can_not_be_read_are_not_written_over() {
+    let desk = Desk::new(ONE_SOURCE);
+    desk.ends(0, "backup");
+    fs::write(desk.room.path("figures.prom"), [0xff, 0xfe]).unwrap();
+    let (line, _) = desk.ends(3, "status --nagios --metrics figures.prom");
+    assert!(line.starts_with("SEGVAULT UNKNOWN - "), "{line}");
+    assert_eq!(fs::read(desk.room.path("figures.prom")).unwrap(), [0xff, 0xfe]);
 }

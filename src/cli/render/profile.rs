@@ -107,7 +107,7 @@ impl Step {
         }
     }
 
-    pub(in crate::cli) fn left_out(name: &str, why: String) -> Self {
+    pub(in crate::cli) fn left_out(name: &str, why: String, exit: Exit) -> Self {
         let (name, text) = (name.to_owned(), String::new());
         let left_out = Some(why);
         Self {
@@ -118,7 +118,7 @@ impl Step {
             left_out,
             error: None,
             report: None,
-            exit: Exit::Done,
+            exit,
             text,
         }
     }

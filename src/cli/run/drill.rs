@@ -8,8 +8,9 @@ use crate::cli::render;
 use crate::cli::render::drill::{Drilled, Started};
 use crate::cli::run::{Run, cut};
 use crate::cli::started;
+use crate::engine;
 use crate::engine::drill;
-use crate::engine::restore::{self, Layout, RestoreOptions, Restored};
+use crate::engine::restore::{self, Layout, Plan, RestoreOptions, Restored};
 use crate::repo::format::act::PointRef;
 use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
@@ -32,8 +33,12 @@ impl Run<'_> {
             return Ok(if plan.fits() { Exit::Done } else { Exit::NoSpace });
         }
         let begun = Instant::now();
-        let tried = self.tried(asked, &repository, &options);
-        let drilled = remember(&repository, &name, asked, (tried, begun.elapsed().as_secs()))?;
+        let plan = restore::plan(&repository, &options);
+        // Known once it is planned: a backup may make another one the latest meanwhile.
+        let planned = plan.as_ref().ok().map(|plan| plan.point);
+        let tried = plan.map_err(Failure::from).and_then(|plan| self.tried(asked, &repository, plan));
+        let known = || planned.map_or_else(|| drill::point(&repository, &name, asked.source.as_deref()), Ok);
+        let drilled = remember(&repository, &known, (tried, begun.elapsed().as_secs()))?;
         self.screen.report("drill", &drilled, || render::drill::text(&drilled))?;
         Ok(if drilled.warnings() == 0 { Exit::Done } else { Exit::Incomplete })
     }
@@ -43,10 +48,10 @@ impl Run<'_> {
         &self,
         asked: &Drill,
         repository: &Repository,
-        options: &RestoreOptions,
+        plan: Plan,
     ) -> Result<(Restored, Option<Started>), Failure> {
         let progress = Progress::new(self.screen, self.signals.clone());
-        let restored = restore::apply(repository, restore::plan(repository, options)?, &progress)?;
+        let restored = restore::apply(repository, plan, &progress)?;
         drop(progress);
         let started = match &asked.exec {
             None => None,
@@ -72,8 +77,7 @@ impl Run<'_> {
 /// What says something of the archive is remembered: that it restored, or that it did not. A full disk says nothing of it.
 fn remember(
     repository: &Repository,
-    name: &str,
-    asked: &Drill,
+    point: &dyn Fn() -> Result<PointRef, engine::Error>,
     (tried, seconds): (Result<(Restored, Option<Started>), Failure>, u64),
 ) -> Result<Drilled, Failure> {
     let at = Moment(jiff::Timestamp::now().as_millisecond());
@@ -85,8 +89,7 @@ fn remember(
         }
         Err(failure) => {
             if tells_of_the_archive(&failure) {
-                let point: PointRef = drill::point(repository, name, asked.source.as_deref())?;
-                drill::remember(repository, point, at, (seconds, false))?;
+                drill::remember(repository, point()?, at, (seconds, false))?;
             }
             Err(failure)
         }

@@ -42,10 +42,14 @@ impl Run<'_> {
         let hooks = Hooks::of(self)?;
         let begun = now();
         let mut facts = Facts::of(self, begun);
+        let lines = match self.lines(&facts.steps) {
+            Ok(lines) => lines,
+            Err(failure) => return Err(self.ended_before(&hooks, facts, failure)),
+        };
         if let Err(failure) = hooks.before(&facts) {
             return Err(self.ended_before(&hooks, facts, failure));
         }
-        let steps = self.steps(&facts.steps)?;
+        let steps = self.steps(lines);
         let exit = steps.iter().map(|step| step.exit).fold(Exit::Done, Exit::more_telling);
         let ended = now();
         let ran = Ran::new(self.config.profile.clone(), (begun, ended), exit, steps);
@@ -71,10 +75,13 @@ impl Run<'_> {
         exit
     }
 
-    /// The hook before the run did not allow it.
+    /// A step can't be done, or the hook before the run did not allow it.
     fn ended_before(&self, hooks: &Hooks, mut facts: Facts, failure: Failure) -> Failure {
         facts.fail(&failure);
         let exit = failure.meaning().exit;
+        if self.global.dry_run {
+            return failure;
+        }
         for told in [self.write_metrics(facts.begun, exit), hooks.after(&facts, exit)] {
             if let Err(other) = told {
                 self.screen.warning(&chain(&other));
@@ -91,27 +98,35 @@ impl Run<'_> {
         metrics::write(&PathBuf::from(path), status.as_ref(), Some(&attempt))
     }
 
-    /// The steps, in their order. After one that failed nothing is forgotten or deleted.
-    fn steps(&self, names: &[String]) -> Result<Vec<Step>, Failure> {
-        let mut steps: Vec<Step> = Vec::new();
+    /// The lines of all steps: what can't be done is said before anything is.
+    fn lines(&self, names: &[String]) -> Result<Vec<(String, Line)>, Failure> {
+        let mut lines = Vec::new();
         for name in names {
-            let lines = self.lines_of_step(name)?;
-            for (source, line) in lines {
-                let deletes = name == "forget" || name == "prune";
-                let failed = steps.iter().find(|step| !matches!(step.exit, Exit::Done | Exit::Incomplete));
-                if self.signals.came() {
-                    return Ok(steps);
+            lines.extend(self.lines_of_step(name)?.into_iter().map(|line| (name.clone(), line)));
+        }
+        Ok(lines)
+    }
+
+    /// The steps, in their order. After one that failed nothing is forgotten or deleted; after a signal nothing is begun.
+    fn steps(&self, lines: Vec<(String, Line)>) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for (name, (source, line)) in lines {
+            let deletes = name == "forget" || name == "prune";
+            let failed = steps.iter().find(|step| !matches!(step.exit, Exit::Done | Exit::Incomplete));
+            if self.signals.came() {
+                let why = "left out, since a signal came".to_owned();
+                steps.push(Step::left_out(&name, why, self.signals.exit()));
+                break;
+            }
+            match failed.filter(|_| deletes) {
+                Some(failed) => {
+                    let why = format!("left out, since {} failed", failed.name);
+                    steps.push(Step::left_out(&name, why, Exit::Done));
                 }
-                match failed.filter(|_| deletes) {
-                    Some(failed) => {
-                        let why = format!("left out, since {} failed", failed.name);
-                        steps.push(Step::left_out(name, why));
-                    }
-                    None => steps.push(self.step(name, source, line)),
-                }
+                None => steps.push(self.step(&name, source, line)),
             }
         }
-        Ok(steps)
+        steps
     }
 
     /// The lines of a step: for a backup one for each source.
@@ -153,8 +168,7 @@ impl Run<'_> {
         match done {
             Ok(done) => Step::done(name, source, milliseconds, done.exit, (done.document, done.text)),
             Err(failure) => {
-                let meaning = failure.meaning();
-                let exit = if meaning.exit == Exit::Interrupted { self.signals.exit() } else { meaning.exit };
+                let (meaning, exit) = (failure.meaning(), failure.exit(&self.signals));
                 let error = StepError { id: meaning.id, message: chain(&failure), hint: meaning.hint };
                 Step::failed(name, source, milliseconds, exit, error)
             }

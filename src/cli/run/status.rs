@@ -37,13 +37,14 @@ impl Run<'_> {
 
     /// One line, and the codes of that protocol: what fails here is "unknown" there.
     fn nagios(&self, asked: &Status) -> Result<Exit, Failure> {
-        let (line, code) = match self.look(asked, false) {
-            Ok(status) => {
-                if let Some(path) = &asked.metrics {
-                    metrics::write(path, Some(&status), None)?;
-                }
-                (render::status::nagios(&status), status.level as u8)
+        let looked = self.look(asked, false).and_then(|status| {
+            if let Some(path) = &asked.metrics {
+                metrics::write(path, Some(&status), None)?;
             }
+            Ok(status)
+        });
+        let (line, code) = match looked {
+            Ok(status) => (render::status::nagios(&status), status.level as u8),
             Err(failure) => (format!("SEGVAULT UNKNOWN - {}\n", chain(&failure)), UNKNOWN),
         };
         render::print_text(&line)?;
