@@ -34,6 +34,8 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     let mut repack = Repack { chosen: BTreeSet::new(), order: Vec::new(), left: options.max_repack };
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
     repack.add_all(packs.iter().filter(|pack| pack.standing == Standing::Marked));
+    let tails: Vec<PackUse> = packs.iter().filter(|pack| pack.kind == PackKind::Tail).cloned().collect();
+    repack.add_all(wasteful(&tails, options.max_unused_tails_permille));
     repack.add_all(wasteful(packs, options.max_unused_permille));
     for kind in PackKind::ALL.into_iter().filter(|_| options.join) {
         let small = small(packs, kind);
@@ -145,6 +147,18 @@ mod tests {
         assert_eq!(unused(0), [2, 3, 1]);
         assert_eq!(unused(250), [2]);
         assert_eq!(unused(1000), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn of_tails_little_stays_unused_whatever_the_others_may_keep() {
+        let tail = |name, live| PackUse { kind: PackKind::Tail, ..pack(name, MIB, live) };
+        let packs = [pack(1, 60 * MIB, 58 * MIB), tail(2, MIB), tail(3, MIB * 9 / 10)];
+        let unused = |permille| {
+            let options = PruneOptions { max_unused_tails_permille: permille, ..PruneOptions::default() };
+            names(&choose(&packs, &options).repack)
+        };
+        assert_eq!(unused(20), [3]);
+        assert_eq!(unused(200), Vec::<u8>::new());
     }
 
     #[test]

@@ -22,11 +22,13 @@ pub use error::Error;
 pub use report::{DeleteReport, Freed, MarkReport, Skipped};
 
 pub(in crate::engine) use closure::Survey;
+pub(in crate::engine) use deletion::is_full;
 pub(in crate::engine) use roots::logs_of;
 
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;
+use crate::engine::rewrite;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
@@ -41,6 +43,8 @@ pub struct PruneOptions {
     pub grace_ms: i64,
     /// How much of the packs may be dead before they are written anew, in thousandths.
     pub max_unused_permille: u64,
+    /// The same of the packs of tails alone: what they held is superseded all the time, and it is little that has to be written anew.
+    pub max_unused_tails_permille: u64,
     /// Whether small packs are joined.
     pub join: bool,
     /// Whether forgotten points may go. Those of others have their undo.
@@ -54,11 +58,12 @@ pub struct PruneOptions {
 }
 
 impl Default for PruneOptions {
-    /// A day between the phases; at most a twentieth unused.
+    /// A day between the phases; at most a twentieth unused, of tails a fiftieth.
     fn default() -> Self {
         Self {
             grace_ms: 24 * 3_600_000,
             max_unused_permille: 50,
+            max_unused_tails_permille: 20,
             join: true,
             points: true,
             max_repack: u64::MAX,
@@ -124,6 +129,7 @@ fn try_mark(
 ) -> Result<MarkReport, engine::Error> {
     repository.may_remove()?;
     let mut session = repository.session()?;
+    rewrite::go_on(&mut session, |_| true)?;
     let versions = versions::find(repository, &Books::read(repository)?)?;
     let versions = versions::leave(&mut session, versions)?;
     let plan = marking::plan(repository, options, observer, &Books::read(repository)?)?;
@@ -131,18 +137,21 @@ fn try_mark(
 }
 
 /// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with such chunks are written anew without
-/// them; forgotten points keep their undo.
+/// them, if `writes` says that there is room for it; forgotten points keep their undo.
 pub(in crate::engine) fn at_once(
     alone: &Alone,
     erased: &HashSet<ChunkId>,
+    writes: bool,
     observer: &dyn Observer,
 ) -> Result<DeleteReport, engine::Error> {
     let repository = alone.repository();
     let options = PruneOptions {
         grace_ms: 0,
         max_unused_permille: 0,
+        max_unused_tails_permille: 0,
         join: false,
         points: false,
+        max_repack: if writes { u64::MAX } else { 0 },
         ..PruneOptions::default()
     };
     let mut session = repository.session()?;

@@ -11,6 +11,7 @@ pub mod repository_v1;
 pub mod rest;
 pub mod segments;
 pub mod server;
+pub mod small_disk;
 pub mod world;
 
 /// How often something is tried: as often as the environment says, for a longer run than an ordinary one.
