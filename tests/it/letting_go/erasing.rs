@@ -131,7 +131,7 @@ fn forgotten_points_keep_their_undo_and_snapshots_go_if_asked() {
 
 #[test]
 fn on_a_full_disk_the_reserve_gives_the_room_for_it() {
-    let erase = |with_reserve| {
+    let erase = |with_reserve: bool| {
         let (room, _) = room();
         let disk = LocalDisk::new(room.repository());
         if !with_reserve {
