@@ -111,9 +111,9 @@ fn try_erase(
         })?;
         let mut deleted = DeleteReport::default();
         if is_full {
-            deleted = prune::at_once(alone, &erased.chunks, false, observer)?;
+            deleted = prune::at_once(alone, false, observer)?;
         }
-        report.deleted = Some(deleted.and(prune::at_once(alone, &erased.chunks, true, observer)?));
+        report.deleted = Some(deleted.and(prune::at_once(alone, true, observer)?));
         report.left = lists::left(repository, &erased.chunks)?;
     }
     if options.prove {

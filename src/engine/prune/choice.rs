@@ -21,13 +21,6 @@ pub(super) struct Choice {
     pub repack: Vec<PackId>,
 }
 
-impl Choice {
-    /// Leaves only some of the packs to be written anew.
-    pub fn keep_repacks(&mut self, is_wanted: impl Fn(PackId) -> bool) {
-        self.repack.retain(|pack| is_wanted(*pack));
-    }
-}
-
 /// Chooses. Packs come by their names.
 pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
@@ -77,7 +70,7 @@ fn dead_bytes(pack: &PackUse) -> u64 {
     pack.length.saturating_sub(pack.live_bytes())
 }
 
-/// The packs with the largest dead share, until what is left of dead bytes is within the limit.
+/// The packs with the largest dead share, until what is left of dead bytes is within the limit. Nothing allowed is nothing: then it is all of them.
 fn wasteful(packs: &[PackUse], permille: u64) -> Vec<&PackUse> {
     let total: u64 = stay(packs).map(|pack| pack.length).sum();
     let mut dead: u64 = stay(packs).map(dead_bytes).sum();
@@ -87,7 +80,7 @@ fn wasteful(packs: &[PackUse], permille: u64) -> Vec<&PackUse> {
     order.sort_by_key(|pack| (share(pack), pack.name));
     let mut chosen = Vec::new();
     for pack in order {
-        if dead <= allowed {
+        if dead <= allowed && permille > 0 {
             break;
         }
         dead = dead.saturating_sub(dead_bytes(pack));
@@ -145,6 +138,9 @@ mod tests {
         };
         assert_eq!(unused(50), [2, 3], "2 of 180 MiB are 1.1 %");
         assert_eq!(unused(0), [2, 3, 1]);
+        let hardly = [PackUse { live_raw: 120 * MIB - 1, ..pack(1, 60 * MIB, 60 * MIB) }];
+        let options = PruneOptions { max_unused_permille: 0, ..PruneOptions::default() };
+        assert_eq!(names(&choose(&hardly, &options).repack), [1], "not even less than a byte");
         assert_eq!(unused(250), [2]);
         assert_eq!(unused(1000), Vec::<u8>::new());
     }

@@ -29,12 +29,8 @@ use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;
 use crate::engine::rewrite;
-use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::index::read_directory;
-use crate::repo::paths;
 use crate::repo::store::{Alone, Repository, reserve};
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// How to prune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,11 +132,11 @@ fn try_mark(
     Ok(MarkReport { versions, ..marking::carry_out(&mut session, plan, options)? })
 }
 
-/// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with such chunks are written anew without
-/// them, if `writes` says that there is room for it; forgotten points keep their undo.
+/// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with anything that nothing needs are written
+/// anew without it, if `writes` says that there is room for it: superseded tails hold the erased events, too, and no record names their chunks
+/// any more. Forgotten points keep their undo.
 pub(in crate::engine) fn at_once(
     alone: &Alone,
-    erased: &HashSet<ChunkId>,
     writes: bool,
     observer: &dyn Observer,
 ) -> Result<DeleteReport, engine::Error> {
@@ -155,21 +151,10 @@ pub(in crate::engine) fn at_once(
         ..PruneOptions::default()
     };
     let mut session = repository.session()?;
-    let mut plan = marking::plan(repository, &options, observer, &Books::read(repository)?)?;
-    plan.choice.keep_repacks(|pack| holds_any(repository, pack, erased));
+    let plan = marking::plan(repository, &options, observer, &Books::read(repository)?)?;
     marking::carry_out(&mut session, plan, &options)?;
     drop(session);
     try_delete(alone, &options, observer)
-}
-
-fn holds_any(repository: &Repository, pack: PackId, chunks: &HashSet<ChunkId>) -> bool {
-    let disk = repository.disk();
-    let length = disk.length(&paths::pack(pack)).ok();
-    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
-    directory.is_some_and(|directory| {
-        let mut places = directory.blocks.iter().flat_map(|block| &block.chunks);
-        places.any(|place| chunks.contains(&place.chunk))
-    })
 }
 
 /// The second phase. Makes the reserve anew at its end, if there is room.
