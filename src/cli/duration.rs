@@ -17,6 +17,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     count.filter(|&total| total <= 100 * 366 * 86_400).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// So many milliseconds, as the engine counts.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 fn split(text: &str) -> Option<(&str, u64)> {
     [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)]
         .into_iter()

@@ -9,11 +9,14 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::profile::Ran;
 use crate::cli::run::Run;
-use crate::cli::server_args::TOKEN_VARIABLE;
+use crate::cli::signals::Signals;
+use crate::cli::started::{Group, shell};
+use crate::engine;
 use crate::repo::format::moment::Moment;
 use crate::source::server;
 use std::collections::BTreeMap;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// How long a hook or a request may take, if nothing else is said.
@@ -30,6 +33,14 @@ pub(super) struct Hooks {
     heartbeat_failure: Option<String>,
     timeout: Duration,
     is_dry: bool,
+    signals: Signals,
+}
+
+/// How a hook ended.
+enum Ended {
+    By(ExitStatus),
+    Late,
+    Stopped,
 }
 
 /// What hooks are told.
@@ -110,6 +121,7 @@ impl Hooks {
             heartbeat_failure: text("heartbeat-failure"),
             timeout,
             is_dry: run.global.dry_run,
+            signals: run.signals.clone(),
         })
     }
 
@@ -124,8 +136,10 @@ impl Hooks {
         let is_failure = !matches!(exit, Exit::Done | Exit::Incomplete);
         let (command, name) =
             if is_failure { (&self.on_failure, "on-failure") } else { (&self.after, "after") };
-        let address = if is_failure { &self.heartbeat_failure } else { &self.heartbeat };
         let told = self.command(command.as_deref(), name, facts, Some(exit));
+        // A heartbeat has no words: it says that all is well, or else that it is not.
+        let is_well = exit == Exit::Done && told.is_ok();
+        let address = if is_well { &self.heartbeat } else { &self.heartbeat_failure };
         let beaten = self.beat(address.as_deref());
         told.and(beaten)
     }
@@ -148,35 +162,35 @@ impl Hooks {
     ) -> Result<(), Failure> {
         let Some(command) = command.filter(|_| !self.is_dry) else { return Ok(()) };
         let failed = |why: String| Failure::Hook { name, why };
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(command).stdin(Stdio::null());
-        // stdout is for results: what a hook says goes to stderr.
-        shell
-            .stdout(std::io::stderr())
-            .env_remove(TOKEN_VARIABLE)
-            .env("SEGVAULT_HOOK", name)
-            .envs(&facts.told);
+        let mut shell = shell(command);
+        shell.env("SEGVAULT_HOOK", name).envs(&facts.told);
         if let Some(exit) = exit {
             shell.env("SEGVAULT_EXIT", exit.code().to_string()).env("SEGVAULT_EXIT_MEANS", exit.meaning());
         }
-        let mut child = shell.spawn().map_err(|error| failed(error.to_string()))?;
-        match self.wait(&mut child)? {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(failed(status.to_string())),
-            None => Err(failed(format!("it took longer than {} s, and was ended", self.timeout.as_secs()))),
+        let group = Group::begin(&mut shell).map_err(|error| failed(error.to_string()))?;
+        match self.wait(group).map_err(|error| failed(error.to_string()))? {
+            Ended::By(status) if status.success() => Ok(()),
+            Ended::By(status) => Err(failed(status.to_string())),
+            Ended::Late => {
+                Err(failed(format!("it took longer than {} s, and was ended", self.timeout.as_secs())))
+            }
+            Ended::Stopped => Err(engine::Error::Interrupted.into()),
         }
     }
 
-    fn wait(&self, child: &mut Child) -> Result<Option<ExitStatus>, Failure> {
-        let end = Instant::now() + self.timeout;
-        let failed = |error: std::io::Error| Failure::Hook { name: "", why: error.to_string() };
+    /// Waits for it, as long as it may take, and until a signal comes. (One that came before is what a hook behind the run tells of.)
+    fn wait(&self, mut group: Group) -> io::Result<Ended> {
+        let (end, is_new) = (Instant::now() + self.timeout, !self.signals.came());
         loop {
-            if let Some(status) = child.try_wait().map_err(failed)? {
-                return Ok(Some(status));
+            if let Some(status) = group.ended()? {
+                group.leave();
+                return Ok(Ended::By(status));
+            }
+            if is_new && self.signals.came() {
+                return Ok(Ended::Stopped);
             }
             if Instant::now() >= end {
-                child.kill().and_then(|()| child.wait()).map_err(failed)?;
-                return Ok(None);
+                return Ok(Ended::Late);
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -1,6 +1,7 @@
 //! People and scripts: arguments, rendering, progress, exit codes. The only floor that prints, and reads clock and environment.
 
 pub mod args;
+mod ask;
 mod bus;
 mod config;
 mod demo;
@@ -18,6 +19,7 @@ mod manual;
 mod metrics;
 mod place_args;
 mod progress;
+mod random;
 mod render;
 mod repository;
 mod run;

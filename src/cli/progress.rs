@@ -7,6 +7,7 @@ pub(in crate::cli) use state::Standing;
 use crate::cli::progress::state::State;
 use crate::cli::render::Screen;
 use crate::cli::signals::Signals;
+use crate::cli::when;
 use crate::engine::observe::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -173,7 +174,7 @@ impl Observer for Progress {
     }
 
     fn now_ms(&self) -> i64 {
-        jiff::Timestamp::now().as_millisecond()
+        when::now().0
     }
 }
 

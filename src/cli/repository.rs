@@ -2,19 +2,20 @@
 
 use crate::cli::args::{Global, REPOSITORY_VARIABLE};
 use crate::cli::failure::Failure;
+use crate::cli::progress::Standing;
+use crate::cli::random;
+use crate::cli::render::Screen;
 use crate::cli::signals::Signals;
+use crate::cli::when;
 use crate::repo::format::config;
 use crate::repo::format::config::Config;
 use crate::repo::format::id::Naming;
-use crate::repo::format::moment::Moment;
 use crate::repo::local_disk::LocalDisk;
 use crate::repo::store::Alone;
 use crate::repo::store::IndexPlace;
 use crate::repo::store::OpenOptions;
 use crate::repo::store::Repository;
 use crate::repo::store::reserve;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Fai
 /// Opens the one in a directory.
 pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, options(path, global.wait, signals))?)
+    Ok(Repository::open(disk, options(path, global, global.wait, signals))?)
 }
 
 /// Opens it to prepare deletions: in an append-only one an operator has to allow them.
@@ -63,7 +64,7 @@ pub(super) fn open_to_mend(
 ) -> Result<Repository, Failure> {
     let path = path(global)?;
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, global.wait, signals) })?)
+    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, global, global.wait, signals) })?)
 }
 
 /// Opens it when nobody else has it open; waits so long for that.
@@ -75,13 +76,13 @@ pub(super) fn open_alone(
 ) -> Result<Alone, Failure> {
     let path = path(global)?;
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Alone::open(disk, OpenOptions { allow_delete, ..options(path, Some(wait), signals) })?)
+    Ok(Alone::open(disk, OpenOptions { allow_delete, ..options(path, global, Some(wait), signals) })?)
 }
 
-fn options(path: &Path, wait: Option<Duration>, signals: &Signals) -> OpenOptions {
+fn options(path: &Path, global: &Global, wait: Option<Duration>, signals: &Signals) -> OpenOptions {
     OpenOptions {
         index: index_place(path),
-        keep_waiting: wait.map(|wait| keep_waiting(wait, signals.clone())),
+        keep_waiting: wait.map(|wait| keep_waiting(wait, Screen::new(global), signals.clone())),
         allow_delete: false,
     }
 }
@@ -142,11 +143,16 @@ fn is_network(path: &Path) -> bool {
     })
 }
 
-fn keep_waiting(wait: Duration, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
+fn keep_waiting(wait: Duration, screen: Screen, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
     let end = Instant::now() + wait;
     Arc::new(move || {
-        if signals.came() || Instant::now() >= end {
+        let left = end.saturating_duration_since(Instant::now());
+        if signals.came() || left.is_zero() {
             return false;
+        }
+        if signals.asked_for_state() {
+            let line = format!("waiting for a lock, {} s more at most", left.as_secs());
+            screen.state(&line, &Standing::waiting("waiting for a lock", left.as_secs()));
         }
         std::thread::sleep(TRY_EVERY);
         true
@@ -159,7 +165,7 @@ pub(super) fn make(path: &Path, features: Vec<String>) -> Result<Config, Failure
         kind: config::TYPE.to_owned(),
         version: config::VERSION,
         id: random_id()?,
-        at: Moment(jiff::Timestamp::now().as_millisecond()),
+        at: when::now(),
         naming: Naming::Blake3,
         features,
     };
@@ -169,12 +175,7 @@ pub(super) fn make(path: &Path, features: Vec<String>) -> Result<Config, Failure
 
 /// 32 random hexadecimal digits.
 fn random_id() -> Result<String, Failure> {
-    let path = PathBuf::from("/dev/urandom");
-    let mut bytes = [0; 16];
-    match File::open(&path).and_then(|mut file| file.read_exact(&mut bytes)) {
-        Ok(()) => Ok(format!("{:032x}", u128::from_be_bytes(bytes))),
-        Err(source) => Err(Failure::File { path, source }),
-    }
+    Ok(format!("{:032x}", u128::from_be_bytes(random::bytes()?)))
 }
 
 /// Removes the index, which is a cache; refused while somebody uses it.
@@ -189,11 +190,11 @@ mod tests {
 
     #[test]
     fn waiting_ends_with_its_time_or_with_a_signal() {
-        assert!(keep_waiting(Duration::from_mins(1), Signals::default())());
-        assert!(!keep_waiting(Duration::ZERO, Signals::default())());
+        assert!(keep_waiting(Duration::from_mins(1), Screen::bare(false), Signals::default())());
+        assert!(!keep_waiting(Duration::ZERO, Screen::bare(false), Signals::default())());
         let interrupted = Signals::default();
         interrupted.set(signal_hook::consts::SIGINT);
-        assert!(!keep_waiting(Duration::from_mins(1), interrupted)());
+        assert!(!keep_waiting(Duration::from_mins(1), Screen::bare(false), interrupted)());
     }
 
     #[test]

@@ -38,13 +38,11 @@ use crate::cli::run::profile::Done;
 use crate::cli::signals::Signals;
 use crate::cli::storage_args;
 use crate::engine;
-use crate::engine::backup;
 use crate::engine::backup::{BackupOptions, BackupReport};
 use crate::engine::observe::Observer;
 use crate::engine::points;
 use crate::engine::points::Overview;
 use crate::engine::points::Problem;
-use crate::engine::prune::tails;
 use crate::engine::restore;
 use crate::engine::restore::RestoreOptions;
 use crate::engine::select;
@@ -161,17 +159,10 @@ impl Run<'_> {
     fn back_up(&self, asked: &Backup) -> Result<(Taken, BackupReport), Failure> {
         let options = self.backup_options(asked)?;
         let repository = self.open()?;
-        let mut source = self.source(asked)?;
+        // Before a server is asked, which may take its time.
         let progress = Progress::new(self.screen, self.signals.clone());
-        let newest_act = tails::newest_act(&repository)?;
-        let report = backup::run(&repository, &mut *source, &options, &progress)?;
-        let superseded = if report.point.is_some() {
-            self.superseded(&repository, newest_act, &progress)
-        } else {
-            BTreeSet::new()
-        };
-        drop(repository);
-        self.give_back(&superseded, &progress);
+        let mut source = self.source(asked)?;
+        let report = self.make_point(repository, &mut *source, &options, &progress)?;
         drop(progress);
         Ok((Taken::from(&*source)?, report))
     }

@@ -6,6 +6,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render;
 use crate::cli::run::Run;
 use crate::cli::server_args::{CheckServer, ServerArgs, TOKEN_VARIABLE};
+use crate::cli::when;
 use crate::engine;
 use crate::engine::check_server::{Check, CheckOptions, State, check_server};
 use crate::source;
@@ -81,7 +82,7 @@ impl Run<'_> {
         };
         let signals = self.signals.clone();
         Surroundings {
-            now_ms: Arc::new(|| jiff::Timestamp::now().as_millisecond()),
+            now_ms: Arc::new(|| when::now().0),
             pause: Arc::new(pause),
             stopped: Arc::new(move || signals.came()),
         }

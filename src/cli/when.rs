@@ -2,6 +2,11 @@
 
 use crate::repo::format::moment::Moment;
 
+/// The clock.
+pub(super) fn now() -> Moment {
+    Moment(jiff::Timestamp::now().as_millisecond())
+}
+
 /// Reads a moment. A time without an offset is refused: nobody knows whose it is.
 pub fn parse(text: &str) -> Result<Moment, String> {
     let is_date = text.len() == "2027-01-01".len();

@@ -1,11 +1,20 @@
 //! Daily use: the configuration and where its values come from, a profile's run and its report, hooks, metrics, "am I safe?", a restore that is tried.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, backup, told};
+use crate::support::program::{Room, SERVER, backup, flip, told};
+use crate::support::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
+use segvault::repo::disk::{Disk, LockMode};
+use segvault::repo::local_disk::LocalDisk;
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 /// A room with a configuration, which each line finds through the environment.
 struct Desk {
@@ -131,6 +140,14 @@ fn a_mistake_in_the_file_is_told_with_its_line_and_a_guess() {
     let (told, _) = desk.ends(2, "config check");
     assert!(told.contains("there is no source 'orders'"), "{told}");
     assert!(desk.ends(2, "run nightly").1.contains("there is no profile 'nightly'"));
+    // Each value is right, but nobody could back that up.
+    for (table, words) in [
+        ("tag = \"a=b\"", "[source.empty]: the following required arguments were not provided: --data-dir"),
+        ("data-dir = \"/\"\nno-control-db = true\npassword-file = \"/dev/null\"", "[source.empty]: "),
+    ] {
+        let (told, _) = Desk::new(&format!("[source.empty]\n{table}\n")).ends(2, "config check");
+        assert!(told.contains(words), "{told}");
+    }
     let (told, _) = Desk::new(ONE_SOURCE).ends(0, "config check");
     assert!(told.starts_with("ok: "), "{told}");
 }
@@ -253,6 +270,11 @@ fn a_drill_restores_proves_and_is_remembered() {
     assert_eq!((&told_of["passed"], &told_of["restored"]["verified"]), (&true.into(), &true.into()));
     assert_eq!(crate::json::complaint(&told_of), None);
     assert_eq!(room.document(0, "drill", "drill --random")["passed"], true);
+    // Any token at all: as a rule without a control database, since none is as old.
+    let (code, stdout, stderr) = told(room.command("drill --random-token --json").output().unwrap());
+    let cut: Value = serde_json::from_str(&stdout).unwrap_or_default();
+    assert!(matches!(code, Some(0 | 3)) && cut["passed"] == true, "{stdout}{stderr}");
+    assert!(cut["restored"]["cut"].is_object(), "{cut}");
     let status: Value = room.document(0, "status", "status");
     assert_eq!((&status["drill"]["point"], &status["drill"]["passed"]), (&1.into(), &true.into()));
     room.write("good", b"#!/bin/sh\ntest -f data/axonserver-controldb.mv.db && test $SEGVAULT_POINT = 1\n");
@@ -321,4 +343,173 @@ fn figures_that_can_not_be_read_are_not_written_over() {
     let (line, _) = desk.ends(3, "status --nagios --metrics figures.prom");
     assert!(line.starts_with("SEGVAULT UNKNOWN - "), "{line}");
     assert_eq!(fs::read(desk.room.path("figures.prom")).unwrap(), [0xff, 0xfe]);
+}
+
+/// Whoever counts heartbeats: it notes the paths that were asked, and answers 200, or 500 below `/ill`.
+struct Monitor {
+    server: Arc<tiny_http::Server>,
+    asked: Receiver<String>,
+}
+
+impl Monitor {
+    fn begin() -> Self {
+        let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
+        let (tell, asked) = mpsc::channel();
+        let counts = Arc::clone(&server);
+        std::thread::spawn(move || {
+            for request in counts.incoming_requests() {
+                let status = if request.url().starts_with("/ill") { 500 } else { 200 };
+                tell.send(format!("{} {}", request.method(), request.url())).unwrap();
+                request.respond(tiny_http::Response::empty(status)).unwrap();
+            }
+        });
+        Self { server, asked }
+    }
+
+    fn address(&self) -> String {
+        format!("http://{}", self.server.server_addr().to_ip().unwrap())
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.asked.try_iter().collect()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.server.unblock();
+    }
+}
+
+#[test]
+fn a_heartbeat_is_sent_when_all_is_well_and_another_one_when_it_is_not() {
+    let monitor = Monitor::begin();
+    let address = monitor.address();
+    let desk = Desk::new(&format!(
+        r#"
+[source.orders]
+data-dir = "se-4.6.11-json"
+control-db = "se-4.6.11-json/backups"
+[hooks]
+heartbeat = "{address}/well?night=1"
+heartbeat-failure = "{address}/trouble"
+[profile.half]
+sources = ["orders"]
+[profile.half.hooks]
+after = "exit 4"
+[profile.ill.hooks]
+heartbeat = "{address}/ill"
+[profile.alone.hooks]
+heartbeat = "http://127.0.0.1:9/nobody"
+"#
+    ));
+    desk.ends(0, "run --dry-run");
+    assert_eq!(monitor.heard(), [""; 0], "nothing was done");
+    desk.ends(0, "run");
+    assert_eq!(monitor.heard(), ["GET /well?night=1"]);
+    // All was done, but nobody was told of it as was asked for.
+    let (_, stderr) = desk.ends(3, "run half");
+    assert!(stderr.contains("the hook 'after' failed: exit status: 4"), "{stderr}");
+    assert_eq!(monitor.heard(), ["GET /trouble"]);
+    let (_, stderr) = desk.ends(3, "run ill");
+    assert!(stderr.contains("the heartbeat could not be sent: it answered 500"), "{stderr}");
+    assert_eq!(monitor.heard(), ["GET /ill"]);
+    let (_, stderr) = desk.ends(3, "run alone");
+    assert!(stderr.contains("the heartbeat could not be sent: "), "{stderr}");
+    // A point with something damaged is no reason to sound well.
+    let segment = desk.room.path("se-4.6.11-json/data/default/00000000000000000000.events");
+    flip(&segment, 300);
+    desk.ends(3, "run --dry-run");
+    assert_eq!(monitor.heard(), [""; 0]);
+    desk.ends(3, "run");
+    assert_eq!(monitor.heard(), ["GET /trouble"]);
+    fs::remove_dir_all(desk.room.path("se-4.6.11-json")).unwrap();
+    desk.ends(1, "run");
+    assert_eq!(monitor.heard(), ["GET /trouble"]);
+}
+
+/// Somebody who waits for what another process holds: it goes on until that process is gone, or until it has waited for long.
+fn is_let_go_of(mut end: impl Read + Send + 'static) -> bool {
+    let (tell, ended) = mpsc::channel();
+    std::thread::spawn(move || tell.send(end.read_to_end(&mut Vec::new())));
+    ended.recv_timeout(Duration::from_mins(1)).is_ok()
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_ended_with_all_that_it_has_started() {
+    // The one that goes on holds stderr open.
+    let slow = "[hooks]\ntimeout = \"1s\"\nbefore = \"sleep 1000 & sleep 1000; true\"\n";
+    let desk = Desk::new(&format!("{ONE_SOURCE}\n{slow}"));
+    let mut child = desk.command("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(is_let_go_of(stderr), "something of the hook still runs");
+    assert_eq!(desk.room.points(), [0; 0]);
+}
+
+#[test]
+fn ctrl_c_ends_a_hook_before_and_lets_the_one_behind_tell_of_it() {
+    let hooks = "[hooks]\nbefore = \"touch begun; sleep 1000 & sleep 1000; true\"\non-failure = \"echo $SEGVAULT_EXIT > told\"\n";
+    let desk = Desk::new(&format!("{ONE_SOURCE}\n{hooks}"));
+    let mut child = desk.command("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let begun = desk.room.path("begun");
+    wait_until(|| begun.exists());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(is_let_go_of(stderr), "something of the hook still runs");
+    assert_eq!(fs::read_to_string(desk.room.path("told")).unwrap(), "130\n");
+    assert_eq!(desk.room.points(), [0; 0]);
+}
+
+#[test]
+fn what_a_hook_leaves_running_on_purpose_goes_on() {
+    let hooks = "[hooks]\nbefore = \"(for i in $(seq 1000); do test -e enough && touch seen && exit; sleep 0.05; done) > /dev/null 2>&1 &\"\n";
+    let desk = Desk::new(&format!("{ONE_SOURCE}\n{hooks}"));
+    desk.ends(0, "run");
+    desk.room.write("enough", b"");
+    let seen = desk.room.path("seen");
+    wait_until(|| seen.exists());
+}
+
+/// Whether a process listens to SIGUSR1 already: before that it would end it.
+fn listens(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+    u64::from_str_radix(caught, 16).unwrap() & (1 << (Signal::USR1.as_raw() - 1)) != 0
+}
+
+/// SIGUSR1 asks where it stands: while a server does not answer, while it waits for a lock, and between two rounds.
+#[test]
+fn sigusr1_says_where_it_stands_and_changes_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let room = Room::new();
+    room.server(SERVER);
+    let ask = |line: &str, says_first: &str, words: &str| {
+        let mut child = room.command(line).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        if says_first.is_empty() {
+            wait_until(|| listens(&child));
+        } else {
+            stdout.read_line(&mut first).unwrap();
+        }
+        assert!(first.contains(says_first), "{line}: {first:?}");
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let pid = Pid::from_child(&child);
+        kill_process(pid, Signal::USR1).unwrap();
+        let mut told = String::new();
+        stderr.read_line(&mut told).unwrap();
+        assert!(told.contains(words), "{line}: {told:?}");
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{line}");
+    };
+    let server = format!("backup --server http://{} --timeout 2m", silent.local_addr().unwrap());
+    ask(&server, "", "beginning");
+    ask(&format!("{server} --json"), "", "\"phase\":\"beginning\"");
+    let watch = "watch --data-dir se-4.6.11-json --no-control-db --source a --interval 1h";
+    ask(watch, "point 1: complete", "watching: the next look is in 3");
+    let disk = LocalDisk::new(room.repository());
+    let _alone = disk.try_lock("locks/repository", LockMode::Exclusive).unwrap().unwrap();
+    ask("points --wait 1h", "", "waiting for a lock, 3");
 }

@@ -47,6 +47,7 @@ mod restore;
 mod retention;
 mod round_trip;
 mod second_reader;
+mod seen;
 mod sees;
 mod serve;
 mod server;

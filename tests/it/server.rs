@@ -2,8 +2,9 @@
 
 use crate::support::fixtures;
 use crate::support::node::Node;
+use crate::support::now_ms;
 use crate::support::rest::{Body, ROOT, Reply, Version};
-use crate::support::world::{TOKEN, VERSIONS, World, now_ms};
+use crate::support::world::{TOKEN, VERSIONS, World};
 use segvault::axon::name::Store;
 use segvault::source;
 use segvault::source::Source;

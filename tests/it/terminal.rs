@@ -1,5 +1,6 @@
 //! What people see on a real (pseudo) terminal: progress and then the report, colours or none, Ctrl-C.
 
+use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
@@ -7,14 +8,14 @@ use std::io::{Read, Write};
 use std::process::Child;
 
 /// A program at a terminal of so many columns.
-struct Session {
+pub struct Session {
     pty: Pty,
     child: Child,
     seen: Vec<u8>,
 }
 
 impl Session {
-    fn begin(room: &Room, columns: u16, line: &str, environment: &[(&str, &str)]) -> Self {
+    pub fn begin(room: &Room, columns: u16, line: &str, environment: &[(&str, &str)]) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(24, columns)).unwrap();
         let command =
@@ -36,8 +37,13 @@ impl Session {
         self
     }
 
+    fn types(&mut self, keys: &str) -> &mut Self {
+        self.pty.write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
     /// All that was shown, to the end, and the exit code.
-    fn end(mut self) -> (String, Option<i32>) {
+    pub fn end(mut self) -> (String, Option<i32>) {
         let mut buffer = [0; 4096];
         // The other side of a terminal that is closed is an error, not an end.
         while let Ok(read) = self.pty.read(&mut buffer) {
@@ -100,9 +106,68 @@ fn ctrl_c_ends_it_with_130() {
     let line = "watch --data-dir se-4.6.11-json --no-control-db --source node-1 --interval 1h";
     let mut session = Session::begin(&room, 100, line, &[]);
     session.until("point 1: complete");
-    session.pty.write_all(b"\x03").unwrap();
+    session.types("\x03");
     let (shown, code) = session.end();
     assert_eq!(code, Some(130), "{shown}");
     assert!(screen(&shown).contains("stopped"), "{shown}");
     assert_eq!(room.points(), [1]);
+}
+
+/// Types `keys` once a line has asked with these words; gives what was shown and the exit code.
+fn answered(room: &Room, line: &str, question: &str, keys: &str) -> (String, Option<i32>) {
+    let mut session = Session::begin(room, 120, line, &[]);
+    session.until(question).types(keys);
+    session.end()
+}
+
+#[test]
+fn what_is_forgotten_is_seen_and_asked_about() {
+    let room = Room::new();
+    let server = room.server(SERVER);
+    (0..3).for_each(|_| drop(room.ends(0, &backup(&server))));
+    let line = "forget --keep-last 1";
+    // Enter, another word, Ctrl-D: none of them is a yes.
+    for keys in ["\n", "no\n", "\x04"] {
+        let (shown, code) = answered(&room, line, "Type yes:", keys);
+        assert!(code == Some(0) && shown.contains("nothing was forgotten"), "{keys:?}: {shown}");
+    }
+    let (shown, code) = answered(&room, line, "Type yes:", "\x03");
+    assert!(code == Some(130) && shown.contains("interrupted"), "{shown}");
+    assert_eq!(room.points(), [1, 2, 3]);
+    // Others work while somebody thinks; what goes is what was shown.
+    let mut session = Session::begin(&room, 120, line, &[]);
+    session.until("Type yes:");
+    room.ends(0, &backup(&server));
+    session.types("yes\n");
+    let (shown, code) = session.end();
+    assert!(code == Some(0) && shown.contains("forgot 2 points"), "{shown}");
+    assert_eq!(room.points(), [3, 4]);
+    // Nobody is asked where there is nothing to do, or who has said it already.
+    for line in ["forget --keep-last 2", "forget --keep-last 1 --dry-run", "forget --keep-last 1 --yes"] {
+        let (shown, code) = Session::begin(&room, 120, line, &[]).end();
+        assert!(code == Some(0) && !shown.contains("Type yes"), "{shown}");
+    }
+    assert_eq!(room.points(), [4]);
+}
+
+#[test]
+fn what_can_not_be_undone_asks_for_more_than_a_yes() {
+    let room = Room::empty();
+    fixtures::unpack_repository("repository-v1", &room.path("."));
+    room.ends(0, "hold remove 4");
+    let line = "erase --source node-2 --context default";
+    let files = room.files();
+    let (shown, code) = answered(&room, line, "Type erase:", "yes\n");
+    assert!(code == Some(0) && shown.contains("nothing was erased"), "{shown}");
+    let line = "drop-history --source node-1 --context default --before 1000";
+    let words = room.document(0, "drop-history", line)["confirmation"].as_str().unwrap().to_owned();
+    let (shown, code) = answered(&room, line, &format!("Type {words}:"), "yes\n");
+    assert!(code == Some(0) && shown.contains("nothing was dropped"), "{shown}");
+    assert_eq!(room.files(), files);
+
+    let (shown, code) = answered(&room, line, &format!("Type {words}:"), &format!("{words}\n"));
+    assert!(code == Some(0) && shown.contains("dropped"), "{shown}");
+    let (shown, code) = answered(&room, "erase --source node-2 --context default", "Type erase:", "erase\n");
+    assert!(matches!(code, Some(0 | 3)) && shown.contains("erased: version"), "{shown}");
+    room.ends(0, "verify --data");
 }

@@ -2,15 +2,20 @@
 
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER};
+use crate::support::rest::{ROOT, Reply, Version};
+use crate::support::world::World;
 use rustix::process::{Pid, Signal, kill_process};
+use segvault::axon::name::Store;
 use segvault::axon::segment::{Step, Walker};
 use segvault::axon::token::Token;
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -61,17 +66,38 @@ impl Open {
 struct Watching {
     child: Child,
     lines: Receiver<String>,
+    warnings: Receiver<String>,
+}
+
+/// What is said, line by line.
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = mpsc::channel();
+    let from = BufReader::new(from);
+    std::thread::spawn(move || from.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    lines
 }
 
 impl Watching {
     fn begin(room: &Room) -> Self {
-        let line = "watch --data-dir se-4.6.11-json --no-control-db --source node-1 --interval 0s --json";
-        let mut command = room.command(line);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (tell, lines) = mpsc::channel();
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Self { child, lines }
+        Self::of(room, "--data-dir se-4.6.11-json --no-control-db --source node-1")
+    }
+
+    fn of(room: &Room, source: &str) -> Self {
+        let mut command = room.command(&format!("watch {source} --interval 0s --json"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = lines(child.stdout.take().unwrap());
+        let warnings = lines(child.stderr.take().unwrap());
+        Self { child, lines: said, warnings }
+    }
+
+    /// Reads on until something is warned of.
+    fn warns(&self, words: &str) {
+        loop {
+            let line = self.warnings.recv_timeout(PATIENCE).expect("it ended, or warns of nothing more");
+            if line.contains(words) {
+                return;
+            }
+        }
     }
 
     /// The next thing that happens.
@@ -173,4 +199,49 @@ fn only_one_watches_a_source_and_others_may_work_between_its_rounds() {
     watching.signal(Signal::TERM);
     assert_eq!(watching.child.wait().unwrap().code(), Some(143), "it ends by itself, not by the signal");
     assert_eq!(fixtures::files(&room.repository().join("staging")).len(), 0);
+}
+
+#[test]
+fn its_points_mark_what_the_rounds_between_have_stored_in_small_pieces() {
+    let room = Room::new();
+    let open = Open::begin(&room);
+    let watching = Watching::begin(&room);
+    watching.next();
+    for transactions in (4..open.ends.len()).step_by(2) {
+        let token = open.show(transactions);
+        watching.reaches(token);
+    }
+    let acts = || fixtures::files(&room.repository().join("acts"));
+    assert_eq!(acts().len(), 0, "each piece is needed until a point has stored the tail anew");
+    watching.signal(Signal::HUP);
+    assert_eq!(watching.next()["point"]["point"], 2);
+    assert!(acts().iter().any(|act| fs::read_to_string(act).unwrap().contains("\"dead\"")), "{:?}", acts());
+    assert_eq!(room.document(0, "verify", "verify --data --wait 1m")["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_live_server_that_is_away_for_a_while_is_followed_again() {
+    let (room, world) = (Room::new(), World::quiet(Version::Core2023));
+    let is_away = Arc::new(AtomicBool::new(false));
+    let away = Arc::clone(&is_away);
+    world.rest.lie(move |_, truth| if away.load(Ordering::SeqCst) { Reply::bare(503, "") } else { truth });
+    let root = world.root();
+    let line =
+        format!("--server {} --path-map {ROOT}={} --source node-1", world.rest.address, root.display());
+    let watching = Watching::of(&room, &line);
+    assert_eq!(watching.next()["point"]["complete"], true);
+    is_away.store(true, Ordering::SeqCst);
+    watching.warns("503");
+    world.node.lock().unwrap().steps(20);
+    is_away.store(false, Ordering::SeqCst);
+    assert!(watching.next()["recovered"]["seconds"].is_u64(), "what is told first is that it works again");
+    let head = world.node.lock().unwrap().heads()[&("default".to_owned(), Store::Events)];
+    let archived = || {
+        let listed = room.document(0, "points", "points --wait 1m");
+        let windows = listed["windows"].as_array().unwrap().clone();
+        windows.iter().filter(|window| window["store"] == "events").filter_map(|w| w["last"].as_u64()).max()
+    };
+    while archived() != head {
+        watching.next();
+    }
 }

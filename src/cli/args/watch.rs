@@ -29,6 +29,9 @@ pub struct Drill {
     /// Any of the complete points, chosen by chance
     #[arg(long, conflicts_with_all = ["point", "to_token", "to_time"])]
     pub random: bool,
+    /// Cut at any token of any context that is archived, chosen by chance
+    #[arg(long, conflicts_with_all = ["point", "random", "to_token", "to_time"])]
+    pub random_token: bool,
     /// The source whose points are meant
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,

@@ -1,12 +1,14 @@
 //! `config check`: all that can be told without doing anything.
 
+use crate::cli::args;
 use crate::cli::config::Config;
-use crate::cli::config::complete::{checked, full};
+use crate::cli::config::complete::{checked, full, lines_of};
 use crate::cli::config::error::Error;
 use crate::cli::config::file::Value;
 use crate::cli::config::keys::Section;
 use crate::cli::describe::chain;
 use crate::cli::duration;
+use crate::cli::render::first_paragraph;
 use serde::Serialize;
 use std::path::Path;
 
@@ -57,7 +59,33 @@ fn of_one(config: &Config) -> Vec<Remark> {
                 .map(|path| warning(&format!("{origin}: {}: {path} is not there now", effective.key))),
         );
     }
+    if remarks.iter().all(|remark| !remark.is_error) {
+        remarks.extend(together(config));
+    }
     remarks
+}
+
+/// Each value is right; but what is missing beside it, or can't stand there? As `run` would find it.
+fn together(config: &Config) -> Vec<Remark> {
+    let of_source = |name: String| ("backup", vec![format!("--source={name}")], Section::Source(name));
+    let sources = config.sources().into_iter().map(|name| of_source(name.to_owned()));
+    let others = [
+        ("verify", Section::Verification),
+        ("forget", Section::Retention),
+        ("prune", Section::Prune),
+        ("drill", Section::Drill),
+        ("status", Section::Status),
+    ];
+    let others = others.into_iter().map(|(verb, section)| (verb, Vec::new(), section));
+    sources.chain(others).filter_map(|(verb, more, section)| refused(config, verb, &more, &section)).collect()
+}
+
+fn refused(config: &Config, verb: &str, more: &[String], section: &Section) -> Option<Remark> {
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let line = lines_of(config, verb, section, &more).ok()?;
+    let refused = args::parse(line).err()?.render().to_string();
+    let why = first_paragraph(&refused);
+    Some(error(&format!("{}: {}", section.title(), why.trim_start_matches("error: "))))
 }
 
 fn error(text: &str) -> Remark {

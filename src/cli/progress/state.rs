@@ -5,6 +5,9 @@ use serde::Serialize;
 use std::sync::Mutex;
 use std::time::Instant;
 
+/// What is told as long as nothing has begun.
+const BEGINNING: &str = "beginning";
+
 /// Where a verb stands. Shared with the thread that tells it.
 #[derive(Debug, Default)]
 pub(super) struct State(Mutex<Inner>);
@@ -113,6 +116,9 @@ impl State {
     pub(super) fn line(&self) -> String {
         let inner = self.look();
         let of = inner.total.map(|total| format!("/{}", bytes(total))).unwrap_or_default();
+        if inner.begun.is_none() {
+            return BEGINNING.to_owned();
+        }
         let done = Some(format!("{}: {}{of}", inner.phase, bytes(inner.done)));
         let rate = Some(format!("{}/s", bytes(inner.rate())));
         let eta = inner.eta().map(|seconds| {
@@ -130,7 +136,7 @@ impl State {
             eta_seconds: inner.eta(),
             raw: inner.saved.map(|(raw, _)| raw),
             stored: inner.saved.map(|(_, stored)| stored),
-            phase: inner.phase,
+            phase: if inner.begun.is_none() { BEGINNING.to_owned() } else { inner.phase },
             done: inner.done,
             total: inner.total,
             files: inner.files,
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn a_line_says_phase_bytes_segments_rate_and_saving() {
         let state = State::default();
-        assert_eq!(state.line(), ": 0 B, 0 B/s");
+        assert_eq!(state.line(), "beginning");
         state.phase("reading", Some(4096));
         state.expect_files(3);
         state.file("0.events");

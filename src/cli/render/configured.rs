@@ -68,7 +68,12 @@ pub(in crate::cli) fn text(shown: &Shown) -> String {
     if !shown.values.is_empty() {
         let mut rows = table(&["TABLE", "KEY", "VALUE", "FROM"]);
         for value in &shown.values {
-            rows.add_row([&value.table, &value.key, &value.value, &value.origin]);
+            // The file stands above already.
+            let origin = match &shown.file {
+                Some(file) => value.origin.replace(&format!("{file}:"), "line "),
+                None => value.origin.clone(),
+            };
+            rows.add_row([&value.table, &value.key, &value.value, &origin]);
         }
         text.lines(&lines(&rows));
     }

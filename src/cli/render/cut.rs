@@ -1,7 +1,7 @@
 //! Where a history is cut, and what to do then.
 
 use crate::cli::describe::one_line;
-use crate::cli::render::style::{Text, lines, table};
+use crate::cli::render::style::{Text, fitted, table};
 use crate::cli::render::tables::incarnation;
 use crate::cli::render::units::{count, plural, span};
 use crate::engine::points::At;
@@ -27,7 +27,7 @@ pub(in crate::cli) fn table_of(plan: &CutPlan) -> String {
     for context in &plan.contexts {
         rows.add_row(row(context));
     }
-    lines(&rows)
+    fitted(rows, &["TRANSACTIONS BEHIND", "FROM THE MOMENT", "EVENTS BEHIND"])
 }
 
 fn row(cut: &ContextCut) -> [String; 8] {

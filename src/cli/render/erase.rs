@@ -9,8 +9,8 @@ use crate::engine::erase::{EraseReport, ErasedRow, Proof};
 /// So many names are printed of a list; `--json` has all.
 const NAMED: usize = 20;
 
-/// An erasure.
-pub(in crate::cli) fn text(report: &EraseReport) -> String {
+/// An erasure; `how` says how to do it.
+pub(in crate::cli) fn text(report: &EraseReport, how: bool) -> String {
     let mut text = Text::default();
     let would = |done: &'static str, would: &'static str| if report.dry_run { would } else { done };
     for segment in &report.segments {
@@ -36,7 +36,7 @@ pub(in crate::cli) fn text(report: &EraseReport) -> String {
     if let Some(found) = &report.proof {
         text.lines(&proof(found));
     }
-    if report.dry_run && !report.segments.is_empty() {
+    if how && report.dry_run && !report.segments.is_empty() {
         text.line("do it with --yes; there is no undo");
     }
     text.finish()

@@ -5,8 +5,8 @@ use crate::cli::render::style::{Text, lines, table};
 use crate::cli::render::units::{plural, short_time};
 use crate::engine::retention::{ForgetReport, Remembered};
 
-/// Every point with keep or forget, and why; then what was done.
-pub(in crate::cli) fn text(report: &ForgetReport) -> String {
+/// Every point with keep or forget, and why; then what was done, or `how` to do it.
+pub(in crate::cli) fn text(report: &ForgetReport, how: bool) -> String {
     let mut text = Text::default();
     let mut rows = table(&[">POINT", "TIME (UTC)", "SOURCE", "", "WHY"]);
     for point in &report.points {
@@ -21,20 +21,22 @@ pub(in crate::cli) fn text(report: &ForgetReport) -> String {
     if !report.points.is_empty() {
         text.lines(&lines(&rows));
     }
-    text.line(&done(report));
+    text.lines(&done(report, how));
     text.finish()
 }
 
-fn done(report: &ForgetReport) -> String {
+/// What was done, or would be.
+pub(in crate::cli) fn done(report: &ForgetReport, how: bool) -> String {
     let (kept, forgotten) = (report.kept as u64, plural(report.forgotten as u64, "point"));
     if report.forgotten == 0 {
-        return format!("nothing to forget; {} kept", plural(kept, "point"));
+        return format!("nothing to forget; {} kept\n", plural(kept, "point"));
     }
     if report.dry_run {
-        return format!("would forget {forgotten} and keep {kept}; do it with --yes");
+        let how = if how { "; do it with --yes" } else { "" };
+        return format!("would forget {forgotten} and keep {kept}{how}\n");
     }
     format!(
-        "forgot {forgotten}, kept {kept}; 'segvault forget --undo' lists them again until 'segvault prune' has deleted them"
+        "forgot {forgotten}, kept {kept}; 'segvault forget --undo' lists them again until 'segvault prune' has deleted them\n"
     )
 }
 

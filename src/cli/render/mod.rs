@@ -213,6 +213,12 @@ pub(super) fn print_text(text: &str) -> Result<(), Failure> {
     print(text)
 }
 
+/// A question on stderr; the answer is typed behind it. If this fails nobody answers.
+pub(super) fn ask(question: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+}
+
 /// Bytes on stdout, as they are.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     forgive(io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()))

@@ -1,7 +1,7 @@
 //! The list of points, and below it what can be restored.
 
 use crate::cli::describe::one_line;
-use crate::cli::render::style::{self, Text, lines, table};
+use crate::cli::render::style::{self, Text, fitted, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time};
 use crate::engine::points::{Changed, ContextRow, LogRow, Overview, PointRow, Problem, TimeSpan, Window};
@@ -24,19 +24,23 @@ const HEAD: [&str; 11] = [
     "STATE",
 ];
 
+/// What narrow terminals do without, first things first.
+const LESS: [&str; 5] = ["ORDER", "HISTORY", "SNAPSHOTS TO", "CONTROL DB", "CHANGED"];
+const LESS_OF_WINDOWS: [&str; 4] = ["HISTORY", "SEGMENTS", "CONTROL DB OF", "FROM (UTC)"];
+
 /// All points, then all windows, then what could not be read.
 pub(in crate::cli) fn text(overview: &Overview) -> String {
     let mut text = Text::default();
     match overview.points.as_slice() {
         [] => text.line("no points yet: make one with 'segvault backup'"),
-        points => text.lines(&lines(&points_table(points))),
+        points => text.lines(&fitted(points_table(points), &LESS)),
     }
     if overview.forgotten > 0 {
         text.line(&format!("({} not listed)", plural(overview.forgotten as u64, "forgotten point")));
     }
     if !overview.windows.is_empty() {
         text.line("\nwhat the archive holds, without a gap:");
-        text.lines(&lines(&windows_table(&overview.windows)));
+        text.lines(&fitted(windows_table(&overview.windows), &LESS_OF_WINDOWS));
     }
     text.lines(&problems(&overview.problems));
     text.finish()

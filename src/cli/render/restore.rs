@@ -4,7 +4,7 @@ use crate::cli::describe::one_line;
 use crate::cli::render::cut;
 use crate::cli::render::delta;
 use crate::cli::render::findings;
-use crate::cli::render::style::{self, Text, lines, table};
+use crate::cli::render::style::{self, Text, fitted, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time, span};
 use crate::engine::restore::{
@@ -15,11 +15,14 @@ use crate::repo::format::moment::Moment;
 use comfy_table::Table;
 use std::path::Path;
 
+/// What narrow terminals do without, first things first. Never what is missing.
+const LESS: [&str; 4] = ["HISTORY", "SEGMENTS", "FROM (UTC)", "EVENTS"];
+
 /// What is going to be done.
 pub(in crate::cli) fn planned(plan: &Plan) -> String {
     let mut text = Text::default();
     text.line(&plan_headline(plan));
-    text.lines(&lines(&planned_stores(plan)));
+    text.lines(&fitted(planned_stores(plan), &LESS));
     text.lines(&plan.cut.as_ref().map_or_else(String::new, cut::table_of));
     text.lines(&plan.delta.as_ref().map_or_else(String::new, delta::planned));
     text.line(&format!("control database: {}", planned_control_db(&plan.control_db)));
@@ -136,7 +139,7 @@ pub(in crate::cli) fn tried(done: &Restored, took: i64) -> String {
 fn done_and_proven(done: &Restored, took: i64) -> String {
     let mut text = Text::default();
     text.line(&headline(done, took));
-    text.lines(&lines(&restored_stores(done)));
+    text.lines(&fitted(restored_stores(done), &LESS));
     text.line(&format!("control database: {}", restored_control_db(done.control_db.as_ref())));
     text.lines(&plain_files(&done.plain_files));
     let (files, length) = (plural(done.files, "file"), bytes(done.length));

@@ -2,7 +2,7 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::points;
-use crate::cli::render::style::{BAD, GOOD, HEAD, PLAIN, Text, WARNING, lines, table};
+use crate::cli::render::style::{BAD, GOOD, HEAD, PLAIN, Text, WARNING, note, shortened, table};
 use crate::cli::render::units::{bytes, count, plural, short_time, span};
 use crate::engine::status::{Concern, ContextStatus, Level, SourceStatus, Status};
 
@@ -14,9 +14,12 @@ pub(in crate::cli) fn text(status: &Status) -> String {
         let style = if concern.level == Level::Critical { BAD } else { WARNING };
         text.line(&format!("  {style}{}{PLAIN}: {}", word(concern.level), one_line(&concern.text)));
     }
+    let mut hidden = Vec::new();
     for source in &status.sources {
-        text.lines(&of_source(source));
+        text.lines(&of_source(source, &mut hidden));
     }
+    hidden.dedup();
+    text.lines(&note(&hidden));
     text.lines(&of_repository(status));
     text.lines(&points::problems(&status.problems));
     text.finish()
@@ -38,7 +41,7 @@ fn verdict(status: &Status) -> String {
     }
 }
 
-fn of_source(source: &SourceStatus) -> String {
+fn of_source(source: &SourceStatus, hidden: &mut Vec<&'static str>) -> String {
     let mut text = Text::default();
     text.line(&format!("{HEAD}{}{PLAIN}", one_line(&source.source)));
     text.line(&format!("  last point    {}", point(source)));
@@ -49,7 +52,9 @@ fn of_source(source: &SourceStatus) -> String {
         }
     }
     if !source.contexts.is_empty() {
-        text.lines(&lines(&rows));
+        let (shown, left_out) = shortened(rows, &["FROM (UTC)"]);
+        text.lines(&shown);
+        hidden.extend(left_out);
     }
     text.finish()
 }
@@ -64,12 +69,13 @@ fn point(source: &SourceStatus) -> String {
         }
         _ => String::new(),
     };
-    format!("{} of {}, {age} ago, {state}{before}", last.point, plural(source.points, "point"))
+    format!("{}, {age} ago, {state}{before}; {} in all", last.point, plural(source.points, "point"))
 }
 
 /// Seconds, as people say them.
 fn age(seconds: i64) -> String {
     match seconds.max(0) / 86_400 {
+        0 if seconds < 120 => format!("{} s", seconds.max(0)),
         0 => span(seconds.saturating_mul(1_000)),
         1 => "1 day".to_owned(),
         days => format!("{days} days"),

@@ -1,7 +1,8 @@
 //! The few colours, and how tables look.
 
 use anstyle::{AnsiColor, Reset, Style};
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use std::io::IsTerminal;
 
 /// All is well.
 pub(in crate::cli) const GOOD: Style = AnsiColor::Green.on_default();
@@ -45,7 +46,7 @@ impl FromIterator<String> for Text {
     }
 }
 
-/// A table without lines, as wide as its content. Columns whose head begins with `>` are aligned to the right.
+/// A table without lines, as wide as its content (see [`fitted`]). Columns whose head begins with `>` are aligned to the right.
 pub(in crate::cli) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
@@ -73,9 +74,62 @@ pub(in crate::cli) fn lines(table: &Table) -> String {
     table.lines().enumerate().map(styled).collect::<Text>().finish()
 }
 
+/// A table's lines, without columns that it can do without where the terminal is too narrow for them: the first of these go first, and are named.
+pub(in crate::cli) fn fitted(table: Table, less: &[&'static str]) -> String {
+    let (text, hidden) = shortened(table, less);
+    text + &note(&hidden)
+}
+
+/// What a terminal has no room for.
+pub(in crate::cli) fn note(hidden: &[&str]) -> String {
+    let named = hidden.join(", ");
+    if hidden.is_empty() { named } else { format!("(on a wider terminal, and with --json, also: {named})\n") }
+}
+
+/// The same without the note; beside it the names of what is not shown.
+pub(in crate::cli) fn shortened(table: Table, less: &[&'static str]) -> (String, Vec<&'static str>) {
+    let is_terminal = std::io::stdout().is_terminal();
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|_| is_terminal);
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    fit(table, less, columns.unwrap_or(usize::MAX))
+}
+
+fn fit(mut table: Table, less: &[&'static str], columns: usize) -> (String, Vec<&'static str>) {
+    let mut hidden = Vec::new();
+    for name in less {
+        if width(&table) <= columns {
+            break;
+        }
+        let at = table.header().and_then(|head| head.cell_iter().position(|cell| cell.content() == *name));
+        if let Some(column) = at.and_then(|at| table.column_mut(at)) {
+            column.set_constraint(ColumnConstraint::Hidden);
+            hidden.push(*name);
+        }
+    }
+    (lines(&table), hidden)
+}
+
+fn width(table: &Table) -> usize {
+    table.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_does_without_columns_where_it_would_not_fit() {
+        let mut table = table(&["POINT", ">HISTORY", "STATE"]);
+        table.add_row(["7", "12 MiB", "complete"]);
+        let plain = |columns| {
+            let (text, hidden) = fit(table.clone(), &["HISTORY"], columns);
+            anstream::adapter::strip_str(&(text + &note(&hidden))).to_string()
+        };
+        assert_eq!(plain(24), "POINT  HISTORY  STATE\n7       12 MiB  complete\n");
+        let narrow = "POINT  STATE\n7      complete\n(on a wider terminal, and with --json, also: HISTORY)\n";
+        assert_eq!(plain(23), narrow);
+        assert_eq!(plain(3), narrow, "what can't be done without stays");
+    }
 
     #[test]
     fn a_table_is_plain_columns() {

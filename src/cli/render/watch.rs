@@ -39,6 +39,11 @@ pub(in crate::cli) enum Happened {
         /// What has grown.
         logs: Vec<Grown>,
     },
+    /// What had failed (a warning told of it) works again.
+    Recovered {
+        /// For how long it did not.
+        seconds: u64,
+    },
     /// It was asked to stop.
     Stopped,
 }
@@ -62,6 +67,7 @@ pub(in crate::cli) fn text(event: &Event) -> String {
             };
             format!("archived: {}", logs.iter().map(of).collect::<Vec<_>>().join("; "))
         }
+        Happened::Recovered { seconds } => format!("it works again, after {seconds} s"),
         Happened::Stopped => "stopped".to_owned(),
     };
     format!("{}  {said}\n", time(event.at.0))

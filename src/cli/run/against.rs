@@ -1,6 +1,7 @@
 //! `verify`: what it is asked for, and `--against`.
 
 use crate::cli::args::Verify;
+use crate::cli::duration::milliseconds;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -12,7 +13,6 @@ use crate::engine::verify::{Remember, Rotation, VerifyOptions};
 use crate::repo::paths;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use std::path::Path;
-use std::time::Duration;
 
 impl Run<'_> {
     pub(super) fn against(&self, path: &Path, source: Option<&str>) -> Result<Exit, Failure> {
@@ -65,8 +65,4 @@ pub(super) fn options(asked: &Verify, dry_run: bool) -> VerifyOptions {
         source: asked.source.clone(),
         remember: if dry_run { Remember::Nothing } else { Remember::Verdicts },
     }
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

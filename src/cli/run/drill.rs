@@ -1,27 +1,31 @@
 //! `drill`: a restore, tried.
 
+use crate::axon::name::Store;
+use crate::cli::args::cut::Cut;
 use crate::cli::args::{Drill, PlaceArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
+use crate::cli::random;
 use crate::cli::render;
 use crate::cli::render::drill::{Drilled, Started};
 use crate::cli::run::{Run, cut};
 use crate::cli::started;
+use crate::cli::when;
 use crate::engine;
 use crate::engine::drill;
+use crate::engine::points::{self, Window};
+use crate::engine::restore::cut::request::TokenCut;
 use crate::engine::restore::{self, Layout, Plan, RestoreOptions, Restored};
 use crate::repo::format::act::PointRef;
-use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 impl Run<'_> {
     pub(super) fn drill(&self, asked: &Drill) -> Result<Exit, Failure> {
         let repository = self.open()?;
+        let asked = &cut_by_chance(asked, &repository)?;
         let name = drilled_point(asked, &repository)?;
         let scratch = asked.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let failed = |source| Failure::File { path: scratch.clone(), source };
@@ -80,7 +84,7 @@ fn remember(
     point: &dyn Fn() -> Result<PointRef, engine::Error>,
     (tried, seconds): (Result<(Restored, Option<Started>), Failure>, u64),
 ) -> Result<Drilled, Failure> {
-    let at = Moment(jiff::Timestamp::now().as_millisecond());
+    let at = when::now();
     match tried {
         Ok((restored, started)) => {
             let passed = restored.verified;
@@ -101,22 +105,44 @@ fn drilled_point(asked: &Drill, repository: &Repository) -> Result<String, Failu
         return Ok(asked.point.clone().unwrap_or_else(|| "latest".to_owned()));
     }
     let points = drill::complete_points(repository, asked.source.as_deref())?;
-    let at = usize::try_from(random()?).unwrap_or_default().checked_rem(points.len()).unwrap_or_default();
+    let at = usize::try_from(u32::from_be_bytes(random::bytes()?))
+        .unwrap_or_default()
+        .checked_rem(points.len())
+        .unwrap_or_default();
     // Without a complete point the name that is never wrong says why.
     Ok(points.get(at).map_or_else(|| "latest".to_owned(), u64::to_string))
+}
+
+/// With `--random-token` a token of the archive; all are as likely.
+fn cut_by_chance(asked: &Drill, repository: &Repository) -> Result<Drill, Failure> {
+    if !asked.random_token {
+        return Ok(asked.clone());
+    }
+    let mut windows = points::overview(repository)?.windows;
+    windows.retain(|window| {
+        window.store == Store::Events.as_str()
+            && asked.source.as_ref().is_none_or(|source| *source == window.source)
+    });
+    let tokens = |window: &Window| window.last.saturating_sub(window.first).saturating_add(1);
+    let all = windows.iter().fold(0_u64, |sum, window| sum.saturating_add(tokens(window)));
+    let mut left = u64::from_be_bytes(random::bytes()?).checked_rem(all).unwrap_or_default();
+    for window in windows {
+        if left >= tokens(&window) {
+            left -= tokens(&window);
+            continue;
+        }
+        let context = format!("{}@{}", window.context, window.incarnation);
+        let token = Some(window.first.saturating_add(left));
+        let cut = Cut { to_token: vec![TokenCut { context, token }], ..asked.cut.clone() };
+        return Ok(Drill { cut, source: Some(window.source), ..asked.clone() });
+    }
+    // Without any event the latest point says what there is.
+    Ok(asked.clone())
 }
 
 fn tells_of_the_archive(failure: &Failure) -> bool {
     let exit = failure.meaning().exit;
     matches!(exit, Exit::Damaged | Exit::GapOrOverlap) || matches!(failure, Failure::Drill { .. })
-}
-
-fn random() -> Result<u32, Failure> {
-    let path = Path::new("/dev/urandom");
-    let mut bytes = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|source| Failure::File { path: path.to_path_buf(), source })?;
-    Ok(u32::from_be_bytes(bytes))
 }
 
 fn options(asked: &Drill, name: &str, target: PathBuf) -> RestoreOptions {

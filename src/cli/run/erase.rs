@@ -11,13 +11,14 @@ use crate::engine::drop_history;
 use crate::engine::drop_history::DropOptions;
 use crate::engine::erase::prove::{Erased, prove};
 use crate::engine::erase::{self, EraseOptions, EraseReport, Proof};
+use crate::repo::store::Repository;
 use std::time::Duration;
 
 /// How long an erasure waits to be alone, if nothing else was asked for.
 const WAIT: Duration = Duration::from_mins(1);
 
 impl Run<'_> {
-    /// Without `--yes` it only says what it would do; with `--prove`, it proves what was done.
+    /// Without `--yes` it says what it would do, and asks if it can; with `--prove`, it proves what was done.
     pub(super) fn erase(&self, asked: &Erase) -> Result<Exit, Failure> {
         let options = EraseOptions {
             source: asked.source.clone(),
@@ -39,9 +40,18 @@ impl Run<'_> {
             return Ok(proven(&proof));
         }
         let report = erase::plan(&repository, &options, &progress)?;
-        drop(progress);
-        self.screen.result("erase", &report, || render::erase::text(&report))?;
-        Ok(Exit::Done)
+        let allow_delete = asked.allow.allow_delete;
+        let asks = !report.segments.is_empty() && self.may_ask_to_remove(&repository, allow_delete);
+        drop((progress, repository));
+        self.screen.result("erase", &report, || render::erase::text(&report, !asks))?;
+        if !asks {
+            return Ok(Exit::Done);
+        }
+        if !self.answers("erase it? There is no undo. Type erase:", "erase")? {
+            self.screen.step("nothing was erased\n")?;
+            return Ok(Exit::Done);
+        }
+        self.erase_now(asked, &options, Progress::new(self.screen, self.signals.clone()))
     }
 
     fn erase_now(&self, asked: &Erase, options: &EraseOptions, progress: Progress) -> Result<Exit, Failure> {
@@ -49,12 +59,23 @@ impl Run<'_> {
         let alone = repository::open_alone(self.global, wait, asked.allow.allow_delete, &self.signals)?;
         let report = erase::erase(&alone, options, &progress)?;
         drop(progress);
-        self.screen.report("erase", &report, || render::erase::text(&report))?;
+        self.screen.report("erase", &report, || render::erase::text(&report, true))?;
         Ok(ended(&report))
     }
 
-    /// Without `--confirm` it only says what would go, and what confirms it.
+    /// Without `--confirm` it says what would go, and what confirms it: as a flag, or as the answer to a question.
     pub(super) fn drop_history(&self, asked: &DropHistory) -> Result<Exit, Failure> {
+        let Some(words) = self.dropped(asked)? else { return Ok(Exit::Done) };
+        if self.answers(&format!("drop it? There is no undo. Type {words}:"), &words)? {
+            self.dropped(&DropHistory { confirm: Some(words), ..asked.clone() })?;
+        } else {
+            self.screen.step("nothing was dropped\n")?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Gives the words that would confirm it, if there is somebody to ask for them.
+    fn dropped(&self, asked: &DropHistory) -> Result<Option<String>, Failure> {
         let confirmed = asked.confirm.clone().filter(|_| !self.global.dry_run);
         let repository = match &confirmed {
             Some(_) => self.open_to_remove(asked.allow.allow_delete)?,
@@ -69,9 +90,15 @@ impl Run<'_> {
         };
         let progress = Progress::new(self.screen, self.signals.clone());
         let report = drop_history::drop_history(&repository, &options, &progress)?;
-        drop(progress);
+        let asks = self.may_ask_to_remove(&repository, asked.allow.allow_delete);
+        drop((progress, repository));
         self.screen.result("drop-history", &report, || render::erase::dropped(&report))?;
-        Ok(Exit::Done)
+        Ok(report.confirmation.filter(|_| report.dry_run && asks))
+    }
+
+    /// Nobody is asked about what would be refused then.
+    fn may_ask_to_remove(&self, repository: &Repository, allow_delete: bool) -> bool {
+        self.can_ask() && (allow_delete || repository.may_remove().is_ok())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `forget`.
 
 use crate::cli::args::{Forget, GroupBy, PolicyArgs, policy_words};
+use crate::cli::duration::milliseconds;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -12,7 +13,7 @@ use crate::engine::retention::{ForgetOptions, ForgetReport, Period, Policy, Want
 use std::path::Path;
 
 impl Run<'_> {
-    /// Without `--yes` it only says what it would do: which points go should be seen before they go.
+    /// Without `--yes` it says what it would do, and asks if it can: which points go should be seen before they go.
     pub(super) fn forget(&self, asked: &Forget) -> Result<Exit, Failure> {
         let progress = Progress::new(self.screen, self.signals.clone());
         if asked.undo {
@@ -23,13 +24,31 @@ impl Run<'_> {
         }
         drop(progress);
         let report = self.forgotten(asked, self.global.dry_run || !self.global.yes)?;
-        self.screen.result("forget", &report, || render::forget::text(&report))?;
+        let asks = report.dry_run && report.forgotten > 0 && self.can_ask();
+        self.screen.result("forget", &report, || render::forget::text(&report, !asks))?;
+        if asks {
+            self.forget_seen(asked, &report)?;
+        }
         Ok(Exit::Done)
+    }
+
+    /// Forgets the points that were seen to go, and no others, if the answer is yes.
+    fn forget_seen(&self, asked: &Forget, seen: &ForgetReport) -> Result<(), Failure> {
+        if !self.answers("forget them? Type yes:", "yes")? {
+            return self.screen.step("nothing was forgotten\n");
+        }
+        let leaving = seen.points.iter().filter(|point| !point.keep);
+        let wanted = Wanted::Points(leaving.map(|point| point.number.to_string()).collect());
+        let options = ForgetOptions { wanted, dry_run: false, ..forget_options(asked)? };
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let report = retention::forget(&self.open()?, &options, &progress)?;
+        drop(progress);
+        self.screen.step(&render::forget::done(&report, false))
     }
 
     pub(super) fn forget_done(&self, asked: &Forget, dry_run: bool) -> Result<Done, Failure> {
         let report = self.forgotten(asked, dry_run)?;
-        Done::new(Exit::Done, &report, render::forget::text(&report))
+        Done::new(Exit::Done, &report, render::forget::text(&report, true))
     }
 
     fn forgotten(&self, asked: &Forget, dry_run: bool) -> Result<ForgetReport, Failure> {
@@ -93,7 +112,7 @@ fn periods(rules: &PolicyArgs) -> Vec<(Period, u64)> {
 }
 
 fn policy(rules: &PolicyArgs) -> Policy {
-    let within_ms = rules.keep_within.map(|within| i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+    let within_ms = rules.keep_within.map(milliseconds);
     Policy {
         last: rules.keep_last.unwrap_or(0),
         within_ms,

@@ -10,6 +10,7 @@ use crate::cli::metrics;
 use crate::cli::render;
 use crate::cli::render::profile::{Ran, Step, StepError};
 use crate::cli::run::Run;
+use crate::cli::when::now;
 use crate::repo::format::moment::Moment;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,10 +29,6 @@ impl Done {
         let document = serde_json::to_value(document).map_err(|error| Failure::Output(error.into()))?;
         Ok(Self { exit, document, text })
     }
-}
-
-fn now() -> Moment {
-    Moment(jiff::Timestamp::now().as_millisecond())
 }
 
 /// A step's line, as if it had been typed, with the source of a backup.
@@ -63,13 +60,16 @@ impl Run<'_> {
 
     /// Metrics, hooks, heartbeat. That one of them failed does not undo what was done, and is not passed over either.
     fn tell(&self, hooks: &Hooks, facts: &Facts, ran: &Ran, exit: Exit) -> Exit {
+        let metrics = |exit| self.write_metrics(ran.at, exit);
+        let after = |exit| hooks.after(facts, exit);
         let mut exit = exit;
-        if !self.global.dry_run {
-            for told in [self.write_metrics(ran.at, exit), hooks.after(facts, exit)] {
-                if let Err(failure) = told {
-                    self.screen.warning(&chain(&failure));
-                    exit = Exit::more_telling(exit, Exit::Incomplete);
-                }
+        for tell in [&metrics as &dyn Fn(Exit) -> Result<(), Failure>, &after] {
+            if self.global.dry_run {
+                break;
+            }
+            if let Err(failure) = tell(exit) {
+                self.screen.warning(&chain(&failure));
+                exit = Exit::more_telling(exit, Exit::Incomplete);
             }
         }
         exit

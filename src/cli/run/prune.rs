@@ -1,6 +1,7 @@
 //! `prune`.
 
 use crate::cli::args::Prune;
+use crate::cli::duration::milliseconds;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -101,13 +102,12 @@ fn is_locked(error: &engine::Error) -> bool {
 }
 
 fn prune_options(asked: &Prune, now_ms: i64) -> PruneOptions {
-    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     PruneOptions {
-        grace_ms: ms(asked.grace),
+        grace_ms: milliseconds(asked.grace),
         max_unused_permille: asked.max_unused,
         max_unused_tails_permille: asked.max_unused.min(PruneOptions::default().max_unused_tails_permille),
         max_repack: asked.max_repack.unwrap_or(u64::MAX),
-        deadline_ms: asked.max_duration.map(|most| now_ms.saturating_add(ms(most))),
+        deadline_ms: asked.max_duration.map(|most| now_ms.saturating_add(milliseconds(most))),
         newest_act: None,
         ..PruneOptions::default()
     }

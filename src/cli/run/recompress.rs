@@ -1,6 +1,7 @@
 //! The verb `recompress`.
 
 use crate::cli::args::Recompress;
+use crate::cli::duration::milliseconds;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -14,7 +15,7 @@ impl Run<'_> {
     pub(super) fn recompress(&self, asked: &Recompress) -> Result<Exit, Failure> {
         let options = RecompressOptions {
             effort: effort(asked.effort)?,
-            max_ms: asked.max_duration.map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
+            max_ms: asked.max_duration.map(milliseconds),
             dry_run: self.global.dry_run,
         };
         let repository = self.open_to_remove(asked.allow.allow_delete)?;

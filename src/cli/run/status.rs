@@ -3,17 +3,17 @@
 use crate::cli::args::{self, Status, Verb};
 use crate::cli::config::{Section, lines_of};
 use crate::cli::describe::chain;
+use crate::cli::duration::milliseconds;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::metrics;
 use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
+use crate::cli::when;
 use crate::engine::restore::free_space;
 use crate::engine::status::{self, Heads, Level, Limits, StatusOptions};
-use crate::repo::format::moment::Moment;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What Nagios takes for "nobody knows".
 const UNKNOWN: u8 = 3;
@@ -55,7 +55,7 @@ impl Run<'_> {
         let repository = self.open()?;
         let heads = if asked.offline { BTreeMap::new() } else { self.heads(asked.source.as_deref()) };
         let options = StatusOptions {
-            now: Moment(jiff::Timestamp::now().as_millisecond()),
+            now: when::now(),
             source: asked.source.clone(),
             limits: limits(asked),
             heads,
@@ -99,10 +99,9 @@ impl Run<'_> {
 }
 
 fn limits(asked: &Status) -> Limits {
-    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Limits {
-        max_age_ms: ms(asked.max_age),
-        max_verify_age_ms: ms(asked.max_verify_age),
-        max_drill_age_ms: ms(asked.max_drill_age),
+        max_age_ms: milliseconds(asked.max_age),
+        max_verify_age_ms: milliseconds(asked.max_verify_age),
+        max_drill_age_ms: milliseconds(asked.max_drill_age),
     }
 }

@@ -9,16 +9,18 @@ use crate::cli::progress::Progress;
 use crate::cli::render::watch::{self as told, Happened};
 use crate::cli::run::Run;
 use crate::cli::signals::Signals;
-use crate::engine::backup::{self, BackupOptions, BackupReport};
+use crate::cli::when;
+use crate::engine::backup::BackupOptions;
 use crate::engine::watch::{self, Round};
-use crate::repo::format::moment::Moment;
 use std::time::{Duration, Instant};
 
 /// A pause ends so soon after a signal.
 const LISTEN_EVERY: Duration = Duration::from_millis(50);
-/// After a failure it is tried again so soon at least, and so late at most.
+/// After a failure it is tried again so soon; then each time after twice as long, up to this (or to the interval, if that is longer).
 const AGAIN_FIRST: Duration = Duration::from_secs(1);
-const AGAIN_LAST: Duration = Duration::from_mins(5);
+const AGAIN_LAST: Duration = Duration::from_secs(30);
+/// What goes on failing for the same reason is told so rarely.
+const TELL_LAST: Duration = Duration::from_mins(10);
 
 /// How a stretch of watching ended.
 enum Ended {
@@ -78,25 +80,25 @@ impl Run<'_> {
 
     fn stretch(&self, asked: &Watch, reload: &Signals) -> Result<Ended, Failure> {
         let options = self.backup_options(&asked.backup)?;
-        let mut stretch =
-            Stretch { run: self, asked, options: &options, watch: None, last_point: None, told: None };
-        let mut again = AGAIN_FIRST;
+        let mut stretch = Stretch {
+            run: self,
+            asked,
+            options: &options,
+            watch: None,
+            last_point: None,
+            told: None,
+            trouble: None,
+        };
         loop {
             let pause = match stretch.round() {
                 Ok(()) => {
-                    again = AGAIN_FIRST;
+                    stretch.recovered()?;
                     asked.interval
                 }
                 Err(_) if self.signals.came() => return Ok(Ended::Stopped),
                 Err(failure) if passes(&failure) => {
-                    self.screen.warning(&format!(
-                        "{}; trying again in {} s",
-                        chain(&failure),
-                        again.as_secs()
-                    ));
-                    let pause = again;
-                    again = (again * 2).min(AGAIN_LAST);
-                    pause
+                    let trouble = stretch.trouble.get_or_insert_with(Trouble::new);
+                    self.again(trouble, chain(&failure), asked.interval)
                 }
                 Err(failure) => return Err(failure),
             };
@@ -104,6 +106,17 @@ impl Run<'_> {
                 return Ok(ended);
             }
         }
+    }
+
+    /// Tells of a failure, unless that was said already; gives how long to wait before it is tried again.
+    fn again(&self, trouble: &mut Trouble, why: String, interval: Duration) -> Duration {
+        let pause = trouble.pause;
+        trouble.pause = (pause * 2).min(AGAIN_LAST.max(interval));
+        if trouble.is_news(&why) {
+            self.screen.warning(&format!("{why}; trying again in {} s", pause.as_secs()));
+            trouble.told = Some((why, Instant::now()));
+        }
+        pause
     }
 
     fn pause(&self, length: Duration, reload: &Signals) -> Option<Ended> {
@@ -133,7 +146,7 @@ impl Run<'_> {
     }
 
     fn say(&self, happened: &Happened) -> Result<(), Failure> {
-        let at = Moment(jiff::Timestamp::now().as_millisecond());
+        let at = when::now();
         let event = told::Event { at, happened: happened.clone() };
         self.screen.report("watch", &event, || told::text(&event))
     }
@@ -148,6 +161,28 @@ fn passes(failure: &Failure) -> bool {
     )
 }
 
+/// What keeps failing.
+struct Trouble {
+    since: Instant,
+    /// So long until it is tried again.
+    pause: Duration,
+    /// What was said of it last, and when.
+    told: Option<(String, Instant)>,
+}
+
+impl Trouble {
+    fn new() -> Self {
+        Self { since: Instant::now(), pause: AGAIN_FIRST, told: None }
+    }
+
+    /// Another reason than before; or the same for twice as long as when it was told.
+    fn is_news(&self, why: &str) -> bool {
+        self.told.as_ref().is_none_or(|(told, at)| {
+            told != why || at.elapsed() >= at.duration_since(self.since).min(TELL_LAST)
+        })
+    }
+}
+
 /// Watching with one configuration.
 struct Stretch<'r, 'a> {
     run: &'r Run<'a>,
@@ -157,11 +192,24 @@ struct Stretch<'r, 'a> {
     last_point: Option<Instant>,
     /// Why the last point was made, as long as that has not passed.
     told: Option<String>,
+    /// What fails, until it works again.
+    trouble: Option<Trouble>,
 }
 
 impl Stretch<'_, '_> {
     fn backup(&self) -> &Backup {
         &self.asked.backup
+    }
+
+    /// Before anything else is told it is told that what failed works again.
+    fn say(&mut self, happened: &Happened) -> Result<(), Failure> {
+        self.recovered()?;
+        self.run.say(happened)
+    }
+
+    fn recovered(&mut self) -> Result<(), Failure> {
+        let Some(trouble) = self.trouble.take() else { return Ok(()) };
+        self.run.say(&Happened::Recovered { seconds: trouble.since.elapsed().as_secs() })
     }
 
     /// A point, if one is due; else what is new.
@@ -172,8 +220,8 @@ impl Stretch<'_, '_> {
         }
         let run = self.run;
         let repository = run.open()?;
-        let mut source = run.source(self.backup())?;
         let progress = Progress::new(run.screen.hushed(), run.signals.clone());
+        let mut source = run.source(self.backup())?;
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let round = watch.round(&repository, &mut *source, &progress)?;
         drop((progress, source, repository));
@@ -190,7 +238,7 @@ impl Stretch<'_, '_> {
             }
             Round::Archived(logs) => {
                 self.told = None;
-                run.say(&Happened::Archived { logs })
+                self.say(&Happened::Archived { logs })
             }
         }
     }
@@ -200,17 +248,17 @@ impl Stretch<'_, '_> {
         // What was followed is proven anew, whatever comes of the point.
         self.watch = None;
         let repository = run.open()?;
+        let progress = Progress::new(run.screen, run.signals.clone());
         let mut source = run.source(self.backup())?;
         let before = source.listing()?;
-        let progress = Progress::new(run.screen, run.signals.clone());
-        let report: BackupReport = backup::run(&repository, &mut *source, self.options, &progress)?;
+        let report = run.make_point(repository, &mut *source, self.options, &progress)?;
         drop(progress);
         run.screen.findings(&report.findings);
         self.watch = Some(watch::Watch::begin(&*source, &before, self.options)?);
         self.last_point = Some(Instant::now());
-        drop((source, repository));
+        drop(source);
         let point = report.point.map_or(0, |point| point.number);
         let (complete, milliseconds) = (report.complete, report.milliseconds);
-        run.say(&Happened::Point { point, complete, why, milliseconds, file_bytes: report.file_bytes })
+        self.say(&Happened::Point { point, complete, why, milliseconds, file_bytes: report.file_bytes })
     }
 }

@@ -8,6 +8,7 @@ mod logs;
 mod points;
 
 pub use error::Error;
+pub use points::ORIGIN;
 
 use crate::engine;
 use crate::engine::copy::logs::Next;

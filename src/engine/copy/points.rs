@@ -15,7 +15,7 @@ use crate::repo::store::{Journal, ListedPoint, Repository, Tally};
 use std::collections::BTreeMap;
 
 /// The fact that says where a point was first: repository, number, hash.
-const ORIGIN: &str = "copied-from";
+pub const ORIGIN: &str = "copied-from";
 
 /// Points, chosen.
 pub(super) struct Choice {

@@ -2,6 +2,7 @@
 
 use crate::axon::event::Event;
 use crate::axon::name::Store;
+use crate::engine::copy::ORIGIN;
 use crate::engine::erase::EraseOptions;
 use crate::engine::erase::gather::{Changed, Log, each};
 use crate::engine::erase::report::{CopyRow, EraseReport, ErasedRow, SnapshotRow};
@@ -18,9 +19,6 @@ use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeSet, HashSet};
-
-/// Where points that were copied say that they come from: repository, number, hash.
-const ORIGIN: &str = "copied-from";
 
 /// All lists.
 pub(super) fn report(

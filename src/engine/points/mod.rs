@@ -12,6 +12,6 @@ mod windows;
 pub use at::{At, AtOptions, at};
 pub use detail::{ContextDetail, LogDetail, PointDetail, SegmentRow, SegmentState, show};
 pub(super) use overview::problem;
-pub use overview::{Overview, Problem, overview};
+pub use overview::{Overview, Problem, overview, overview_of};
 pub use row::{Changed, ContextRow, ControlDbRow, LogRow, PointRow};
 pub use windows::{ControlDbIn, Parent, TimeSpan, Window};

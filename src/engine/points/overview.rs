@@ -36,7 +36,11 @@ pub struct Problem {
 
 /// Lists everything. Only errors that say nothing of a single file (no access, interrupted) end it.
 pub fn overview(repository: &Repository) -> Result<Overview, Error> {
-    let journal = repository.journal()?;
+    overview_of(repository, &repository.journal()?)
+}
+
+/// The same, for those that have the journal already.
+pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overview, Error> {
     let mut problems: Vec<_> = journal
         .unreadable
         .iter()
@@ -57,9 +61,9 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
             }
         }
     }
-    windows::enter_control_dbs(&mut windows, &journal);
+    windows::enter_control_dbs(&mut windows, journal);
     let forgotten = journal.points.iter().filter(|listed| listed.forgotten).count();
-    Ok(Overview { points: rows(&journal), forgotten, windows, problems })
+    Ok(Overview { points: rows(journal), forgotten, windows, problems })
 }
 
 /// Damage is a problem; anything else ends the list.

@@ -8,7 +8,7 @@ use crate::engine::select;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::moment::Moment;
-use crate::repo::store::{ListedPoint, Repository};
+use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
 
 /// Why a point is held now: `hold: audit until 2027-01-01T00:00:00.000Z`. None if it is not.
@@ -48,7 +48,11 @@ pub struct Hold {
 
 /// All holds, by the numbers of their points.
 pub fn holds(repository: &Repository, now: Moment) -> Result<Vec<Hold>, Error> {
-    let journal = readable(repository)?;
+    Ok(holds_in(&readable(repository)?, now))
+}
+
+/// Those of a journal, whether or not all of it can be read.
+pub fn holds_in(journal: &Journal, now: Moment) -> Vec<Hold> {
     let hold = |listed: &ListedPoint| {
         let (reason, until) = listed.held.clone()?;
         Some(Hold {
@@ -61,7 +65,7 @@ pub fn holds(repository: &Repository, now: Moment) -> Result<Vec<Hold>, Error> {
             over: until.is_some_and(|until| until <= now),
         })
     };
-    Ok(journal.points.iter().filter_map(hold).collect())
+    journal.points.iter().filter_map(hold).collect()
 }
 
 /// Which point to hold.

@@ -12,7 +12,7 @@ mod policy;
 pub use decide::{Decision, decide};
 pub use error::Error;
 pub use forget::{ForgetOptions, ForgetReport, Remembered, Wanted, forget, remember};
-pub use hold::{Hold, HoldChange, holds, is_held, release};
+pub use hold::{Hold, HoldChange, holds, holds_in, is_held, release};
 pub use hold::{HoldOptions, hold};
 
 pub(in crate::engine) use forget::readable;

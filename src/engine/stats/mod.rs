@@ -13,4 +13,4 @@ mod survey;
 mod tally;
 
 pub use report::{Beside, Growth, Kind, LogStats, Lot, MonthStats, PointStats, Savings, Stats};
-pub use survey::{files_of as files, stats};
+pub use survey::{files_of as files, stats, stats_of};

@@ -22,8 +22,12 @@ const RECORDS_KEPT: usize = 2;
 
 /// Counts everything. `free`: bytes that are free where the repository lies.
 pub fn stats(repository: &Repository, free: Option<u64>) -> Result<Stats, Error> {
-    let journal = repository.journal()?;
-    let mut survey = Survey::new(repository, &journal);
+    stats_of(repository, &repository.journal()?, free)
+}
+
+/// The same, for those that have the journal already.
+pub fn stats_of(repository: &Repository, journal: &Journal, free: Option<u64>) -> Result<Stats, Error> {
+    let mut survey = Survey::new(repository, journal);
     for listed in &journal.points {
         survey.point(&listed.point.body, listed.point.number, listed.forgotten)?;
     }
@@ -36,7 +40,7 @@ pub fn stats(repository: &Repository, free: Option<u64>) -> Result<Stats, Error>
         }
     }
     let mut tally = Tally::of(survey);
-    tally.packs(repository, &journal)?;
+    tally.packs(repository, journal)?;
     tally.pages(repository)?;
     Ok(tally.finish(files::count(repository.disk())?, free))
 }

@@ -10,7 +10,7 @@ pub use report::{Age, ContextStatus, DrillStatus, LogStatus, Size, SourceStatus,
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
-use crate::engine::points::{Overview, PointRow, Window, overview};
+use crate::engine::points::{Overview, PointRow, Window, overview_of};
 use crate::engine::retention;
 use crate::engine::stats;
 use crate::engine::verify::Checked;
@@ -39,8 +39,8 @@ pub struct StatusOptions {
 /// Looks at everything.
 pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status, Error> {
     let journal = repository.journal()?;
-    let overview = overview(repository)?;
-    let size = size(repository, options)?;
+    let overview = overview_of(repository, &journal)?;
+    let size = size(repository, &journal, options)?;
     let mut status = Status {
         at: options.now,
         level: Level::Ok,
@@ -49,7 +49,7 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
         drill: drill(&journal, options.now),
         first_point: overview.points.iter().map(|point| point.at).min(),
         repository: size,
-        holds: retention::holds(repository, options.now).unwrap_or_default(),
+        holds: retention::holds_in(&journal, options.now),
         concerns: Vec::new(),
         problems: overview.problems,
     };
@@ -58,9 +58,9 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
     Ok(status)
 }
 
-fn size(repository: &Repository, options: &StatusOptions) -> Result<Size, Error> {
+fn size(repository: &Repository, journal: &Journal, options: &StatusOptions) -> Result<Size, Error> {
     if options.growth {
-        let stats = stats::stats(repository, options.free)?;
+        let stats = stats::stats_of(repository, journal, options.free)?;
         let growth = stats.growth;
         return Ok(Size {
             bytes: stats.bytes,

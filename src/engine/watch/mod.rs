@@ -8,13 +8,12 @@ mod follow;
 use crate::axon::name::{SegmentName, Store};
 use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
-use crate::engine::backup::archived::incarnations;
 use crate::engine::backup::selection;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::watch::follow::{Followed, Follower};
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::record::{LogState, PrefixProof};
+use crate::repo::format::record::{LogKey, LogState, PrefixProof};
 use crate::repo::store::{Repository, Session};
 use crate::source::Source;
 use crate::source::listing::{Listing, StoreListing};
@@ -50,6 +49,8 @@ pub struct Grown {
 
 /// A log of the source: its context and store.
 type Which = (String, Store);
+/// What the newest record of each log says.
+type States = BTreeMap<Which, LogState>;
 
 /// Follows a source from point to point.
 pub struct Watch<'o> {
@@ -92,11 +93,14 @@ impl<'o> Watch<'o> {
         }
         let mut session = repository.session()?;
         session.set_effort(self.options.effort);
+        // Under the lock of the one that writes: they stay the newest.
+        let states = self.states(repository)?;
         // One that is odd keeps nothing of the others out.
         let (mut fresh, mut odd) = (Vec::new(), None);
         for wanted in [Store::Snapshots, Store::Events] {
             for (which, files) in stores(&listing).filter(|((_, store), _)| *store == wanted) {
-                let found = self.store((repository, &*source, observer), &mut session, &which, files)?;
+                let found =
+                    self.store((repository, &*source, observer), &mut session, (&which, files), &states)?;
                 match found {
                     Found::Nothing => {}
                     Found::Fresh(found) => fresh.push(*found),
@@ -107,6 +111,26 @@ impl<'o> Watch<'o> {
         fresh.reverse();
         let round = publish(session, fresh)?;
         Ok(odd.map_or(round, Round::NeedsPoint))
+    }
+
+    /// What the archive holds of the source: of each context the newest incarnation.
+    fn states(&self, repository: &Repository) -> Result<States, Error> {
+        let logs = repository.logs()?;
+        let mut newest: BTreeMap<&str, u32> = BTreeMap::new();
+        for key in logs.iter().filter(|key| key.source == self.name && exists(&logs, key)) {
+            let incarnation = newest.entry(&key.context).or_default();
+            *incarnation = (*incarnation).max(key.incarnation);
+        }
+        let is_newest = |key: &&LogKey| {
+            key.source == self.name && newest.get(key.context.as_str()) == Some(&key.incarnation)
+        };
+        let mut states = States::new();
+        for key in logs.iter().filter(is_newest) {
+            if let Some(record) = repository.newest_record(key)? {
+                states.insert((key.context.clone(), key.store), record.state);
+            }
+        }
+        Ok(states)
     }
 
     /// What is not as it was at the last point.
@@ -125,14 +149,13 @@ impl<'o> Watch<'o> {
         &mut self,
         (repository, source, observer): (&Repository, &dyn Source, &dyn Observer),
         session: &mut Session<'_>,
-        which: &Which,
-        files: &StoreListing,
+        (which, files): (&Which, &StoreListing),
+        states: &States,
     ) -> Result<Found, Error> {
         let odd = |why: &str| Ok(Found::Odd(format!("the {} of {} {why}", which.1, which.0)));
         let Some(file) = files.segments.last() else { return Ok(Found::Nothing) };
-        let state = newest_state(repository, &self.name, which)?;
         let tail_of = |state: &LogState| state.tails.iter().find(|tail| tail.name == file.name).cloned();
-        let Some((tail, state)) = state.and_then(|state| Some((tail_of(&state)?, state))) else {
+        let Some((tail, state)) = states.get(which).and_then(|state| Some((tail_of(state)?, state))) else {
             // What holds nothing yet is in no record: the point before has seen it so.
             let is_empty = !follow::has_transaction(source, file)?;
             return if is_empty {
@@ -155,10 +178,15 @@ impl<'o> Watch<'o> {
             }
             Followed::Grown { entry, events } => {
                 self.followers.insert(which.clone(), follower);
-                Ok(Found::Fresh(Box::new(Fresh::of(which, &state, &tail, (*entry, events)))))
+                Ok(Found::Fresh(Box::new(Fresh::of(which, state, &tail, (*entry, events)))))
             }
         }
     }
+}
+
+/// Whether the incarnation exists: both its logs have a record.
+fn exists(logs: &[LogKey], key: &LogKey) -> bool {
+    Store::ALL.into_iter().all(|store| logs.contains(&LogKey { store, ..key.clone() }))
 }
 
 /// What was found of a log.
@@ -225,14 +253,4 @@ fn stores(listing: &Listing) -> impl Iterator<Item = (Which, &StoreListing)> {
 
 fn names(files: &StoreListing) -> BTreeSet<SegmentName> {
     files.segments.iter().map(|file| file.name).collect()
-}
-
-/// What the newest record of the newest incarnation says, if there is one.
-fn newest_state(
-    repository: &Repository,
-    source: &str,
-    (context, store): &Which,
-) -> Result<Option<LogState>, Error> {
-    let found = incarnations(repository, &repository.logs()?, source, context)?;
-    Ok(found.existing.into_iter().next().and_then(|newest| newest.log(*store).state.clone()))
 }

@@ -1,5 +1,7 @@
 //! What several tests need.
 
+use std::time::{Duration, Instant};
+
 pub mod archive;
 pub mod crash_disk;
 pub mod crash_gate;
@@ -13,6 +15,20 @@ pub mod segments;
 pub mod server;
 pub mod small_disk;
 pub mod world;
+
+/// The clock, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+/// Waits until something is so; it fails if that takes longer than anything should.
+pub fn wait_until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !is_so() {
+        assert!(Instant::now() < end, "it did not come to that");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// How often something is tried: as often as the environment says, for a longer run than an ordinary one.
 pub fn asked(variable: &str, otherwise: u64) -> u64 {

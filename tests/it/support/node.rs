@@ -2,6 +2,7 @@
 //! one writes its files; and it remembers every byte of history that it wrote.
 
 use crate::support::fixtures;
+use crate::support::now_ms;
 use crate::support::segments::{Event, History, SegmentImage, block};
 use segvault::axon::control_db;
 use segvault::axon::name::{SegmentName, Store};
@@ -390,9 +391,7 @@ impl Node {
 
     /// The server writes a zip of its control database; gives its name.
     pub fn write_zip(&mut self) -> String {
-        let now =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
-        self.zips = now.max(self.zips + 1);
+        self.zips = now_ms().unsigned_abs().max(self.zips + 1);
         let name = format!("controldb{}.zip", self.zips);
         let real = fs::read(&fixtures::control_db_zips("se-4.6.11-json")[0]).unwrap();
         let zip = if self.makes_up_zips { made_up(&real, self.zips) } else { real };

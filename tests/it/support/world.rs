@@ -1,6 +1,7 @@
 //! A node with its REST interface, and how it is backed up.
 
 use crate::support::node::Node;
+use crate::support::now_ms;
 use crate::support::rest::{ROOT, Rest, Version};
 use segvault::source;
 use segvault::source::live::{LiveOptions, LiveSource};
@@ -83,10 +84,6 @@ impl World {
         change(&mut options);
         LiveSource::open(options, still())
     }
-}
-
-pub fn now_ms() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 /// Nobody waits, nothing happens.
