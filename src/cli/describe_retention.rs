@@ -67,6 +67,7 @@ pub(super) fn copy(error: &copy::Error) -> Meaning {
             (Exit::Usage, "copy.same-repository", "make another repository with 'segvault init'")
         }
         Error::Naming => (Exit::Usage, "copy.naming", "make another repository with 'segvault init'"),
+        Error::Erased { .. } => (Exit::Conflict, "copy.erased", "erase it here, too, with 'segvault erase'"),
         Error::Conflict { .. } => {
             (Exit::Conflict, "copy.conflict", "copy to a repository that does not hold another history of it")
         }

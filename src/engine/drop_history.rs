@@ -105,6 +105,7 @@ pub fn drop_history(
     }
     repository.may_remove()?;
     let mut session = repository.session()?;
+    rewrite::go_on(&mut session, |key| key.context == options.context && key.store == Store::Events)?;
     let plan = plan(repository, &readable(repository)?, options, observer)?;
     let needed = plan.report.confirmation.clone();
     if needed.is_some() && needed != options.confirmed {

@@ -33,6 +33,7 @@ pub mod status;
 pub mod verify;
 pub mod watch;
 pub mod window;
+pub mod words;
 
 pub mod repair;
 

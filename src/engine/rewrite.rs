@@ -6,9 +6,9 @@ use crate::engine::span;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
 use crate::repo::format::point::{Claim, PointLog};
-use crate::repo::format::record::LogState;
-use crate::repo::store::{Durable, ListedPoint, Session};
-use std::collections::BTreeMap;
+use crate::repo::format::record::{LogKey, LogState};
+use crate::repo::store::{Durable, ListedPoint, Repository, Session};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A log of a point, before it is stored.
 #[derive(Clone, Debug)]
@@ -44,17 +44,47 @@ pub fn leave(session: &mut Session<'_>, durable: Durable, states: Vec<LogState>)
     Ok(())
 }
 
+/// Goes on with what stopped between its two records: their second one is published where the second newest record of a log holds something
+/// that has left the newest.
+pub fn go_on(session: &mut Session<'_>, is_meant: impl Fn(&LogKey) -> bool) -> Result<(), Error> {
+    let repository = session.repository();
+    let mut states = Vec::new();
+    for key in repository.logs()?.into_iter().filter(is_meant) {
+        let numbers = repository.record_numbers(&key)?;
+        let [.., before, newest] = numbers.as_slice() else { continue };
+        let newest = repository.record(&key, *newest)?.state;
+        if holds_more(repository, &repository.record(&key, *before)?.state, &newest)? {
+            states.push(newest);
+        }
+    }
+    if !states.is_empty() {
+        let durable = session.barrier()?;
+        session.publish_fewer(durable, states)?;
+    }
+    Ok(())
+}
+
+/// Whether something left after this state.
+fn holds_more(repository: &Repository, before: &LogState, newest: &LogState) -> Result<bool, Error> {
+    let name = |entry: &SegmentEntry| (entry.name, entry.content);
+    if before.root == newest.root {
+        let stays: BTreeSet<_> = newest.tails.iter().map(|tail| tail.name).collect();
+        return Ok(before.tails.iter().any(|tail| !stays.contains(&tail.name)));
+    }
+    let sealed = repository.tree(newest.root)?;
+    let names: BTreeSet<_> = sealed.iter().chain(&newest.tails).map(|entry| entry.name).collect();
+    let stays: HashSet<_> = sealed.iter().map(name).collect();
+    Ok(repository.tree(before.root)?.iter().any(|entry| !stays.contains(&name(entry)))
+        || before.tails.iter().any(|tail| !names.contains(&tail.name)))
+}
+
 /// The trees of points, each read once.
 #[derive(Default)]
 pub struct Trees(BTreeMap<PageId, Vec<SegmentEntry>>);
 
 impl Trees {
     /// The entries of a tree.
-    pub fn read(
-        &mut self,
-        repository: &crate::repo::store::Repository,
-        root: PageId,
-    ) -> Result<&[SegmentEntry], Error> {
+    pub fn read(&mut self, repository: &Repository, root: PageId) -> Result<&[SegmentEntry], Error> {
         if !self.0.contains_key(&root) {
             // Neighbours share trees; a whole history's need not all be kept.
             if self.0.len() > 64 {

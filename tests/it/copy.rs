@@ -19,7 +19,7 @@ fn lab(backups: u64) -> (CrashDisk, CrashDisk) {
     (from, another('f'))
 }
 
-fn another(digit: char) -> CrashDisk {
+pub fn another(digit: char) -> CrashDisk {
     let disk = CrashDisk::default();
     let id = std::iter::repeat_n(digit, 32).collect();
     Repository::init(&disk, &Config { id, ..config() }).unwrap();
@@ -36,7 +36,7 @@ fn copy_with(
     copy::copy(&open(from)?, &open(to)?, &options, &Unobserved)
 }
 
-fn copy_all(from: &CrashDisk, to: &CrashDisk) -> Result<CopyReport, engine::Error> {
+pub fn copy_all(from: &CrashDisk, to: &CrashDisk) -> Result<CopyReport, engine::Error> {
     copy_with(from, to, |_| ())
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct Diff {
     /// A point: its number, the first digits of its hash, latest or latest~2
     pub a: String,
-    /// The point that it is compared with
+    /// The point that it is compared with; or a directory, as with --data-dir
     #[arg(required_unless_present = "data_dir", conflicts_with = "data_dir")]
     pub b: Option<String>,
     /// The directory that it is compared with: one that holds contexts, or a server's root with data/ in it

@@ -135,13 +135,13 @@ fn rule(figures: &RuleFigures) -> String {
 
 /// What an operator does next. Each command can be pasted as it is.
 pub(in crate::cli) fn advice(done: &Restored, repository: &Path) -> String {
-    let Some(cut) = &done.cut else { return String::new() };
     let mut text = Text::default();
     text.line("next:");
     text.line(&format!("  start the server in it: {}", start(&done.target)));
-    for (context, restored) in cut.contexts.iter().zip(&done.contexts) {
-        text.line(&heads(context, restored));
-        text.lines(&left_behind(context, &done.source, repository));
+    let cuts = done.cut.iter().flat_map(|cut| &cut.contexts).map(Some);
+    for (restored, cut) in done.contexts.iter().zip(cuts.chain(std::iter::repeat(None))) {
+        text.line(&heads(restored));
+        text.lines(&cut.map_or_else(String::new, |cut| left_behind(cut, &done.source, repository)));
     }
     text.finish()
 }
@@ -154,8 +154,8 @@ fn start(target: &Path) -> String {
 }
 
 /// The new heads, and who has to know them.
-fn heads(cut: &ContextCut, restored: &RestoredContext) -> String {
-    let name = incarnation(&cut.context, cut.incarnation);
+fn heads(restored: &RestoredContext) -> String {
+    let name = incarnation(&restored.context, restored.incarnation);
     let head = |head: Option<u64>| head.map_or_else(|| "none".to_owned(), |token| format!("token {token}"));
     let (events, snapshots) = (head(restored.events.head), head(restored.snapshots.head));
     let beyond = if restored.events.head.is_some() { events.clone() } else { "the beginning".to_owned() };

@@ -61,7 +61,7 @@ fn not_reached(text: &mut Text, report: &EraseReport) {
     if !report.snapshots.is_empty() {
         let tokens: Vec<u64> = report.snapshots.iter().map(|row| row.token).collect();
         let what = if report.snapshots_dropped {
-            "all snapshots of the context go, for these"
+            "all snapshots of the context go, for these (a backup archives again what the server still has: remove it there first)"
         } else {
             "stay: snapshots of these aggregates (--snapshots erases them)"
         };

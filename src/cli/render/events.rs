@@ -118,7 +118,7 @@ fn line(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> String {
         format!("{}/{}#{}", event.aggregate_type, event.aggregate_identifier, event.aggregate_sequence_number)
     };
     let text = format!("{token}  {}  {of}  {}  {payload}", Moment(event.timestamp), event.payload_type);
-    format!("{}\n", one_line(&text))
+    format!("{}\n", one_line(&text.replace(['\n', '\r', '\t'], " ")))
 }
 
 fn object(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> Value {

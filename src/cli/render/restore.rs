@@ -121,7 +121,6 @@ fn planned_control_db(plan: &ControlDbPlan) -> String {
 pub(in crate::cli) fn text(done: &Restored, took: i64, repository: &Path) -> String {
     let mut text = Text::default();
     text.lines(&done_and_proven(done, took));
-    text.line("the heads above are the new ones: reset whatever remembers a higher token (event processors' token stores)");
     text.lines(&findings::list(&done.warnings));
     text.lines(&findings::list(&done.notes));
     text.lines(&cut::advice(done, repository));

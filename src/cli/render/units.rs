@@ -1,5 +1,6 @@
 //! Numbers as people read them: sizes, counts, times.
 
+pub(in crate::cli) use crate::engine::words::{count, plural};
 use jiff::Timestamp;
 
 const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -29,25 +30,6 @@ fn thousandth(count: u64) -> String {
         1_000..10_000 => format!("{}.{}", (hundredths + 5) / 100, (hundredths + 5) % 100 / 10),
         _ => ((hundredths + 50) / 100).to_string(),
     }
-}
-
-/// `1,234,567`.
-pub(in crate::cli) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 segment`, `2 segments`.
-pub(in crate::cli) fn plural(number: u64, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(number))
 }
 
 /// `2026-11-22T21:10:49Z`: RFC 3339 in UTC, to the second.
@@ -96,15 +78,6 @@ mod tests {
         for (size, expected) in cases {
             assert_eq!(bytes(size), expected, "{size}");
         }
-    }
-
-    #[test]
-    fn counts_are_grouped() {
-        assert_eq!([0, 12, 123, 1_234, 1_234_567].map(count), ["0", "12", "123", "1,234", "1,234,567"]);
-        assert_eq!(
-            [plural(1, "point"), plural(0, "point"), plural(1_000, "point")],
-            ["1 point", "0 points", "1,000 points"]
-        );
     }
 
     #[test]

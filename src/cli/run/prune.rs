@@ -105,6 +105,7 @@ fn prune_options(asked: &Prune, now_ms: i64) -> PruneOptions {
     PruneOptions {
         grace_ms: milliseconds(asked.grace),
         max_unused_permille: asked.max_unused,
+        max_unused_tails_permille: asked.max_unused.min(PruneOptions::default().max_unused_tails_permille),
         max_repack: asked.max_repack.unwrap_or(u64::MAX),
         deadline_ms: asked.max_duration.map(|most| now_ms.saturating_add(milliseconds(most))),
         newest_act: None,

@@ -22,7 +22,8 @@ use std::path::PathBuf;
 pub struct LetGoFiles {
     naming: Naming,
     erased: BTreeMap<(String, &'static str, SegmentName), BTreeSet<ContentHash>>,
-    dropped: BTreeMap<String, BTreeSet<u64>>,
+    /// Of each context: incarnations, and the first tokens that were kept of them.
+    dropped: BTreeMap<String, BTreeSet<(u32, u64)>>,
     /// Files that were compared: path, length and time, and whether they are what was erased.
     compared: RefCell<HashMap<(PathBuf, u64, i64), bool>>,
 }
@@ -47,7 +48,7 @@ impl LetGoFiles {
                     }
                 }
                 Deed::Dropped { source, context, logs, .. } if source == name => {
-                    let before = logs.iter().map(|log| log.before);
+                    let before = logs.iter().map(|log| (log.incarnation, log.before));
                     found.dropped.entry(context).or_default().extend(before);
                 }
                 _ => {}
@@ -66,10 +67,12 @@ impl LetGoFiles {
         Ok(findings)
     }
 
+    /// The newest incarnation counts whose kept tokens begin where a segment of the source does: another one's numbers are none of its own.
     fn dropped(&self, name: &str, context: &mut ContextListing) -> Option<Finding> {
         let files = &mut context.events.segments;
-        let begins = |before: &&u64| files.iter().any(|file| file.name.number.get() == **before);
-        let before = self.dropped.get(name)?.iter().rev().find(begins).copied()?;
+        let begins = |before: u64| files.iter().any(|file| file.name.number.get() == before);
+        let (_, before) =
+            self.dropped.get(name)?.iter().rev().find(|(_, before)| begins(*before)).copied()?;
         let all = files.len();
         files.retain(|file| file.name.number.get() >= before);
         let count = all.saturating_sub(files.len());
@@ -141,5 +144,45 @@ fn finding(weight: Weight, what: &str, context: &str, text: String) -> Finding {
         first: None,
         last: None,
         text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axon::token::Token;
+
+    fn context(numbers: &[u64]) -> ContextListing {
+        let file = |number: &u64| StoreFile {
+            store: Store::Events,
+            name: SegmentName { number: Token::new(*number).unwrap(), version: 0 },
+            path: PathBuf::new(),
+            length: 0,
+            on_disk: 0,
+            modified_ns: 0,
+            is_volatile: false,
+        };
+        let mut context = ContextListing::default();
+        context.events.segments = numbers.iter().map(file).collect();
+        context
+    }
+
+    #[test]
+    fn what_was_dropped_of_another_incarnation_says_nothing_of_the_newest() {
+        let kept = |dropped: &[(u32, u64)], numbers: &[u64]| -> Vec<u64> {
+            let files = LetGoFiles {
+                naming: Naming::Blake3,
+                erased: BTreeMap::new(),
+                dropped: BTreeMap::from([("default".to_owned(), dropped.iter().copied().collect())]),
+                compared: RefCell::default(),
+            };
+            let mut context = context(numbers);
+            files.dropped("default", &mut context);
+            context.events.segments.iter().map(|file| file.name.number.get()).collect()
+        };
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 30, 50, 70]), [30, 50, 70]);
+        assert_eq!(kept(&[(1, 50), (2, 30), (2, 70)], &[0, 30, 50, 70]), [70]);
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 40, 50]), [50], "the source has the older history again");
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 40, 80]), [0, 40, 80], "a history of its own");
     }
 }

@@ -1,5 +1,6 @@
 //! Why nothing is copied.
 
+use crate::axon::name::SegmentName;
 use crate::repo::format::id::ChunkId;
 
 /// A refusal. What was copied before stays, and is not copied again.
@@ -18,6 +19,14 @@ pub enum Error {
         log: String,
         /// What does not fit.
         why: String,
+    },
+    /// What was erased there is still here: it must not come back.
+    #[error("segment {segment} of {log} was erased there, and is still here")]
+    Erased {
+        /// Which log.
+        log: String,
+        /// The segment.
+        segment: SegmentName,
     },
     /// A chunk that is needed is in no pack that can be read.
     #[error("chunk {chunk} is in no pack that can be read")]

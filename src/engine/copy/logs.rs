@@ -1,20 +1,49 @@
-//! The records that the other repository needs: all that the logs hold here, proven to hold all that they hold there.
+//! The records that the other repository needs: all that the logs hold here, proven to hold all that they hold there. What has left here (an old
+//! version, what was erased or dropped) does not leave there for it: the copy keeps what it has.
 
 use crate::engine;
 use crate::engine::copy::Error;
 use crate::engine::prune::logs_of;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::record::{LogKey, LogState, PrefixProof, prove_superset};
-use crate::repo::store::{ListedPoint, Repository};
+use crate::repo::format::record::{LogKey, LogState, PrefixProof, prove_kept, prove_superset, replacement};
+use crate::repo::store::{LetGo, ListedPoint, Repository, Session};
 use std::collections::BTreeSet;
 
 /// A log as it has to be there.
 pub(super) struct Next {
     pub state: LogState,
     pub proofs: Vec<PrefixProof>,
+    /// What only the other repository holds, and keeps.
+    pub kept: Kept,
     /// Whether a record has to be written: the newest one there says something else.
     pub is_new: bool,
+}
+
+/// What has left a log here, and is still there.
+#[derive(Default)]
+pub(super) struct Kept {
+    sealed: Vec<SegmentEntry>,
+    tails: Vec<SegmentEntry>,
+}
+
+impl Next {
+    /// The state as it has to be published there.
+    pub fn publishable(
+        self,
+        session: &mut Session<'_>,
+        from: &Repository,
+    ) -> Result<LogState, engine::Error> {
+        let Self { mut state, kept, .. } = self;
+        if !kept.sealed.is_empty() {
+            let mut sealed = [from.tree(state.root)?, kept.sealed].concat();
+            sealed.sort_by_key(SegmentEntry::key);
+            state.root = session.put_tree(&sealed)?;
+        }
+        state.tails.extend(kept.tails);
+        state.tails.sort_by_key(SegmentEntry::key);
+        Ok(state)
+    }
 }
 
 /// All logs, in every incarnation, of the contexts of these points.
@@ -25,31 +54,62 @@ pub(super) fn next(
 ) -> Result<Vec<Next>, engine::Error> {
     let contexts: BTreeSet<(String, String)> =
         points.iter().flat_map(logs_of).map(|(key, _)| (key.source, key.context)).collect();
+    let (our_acts, their_acts) = (from.acts()?.0, to.acts()?.0);
     let mut next = Vec::new();
     for key in from.logs()? {
         if contexts.contains(&(key.source.clone(), key.context.clone())) {
-            next.extend(one(from, to, &key)?);
+            let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
+            next.extend(one(from, to, &key, &gone)?);
         }
     }
     Ok(next)
 }
 
-fn one(from: &Repository, to: &Repository, key: &LogKey) -> Result<Option<Next>, engine::Error> {
+fn one(
+    from: &Repository,
+    to: &Repository,
+    key: &LogKey,
+    (gone_here, gone_there): &(LetGo, LetGo),
+) -> Result<Option<Next>, engine::Error> {
+    let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, is_new }));
     let Some(ours) = from.newest_record(key)?.map(|record| record.state) else { return Ok(None) };
+    let our_tree = from.tree(ours.root)?;
+    let is_erased = |entry: &&SegmentEntry| gone_there.erased.contains(&(entry.name, entry.content));
+    if let Some(entry) = our_tree.iter().chain(&ours.tails).find(is_erased) {
+        return Err(Error::Erased { log: name(key), segment: entry.name }.into());
+    }
     let Some(theirs) = to.newest_record(key)?.map(|record| record.state) else {
-        return Ok(Some(Next { state: ours, proofs: Vec::new(), is_new: true }));
+        return next(ours, Vec::new(), Kept::default(), true);
     };
     if ours == theirs {
-        return Ok(Some(Next { state: ours, proofs: Vec::new(), is_new: false }));
+        return next(ours, Vec::new(), Kept::default(), false);
     }
-    let (our_tree, their_tree) = (from.tree(ours.root)?, to.tree(theirs.root)?);
+    let their_tree = to.tree(theirs.root)?;
+    let may_leave = |entry: &SegmentEntry| {
+        replacement(entry, &our_tree).is_some()
+            || gone_here.has(entry.name, entry.next_token(), entry.content)
+    };
     let proofs = proofs(from, &theirs, (&ours, &our_tree))?;
-    match prove_superset((&theirs, &their_tree), (&ours, &our_tree), &proofs) {
-        Ok(()) => Ok(Some(Next { state: ours, proofs, is_new: true })),
-        Err(lost) => contains(to, (&theirs, &their_tree), (&ours, &our_tree))?
-            .then(|| Some(Next { state: ours, proofs: Vec::new(), is_new: false }))
-            .ok_or_else(|| Error::Conflict { log: name(key), why: lost.to_string() }.into()),
+    if contains(to, (&theirs, &their_tree), (&ours, &our_tree))? {
+        return next(ours, Vec::new(), Kept::default(), false);
     }
+    match prove_kept((&theirs, &their_tree), (&ours, &our_tree), &proofs, &may_leave) {
+        Ok(()) => {
+            let kept = kept((&theirs, &their_tree), (&ours, &our_tree));
+            next(ours, proofs, kept, true)
+        }
+        Err(lost) => Err(Error::Conflict { log: name(key), why: lost.to_string() }.into()),
+    }
+}
+
+/// What is there and not here.
+fn kept(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])) -> Kept {
+    let sealed: BTreeSet<_> = ours.1.iter().map(SegmentEntry::key).collect();
+    let tails: BTreeSet<_> = ours.0.tails.iter().map(SegmentEntry::key).collect();
+    let only_sealed = theirs.1.iter().filter(|entry| !sealed.contains(&entry.key()));
+    let only_tails =
+        theirs.0.tails.iter().filter(|tail| !sealed.contains(&tail.key()) && !tails.contains(&tail.key()));
+    Kept { sealed: only_sealed.cloned().collect(), tails: only_tails.cloned().collect() }
 }
 
 /// Whether it holds more there than here: it was copied from elsewhere too, or backed up there.

@@ -160,11 +160,15 @@ fn copy_all<'r>(
     survey
         .ledger
         .each_page(&mut |page| Ok(session.copy_page(page, &survey.repository.page(page)?.encode())?))?;
+    let mut states = Vec::new();
+    for mut log in next.into_iter().filter(|log| log.is_new) {
+        let proofs = std::mem::take(&mut log.proofs);
+        states.push((log.publishable(&mut session, survey.repository)?, proofs));
+    }
     let durable = session.barrier()?;
     for pack in paths::packs(to.disk())?.keys().filter(|pack| !before.contains_key(pack)) {
         to.prove_pack(*pack)?;
     }
-    let states = next.into_iter().filter(|log| log.is_new).map(|log| (log.state, log.proofs)).collect();
     let (records, _) = session.publish_records(durable, states)?;
     let mut waiting = Some((session, records));
     let mut numbers = Vec::new();

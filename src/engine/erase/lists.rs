@@ -17,7 +17,7 @@ use crate::repo::format::point::{ControlDb, PointLog};
 use crate::repo::format::record::{LogKey, LogState};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
-use crate::repo::store::{Journal, LetGo, Repository};
+use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeSet, HashSet};
 
 /// All lists.
@@ -99,31 +99,6 @@ fn snapshots_of(
         }
     }
     Ok(found.into_iter().collect())
-}
-
-/// The newest states of logs whose second newest record, a root too, still holds what acts say was erased, and the newest does not.
-pub(super) fn still_reached(
-    repository: &Repository,
-    source: &str,
-    context: &str,
-) -> Result<Vec<LogState>, Error> {
-    let acts = repository.acts()?.0;
-    let mut found = Vec::new();
-    for key in repository.logs()?.into_iter().filter(|key| key.source == source && key.context == context) {
-        let numbers = repository.record_numbers(&key)?;
-        let [.., before, newest] = numbers.as_slice() else { continue };
-        let let_go = LetGo::by(&acts, &key);
-        let erased = |state: &LogState| -> Result<bool, Error> {
-            let sealed = repository.tree(state.root)?;
-            let mut all = sealed.iter().chain(&state.tails);
-            Ok(all.any(|entry| let_go.erased.contains(&(entry.name, entry.content))))
-        };
-        let newest = repository.record(&key, *newest)?.state;
-        if erased(&repository.record(&key, *before)?.state)? && !erased(&newest)? {
-            found.push(newest);
-        }
-    }
-    Ok(found)
 }
 
 /// The snapshot logs of a context that hold anything.

@@ -21,6 +21,7 @@ use crate::engine::erase::views::Views;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::prune;
+use crate::engine::prune::DeleteReport;
 use crate::engine::retention::{self, is_held, readable};
 use crate::engine::rewrite;
 use crate::engine::rewrite::{Rewritten, points_of};
@@ -29,7 +30,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash};
 use crate::repo::format::moment::Moment;
 use crate::repo::format::record::LogState;
-use crate::repo::store::{Alone, Journal, Repository, Session};
+use crate::repo::store::{Alone, Journal, Repository, Session, reserve};
 use std::collections::BTreeMap;
 
 /// So many hashes are named by one act.
@@ -73,8 +74,26 @@ pub fn plan(
     Ok(make_plan(repository, options, observer)?.report)
 }
 
-/// Erases.
+/// Erases. On a full disk the reserve is given up, and what is dead goes before anything is written anew.
 pub fn erase(alone: &Alone, options: &EraseOptions, observer: &dyn Observer) -> Result<EraseReport, Error> {
+    let disk = alone.repository().disk();
+    let done = match try_erase(alone, options, false, observer) {
+        Err(error) if prune::is_full(&error) && reserve::release(disk)? => {
+            try_erase(alone, options, true, observer)
+        }
+        done => done,
+    }?;
+    // A disk that is still full will have to do without.
+    let _ = reserve::make(disk);
+    Ok(done)
+}
+
+fn try_erase(
+    alone: &Alone,
+    options: &EraseOptions,
+    is_full: bool,
+    observer: &dyn Observer,
+) -> Result<EraseReport, Error> {
     let repository = alone.repository();
     let mut plan = make_plan(repository, options, observer)?;
     plan.report.dry_run = false;
@@ -87,13 +106,14 @@ pub fn erase(alone: &Alone, options: &EraseOptions, observer: &dyn Observer) -> 
     let erased = Erased::by_acts(repository, &options.source, &options.context)?;
     if !erased.hashes.is_empty() || !erased.chunks.is_empty() {
         // An earlier run may have stopped before this.
-        let states = lists::still_reached(repository, &options.source, &options.context)?;
-        if !states.is_empty() {
-            let mut session = repository.session()?;
-            let durable = session.barrier()?;
-            session.publish_fewer(durable, states)?;
+        rewrite::go_on(&mut repository.session()?, |key| {
+            key.source == options.source && key.context == options.context
+        })?;
+        let mut deleted = DeleteReport::default();
+        if is_full {
+            deleted = prune::at_once(alone, false, observer)?;
         }
-        report.deleted = Some(prune::at_once(alone, &erased.chunks, observer)?);
+        report.deleted = Some(deleted.and(prune::at_once(alone, true, observer)?));
         report.left = lists::left(repository, &erased.chunks)?;
     }
     if options.prove {

@@ -21,19 +21,14 @@ pub(super) struct Choice {
     pub repack: Vec<PackId>,
 }
 
-impl Choice {
-    /// Leaves only some of the packs to be written anew.
-    pub fn keep_repacks(&mut self, is_wanted: impl Fn(PackId) -> bool) {
-        self.repack.retain(|pack| is_wanted(*pack));
-    }
-}
-
 /// Chooses. Packs come by their names.
 pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
     let mut repack = Repack { chosen: BTreeSet::new(), order: Vec::new(), left: options.max_repack };
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
     repack.add_all(packs.iter().filter(|pack| pack.standing == Standing::Marked));
+    let tails: Vec<PackUse> = packs.iter().filter(|pack| pack.kind == PackKind::Tail).cloned().collect();
+    repack.add_all(wasteful(&tails, options.max_unused_tails_permille));
     repack.add_all(wasteful(packs, options.max_unused_permille));
     for kind in PackKind::ALL.into_iter().filter(|_| options.join) {
         let small = small(packs, kind);
@@ -75,7 +70,7 @@ fn dead_bytes(pack: &PackUse) -> u64 {
     pack.length.saturating_sub(pack.live_bytes())
 }
 
-/// The packs with the largest dead share, until what is left of dead bytes is within the limit.
+/// The packs with the largest dead share, until what is left of dead bytes is within the limit. Nothing allowed is nothing: then it is all of them.
 fn wasteful(packs: &[PackUse], permille: u64) -> Vec<&PackUse> {
     let total: u64 = stay(packs).map(|pack| pack.length).sum();
     let mut dead: u64 = stay(packs).map(dead_bytes).sum();
@@ -85,7 +80,7 @@ fn wasteful(packs: &[PackUse], permille: u64) -> Vec<&PackUse> {
     order.sort_by_key(|pack| (share(pack), pack.name));
     let mut chosen = Vec::new();
     for pack in order {
-        if dead <= allowed {
+        if dead <= allowed && permille > 0 {
             break;
         }
         dead = dead.saturating_sub(dead_bytes(pack));
@@ -143,8 +138,23 @@ mod tests {
         };
         assert_eq!(unused(50), [2, 3], "2 of 180 MiB are 1.1 %");
         assert_eq!(unused(0), [2, 3, 1]);
+        let hardly = [PackUse { live_raw: 120 * MIB - 1, ..pack(1, 60 * MIB, 60 * MIB) }];
+        let options = PruneOptions { max_unused_permille: 0, ..PruneOptions::default() };
+        assert_eq!(names(&choose(&hardly, &options).repack), [1], "not even less than a byte");
         assert_eq!(unused(250), [2]);
         assert_eq!(unused(1000), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn of_tails_little_stays_unused_whatever_the_others_may_keep() {
+        let tail = |name, live| PackUse { kind: PackKind::Tail, ..pack(name, MIB, live) };
+        let packs = [pack(1, 60 * MIB, 58 * MIB), tail(2, MIB), tail(3, MIB * 9 / 10)];
+        let unused = |permille| {
+            let options = PruneOptions { max_unused_tails_permille: permille, ..PruneOptions::default() };
+            names(&choose(&packs, &options).repack)
+        };
+        assert_eq!(unused(20), [3]);
+        assert_eq!(unused(200), Vec::<u8>::new());
     }
 
     #[test]

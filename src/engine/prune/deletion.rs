@@ -266,7 +266,7 @@ pub(super) fn carry_out(
 }
 
 /// Whether an error says that the disk is full.
-pub(super) fn is_full(error: &engine::Error) -> bool {
+pub(in crate::engine) fn is_full(error: &engine::Error) -> bool {
     match error {
         engine::Error::Repo(repo::Error::NoSpace { .. }) => true,
         engine::Error::Repo(repo::Error::Io { source, .. }) => source.kind() == ErrorKind::StorageFull,

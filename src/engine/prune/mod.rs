@@ -22,17 +22,15 @@ pub use error::Error;
 pub use report::{DeleteReport, Freed, MarkReport, Skipped};
 
 pub(in crate::engine) use closure::Survey;
+pub(in crate::engine) use deletion::is_full;
 pub(in crate::engine) use roots::logs_of;
 
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;
-use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::index::read_directory;
-use crate::repo::paths;
+use crate::engine::rewrite;
 use crate::repo::store::{Alone, Repository, reserve};
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// How to prune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +39,8 @@ pub struct PruneOptions {
     pub grace_ms: i64,
     /// How much of the packs may be dead before they are written anew, in thousandths.
     pub max_unused_permille: u64,
+    /// The same of the packs of tails alone: what they held is superseded all the time, and it is little that has to be written anew.
+    pub max_unused_tails_permille: u64,
     /// Whether small packs are joined.
     pub join: bool,
     /// Whether forgotten points may go. Those of others have their undo.
@@ -54,11 +54,12 @@ pub struct PruneOptions {
 }
 
 impl Default for PruneOptions {
-    /// A day between the phases; at most a twentieth unused.
+    /// A day between the phases; at most a twentieth unused, of tails a fiftieth.
     fn default() -> Self {
         Self {
             grace_ms: 24 * 3_600_000,
             max_unused_permille: 50,
+            max_unused_tails_permille: 20,
             join: true,
             points: true,
             max_repack: u64::MAX,
@@ -124,43 +125,36 @@ fn try_mark(
 ) -> Result<MarkReport, engine::Error> {
     repository.may_remove()?;
     let mut session = repository.session()?;
+    rewrite::go_on(&mut session, |_| true)?;
     let versions = versions::find(repository, &Books::read(repository)?)?;
     let versions = versions::leave(&mut session, versions)?;
     let plan = marking::plan(repository, options, observer, &Books::read(repository)?)?;
     Ok(MarkReport { versions, ..marking::carry_out(&mut session, plan, options)? })
 }
 
-/// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with such chunks are written anew without
-/// them; forgotten points keep their undo.
+/// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with anything that nothing needs are written
+/// anew without it, if `writes` says that there is room for it: superseded tails hold the erased events, too, and no record names their chunks
+/// any more. Forgotten points keep their undo.
 pub(in crate::engine) fn at_once(
     alone: &Alone,
-    erased: &HashSet<ChunkId>,
+    writes: bool,
     observer: &dyn Observer,
 ) -> Result<DeleteReport, engine::Error> {
     let repository = alone.repository();
     let options = PruneOptions {
         grace_ms: 0,
         max_unused_permille: 0,
+        max_unused_tails_permille: 0,
         join: false,
         points: false,
+        max_repack: if writes { u64::MAX } else { 0 },
         ..PruneOptions::default()
     };
     let mut session = repository.session()?;
-    let mut plan = marking::plan(repository, &options, observer, &Books::read(repository)?)?;
-    plan.choice.keep_repacks(|pack| holds_any(repository, pack, erased));
+    let plan = marking::plan(repository, &options, observer, &Books::read(repository)?)?;
     marking::carry_out(&mut session, plan, &options)?;
     drop(session);
     try_delete(alone, &options, observer)
-}
-
-fn holds_any(repository: &Repository, pack: PackId, chunks: &HashSet<ChunkId>) -> bool {
-    let disk = repository.disk();
-    let length = disk.length(&paths::pack(pack)).ok();
-    let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
-    directory.is_some_and(|directory| {
-        let mut places = directory.blocks.iter().flat_map(|block| &block.chunks);
-        places.any(|place| chunks.contains(&place.chunk))
-    })
 }
 
 /// The second phase. Makes the reserve anew at its end, if there is room.

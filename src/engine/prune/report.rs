@@ -75,6 +75,22 @@ impl DeleteReport {
         all.iter().fold(0, |sum, freed| sum.saturating_add(freed.bytes))
     }
 
+    /// What two runs have deleted, one behind the other.
+    #[must_use]
+    pub fn and(mut self, next: Self) -> Self {
+        self.gone.extend(next.gone);
+        for (mine, others) in [
+            (&mut self.points, next.points),
+            (&mut self.records, next.records),
+            (&mut self.pages, next.pages),
+            (&mut self.packs, next.packs),
+        ] {
+            mine.files = mine.files.saturating_add(others.files);
+            mine.bytes = mine.bytes.saturating_add(others.bytes);
+        }
+        Self { act: next.act.or(self.act), kept: next.kept, ..self }
+    }
+
     /// Whether there was nothing to delete.
     pub fn is_empty(&self) -> bool {
         let all = [self.points, self.records, self.pages, self.packs];

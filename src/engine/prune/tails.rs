@@ -45,8 +45,12 @@ pub fn mark(repository: &Repository, observer: &dyn Observer) -> Result<MarkRepo
         &marked,
         &damaged,
     )?;
-    let options =
-        PruneOptions { max_unused_permille: UNUSED_PERMILLE, join: false, ..PruneOptions::default() };
+    let options = PruneOptions {
+        max_unused_permille: UNUSED_PERMILLE,
+        max_unused_tails_permille: UNUSED_PERMILLE,
+        join: false,
+        ..PruneOptions::default()
+    };
     let plan = MarkPlan::new(survey, &options, (marked, damaged))?;
     marking::carry_out(&mut session, plan, &options)
 }

@@ -27,7 +27,7 @@ pub enum Error {
         repository: PathBuf,
     },
     /// The target has something in it (exit 31).
-    #[error("{} is not empty: it has {found}; choose an empty or a new directory", .path.display())]
+    #[error("{} is not empty: it has {found}; choose an empty or a new directory, or change the server that is there to this state with --delta", .path.display())]
     NotEmpty {
         /// The target.
         path: PathBuf,

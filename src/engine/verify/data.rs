@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// So many packs are read between two looks at the clock, where it counts.
 const BATCH: usize = 8;
 
+/// The leaves with segments whose first chunk lies in each pack.
+type Homes = HashMap<usize, HashSet<PageId>>;
+
 /// The segments and control databases of one point.
 #[derive(Default)]
 pub struct PointParts {
@@ -80,25 +83,27 @@ pub struct Data<'a> {
 }
 
 impl Data<'_> {
-    /// Reads the packs that are due, and proves what lies in them.
+    /// Proves the segments that lie in the packs that are due, then reads those packs: what was decoded for a segment is only hashed again. What
+    /// could not be read is tried once more after that, when it is known what is damaged.
     pub fn read(mut self, structure: &mut Structure<'_>) -> Result<Coverage, Error> {
         let begun = self.observer.now_ms();
         let chosen = self.chosen(Moment(begun));
         let total = self.packs.bytes_of(&chosen);
-        self.observer.event(&Event::Phase { name: "packs", total: Some(total) });
         let is_limited = self.options.rotation.max_duration_ms.is_some();
         let batch = if is_limited { BATCH } else { chosen.len().max(1) };
         let homes = self.homes(structure);
         let mut done = HashSet::new();
         for packs in chosen.chunks(batch) {
+            self.history(structure, (&homes, packs), &mut done, true)?;
+            self.observer.event(&Event::Phase { name: "packs", total: Some(total) });
             self.packs.read(packs, self.repository, self.observer)?;
-            self.prove(structure, &homes, packs, &mut done)?;
+            self.prove(structure, (&homes, packs), &mut done)?;
             if self.is_over(begun) {
                 break;
             }
         }
         if chosen.is_empty() {
-            self.prove(structure, &homes, &[], &mut done)?;
+            self.prove(structure, (&homes, &[]), &mut done)?;
         }
         self.counts.bytes_read = self.packs.bytes_read;
         if self.packs.has_bad() {
@@ -121,8 +126,8 @@ impl Data<'_> {
     }
 
     /// For a run that leaves packs out: the leaves with segments whose first chunk lies in each pack.
-    fn homes(&self, structure: &Structure<'_>) -> HashMap<usize, HashSet<PageId>> {
-        let mut homes: HashMap<usize, HashSet<PageId>> = HashMap::new();
+    fn homes(&self, structure: &Structure<'_>) -> Homes {
+        let mut homes = Homes::new();
         if !self.options.rotation.is_partial() {
             return homes;
         }
@@ -136,35 +141,17 @@ impl Data<'_> {
         homes
     }
 
+    /// What lies in these packs and was not proven before.
     fn prove(
         &mut self,
         structure: &Structure<'_>,
-        homes: &HashMap<usize, HashSet<PageId>>,
-        batch: &[usize],
+        (homes, batch): (&Homes, &[usize]),
         done: &mut HashSet<EntryId>,
     ) -> Result<(), Error> {
+        self.history(structure, (homes, batch), done, false)?;
         let is_partial = self.options.rotation.is_partial();
         let (packs, point) = (&*self.packs, self.point.as_ref());
         let is_home = |home: Option<usize>| !is_partial || home.is_some_and(|home| batch.contains(&home));
-        let mut history = History {
-            repository: self.repository,
-            observer: self.observer,
-            pages: &structure.pages,
-            packs,
-            asked: &structure.asked,
-            done: std::mem::take(done),
-            wanted: &|id, entry| {
-                point.is_none_or(|parts| parts.entries.contains(&id)) && is_home(home_of_entry(packs, entry))
-            },
-        };
-        let mut leaves = structure.leaves.clone();
-        if is_partial {
-            leaves.retain(|leaf| {
-                batch.iter().any(|pack| homes.get(pack).is_some_and(|found| found.contains(leaf)))
-            });
-        }
-        history.prove_all(&leaves, &structure.tails, self.counts, self.book)?;
-        *done = history.done;
         let is_wanted = |list: ChunkId| {
             point.is_none_or(|parts| parts.lists.contains(&list)) && is_home(home(packs, list))
         };
@@ -183,6 +170,43 @@ impl Data<'_> {
                 checker.data(set, &mut read, self.book)?;
             }
         }
+        Ok(())
+    }
+
+    /// The segments in these packs. With `leaves_unread` nothing is said of those that can't be read.
+    fn history(
+        &mut self,
+        structure: &Structure<'_>,
+        (homes, batch): (&Homes, &[usize]),
+        done: &mut HashSet<EntryId>,
+        leaves_unread: bool,
+    ) -> Result<(), Error> {
+        let is_partial = self.options.rotation.is_partial();
+        let (packs, point) = (&*self.packs, self.point.as_ref());
+        let is_home = |home: Option<usize>| !is_partial || home.is_some_and(|home| batch.contains(&home));
+        let mut history = History {
+            repository: self.repository,
+            observer: self.observer,
+            pages: &structure.pages,
+            packs,
+            asked: &structure.asked,
+            done: std::mem::take(done),
+            read: Vec::new(),
+            leaves_unread,
+            wanted: &|id, entry| {
+                point.is_none_or(|parts| parts.entries.contains(&id)) && is_home(home_of_entry(packs, entry))
+            },
+        };
+        let mut leaves = structure.leaves.clone();
+        if is_partial {
+            leaves.retain(|leaf| {
+                batch.iter().any(|pack| homes.get(pack).is_some_and(|found| found.contains(leaf)))
+            });
+        }
+        history.prove_all(&leaves, &structure.tails, self.counts, self.book)?;
+        let read = history.read;
+        *done = history.done;
+        self.packs.mark_proven(read);
         Ok(())
     }
 

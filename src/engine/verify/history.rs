@@ -38,6 +38,10 @@ pub struct History<'a> {
     pub asked: &'a BTreeMap<Asked, Vec<u64>>,
     /// Segments that were proven, or can't be.
     pub done: HashSet<EntryId>,
+    /// Where the chunks stand that were read for it, by their places in [`Packs::places`].
+    pub read: Vec<usize>,
+    /// Whether what can't be read is left for later, when more is known of the packs.
+    pub leaves_unread: bool,
     /// Which segments to prove.
     pub wanted: &'a (dyn Fn(EntryId, &SegmentEntry) -> bool + Sync),
 }
@@ -51,13 +55,19 @@ impl History<'_> {
         counts: &mut Counts,
         book: &mut Book,
     ) -> Result<(), Error> {
-        let total = leaves.iter().flat_map(|leaf| self.pages.entries_of(*leaf)).collect::<HashSet<_>>();
-        let bytes = total.iter().filter_map(|id| self.pages.known(**id)).map(|known| known.logical_end).sum();
-        self.observer.event(&Event::Phase { name: "history", total: Some(bytes) });
+        if self.leaves_unread {
+            self.observer.event(&Event::Phase { name: "history", total: Some(self.bytes_of(leaves)) });
+        }
         for leaf in leaves {
             self.prove_some(&self.pages.load_leaf(*leaf), counts, book)?;
         }
         self.prove_some(tails, counts, book)
+    }
+
+    /// Valid bytes of the segments under these leaves.
+    fn bytes_of(&self, leaves: &[PageId]) -> u64 {
+        let all: HashSet<_> = leaves.iter().flat_map(|leaf| self.pages.entries_of(*leaf)).collect();
+        all.iter().filter_map(|id| self.pages.known(**id)).map(|known| known.logical_end).sum()
     }
 
     /// Those that were not proven yet, on all cores; what was found is told in their order.
@@ -74,7 +84,8 @@ impl History<'_> {
             fresh.extend(
                 self.pages
                     .id_of(entry)
-                    .filter(|id| (self.wanted)(*id, entry) && self.done.insert(*id) && !is_lost())
+                    .filter(|id| (self.wanted)(*id, entry) && !self.done.contains(id))
+                    .filter(|id| !is_lost() && self.done.insert(*id))
                     .map(|id| (id, entry)),
             );
         }
@@ -82,8 +93,12 @@ impl History<'_> {
         for ((id, entry), read) in fresh.into_iter().zip(read) {
             stop_if_interrupted(self.observer)?;
             match read {
-                Ok(proven) => self.enter_proven(id, entry, &proven, counts, book),
+                Ok((proven, places)) => {
+                    self.read.extend(places);
+                    self.enter_proven(id, entry, &proven, counts, book);
+                }
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+                Err(_) if self.leaves_unread => drop(self.done.remove(&id)),
                 Err(error) => enter(id, entry, &format!("it can't be read: {error}"), book),
             }
         }
@@ -108,17 +123,20 @@ impl History<'_> {
         self.check_time_map(id, entry, book);
     }
 
-    fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<Proven, repo::Error> {
+    /// Proves a segment; and where the chunks stand that were read for it.
+    fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<(Proven, Vec<usize>), repo::Error> {
         let marks = self.asked_of(id).map(|(asked, _)| asked.mark()).collect();
         let naming = self.repository.naming();
         let prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
         let mut prover = if entry.flaw.is_some() { prover.with_whole() } else { prover };
-        self.repository.read_extents(&entry.extents, 0..entry.stored_length, &mut |bytes| {
+        let mut places = Vec::with_capacity(entry.extents.len());
+        self.repository.read_chunks(&entry.extents, &mut |bytes, chunk, pack| {
             prover.feed(bytes);
+            places.extend(self.packs.place(chunk, pack));
             self.observer.event(&Event::Bytes(bytes.len() as u64));
             if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
         })?;
-        Ok(prover.finish())
+        Ok((prover.finish(), places))
     }
 
     fn asked_of(&self, id: EntryId) -> impl Iterator<Item = (&Asked, &Vec<u64>)> {

@@ -52,6 +52,8 @@ pub struct Place {
     pub is_bad: bool,
     /// True once something that is published was found to need it.
     pub is_used: bool,
+    /// True once it was read from this pack, and compared with its name.
+    pub is_proven: bool,
 }
 
 /// All packs and their chunks.
@@ -88,6 +90,7 @@ impl Packs {
                     pack,
                     is_bad: false,
                     is_used: false,
+                    is_proven: false,
                 }));
                 None
             }
@@ -123,6 +126,26 @@ impl Packs {
         let from = self.places.partition_point(|place| place.chunk < chunk);
         let rest = self.places.get_mut(from..).unwrap_or_default();
         rest.iter_mut().take_while(|place| place.chunk == chunk).for_each(|place| place.is_used = true);
+    }
+
+    /// Where a chunk stands that was read from a pack, by its place in [`Packs::places`].
+    pub fn place(&self, chunk: ChunkId, pack: PackId) -> Option<usize> {
+        let pack = self.all.binary_search_by_key(&pack, |facts| facts.id).ok()?;
+        let pack = u32::try_from(pack).ok()?;
+        self.places.binary_search_by_key(&(chunk, pack), |place| (place.chunk, place.pack)).ok()
+    }
+
+    /// These chunks were read from their packs, and compared with their names.
+    pub fn mark_proven(&mut self, places: impl IntoIterator<Item = usize>) {
+        for at in places {
+            if let Some(place) = self.places.get_mut(at) {
+                place.is_proven = true;
+            }
+        }
+    }
+
+    fn is_proven(&self, chunk: ChunkId, pack: PackId) -> bool {
+        self.place(chunk, pack).and_then(|at| self.places.get(at)).is_some_and(|place| place.is_proven)
     }
 
     /// The name of a pack, by its place in [`Packs::all`].
@@ -163,7 +186,8 @@ impl Packs {
         found
     }
 
-    /// Reads these packs whole (by their places in [`Packs::all`]): hashes, blocks, chunks.
+    /// Reads these packs whole (by their places in [`Packs::all`]): hashes, blocks, chunks. A block all of whose chunks were proven already is
+    /// not decoded again, unless the pack is not what its name says.
     pub fn read(
         &mut self,
         which: &[usize],
@@ -171,7 +195,7 @@ impl Packs {
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         let read = AtomicU64::new(0);
-        let reader = Reader { repository, observer, read: &read };
+        let reader = Reader { packs: self, repository, observer, read: &read };
         let found = which.par_iter().filter_map(|at| Some((*at, self.all.get(*at)?)));
         let verdicts =
             found.map(|(at, pack)| Ok((at, reader.pack(pack)?))).collect::<Result<Vec<_>, Error>>()?;
@@ -217,6 +241,7 @@ struct Verdict {
 }
 
 struct Reader<'a> {
+    packs: &'a Packs,
     repository: &'a Repository,
     observer: &'a dyn Observer,
     read: &'a AtomicU64,
@@ -225,6 +250,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// A pack that can't be read is a verdict, not an error.
     fn pack(&self, pack: &PackFacts) -> Result<Verdict, Error> {
+        let is_proven =
+            |block: &Block| block.chunks.iter().all(|place| self.packs.is_proven(place.chunk, pack.id));
+        let verdict = self.whole(pack, &is_proven)?;
+        if verdict.trouble.is_empty() { Ok(verdict) } else { self.whole(pack, &|_| false) }
+    }
+
+    /// Reads all of it, and decodes all but what is proven.
+    fn whole(&self, pack: &PackFacts, is_proven: &dyn Fn(&Block) -> bool) -> Result<Verdict, Error> {
         let mut verdict = Verdict::default();
         let directory = read_directory(self.repository.disk(), pack.id, pack.length);
         let blocks = directory.map(|directory| directory.blocks).unwrap_or_default();
@@ -239,7 +272,9 @@ impl Reader<'_> {
             match read {
                 Ok(body) => {
                     hasher.update(&body);
-                    self.block(number, block, &body, &mut verdict);
+                    if !is_proven(block) {
+                        self.block(number, block, &body, &mut verdict);
+                    }
                 }
                 Err(error) => verdict.lose(number, block, &error.to_string()),
             }

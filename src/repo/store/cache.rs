@@ -1,8 +1,10 @@
 //! Decoded blocks that were read last, up to a number of bytes: small chunks share blocks, and a restore asks for one after the other.
+//! Whoever asks for a block that somebody else is just reading waits for it: each is decoded once.
 
+use crate::repo::error::Error;
 use crate::repo::format::id::PackId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A block: its pack and its number.
 pub(super) type BlockName = (PackId, u32);
@@ -13,12 +15,23 @@ pub(super) struct BlockCache {
     held: Mutex<Held>,
 }
 
+/// A block, or none as long as it is being read: whoever reads it holds the lock.
+type Slot = Mutex<Option<Arc<Vec<u8>>>>;
+
+struct Holding {
+    slot: Arc<Slot>,
+    /// Its length, counted once it is read.
+    length: usize,
+    /// When it was asked for last.
+    asked: u64,
+}
+
 #[derive(Default)]
 struct Held {
-    blocks: HashMap<BlockName, (u64, Arc<Vec<u8>>)>,
+    blocks: HashMap<BlockName, Holding>,
     bytes: usize,
-    /// Counts the reads: the least is the block that was not asked for longest.
-    reads: u64,
+    /// Counts the questions: the least is the block that was not asked for longest.
+    asked: u64,
 }
 
 impl BlockCache {
@@ -27,46 +40,68 @@ impl BlockCache {
         Self { limit, held: Mutex::default() }
     }
 
-    /// A block, if it is held.
-    pub fn get(&self, name: BlockName) -> Option<Arc<Vec<u8>>> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.reads = held.reads.saturating_add(1);
-        let now = held.reads;
-        let (read, block) = held.blocks.get_mut(&name)?;
-        *read = now;
-        Some(Arc::clone(block))
-    }
-
-    /// Holds a block, and lets go of others for it.
-    pub fn put(&self, name: BlockName, block: &Arc<Vec<u8>>) {
-        if block.len() > self.limit {
-            return;
+    /// A block of `length` bytes, if it is held; else as `read` gives it, once for all who ask meanwhile.
+    pub fn get_or(
+        &self,
+        name: BlockName,
+        length: u32,
+        read: impl FnOnce() -> Result<Vec<u8>, Error>,
+    ) -> Result<Arc<Vec<u8>>, Error> {
+        let slot = self.held().slot(name);
+        let mut content = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(block) = content.as_ref().filter(|block| block.len() as u64 == u64::from(length)) {
+            return Ok(Arc::clone(block));
         }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(name);
-        while held.bytes.saturating_add(block.len()) > self.limit {
-            let Some(oldest) = held.blocks.iter().min_by_key(|(_, (read, _))| *read).map(|(name, _)| *name)
-            else {
-                break;
-            };
-            held.remove(oldest);
-        }
-        held.reads = held.reads.saturating_add(1);
-        held.bytes = held.bytes.saturating_add(block.len());
-        let read = held.reads;
-        held.blocks.insert(name, (read, Arc::clone(block)));
+        let block = Arc::new(read().inspect_err(|_| self.forget(name))?);
+        *content = Some(Arc::clone(&block));
+        drop(content);
+        self.held().settle(name, &slot, block.len(), self.limit);
+        Ok(block)
     }
 
     /// Lets go of a block.
     pub fn forget(&self, name: BlockName) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.held().remove(name);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Held {
+    /// The place of a block, now the one that was asked for last.
+    fn slot(&mut self, name: BlockName) -> Arc<Slot> {
+        self.asked = self.asked.saturating_add(1);
+        let fresh = || Holding { slot: Arc::default(), length: 0, asked: 0 };
+        let holding = self.blocks.entry(name).or_insert_with(fresh);
+        holding.asked = self.asked;
+        Arc::clone(&holding.slot)
+    }
+
+    /// Counts a block that was read, if it is not forgotten already, and lets go of others for it.
+    fn settle(&mut self, name: BlockName, slot: &Arc<Slot>, length: usize, limit: usize) {
+        let Some(holding) = self.blocks.get_mut(&name).filter(|holding| Arc::ptr_eq(&holding.slot, slot))
+        else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(holding.length).saturating_add(length);
+        holding.length = length;
+        if length > limit {
+            self.remove(name);
+        }
+        while self.bytes > limit {
+            let read = self.blocks.iter().filter(|(_, holding)| holding.length > 0);
+            let Some(oldest) = read.min_by_key(|(_, holding)| holding.asked).map(|(name, _)| *name) else {
+                break;
+            };
+            self.remove(oldest);
+        }
+    }
+
     fn remove(&mut self, name: BlockName) {
-        if let Some((_, block)) = self.blocks.remove(&name) {
-            self.bytes = self.bytes.saturating_sub(block.len());
+        if let Some(holding) = self.blocks.remove(&name) {
+            self.bytes = self.bytes.saturating_sub(holding.length);
         }
     }
 }
@@ -74,31 +109,78 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn name(number: u32) -> BlockName {
         (PackId([0; 32]), number)
+    }
+
+    /// What the cache gives, and whether it had to be read.
+    fn ask(cache: &BlockCache, number: u32, bytes: &[u8]) -> (u8, bool) {
+        let mut was_read = false;
+        let block = cache.get_or(name(number), u32::try_from(bytes.len()).unwrap(), || {
+            was_read = true;
+            Ok(bytes.to_vec())
+        });
+        (block.unwrap()[0], was_read)
     }
 
     #[test]
     fn what_was_not_asked_for_longest_goes_first() {
         let cache = BlockCache::new(10);
         for number in 0..3 {
-            cache.put(name(number), &Arc::new(vec![0; 4]));
-            cache.get(name(0));
+            ask(&cache, number, &[0; 4]);
+            ask(&cache, 0, &[0; 4]);
         }
-        assert!(cache.get(name(0)).is_some());
-        assert!(cache.get(name(1)).is_none());
-        assert!(cache.get(name(2)).is_some());
+        assert!(!ask(&cache, 0, &[1; 4]).1);
+        assert!(!ask(&cache, 2, &[1; 4]).1);
+        assert_eq!(ask(&cache, 1, &[1; 4]), (1, true));
     }
 
     #[test]
     fn a_block_that_never_fits_pushes_nothing_out() {
         let cache = BlockCache::new(10);
-        cache.put(name(0), &Arc::new(vec![0; 10]));
-        cache.put(name(0), &Arc::new(vec![1; 10]));
-        cache.put(name(1), &Arc::new(vec![0; 11]));
-        assert_eq!(cache.get(name(0)).map(|block| block[0]), Some(1));
+        ask(&cache, 0, &[1; 10]);
+        assert_eq!(ask(&cache, 1, &[2; 11]), (2, true));
+        assert_eq!(ask(&cache, 1, &[3; 11]), (3, true));
+        assert_eq!(ask(&cache, 0, &[4; 10]), (1, false));
         cache.forget(name(0));
-        assert!(cache.get(name(0)).is_none());
+        assert_eq!(ask(&cache, 0, &[5; 10]), (5, true));
+    }
+
+    #[test]
+    fn a_block_of_another_length_is_read_again() {
+        let cache = BlockCache::new(10);
+        ask(&cache, 0, &[1; 4]);
+        assert_eq!(ask(&cache, 0, &[2; 5]), (2, true));
+    }
+
+    #[test]
+    fn what_failed_is_tried_again() {
+        let cache = BlockCache::new(10);
+        let failed = cache.get_or(name(0), 4, || Err(Error::Interrupted));
+        assert!(matches!(failed, Err(Error::Interrupted)));
+        assert_eq!(ask(&cache, 0, &[1; 4]), (1, true));
+    }
+
+    #[test]
+    fn all_who_ask_at_once_get_what_one_of_them_reads() {
+        let cache = BlockCache::new(10);
+        let reads = AtomicU32::new(0);
+        let all_are_there = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    all_are_there.wait();
+                    let read = || {
+                        reads.fetch_add(1, Ordering::Relaxed);
+                        Ok(vec![7; 4])
+                    };
+                    assert_eq!(cache.get_or(name(0), 4, read).unwrap()[0], 7);
+                });
+            }
+        });
+        assert_eq!(reads.into_inner(), 1);
     }
 }

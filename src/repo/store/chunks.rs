@@ -51,22 +51,31 @@ impl LookedAgain {
     }
 }
 
+/// A chunk as it was read: its name was proven.
+#[derive(Clone, Debug)]
+pub struct ReadChunk {
+    /// Its bytes.
+    pub bytes: Arc<Vec<u8>>,
+    /// The pack that gave them.
+    pub pack: PackId,
+}
+
 /// What all known places of a chunk gave.
 enum Tried {
-    Found(Arc<Vec<u8>>),
+    Found(ReadChunk),
     Failed { packs: Vec<PackId>, last: Option<Error> },
 }
 
-pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
     let (packs, mut last) = match try_places(repository, id)? {
-        Tried::Found(bytes) => return Ok(bytes),
+        Tried::Found(read) => return Ok(read),
         Tried::Failed { packs, last } => (packs, last),
     };
     if repository.looked_again.is_worth_it(&packs) {
         packs.iter().try_for_each(|pack| repository.index.forget(*pack))?;
         repository.index.refresh()?;
         match try_places(repository, id)? {
-            Tried::Found(bytes) => return Ok(bytes),
+            Tried::Found(read) => return Ok(read),
             Tried::Failed { last: again, .. } => last = again.or(last),
         }
     }
@@ -86,11 +95,11 @@ pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Re
 }
 
 /// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
-fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
     if repository.looked_again.is_first_doubt() {
         repository.index.begin_anew()?;
-        if let Tried::Found(bytes) = try_places(repository, id)? {
-            return Ok(bytes);
+        if let Tried::Found(read) = try_places(repository, id)? {
+            return Ok(read);
         }
     }
     Err(Error::ChunkMissing { chunk: id })
@@ -100,7 +109,7 @@ fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
     let (mut packs, mut last) = (Vec::new(), None);
     for place in repository.index.places(id)? {
         match read_place(repository, id, &place) {
-            Ok(bytes) => return Ok(Tried::Found(bytes)),
+            Ok(bytes) => return Ok(Tried::Found(ReadChunk { bytes, pack: place.pack })),
             Err(error) => {
                 packs.push(place.pack);
                 last = Some(error);
@@ -112,22 +121,14 @@ fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
 
 fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc<Vec<u8>>, Error> {
     let name = (place.pack, place.block);
-    let held = repository.cache.get(name).filter(|block| block.len() as u64 == u64::from(place.raw_length));
-    let is_held = held.is_some();
-    let block = match held {
-        Some(block) => block,
-        None => Arc::new(read_block(repository, id, place)?),
-    };
-    let Some(bytes) = cut(&block, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
+    let held = repository.cache.get_or(name, place.raw_length, || read_block(repository, id, place))?;
+    let Some(bytes) = cut(&held, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
         repository.cache.forget(name);
         return Err(Error::ChunkDamaged {
             chunk: id,
             path: repository.disk.display(&paths::pack(place.pack)),
         });
     };
-    if !is_held {
-        repository.cache.put(name, &block);
-    }
     Ok(bytes)
 }
 
@@ -161,21 +162,21 @@ fn unsupported(path: String, what: &'static str, found: String) -> Error {
     }
 }
 
-/// Hands the bytes `range` of what `extents` hold to `sink`.
+/// Hands the bytes `range` of what `extents` hold to `sink`, with the chunk they are of and the pack that it was read from.
 pub(super) fn read_extents(
     repository: &Repository,
     extents: &[Extent],
     range: Range<u64>,
-    sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    sink: &mut dyn FnMut(&[u8], ChunkId, PackId) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut begin = 0_u64;
     for extent in extents {
         let end = begin.saturating_add(u64::from(extent.length));
         let (from, to) = (range.start.max(begin), range.end.min(end));
         if from < to {
-            let bytes = chunk(repository, extent.chunk)?;
-            let part = part(&bytes, extent, from.saturating_sub(begin)..to.saturating_sub(begin));
-            sink(part.ok_or_else(|| another_length(extent))?)?;
+            let read = chunk(repository, extent.chunk)?;
+            let part = part(&read.bytes, extent, from.saturating_sub(begin)..to.saturating_sub(begin));
+            sink(part.ok_or_else(|| another_length(extent))?, extent.chunk, read.pack)?;
         }
         begin = end;
     }

@@ -235,7 +235,7 @@ impl Repository {
 
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
-        chunks::chunk(self, id)
+        Ok(chunks::chunk(self, id)?.bytes)
     }
 
     /// The bytes of a chunk as they lie in this pack, its hash checked.
@@ -250,7 +250,17 @@ impl Repository {
         range: std::ops::Range<u64>,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        chunks::read_extents(self, extents, range, sink)
+        chunks::read_extents(self, extents, range, &mut |bytes, _, _| sink(bytes))
+    }
+
+    /// Hands over all that `extents` hold, as [`Repository::read_extents`] does, each chunk with its name and the pack that gave it.
+    pub fn read_chunks(
+        &self,
+        extents: &[Extent],
+        sink: &mut dyn FnMut(&[u8], ChunkId, PackId) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let length = extents.iter().map(|extent| u64::from(extent.length)).sum();
+        chunks::read_extents(self, extents, 0..length, sink)
     }
 
     /// Begins to write: takes `locks/writer`, and makes durable whatever is there and is not known to be.

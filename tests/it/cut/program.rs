@@ -40,7 +40,7 @@ fn a_dry_run_says_what_a_restore_does_and_the_restore_says_what_to_do_next() {
     assert!(!room.path("out").exists());
     let (told, _) = room.ends(3, "restore --to-token default=1200 --target out");
     for said in [
-        "drops 1659 events of default",
+        "drops 1,659 events of default",
         "tokens 0 to 1200 without a gap, 1,201 events",
         "none ahead of its events",
         "java -jar /path/to/axonserver.jar",
@@ -57,6 +57,8 @@ fn a_dry_run_says_what_a_restore_does_and_the_restore_says_what_to_do_next() {
     let pasted = Command::new("sh").arg("-c").arg(line).current_dir("/").output().unwrap();
     let left: Value = serde_json::from_slice(&pasted.stdout).unwrap();
     assert_eq!(left["count"], 1659);
+    let (told, _) = room.ends(0, "restore latest --target whole");
+    assert!(told.contains("java -jar") && told.contains("new heads of default: events token 2859"), "{told}");
     let (_, said) = room.ends(3, "restore --to-token default=1200 --target again -v");
     assert!(said.contains("would restore node-1") && said.contains("about "), "the plan comes first: {said}");
 }
@@ -174,6 +176,7 @@ fn two_points_or_a_point_and_a_directory_are_compared() {
     // What is restored is what the point is; a changed file is not.
     room.restore(0, "2", "restored");
     assert_eq!(room.document(0, "diff", "diff 2 --data-dir restored")["equal"], true);
+    assert_eq!(room.document(0, "diff", "diff 2 restored")["equal"], true, "a directory by its name alone");
     let against = room.document(0, "diff", "diff 1 --data-dir restored");
     assert_eq!(against["contexts"][0]["stores"][1]["types"], events["types"]);
     flip(&room.path("restored/data/default/00000000000000000000.events"), 1_000);

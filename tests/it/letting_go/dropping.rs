@@ -4,6 +4,7 @@ use super::bytes;
 use crate::support::program::{Room, SERVER, backup, backup_data, segments};
 use segvault::axon::name::Store;
 use std::fs;
+use std::path::PathBuf;
 
 /// The numbers of the event segments in a directory.
 fn numbers(directory: &std::path::Path) -> Vec<u64> {
@@ -73,4 +74,33 @@ fn a_time_is_one_before_which_all_events_of_a_segment_were_written() {
     let all = numbers(&root.join("data/default"));
     assert_eq!(plan["logs"][0]["before"], *all.last().unwrap(), "the last segment stays");
     room.refused(2, "drop-history --context nowhere --before 5", &["nowhere"]);
+}
+
+#[test]
+fn what_stopped_between_its_two_records_is_gone_on_with() {
+    let packs_after = |finish: Option<&str>| {
+        let room = Room::new();
+        let root = room.server(SERVER);
+        room.ends(0, &backup(&root));
+        let all = numbers(&root.join("data/default"));
+        let line = format!("drop-history --context default --before {}", all[3]);
+        let records =
+            || -> Vec<PathBuf> { room.files().into_keys().filter(|it| it.starts_with("logs")).collect() };
+        let before = records();
+        room.ends(0, &format!("{line} --confirm default@{}", all[3]));
+        let fresh: Vec<PathBuf> = records().into_iter().filter(|path| !before.contains(path)).collect();
+        assert_eq!(fresh.len(), 2, "{fresh:?}");
+        if let Some(finish) = finish {
+            fs::remove_file(room.repository().join(&fresh[1])).unwrap();
+            room.ends(0, &finish.replace("LINE", &line));
+        }
+        (0..2).for_each(|_| drop(room.ends(0, "prune --grace 0 --max-unused 0%")));
+        room.ends(0, "verify --data");
+        let is_pack = |(path, length): (PathBuf, u64)| path.starts_with("packs").then_some(length);
+        room.files().into_iter().filter_map(is_pack).sum::<u64>()
+    };
+    let whole = packs_after(None);
+    for finish in ["LINE --confirm default@0", "prune --grace 0"] {
+        assert_eq!(packs_after(Some(finish)), whole, "{finish}");
+    }
 }

@@ -2,9 +2,17 @@
 
 use super::{bytes, decoded, holds, old_events, transformed};
 use crate::support::program::{Room, assert_restored, backup_data, segments};
+use crate::support::small_disk::SmallDisk;
 use segvault::axon::name::Store;
+use segvault::engine::Error;
+use segvault::engine::erase::{self, EraseOptions};
+use segvault::engine::observe::Unobserved;
+use segvault::repo;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{Alone, OpenOptions, reserve};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const ERASE: &str = "erase --source node-1 --context default";
 
@@ -119,4 +127,33 @@ fn forgotten_points_keep_their_undo_and_snapshots_go_if_asked() {
     assert_eq!(snapshots.keys().any(|(store, _)| *store == Store::Snapshots), !has_snapshots);
     room.ends(0, &backup_data(&after));
     room.ends(0, "verify --data");
+}
+
+#[test]
+fn on_a_full_disk_the_reserve_gives_the_room_for_it() {
+    let erase = |with_reserve: bool| {
+        let (room, _) = room();
+        let disk = LocalDisk::new(room.repository());
+        if !with_reserve {
+            assert!(reserve::release(&disk).unwrap(), "each repository begins with one");
+        }
+        let disk = SmallDisk::full(disk);
+        let alone = Alone::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap();
+        let options = EraseOptions {
+            source: "node-1".to_owned(),
+            context: "default".to_owned(),
+            snapshots: false,
+            reason: String::new(),
+            prove: true,
+        };
+        let done = erase::erase(&alone, &options, &Unobserved);
+        drop(alone);
+        room.ends(0, "verify --data");
+        assert!(disk.used() <= disk.room());
+        (done, holds(&decoded(&room), &old_events()[0]))
+    };
+    let (done, is_left) = erase(true);
+    assert!(done.unwrap().proof.unwrap().found.is_empty() && !is_left);
+    let (refused, is_left) = erase(false);
+    assert!(matches!(refused, Err(Error::Repo(repo::Error::NoSpace { .. }))) && is_left);
 }

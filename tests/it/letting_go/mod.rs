@@ -2,6 +2,7 @@
 
 mod append_only;
 mod beside;
+mod copies;
 mod dropping;
 mod erasing;
 mod life;

@@ -15,6 +15,7 @@ pub mod repository_v1;
 pub mod rest;
 pub mod segments;
 pub mod server;
+pub mod small_disk;
 pub mod world;
 
 /// The clock, in milliseconds since 1970.

@@ -6,6 +6,7 @@ use crate::engine::restore::cut::proof::RuleFigures;
 use crate::engine::restore::cut::{ContextCut, CutPlan, SnapshotsCut};
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::remarks::Remarks;
+use crate::engine::words::plural;
 use crate::repo::format::point::Weight;
 
 /// What an older control database means.
@@ -45,7 +46,8 @@ impl Remarks {
             let (events, transactions) = (cut.behind.events, cut.behind.transactions);
             let after =
                 cut.last.map_or("all there are".to_owned(), |last| format!("after token {}", last.token));
-            note("drops", format!("drops {events} events of {name} in {transactions} transactions, {after}"));
+            let (events, transactions) = (plural(events, "event"), plural(transactions, "transaction"));
+            note("drops", format!("drops {events} of {name} in {transactions}, {after}"));
         } else if let (Some(time), Some(last)) = (cut.time, cut.last) {
             let at = last.at.map_or_else(String::new, |at| format!(", of {at}"));
             let text = format!(
@@ -77,7 +79,7 @@ impl Remarks {
         if cut.behind.events == 0 {
             return;
         }
-        let dropped = cut.behind.events;
+        let dropped = plural(cut.behind.events, "snapshot");
         let why = match cut.rule.as_ref().map(|rule| (&rule.ahead, &rule.untested)) {
             None => "on request".to_owned(),
             Some((Some(ahead), _)) => format!(
@@ -87,7 +89,7 @@ impl Remarks {
             Some((None, Some(untested))) => format!("{untested}, and no later snapshot could be tested"),
             Some((None, None)) => "no complete point proves that the others rest on kept events".to_owned(),
         };
-        let text = format!("drops {dropped} snapshots of {name}: {why}; aggregates only load more slowly");
+        let text = format!("drops {dropped} of {name}: {why}; aggregates only load more slowly");
         self.add(Weight::Note, "drops-snapshots", text);
     }
 
