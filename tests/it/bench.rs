@@ -48,16 +48,28 @@ fn measured(tools: &[Tool], change: impl FnOnce(&mut Options)) -> Report {
 
 /// A program called restic that is none.
 fn fake(script: &str) -> TempDir {
+    fake_of("restic", script)
+}
+
+fn fake_of(name: &str, script: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("restic");
+    let path = directory.path().join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     directory
 }
 
 fn with_fake(script: &str, limit: Duration) -> segvault::engine::bench::report::Row {
-    let fake = fake(script);
-    let mut report = measured(&[Tool::Peer(Peer::Restic)], |options| {
+    with_fake_of((Peer::Restic, "restic"), script, limit)
+}
+
+fn with_fake_of(
+    (peer, name): (Peer, &str),
+    script: &str,
+    limit: Duration,
+) -> segvault::engine::bench::report::Row {
+    let fake = fake_of(name, script);
+    let mut report = measured(&[Tool::Peer(peer)], |options| {
         options.search = OsString::from(format!("{}:/bin:/usr/bin", fake.path().display()));
         options.limit = limit;
     });
@@ -111,6 +123,10 @@ fn a_peer_that_prints_nonsense_and_does_nothing_is_not_believed() {
     let measured = row.measured.unwrap();
     assert!(!measured.equal && measured.stored == 0);
     assert!(row.differs.unwrap().ends_with("was not restored"));
+    for other in [(Peer::Borg, "borg"), (Peer::Kopia, "kopia"), (Peer::Rustic, "rustic")] {
+        let row = with_fake_of(other, "echo all is well", LONG);
+        assert!(row.differs.is_some_and(|why| why.ends_with("restored")), "{}", other.1);
+    }
 }
 
 #[test]

@@ -10,6 +10,9 @@ const WINDOW: usize = 64 << 10;
 
 /// What is not equal, for people; none if all is. Tools restore below the target in their own way: a file is known by the end of its path.
 pub(super) fn difference(node: &Path, files: &[PathBuf], target: &Path) -> Result<Option<String>, Error> {
+    if !target.exists() {
+        return Ok(Some("nothing was restored".to_owned()));
+    }
     let restored = files_below(target)?;
     for file in files {
         let Some(found) = restored.iter().find(|path| path.ends_with(file)) else {
@@ -53,6 +56,13 @@ mod tests {
     use super::difference;
     use std::fs;
     use std::path::PathBuf;
+
+    #[test]
+    fn a_target_that_is_not_there_is_told() {
+        let room = tempfile::tempdir().unwrap();
+        let told = difference(room.path(), &[PathBuf::from("file")], &room.path().join("target")).unwrap();
+        assert_eq!(told.as_deref(), Some("nothing was restored"));
+    }
 
     #[test]
     fn zeros_behind_the_end_are_nothing_and_everything_else_is_told() {
