@@ -38,6 +38,7 @@ mod letting_go;
 mod live;
 mod model;
 mod old_repositories;
+mod parity;
 mod plain_files;
 mod points;
 mod prune;
