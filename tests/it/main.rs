@@ -35,6 +35,7 @@ mod json;
 mod kill;
 mod layouts;
 mod letting_go;
+mod licences;
 mod live;
 mod model;
 mod old_repositories;
