@@ -2,12 +2,12 @@
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
+use crate::engine::verify::parity::{Found, with};
 use crate::repo::codec;
 use crate::repo::format::Damage;
 use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::format::pack::{Block, Directory};
+use crate::repo::format::pack::Block;
 use crate::repo::index::read_directory;
-use crate::repo::parity::Beyond;
 use crate::repo::paths;
 use crate::repo::store::{HealedPack, Repository};
 use rayon::prelude::*;
@@ -245,35 +245,6 @@ struct Verdict {
     /// Chunks that can't be read from it.
     bad: Vec<ChunkId>,
     healed: Option<HealedPack>,
-}
-
-/// What a pack's directory says.
-struct Found {
-    directory: Option<Directory>,
-    trouble: Vec<String>,
-    healed: Option<HealedPack>,
-}
-
-impl Found {
-    fn look(repository: &Repository, id: PackId, length: u64) -> Self {
-        let why = match read_directory(repository.disk(), id, length) {
-            Ok(directory) => return Self { directory: Some(directory), trouble: Vec::new(), healed: None },
-            Err(error) => format!("its directory can't be read: {error}"),
-        };
-        match repository.healed(id) {
-            Ok(whole) => Self {
-                directory: whole.directory(repository.disk()).ok(),
-                trouble: vec![why],
-                healed: Some(HealedPack::of(id, &whole)),
-            },
-            Err(beyond) => Self { directory: None, trouble: vec![with(why, &beyond)], healed: None },
-        }
-    }
-}
-
-/// With why parity does not help, where there is some.
-fn with(why: String, beyond: &Beyond) -> String {
-    if matches!(beyond, Beyond::NoParity) { why } else { format!("{why}; {beyond}") }
 }
 
 struct Reader<'a> {
