@@ -2,19 +2,18 @@
 
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup, flip, told};
-use crate::support::wait_until;
+use crate::support::{PATIENCE, lines, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use segvault::repo::disk::{Disk, LockMode};
 use segvault::repo::local_disk::LocalDisk;
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 
 /// A room with a configuration, which each line finds through the environment.
 struct Desk {
@@ -432,7 +431,7 @@ heartbeat = "http://127.0.0.1:9/nobody"
 fn is_let_go_of(mut end: impl Read + Send + 'static) -> bool {
     let (tell, ended) = mpsc::channel();
     std::thread::spawn(move || tell.send(end.read_to_end(&mut Vec::new())));
-    ended.recv_timeout(Duration::from_mins(1)).is_ok()
+    ended.recv_timeout(PATIENCE).is_ok()
 }
 
 #[test]
@@ -487,21 +486,18 @@ fn sigusr1_says_where_it_stands_and_changes_nothing() {
     room.server(SERVER);
     let ask = |line: &str, says_first: &str, words: &str| {
         let mut child = room.command(line).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
+        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         if says_first.is_empty() {
             wait_until(|| listens(&child));
         } else {
-            stdout.read_line(&mut first).unwrap();
+            let first = stdout.recv_timeout(PATIENCE).expect("it says nothing");
+            assert!(first.contains(says_first), "{line}: {first:?}");
         }
-        assert!(first.contains(says_first), "{line}: {first:?}");
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let pid = Pid::from_child(&child);
         kill_process(pid, Signal::USR1).unwrap();
-        let mut told = String::new();
-        stderr.read_line(&mut told).unwrap();
-        assert!(told.contains(words), "{line}: {told:?}");
+        let told = stderr.recv_timeout(PATIENCE);
         kill_process(pid, Signal::TERM).unwrap();
+        assert!(told.as_ref().is_ok_and(|told| told.contains(words)), "{line}: {told:?}");
         assert_eq!(child.wait().unwrap().code(), Some(143), "{line}");
     };
     let server = format!("backup --server http://{} --timeout 2m", silent.local_addr().unwrap());

@@ -1,17 +1,34 @@
 //! What people see on a real (pseudo) terminal: progress and then the report, colours or none, Ctrl-C.
 
+use crate::support::PATIENCE;
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::process::Child;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 
 /// A program at a terminal of so many columns.
 pub struct Session {
     pty: Pty,
     child: Child,
     seen: Vec<u8>,
+    /// Whoever waits for it longer than anything should take sees it end: it goes with this.
+    _watched: Sender<()>,
+}
+
+/// Ends a process if it is still wanted after all patience.
+fn watched(child: &Child) -> Sender<()> {
+    let (wanted, ended) = mpsc::channel::<()>();
+    let pid = Pid::from_child(child);
+    std::thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    wanted
 }
 
 impl Session {
@@ -23,7 +40,8 @@ impl Session {
         let command = command.env("SEGVAULT_REPOSITORY", room.repository()).env("TERM", "xterm-256color");
         let command = command.env_remove("NO_COLOR").envs(environment.iter().copied());
         let child = command.spawn(pts).unwrap();
-        Self { pty, child, seen: Vec::new() }
+        let watched = watched(&child);
+        Self { pty, child, seen: Vec::new(), _watched: watched }
     }
 
     /// Reads on until `words` were seen.

@@ -4,23 +4,19 @@ use crate::support::fixtures;
 use crate::support::program::{Room, SERVER};
 use crate::support::rest::{ROOT, Reply, Version};
 use crate::support::world::World;
+use crate::support::{PATIENCE, lines};
 use rustix::process::{Pid, Signal, kill_process};
 use segvault::axon::name::Store;
 use segvault::axon::segment::{Step, Walker};
 use segvault::axon::token::Token;
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
-
-/// Whoever hears nothing for so long hears nothing any more: that is a failure, and no wait without end.
-const PATIENCE: Duration = Duration::from_mins(2);
+use std::sync::mpsc::Receiver;
 
 /// The open segment of the real server, and where each of its transactions ends, with the token of the last event.
 struct Open {
@@ -67,14 +63,6 @@ struct Watching {
     child: Child,
     lines: Receiver<String>,
     warnings: Receiver<String>,
-}
-
-/// What is said, line by line.
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (tell, lines) = mpsc::channel();
-    let from = BufReader::new(from);
-    std::thread::spawn(move || from.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-    lines
 }
 
 impl Watching {

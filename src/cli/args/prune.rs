@@ -11,7 +11,7 @@ pub struct Prune {
     /// Delete only what was marked or forgotten so long ago, and in an earlier run
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub grace: Duration,
-    /// Write packs anew until at most so much of all packs is without use
+    /// Write packs anew until at most so much of all packs is without use; of those of tails, at most 2 %
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = size::parse_share)]
     pub max_unused: u64,
     /// Write at most so much anew (500MiB, 10GiB) [default: no limit]

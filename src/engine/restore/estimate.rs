@@ -40,7 +40,9 @@ impl Estimate {
 
     fn sum(mut self) -> Self {
         let rate = self.decoded_per_second().saturating_mul(self.at_once).max(1);
-        let decoding = if self.to_decode == 0 { 0 } else { self.to_decode.div_ceil(rate) };
+        // Where nothing could be decoded to measure it, nothing is claimed of it.
+        let is_known = self.to_decode > 0 && self.decoded > 0;
+        let decoding = if is_known { self.to_decode.div_ceil(rate) } else { 0 };
         self.seconds = decoding.saturating_add(self.at_target.div_ceil(self.target_bytes_per_second));
         self
     }

@@ -11,6 +11,7 @@ use crate::repo::format::act;
 use crate::repo::format::act::{Act, Deed, PointRef, View};
 use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
+use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{Finding, Point, PointBody, Weight};
 use crate::repo::store::numbered::Row;
@@ -240,10 +241,12 @@ pub(super) fn publish_beside(
         let (kind, repository) = (act::TYPE.to_owned(), config.id.clone());
         let (version, deed) = (act::VERSION, deed.clone());
         let act = Act { kind, version, number, previous, repository, at, deed };
-        let bytes = act.encode().map_err(|damage| Error::Rule {
-            path: disk.display(&row.path(number)),
-            rule: damage.to_string(),
-        })?;
+        let refuse = |rule: String| Error::Rule { path: disk.display(&row.path(number)), rule };
+        let bytes = act.encode().map_err(|damage| refuse(damage.to_string()))?;
+        let reads_back = Act::decode(&bytes).is_ok_and(|read| read == act);
+        if !reads_back || bytes.len() as u64 > limits::SMALL_FILE_MAX {
+            return Err(refuse("it would not read back".to_owned()));
+        }
         if staging::publish_alone(disk, &row.path(number), &bytes)? {
             return Ok(number);
         }

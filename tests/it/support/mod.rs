@@ -1,5 +1,7 @@
 //! What several tests need.
 
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 pub mod archive;
@@ -21,9 +23,20 @@ pub fn now_ms() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
+/// Whoever hears nothing for so long hears nothing any more: that is a failure, and no wait without end.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What is said, line by line.
+pub fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = mpsc::channel();
+    let from = BufReader::new(from);
+    std::thread::spawn(move || from.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    lines
+}
+
 /// Waits until something is so; it fails if that takes longer than anything should.
 pub fn wait_until(is_so: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_mins(1);
+    let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "it did not come to that");
         std::thread::sleep(Duration::from_millis(10));
