@@ -3,6 +3,7 @@
 
 use segvault::axon::control_db;
 use segvault::axon::event;
+use segvault::axon::name::{FileKind, Store, classify};
 use segvault::axon::segment::walk;
 use segvault::axon::token::Token;
 use segvault::repo::codec;
@@ -12,15 +13,19 @@ use segvault::repo::format::entry;
 use segvault::repo::format::pack;
 use segvault::repo::format::pack::CodecId;
 use segvault::repo::format::page::Page;
+use segvault::repo::format::parity::Head;
 use segvault::repo::format::point::Point;
 use segvault::repo::format::record::Record;
 use segvault::repo::format::time_map::TimeMap;
+use segvault::source::server::answers;
+use segvault::source::server::exchange::Answer;
+use segvault::source::server::path_map::ServerPath;
 
 /// A target: its name, which is also that of its corpus, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
-pub const ALL: [Target; 14] = [
+/// All of them; histories are played in tests/it/model.rs.
+pub const ALL: [Target; 16] = [
     ("segment", segment),
     ("event", one_event),
     ("control-db", control_db_zip),
@@ -35,6 +40,8 @@ pub const ALL: [Target; 14] = [
     ("block", block),
     ("columns", columns),
     ("columns-again", columns_again),
+    ("listing", listing),
+    ("parity", parity),
 ];
 
 /// Segments: what is walked adds up.
@@ -157,4 +164,42 @@ pub fn columns_again(bytes: &[u8]) {
             assert!(again.as_deref() == Ok(bytes), "it comes back");
         }
     }
+}
+
+/// What a server answers, whatever it was asked: what is taken of it leads nowhere else.
+pub fn listing(bytes: &[u8]) {
+    let body = String::from_utf8_lossy(bytes).into_owned();
+    let request = "GET it".to_owned();
+    let said = String::new();
+    let answer = Answer { request, status: 200, code: None, location: None, server_ms: None, body, said };
+    for store in Store::ALL {
+        for listed in [answers::Listed::read(&answer, store), answers::Listed::read_older(&answer, store)] {
+            let paths = listed.iter().flat_map(|listed| listed.files.values().flatten());
+            paths.for_each(|path| stays_below(path, store));
+        }
+    }
+    let me = answers::Me::read(&answer);
+    assert!(me.iter().flat_map(|me| &me.contexts).all(|name| answers::is_plain(name)));
+    let logs = answers::log_files(&answer);
+    assert!(logs.iter().flatten().all(|(name, path)| path.file_name() == Some(name)));
+    if let Ok(path) = answers::zip_path(&answer) {
+        assert_eq!(ServerPath::parse(&path.to_string()), Some(path));
+    }
+    let _ = (answers::heads(&answer), answers::transformations(&answer));
+}
+
+fn stays_below(path: &ServerPath, store: Store) {
+    let name = path.file_name().unwrap_or_default();
+    assert!(matches!(classify(name), FileKind::Data { store: of, .. } if of == store));
+    assert!(!path.to_string().split('/').any(|part| part == ".." || part == "."));
+}
+
+/// The heads of parity files.
+pub fn parity(bytes: &[u8]) {
+    if let Ok(head) = Head::decode(bytes) {
+        assert_eq!(head.encode(), bytes);
+        let shape = head.shape;
+        assert!((0..shape.data).map(|shard| shape.range(shard).1).sum::<u64>() == shape.pack_length);
+    }
+    let _ = Head::begin(bytes);
 }

@@ -32,11 +32,12 @@ use crate::cli::exit::Exit;
 pub use crate::cli::place_args::PlaceArgs;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 pub use crate::cli::storage_args::StorageArgs;
+use crate::repo::format::parity::PERCENT_MAX;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use effort::EffortArgs;
 pub use erase::{DropHistory, Erase};
 pub use recompress::Recompress;
-pub use repair::{Repair, RepairFrom, RepairWhat};
+pub use repair::{AddParity, Repair, RepairFrom, RepairWhat};
 pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -187,6 +188,16 @@ pub struct Init {
     /// Nothing is ever removed from it unless an operator says --allow-delete: not what backups supersede, not what is forgotten
     #[arg(long)]
     pub append_only: bool,
+    /// Keep so much parity beside each pack (1% to 50%): damaged ranges of up to that size heal by themselves
+    #[arg(long, value_name = "PERCENT", value_parser = parity)]
+    pub parity: Option<u8>,
+}
+
+/// `3%`, or `3`.
+pub(in crate::cli) fn parity(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>().ok();
+    let allowed = number.filter(|number| (1..=PERCENT_MAX).contains(number));
+    allowed.ok_or_else(|| format!("a share from 1% to {PERCENT_MAX}% is meant"))
 }
 
 /// In a repository that is append-only.

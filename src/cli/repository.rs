@@ -159,8 +159,8 @@ fn keep_waiting(wait: Duration, screen: Screen, signals: Signals) -> Arc<dyn Fn(
     })
 }
 
-/// Makes a repository with these features; gives its configuration.
-pub(super) fn make(path: &Path, features: Vec<String>) -> Result<Config, Failure> {
+/// Makes a repository with these features, and so much parity; gives its configuration.
+pub(super) fn make(path: &Path, features: Vec<String>, parity: Option<u8>) -> Result<Config, Failure> {
     let config = Config {
         kind: config::TYPE.to_owned(),
         version: config::VERSION,
@@ -168,6 +168,7 @@ pub(super) fn make(path: &Path, features: Vec<String>) -> Result<Config, Failure
         at: when::now(),
         naming: Naming::Blake3,
         features,
+        parity,
     };
     Repository::init(&LocalDisk::new(path.to_path_buf()), &config)?;
     Ok(config)

@@ -132,7 +132,7 @@ impl Run<'_> {
             return Ok(Exit::Done);
         }
         let features = asked.append_only.then(|| APPEND_ONLY.to_owned());
-        let config = repository::make(path, features.into_iter().collect())?;
+        let config = repository::make(path, features.into_iter().collect(), asked.parity)?;
         repository::reserve(path)?;
         self.screen.report(
             "init",

@@ -17,6 +17,8 @@ pub const CONFIG: &str = "segvault.json";
 pub const PACKS: &str = "packs";
 /// Pages.
 pub const PAGES: &str = "pages";
+/// Parity, a file for each pack that has some; not in every repository.
+pub const PARITY: &str = "parity";
 /// Records, a directory for each log.
 pub const LOGS: &str = "logs";
 /// Points.
@@ -43,6 +45,11 @@ pub const DIRECTORIES: [&str; 7] = [PACKS, PAGES, LOGS, POINTS, ACTS, LOCKS, STA
 /// The file of a pack.
 pub fn pack(id: PackId) -> String {
     hashed(PACKS, &id)
+}
+
+/// The file with the parity of a pack.
+pub fn parity(id: PackId) -> String {
+    hashed(PARITY, &id)
 }
 
 /// The file of a page.
@@ -91,6 +98,11 @@ pub fn list(disk: &dyn Disk, path: &str) -> Result<Vec<Listed>, Error> {
 /// All packs with their lengths. Only files with the names of packs, at their places, count.
 pub fn packs(disk: &dyn Disk) -> Result<BTreeMap<PackId, u64>, Error> {
     all_hashed(disk, PACKS)
+}
+
+/// All files with parity, by the names of their packs, with their lengths.
+pub fn parities(disk: &dyn Disk) -> Result<BTreeMap<PackId, u64>, Error> {
+    all_hashed(disk, PARITY)
 }
 
 /// All pages with their lengths.

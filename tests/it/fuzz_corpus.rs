@@ -52,3 +52,10 @@ fn no_reader_panics_on_its_corpus_nor_near_it() {
         }
     }
 }
+
+#[test]
+fn the_corpus_of_histories_is_played_against_the_model() {
+    for file in corpus("history") {
+        crate::model::play(&fs::read(&file).unwrap());
+    }
+}

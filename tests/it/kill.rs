@@ -432,3 +432,69 @@ mod two_at_once {
         scene.survives();
     }
 }
+
+mod stopped {
+    use super::*;
+
+    #[test]
+    fn a_backup_that_stands_still_keeps_others_from_writing_only_and_goes_on() {
+        for place in ["packs", "points"] {
+            let scene = Scene::new();
+            let before = paths_below(&scene.room.repository());
+            let mut child = scene.spawn(&Scene::line());
+            let end = Instant::now() + Duration::from_mins(1);
+            while child.try_wait().unwrap().is_none() && !scene.has_new(place, &before) {
+                assert!(Instant::now() < end, "it hangs");
+            }
+            // It may have ended meanwhile; then it holds no lock.
+            let stands = kill_process(Pid::from_child(&child), Signal::STOP).is_ok()
+                && child.try_wait().unwrap().is_none();
+            scene.restores(1);
+            scene.room.document(0, "verify", "verify");
+            if stands {
+                scene.room.refused(11, &Scene::line(), &["locked"]);
+            }
+            let _ = kill_process(Pid::from_child(&child), Signal::CONT);
+            assert_eq!(told(child.wait_with_output().unwrap()).0, Some(0), "{place}");
+            scene.survives();
+        }
+    }
+}
+
+mod eight_at_once {
+    use super::*;
+    use crate::support::asked;
+
+    /// Eight verbs; the codes with which each may end beside the others.
+    fn lines(round: u64) -> [(String, &'static [i32]); 8] {
+        let backup = || Scene::line();
+        [
+            (format!("{} --wait 1h", backup()), &[0]),
+            (backup(), &[0, 11]),
+            ("-q verify --data".to_owned(), &[0]),
+            ("points".to_owned(), &[0]),
+            (format!("-q restore 1 --target beside-{round}"), &[0]),
+            ("-q prune --grace 0s --wait 1h".to_owned(), &[0]),
+            ("-q repair packs".to_owned(), &[0, 11]),
+            ("-q repair add-parity --wait 1h".to_owned(), &[0]),
+        ]
+    }
+
+    /// `SEGVAULT_EIGHT=100` plays more rounds.
+    #[test]
+    fn mixed_verbs_end_as_they_may_and_lose_nothing() {
+        let scene = Scene::new();
+        for round in 0..asked("SEGVAULT_EIGHT", 1) {
+            let lines = lines(round);
+            let all: Vec<Child> = lines.iter().map(|(line, _)| scene.spawn(line)).collect();
+            for ((line, codes), child) in lines.iter().zip(all) {
+                let (code, _, stderr) = told(child.wait_with_output().unwrap());
+                assert!(code.is_some_and(|code| codes.contains(&code)), "{line}: {code:?} {stderr}");
+            }
+            fs::remove_dir_all(scene.room.path(&format!("beside-{round}"))).unwrap();
+            scene.survives();
+        }
+        scene.room.ends(0, "repair add-parity");
+        scene.goes_on();
+    }
+}

@@ -6,7 +6,7 @@
 //! says that it is complete holds all that was written.
 //!
 //! `SEGVAULT_MODEL_HISTORIES=20000` runs more of them than the 150 of an ordinary test run, `SEGVAULT_MODEL_HISTORIES=202..203` one that is named by
-//! its seed.
+//! its seed. [`play`] lets a fuzzer choose what happens (fuzz/).
 
 use crate::support::archive::{bytes_of, config, quick};
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
@@ -21,7 +21,7 @@ use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{PointLog, Weight};
 use segvault::repo::format::record::LogKey;
 use segvault::repo::store::{OpenOptions, Repository};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -40,9 +40,61 @@ struct Acknowledged {
     written: BTreeMap<(String, Store), Shown>,
 }
 
+/// Where chance comes from: bytes that somebody chose, then a seed.
+struct Chance {
+    chosen: VecDeque<u8>,
+    random: fastrand::Rng,
+}
+
+impl Chance {
+    fn seeded(seed: u64) -> Self {
+        Self { chosen: VecDeque::new(), random: fastrand::Rng::with_seed(seed) }
+    }
+
+    fn chosen(bytes: &[u8]) -> Self {
+        Self { chosen: bytes.iter().copied().collect(), ..Self::seeded(0) }
+    }
+
+    fn u8(&mut self, range: Range<u8>) -> u8 {
+        match self.chosen.pop_front() {
+            Some(byte) => range.start + byte % (range.end - range.start),
+            None => self.random.u8(range),
+        }
+    }
+
+    fn u32(&mut self, range: Range<u32>) -> u32 {
+        match self.chosen.pop_front() {
+            Some(byte) => range.start + u32::from(byte) % (range.end - range.start),
+            None => self.random.u32(range),
+        }
+    }
+
+    fn usize(&mut self, range: Range<usize>) -> usize {
+        match self.chosen.pop_front() {
+            Some(byte) => range.start + usize::from(byte) % (range.end - range.start),
+            None => self.random.usize(range),
+        }
+    }
+
+    fn u64(&mut self, range: Range<u64>) -> u64 {
+        match self.chosen.pop_front() {
+            Some(byte) => range.start + u64::from(byte) % (range.end - range.start),
+            None => self.random.u64(range),
+        }
+    }
+
+    /// Any number.
+    fn any(&mut self) -> u64 {
+        match (self.chosen.pop_front(), self.chosen.pop_front()) {
+            (Some(one), Some(other)) => u64::from(one) << 8 | u64::from(other),
+            _ => self.random.u64(..),
+        }
+    }
+}
+
 struct World {
     seed: u64,
-    random: fastrand::Rng,
+    random: Chance,
     server: Server,
     /// Older states of the server: copies, and what it may be restored to.
     older: Vec<Server>,
@@ -52,7 +104,7 @@ struct World {
 }
 
 /// Mostly what is asked for when nothing is.
-fn options(random: &mut fastrand::Rng) -> BackupOptions {
+fn options(random: &mut Chance) -> BackupOptions {
     let mut options = quick("model");
     match random.u8(0..20) {
         0 => options.contexts = vec!["default".to_owned()],
@@ -71,10 +123,13 @@ fn open(disk: &CrashDisk) -> Repository {
 
 impl World {
     fn new(seed: u64) -> Self {
+        Self::with(seed, Chance::seeded(seed))
+    }
+
+    fn with(seed: u64, random: Chance) -> Self {
         let disk = CrashDisk::default();
         Repository::init(&disk, &config()).unwrap();
         let server = Server::new("node", &["default", "other"], seed);
-        let random = fastrand::Rng::with_seed(seed);
         Self { seed, random, server, older: Vec::new(), disk, acknowledged: Vec::new(), log: Vec::new() }
     }
 
@@ -123,7 +178,7 @@ impl World {
     /// what was not synced of the one before, which is then open again.
     fn lose_unsynced(&mut self, store: Store, with_newest: bool) {
         let keep = self.random.usize(0..4);
-        let seed = self.random.u64(..);
+        let seed = self.random.any();
         let synced = self.seen_sealed_twice(store);
         let context = self.context();
         if context.store(store).segments.keys().any(|name| name.version > 0) {
@@ -152,7 +207,7 @@ impl World {
         let at = self.random.usize(0..self.older.len());
         let restored = self.server.restored + 1;
         self.server = Server { restored, ..self.older[at].clone() };
-        let seed = self.random.u64(..);
+        let seed = self.random.any();
         for context in self.server.contexts.values_mut() {
             context.history.reseed(seed);
         }
@@ -160,7 +215,7 @@ impl World {
 
     /// One bit of a segment flips.
     fn rot(&mut self, store: Store, which: usize) {
-        let (at, bit) = (self.random.usize(..), self.random.u8(0..8));
+        let (at, bit) = (self.random.any() as usize, self.random.u8(0..8));
         let context = self.context();
         let images: Vec<SegmentImage> = context.store(store).segments.values().cloned().collect();
         let image = &images[which % images.len()];
@@ -250,7 +305,7 @@ impl World {
         self.log.push("back up beside another run".to_owned());
         let other = open(&self.disk);
         let mut session = other.session().unwrap();
-        session.put(PackKind::Tail, vec![self.random.u8(..); 700]).unwrap();
+        session.put(PackKind::Tail, vec![self.random.u8(0..255); 700]).unwrap();
         let refused = self.run_backup(self.server.clone());
         let is_locked =
             matches!(refused, Err(segvault::engine::Error::Repo(segvault::repo::Error::Locked { .. })));
@@ -503,6 +558,18 @@ fn seeds() -> Range<u64> {
     let asked = std::env::var("SEGVAULT_MODEL_HISTORIES").unwrap_or_else(|_| "150".to_owned());
     let (from, to) = asked.split_once("..").unwrap_or(("0", &asked));
     from.parse().expect("a seed")..to.parse().expect("a seed")
+}
+
+/// A history in which `chosen` says what happens: a few steps, as far as it goes.
+pub fn play(chosen: &[u8]) {
+    let mut world = World::with(0, Chance::chosen(chosen));
+    for _ in 0..40 {
+        if world.random.chosen.is_empty() {
+            break;
+        }
+        world.step();
+    }
+    world.check();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `repair`.
 
-use crate::cli::args::AllowDelete;
+use crate::cli::args::{AllowDelete, parity};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -26,6 +26,16 @@ pub enum RepairWhat {
     From(RepairFrom),
     /// Mark the points that can't be restored whole as incomplete
     Points,
+    /// Write parity for packs that have none, or whose parity is damaged
+    AddParity(AddParity),
+}
+
+/// `repair add-parity`.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddParity {
+    /// How much, in hundredths of each pack (1% to 50%) [default: as the repository was made with, or 3%]
+    #[arg(long, value_name = "PERCENT", value_parser = parity)]
+    pub parity: Option<u8>,
 }
 
 /// `repair from`.

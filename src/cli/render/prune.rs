@@ -69,6 +69,7 @@ fn deleted(text: &mut Text, delete: &DeleteReport, dry_run: bool) {
         (delete.records, "record"),
         (delete.pages, "page"),
         (delete.packs, "pack"),
+        (delete.parities, "parity file"),
     ];
     let some = |(freed, noun): &(Freed, &str)| (freed.files > 0).then(|| plural(freed.files, noun));
     let names: Vec<String> = kinds.iter().filter_map(some).collect();

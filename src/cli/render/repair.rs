@@ -3,7 +3,7 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::style::Text;
 use crate::cli::render::units::{bytes, count, plural};
-use crate::engine::repair::{Marked, Mended};
+use crate::engine::repair::{Marked, Mended, Protected};
 
 /// So many files or points are named; the JSON document names all.
 const NAMED: usize = 8;
@@ -58,6 +58,25 @@ fn verdict(mended: &Mended) -> String {
     format!(
         "not everything is whole: {lost} still lost, {points} hit; try 'segvault repair from' another place"
     )
+}
+
+/// `repair add-parity`.
+pub(in crate::cli) fn protected(done: &Protected) -> String {
+    let mut text = Text::default();
+    let would = if done.dry_run { "would be " } else { "" };
+    let renewed = if done.renewed > 0 { format!(" ({} anew)", count(done.renewed)) } else { String::new() };
+    text.line(&format!(
+        "parity {would}written for {}{renewed}: {}, {}% of each; {} had it",
+        plural(done.made, "pack"),
+        bytes(done.bytes),
+        done.percent,
+        count(done.kept)
+    ));
+    let names: Vec<String> = done.damaged.iter().map(ToString::to_string).collect();
+    if !names.is_empty() {
+        text.line(&format!("damaged, and left as they are: {}; run 'segvault repair packs'", some(&names)));
+    }
+    text.finish()
 }
 
 /// `repair points`.

@@ -22,6 +22,7 @@ impl Run<'_> {
             RepairWhat::Packs => self.mend(None, asked.allow),
             RepairWhat::From(from) => self.repair_from(from, asked.allow),
             RepairWhat::Points => self.repair_points(),
+            RepairWhat::AddParity(asked) => self.add_parity(asked.parity),
         }
     }
 
@@ -76,6 +77,15 @@ impl Run<'_> {
         drop(progress);
         self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
         Ok(Exit::Done)
+    }
+
+    fn add_parity(&self, percent: Option<u8>) -> Result<Exit, Failure> {
+        let repository = self.writable()?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let done = repair::add_parity(&repository, percent, self.global.dry_run, &progress)?;
+        drop(progress);
+        self.screen.report("repair-add-parity", &done, || render::repair::protected(&done))?;
+        Ok(if done.damaged.is_empty() { Exit::Done } else { Exit::Damaged })
     }
 
     fn writable(&self) -> Result<Repository, Failure> {

@@ -20,7 +20,6 @@ use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::pack::{Block, PackKind};
-use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{RecordsDurable, Repository, Session};
 use serde::Serialize;
@@ -197,7 +196,7 @@ fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<(), eng
     let from = survey.repository;
     survey.observer.event(&Event::Phase { name: "copying", total: None });
     for (pack, length) in paths::packs(from.disk())? {
-        let Ok(directory) = read_directory(from.disk(), pack, length) else { continue };
+        let Some(directory) = from.directory(pack, length) else { continue };
         for block in &directory.blocks {
             if survey.observer.interrupted() {
                 return Err(engine::Error::Interrupted);
@@ -225,7 +224,7 @@ fn copy_block(
     if wanted.is_empty() {
         return Ok(());
     }
-    match survey.repository.block(pack, block) {
+    match survey.repository.block_or_healed(pack, block) {
         Ok(read) => {
             let copied = session.copy_block(kind, block, read, &|chunk| wanted.contains(&chunk))?;
             survey.observer.event(&Event::Bytes(copied));

@@ -212,9 +212,18 @@ fn copies(journal: &Journal) -> Vec<CopyRow> {
     found.into_iter().collect()
 }
 
+/// Parity of packs that are not there: whoever has the rest of such a pack could make a part of it again.
+pub(super) fn orphans(repository: &Repository) -> Result<Vec<Skipped>, Error> {
+    let there = paths::packs(repository.disk())?;
+    let parities = paths::parities(repository.disk())?.into_keys().filter(|pack| !there.contains_key(pack));
+    let why = "is made of a pack that is gone: nobody knows what it held";
+    let path = |pack| repository.disk().display(&paths::parity(pack));
+    Ok(parities.map(|pack| Skipped { path: path(pack), why: why.to_owned() }).collect())
+}
+
 /// Packs that hold one of these chunks, or that can't be read.
 pub(super) fn left(repository: &Repository, chunks: &HashSet<ChunkId>) -> Result<Vec<Skipped>, Error> {
-    let mut left = Vec::new();
+    let mut left = orphans(repository)?;
     for (pack, length) in paths::packs(repository.disk())? {
         let path = repository.disk().display(&paths::pack(pack));
         match read_directory(repository.disk(), pack, length) {

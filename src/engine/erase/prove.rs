@@ -2,6 +2,7 @@
 
 use crate::axon::segment::{Step, Walker};
 use crate::axon::token::Token;
+use crate::engine::erase::lists;
 use crate::engine::erase::report::Proof;
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
@@ -52,6 +53,7 @@ pub fn prove(repository: &Repository, erased: &Erased, observer: &dyn Observer) 
         Prover { repository, erased, again: again(repository, erased)?, proof: Proof::default() };
     prover.proof.hashes = erased.hashes.len() as u64;
     prover.proof.names = erased.chunks.len() as u64;
+    prover.proof.unreadable = lists::orphans(repository)?;
     for (pack, length) in packs {
         prover.pack(pack, length, observer)?;
         observer.event(&Event::Bytes(length));

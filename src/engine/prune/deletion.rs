@@ -30,6 +30,8 @@ pub(super) struct Deletion {
     pub records: Vec<Leaving>,
     pub pages: Vec<Leaving>,
     pub packs: Vec<(PackId, u64)>,
+    /// The parity of these, and of packs that are gone: it could tell what they held.
+    pub parities: Vec<Leaving>,
     /// Packs that are marked and stay, and why.
     pub kept: Vec<Skipped>,
     /// Whether readers must be told first that records and pages may be gone.
@@ -43,6 +45,7 @@ impl Deletion {
             && self.records.is_empty()
             && self.pages.is_empty()
             && self.packs.is_empty()
+            && self.parities.is_empty()
     }
 
     /// What it frees.
@@ -58,6 +61,7 @@ impl Deletion {
             records: freed(&self.records),
             pages: freed(&self.pages),
             packs: Freed { files: self.packs.len() as u64, bytes },
+            parities: freed(&self.parities),
             act: None,
             kept: self.kept.clone(),
         }
@@ -84,6 +88,7 @@ pub(super) fn plan(
     deletion.records = records(repository, &books)?;
     deletion.pages = pages(&survey)?;
     packs(&survey, &marked, proven, &mut deletion)?;
+    deletion.parities = parities(repository, &deletion.packs, true)?;
     deletion.gone = gone;
     Ok(deletion)
 }
@@ -103,6 +108,7 @@ pub(super) fn plan_packs(
     }
     let mut deletion = Deletion::default();
     packs(&survey, &marked, true, &mut deletion)?;
+    deletion.parities = parities(repository, &deletion.packs, false)?;
     Ok(deletion)
 }
 
@@ -180,6 +186,19 @@ fn packs(
     Ok(())
 }
 
+/// The parity of packs that go; with `orphans`, also that of packs that are not there.
+fn parities(
+    repository: &Repository,
+    leaving: &[(PackId, u64)],
+    orphans: bool,
+) -> Result<Vec<Leaving>, engine::Error> {
+    let there = paths::packs(repository.disk())?;
+    let leaving: BTreeSet<PackId> = leaving.iter().map(|(pack, _)| *pack).collect();
+    let goes = |pack: &PackId| leaving.contains(pack) || (orphans && !there.contains_key(pack));
+    let parities = paths::parities(repository.disk())?.into_iter().filter(|(pack, _)| goes(pack));
+    Ok(parities.map(|(pack, length)| (paths::parity(pack), length)).collect())
+}
+
 /// Why a pack can't go.
 fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<String>, engine::Error> {
     if survey.unreadable.contains(&name) || !survey.ledger.has_pack(name)? {
@@ -254,7 +273,7 @@ pub(super) fn carry_out(
     observer.event(&Event::Phase { name: "deleting", total: None });
     let packs: Vec<Leaving> =
         deletion.packs.iter().map(|(name, length)| (paths::pack(*name), *length)).collect();
-    for files in [&deletion.points, &deletion.records, &deletion.pages, &packs] {
+    for files in [&deletion.points, &deletion.records, &deletion.pages, &deletion.parities, &packs] {
         let names: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
         if alone.remove(&names, &|| !observer.interrupted())? < names.len() {
             return Err(engine::Error::Interrupted);

@@ -62,6 +62,8 @@ pub struct DeleteReport {
     pub pages: Freed,
     /// Packs.
     pub packs: Freed,
+    /// Parity of packs that went, or were not there.
+    pub parities: Freed,
     /// The act that says so.
     pub act: Option<u64>,
     /// Packs that are marked and stay, and why.
@@ -71,7 +73,7 @@ pub struct DeleteReport {
 impl DeleteReport {
     /// All bytes.
     pub fn bytes(&self) -> u64 {
-        let all = [self.points, self.records, self.pages, self.packs];
+        let all = [self.points, self.records, self.pages, self.packs, self.parities];
         all.iter().fold(0, |sum, freed| sum.saturating_add(freed.bytes))
     }
 
@@ -93,7 +95,7 @@ impl DeleteReport {
 
     /// Whether there was nothing to delete.
     pub fn is_empty(&self) -> bool {
-        let all = [self.points, self.records, self.pages, self.packs];
+        let all = [self.points, self.records, self.pages, self.packs, self.parities];
         self.gone.is_empty() && all.iter().all(|freed| freed.files == 0)
     }
 }

@@ -2,13 +2,15 @@
 //! whatever comes from elsewhere is proven by its hash.
 
 mod files;
+mod parity;
 mod points;
 mod report;
 mod salvage;
 mod supply;
 
+pub use parity::{PERCENT, add_parity};
 pub use points::points;
-pub use report::{Marked, Mended, Salvaged};
+pub use report::{Marked, Mended, Protected, Salvaged};
 pub use supply::Supply;
 
 use crate::engine::error::Error;
@@ -115,7 +117,7 @@ impl Work<'_, '_> {
     fn salvage(&mut self, pack: PackId, needed: &[ChunkId]) -> Result<(), Error> {
         let mut salvaged =
             Salvaged { pack, good_chunks: 0, needed_chunks: needed.len() as u64, replaced: false };
-        if let Some(wreck) = Wreck::read(self.repository.disk(), pack) {
+        if let Some(wreck) = Wreck::read(self.repository, pack) {
             for block in wreck.blocks(self.repository.naming()) {
                 stop_if_interrupted(self.observer)?;
                 salvaged.good_chunks = salvaged.good_chunks.saturating_add(block.len() as u64);
@@ -163,6 +165,7 @@ impl Work<'_, '_> {
         self.mended.still_lost = diagnosis.without(&self.had).lost;
         let Some(mut session) = self.session.take() else { return Ok(None) };
         drop(session.barrier()?);
+        parity::renew(self.repository, &mut session, self.observer)?;
         drop(session);
         judge(self.repository, self.mended, self.observer).map(Some)
     }

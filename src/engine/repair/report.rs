@@ -51,6 +51,26 @@ impl Mended {
     }
 }
 
+/// What `repair add-parity` did.
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Protected {
+    /// True if nothing was written.
+    pub dry_run: bool,
+    /// How much there is to be, in hundredths of a pack.
+    pub percent: u8,
+    /// Packs that got parity, or would.
+    pub made: u64,
+    /// Of them, how many had some that was damaged: it lies in `damaged/` now.
+    pub renewed: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Packs that had it.
+    pub kept: u64,
+    /// Packs that are damaged: they get none.
+    pub damaged: Vec<PackId>,
+}
+
 /// What `repair points` did.
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

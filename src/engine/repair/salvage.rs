@@ -1,12 +1,12 @@
 //! What can still be read of a damaged pack: every block whose chunks are what their names say, found by the directory or by the blocks' own
-//! headers. What the disk refuses to read counts as zeros.
+//! headers; all of it where its parity makes it whole. What the disk refuses to read counts as zeros.
 
 use crate::repo::codec;
 use crate::repo::disk::Disk;
 use crate::repo::format::id::{ChunkId, Naming, PackId};
 use crate::repo::format::pack::{Block, Directory, PackKind, parse_header, scan_blocks};
-use crate::repo::index::read_directory;
 use crate::repo::paths;
+use crate::repo::store::Repository;
 use std::collections::BTreeMap;
 
 /// No pack of ours is nearly as long; a longer file is none, and is not read into memory.
@@ -24,12 +24,16 @@ pub struct Wreck {
 
 impl Wreck {
     /// Reads it; none if there is nothing to read.
-    pub fn read(disk: &dyn Disk, pack: PackId) -> Option<Self> {
-        let path = paths::pack(pack);
-        let length = disk.length(&path).ok().filter(|length| *length <= LONGEST)?;
-        let bytes = readable(disk, &path, length);
+    pub fn read(repository: &Repository, pack: PackId) -> Option<Self> {
+        let (disk, path) = (repository.disk(), paths::pack(pack));
+        let bytes = if let Ok(healed) = repository.healed(pack) {
+            healed.read_range(disk, 0, healed.length()).ok()?
+        } else {
+            let length = disk.length(&path).ok().filter(|length| *length <= LONGEST)?;
+            readable(disk, &path, length)
+        };
         // The directory alone: it knows what a damaged header of a block has lost.
-        let directory = read_directory(disk, pack, length).ok();
+        let directory = repository.directory(pack, bytes.len() as u64);
         let kind = directory.as_ref().map(|directory| directory.kind);
         let kind =
             kind.or_else(|| parse_header(&bytes).ok().map(|header| header.kind)).unwrap_or(PackKind::Sealed);

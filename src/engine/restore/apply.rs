@@ -106,11 +106,12 @@ impl Run<'_> {
 
     /// The zip first: it can be taken back.
     fn publish(
-        self,
+        mut self,
         contexts: Vec<RestoredContext>,
         control_db: Option<RestoredControlDb>,
         zip: Option<StagedZip>,
     ) -> Result<Restored, Error> {
+        self.remarks.healed(&self.repository.healed_packs());
         let zip = zip.map(StagedZip::publish).transpose()?;
         if let Err(error) = self.desk.publish() {
             if let Some(zip) = zip {

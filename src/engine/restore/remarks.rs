@@ -5,7 +5,7 @@ use crate::axon::token::Token;
 use crate::engine::span::{Break, BreakKind};
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::{Finding, PointBody, Weight};
-use crate::repo::store::ListedPoint;
+use crate::repo::store::{HealedPack, ListedPoint};
 
 /// A store of a context.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +119,18 @@ impl Remarks {
             "{name} could not be rebuilt as the server wrote it; what is written is a fresh zip of the same database"
         );
         self.add(Weight::Warning, "control-db-zip", text);
+    }
+
+    /// Packs are damaged, and what was needed of them was made again from their parity.
+    pub fn healed(&mut self, packs: &[HealedPack]) {
+        for healed in packs {
+            let text = format!(
+                "pack {} is damaged, and was made whole by its parity ({healed}): what is restored is right; run \
+                 'segvault repair packs'",
+                healed.pack
+            );
+            self.add(Weight::Warning, "healed", text);
+        }
     }
 
     /// No index files are handed out for a store, though they are asked for.

@@ -33,7 +33,7 @@ pub fn count(repository: &Repository, is_reached: &dyn Fn(PageId) -> bool) -> Re
         }
     }
     files_in(repository, paths::STAGING)?.into_iter().for_each(|file| debris.add(file.length));
-    for top in [paths::PACKS, paths::PAGES] {
+    for top in [paths::PACKS, paths::PAGES, paths::PARITY] {
         files_in(repository, top)?.into_iter().for_each(|file| debris.add(file.length));
         for directory in directories_in(repository, top)? {
             for file in files_in(repository, &format!("{top}/{directory}"))? {

@@ -18,6 +18,7 @@ mod manifest;
 mod pack_findings;
 mod packs;
 mod pages;
+mod parity;
 mod point_logs;
 mod record_acts;
 mod records;

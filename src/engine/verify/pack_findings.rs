@@ -15,6 +15,8 @@ const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, t
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
 const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
+const ADVICE_HEALED: &str =
+    "all of it can be read; run 'segvault repair packs', which stores it again, before more of it is damaged";
 /// So many troubles of one pack are told.
 const TOLD: usize = 3;
 
@@ -43,7 +45,11 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
 
 fn trouble(pack: &PackFacts, chunks: u64) -> Option<String> {
     if let Some(why) = &pack.unreadable {
-        return Some(format!("its directory can't be read: {why}"));
+        return Some(why.clone());
+    }
+    if let Some(healed) = &pack.healed {
+        let why = pack.trouble.first().map_or("it is longer than it should be", String::as_str);
+        return Some(format!("{why}; made whole by its parity: {healed}"));
     }
     let told = pack.trouble.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
     match pack.trouble.len() {
@@ -61,8 +67,17 @@ fn enter_pack(
     book: &mut Book,
 ) -> Number {
     let path = repository.disk().display(&paths::pack(pack.id));
-    let what = if pack.unreadable.is_some() { "pack-directory" } else { "pack" };
-    let number = book.add_file(what, path, text, if is_needed { ADVICE_PACK } else { ADVICE_UNUSED });
+    let what = match (&pack.unreadable, &pack.healed) {
+        (Some(_), _) => "pack-directory",
+        (None, Some(_)) => "pack-healed",
+        (None, None) => "pack",
+    };
+    let advice = match &pack.healed {
+        _ if !is_needed => ADVICE_UNUSED,
+        Some(_) => ADVICE_HEALED,
+        None => ADVICE_PACK,
+    };
+    let number = book.add_file(what, path, text, advice);
     if !is_needed {
         book.set_class(number, Class::Note);
     }

@@ -2,13 +2,14 @@
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
+use crate::engine::verify::parity::{Found, with};
 use crate::repo::codec;
 use crate::repo::format::Damage;
 use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::format::pack::{Block, Directory};
-use crate::repo::index::{DirectoryError, read_directory};
+use crate::repo::format::pack::Block;
+use crate::repo::index::read_directory;
 use crate::repo::paths;
-use crate::repo::store::Repository;
+use crate::repo::store::{HealedPack, Repository};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::io;
@@ -28,6 +29,8 @@ pub struct PackFacts {
     pub unreadable: Option<String>,
     /// What a whole read found.
     pub trouble: Vec<String>,
+    /// What its parity made whole: it is damaged, and all of it can be read.
+    pub healed: Option<HealedPack>,
     /// Whether this run has read it whole.
     pub is_read: bool,
 }
@@ -35,7 +38,7 @@ pub struct PackFacts {
 impl PackFacts {
     /// Whether nothing in it may be relied on.
     pub fn is_damaged(&self) -> bool {
-        self.unreadable.is_some() || !self.trouble.is_empty()
+        self.unreadable.is_some() || !self.trouble.is_empty() || self.healed.is_some()
     }
 }
 
@@ -73,16 +76,17 @@ impl Packs {
         let mut packs = Self::default();
         for (id, length) in paths::packs(repository.disk())? {
             stop_if_interrupted(observer)?;
-            packs.add(id, length, read_directory(repository.disk(), id, length));
+            packs.add(id, length, Found::look(repository, id, length));
         }
         packs.places.sort_unstable_by_key(|place| (place.chunk, place.pack));
         Ok(packs)
     }
 
-    fn add(&mut self, id: PackId, length: u64, directory: Result<Directory, DirectoryError>) {
+    fn add(&mut self, id: PackId, length: u64, found: Found) {
         let pack = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let Found { directory, trouble, healed } = found;
         let unreadable = match directory {
-            Ok(directory) => {
+            Some(directory) => {
                 let chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
                 self.places.extend(chunks.map(|found| Place {
                     chunk: found.chunk,
@@ -94,9 +98,10 @@ impl Packs {
                 }));
                 None
             }
-            Err(error) => Some(error.to_string()),
+            None => trouble.first().cloned(),
         };
-        self.all.push(PackFacts { id, length, unreadable, trouble: Vec::new(), is_read: false });
+        let trouble = if unreadable.is_some() { Vec::new() } else { trouble };
+        self.all.push(PackFacts { id, length, unreadable, trouble, healed, is_read: false });
     }
 
     /// How many chunks the packs hold; one that lies in several counts for each.
@@ -223,6 +228,7 @@ impl Packs {
         }
         if let Some(facts) = self.all.get_mut(at) {
             facts.trouble = verdict.trouble;
+            facts.healed = verdict.healed;
             facts.is_read = true;
         }
     }
@@ -238,6 +244,7 @@ struct Verdict {
     trouble: Vec<String>,
     /// Chunks that can't be read from it.
     bad: Vec<ChunkId>,
+    healed: Option<HealedPack>,
 }
 
 struct Reader<'a> {
@@ -284,7 +291,23 @@ impl Reader<'_> {
         if hasher.pack() != pack.id {
             verdict.trouble.insert(0, "its hash is not its name".to_owned());
         }
+        if !verdict.trouble.is_empty() {
+            self.heal(pack.id, &mut verdict);
+        }
         Ok(verdict)
+    }
+
+    /// Where parity makes the pack whole, nothing in it is lost: its name has proven all of it.
+    fn heal(&self, pack: PackId, verdict: &mut Verdict) {
+        match self.repository.healed(pack) {
+            Ok(whole) => {
+                verdict.bad.clear();
+                verdict.healed = Some(HealedPack::of(pack, &whole));
+            }
+            Err(beyond) => verdict.trouble.iter_mut().take(1).for_each(|why| {
+                *why = with(std::mem::take(why), &beyond);
+            }),
+        }
     }
 
     /// What is behind the blocks; all of it, if the directory can't be read.

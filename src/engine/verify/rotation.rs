@@ -104,6 +104,7 @@ mod tests {
             length: 100,
             unreadable: None,
             trouble: Vec::new(),
+            healed: None,
             is_read: false,
         }
     }

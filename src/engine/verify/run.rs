@@ -12,6 +12,7 @@ use crate::engine::verify::histories::Histories;
 use crate::engine::verify::manifest;
 use crate::engine::verify::pack_findings;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
+use crate::engine::verify::parity;
 use crate::engine::verify::record_acts::RecordActs;
 use crate::engine::verify::report::{Class, Counts, Coverage, Finding, LogHistory, Report};
 use crate::engine::verify::rotation::Checked;
@@ -170,8 +171,9 @@ impl Run<'_> {
     fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
         let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book);
         let debris = debris::count(self.repository, &|page| structure.pages.has_met(page))?;
-        self.counts.debris_files = unused.files + debris.files;
-        self.counts.debris_bytes = unused.bytes.saturating_add(debris.bytes);
+        let orphans = parity::enter(self.repository, &self.packs, &mut self.book, self.observer)?;
+        self.counts.debris_files = unused.files + debris.files + orphans.files;
+        self.counts.debris_bytes = unused.bytes.saturating_add(debris.bytes).saturating_add(orphans.bytes);
         self.counts.packs = self.packs.all.len() as u64;
         self.counts.pack_bytes = self.packs.all.iter().map(|pack| pack.length).sum();
         self.counts.chunks = self.packs.chunks();

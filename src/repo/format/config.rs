@@ -29,6 +29,9 @@ pub struct Config {
     /// Features that a program must know to read or write here; an unknown one means: hands off (exit 13).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
+    /// How much parity new packs get, in hundredths of their length; none if there is nothing. A program that does not know it writes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<u8>,
 }
 
 /// The feature of a repository from which nothing is removed unless an operator allows it.
@@ -85,6 +88,7 @@ mod tests {
             at: Moment(1_795_442_729_123),
             naming: Naming::Blake3,
             features: Vec::new(),
+            parity: None,
         }
     }
 
@@ -100,6 +104,12 @@ mod tests {
         let append_only = Config { features: vec![APPEND_ONLY.to_owned()], ..config() };
         assert!(append_only.is_append_only() && !config().is_append_only());
         assert_eq!(Config::decode(&append_only.encode()), Ok(append_only));
+    }
+
+    #[test]
+    fn parity_is_a_number_that_may_be_missing() {
+        let config = Config { parity: Some(3), ..config() };
+        assert_eq!(Config::decode(&config.encode()), Ok(config));
     }
 
     #[test]

@@ -9,9 +9,10 @@ use crate::repo::format::Damage;
 use crate::repo::format::block::{Block, ChunkPlace, CodecId};
 use crate::repo::format::entry::write_list;
 use crate::repo::format::entry::{End, EntryKey, Extent, SegmentEntry};
-use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PageId};
+use crate::repo::format::id::{ChunkId, ContentHash, FileHash, PackId, PageId};
 use crate::repo::format::pack::{HEADER_LENGTH, Header, PackKind, parse_header, parse_pack, write_tail};
 use crate::repo::format::page::{Child, Page};
+use crate::repo::format::parity::{Head, Shape};
 use crate::repo::format::record::{Branch, LogKey, LogState, Record};
 use crate::repo::format::time_map::{Mark, TimeMap};
 use crate::repo::format::wire::{Field, Writer};
@@ -41,6 +42,7 @@ pub fn structures() -> Vec<Structure> {
         structure("Mark", |writer| mark().write(writer, &Mark::ORIGIN)),
         structure("Log key", |writer| record().state.key.write(writer)),
         structure("Record", |writer| record().write(writer)),
+        structure("Parity head", |writer| parity().write(writer)),
     ]
 }
 
@@ -140,6 +142,11 @@ fn record() -> Record {
     let branch = Some(Branch { parent: 1, token: Some(Token::ZERO) });
     let state = LogState { key, branch, root: PageId([0; 32]), tails: vec![] };
     Record { number: 2, previous: Some(FileHash([0; 32])), state }
+}
+
+fn parity() -> Head {
+    let shape = Shape { pack_length: 1, shard: 64, data: 1, parity: 1 };
+    Head { pack: PackId([0; 32]), shape, data: vec![[0; 8]], parity: vec![[0; 8]] }
 }
 
 fn mark() -> Mark {

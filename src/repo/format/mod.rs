@@ -13,6 +13,7 @@ pub mod moment;
 pub mod pack;
 pub mod pack_builder;
 pub mod page;
+pub mod parity;
 pub mod point;
 pub mod record;
 pub mod superset;

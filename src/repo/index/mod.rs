@@ -7,6 +7,7 @@ mod connect;
 mod refresh;
 mod rows;
 
+pub(crate) use refresh::directory_of;
 pub use refresh::{DirectoryError, read_directory};
 pub use rows::Place;
 

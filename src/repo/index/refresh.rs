@@ -4,10 +4,11 @@ use super::rows;
 use super::rows::FoundPack;
 use crate::repo::disk::Disk;
 use crate::repo::format::Damage;
-use crate::repo::format::id::PackId;
+use crate::repo::format::id::{Naming, PackId};
 use crate::repo::format::limits;
 use crate::repo::format::pack;
 use crate::repo::format::pack::Directory;
+use crate::repo::parity::Healed;
 use crate::repo::paths;
 use rayon::prelude::*;
 use rusqlite::{Connection, TransactionBehavior};
@@ -31,16 +32,24 @@ pub enum DirectoryError {
 /// Reads the directory of a pack of `length` bytes: its footer and its directory, nothing else.
 pub fn read_directory(disk: &dyn Disk, id: PackId, length: u64) -> Result<Directory, DirectoryError> {
     let path = paths::pack(id);
+    directory_of(length, &mut |offset, length| disk.read_range(&path, offset, length))
+}
+
+/// The same of a pack that is read in some other way.
+pub(crate) fn directory_of(
+    length: u64,
+    read: &mut dyn FnMut(u64, u64) -> io::Result<Vec<u8>>,
+) -> Result<Directory, DirectoryError> {
     let Some(footer_at) = length.checked_sub(pack::FOOTER_LENGTH) else {
         return Err(Damage::Bytes { at: length, what: "a pack that is shorter than its footer" }.into());
     };
-    let footer = disk.read_range(&path, footer_at, pack::FOOTER_LENGTH)?;
+    let footer = read(footer_at, pack::FOOTER_LENGTH)?;
     let offset = pack::directory_offset(&footer, length)?;
     let tail = length.saturating_sub(offset);
     if tail > limits::SMALL_FILE_MAX {
         return Err(Damage::Bytes { at: offset, what: "a directory that is too long" }.into());
     }
-    Ok(pack::parse_directory(&disk.read_range(&path, offset, tail)?, length)?)
+    Ok(pack::parse_directory(&read(offset, tail)?, length)?)
 }
 
 /// Reads the directories of packs, side by side. Nobody may hold a lock meanwhile that these workers might ask for.
@@ -72,12 +81,20 @@ pub(super) fn forget_and_compare(
         .collect())
 }
 
-/// None if it is gone meanwhile.
+/// None if it is gone meanwhile. Where a directory is damaged, parity may know it.
 fn look(disk: &dyn Disk, (name, length): (PackId, u64)) -> Option<FoundPack> {
-    match read_directory(disk, name, length) {
-        Err(DirectoryError::Io(error)) if error.kind() == ErrorKind::NotFound => None,
-        read => Some(FoundPack { name, length, directory: read.map_err(|error| error.to_string()) }),
-    }
+    let directory = match read_directory(disk, name, length) {
+        Err(DirectoryError::Io(error)) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => healed_directory(disk, name).ok_or_else(|| error.to_string()),
+        Ok(directory) => Ok(directory),
+    };
+    Some(FoundPack { name, length, directory })
+}
+
+/// Proven by the name of the whole pack; there is one way in which packs are named.
+fn healed_directory(disk: &dyn Disk, name: PackId) -> Option<Directory> {
+    let healed = Healed::make(disk, Naming::Blake3, name).ok()?;
+    healed.directory(disk).ok()
 }
 
 pub(super) fn insert(connection: &mut Connection, found: &[FoundPack]) -> rusqlite::Result<()> {

@@ -10,6 +10,7 @@ use crate::repo::store::packer::Waiting;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
+use std::io;
 use std::ops::Range;
 
 /// A block as it lies in a pack, and decoded; each of its chunks was compared with its name.
@@ -25,9 +26,20 @@ impl Repository {
     /// Reads a block of a pack from the disk, decodes it, and compares each chunk with its name. No other pack, no index and no cache is asked.
     pub fn block(&self, pack: PackId, block: &Block) -> Result<ReadBlock, Error> {
         let path = paths::pack(pack);
+        self.block_by(pack, block, &|offset, length| self.disk().read_range(&path, offset, length))
+    }
+
+    /// The same of a pack that is read in some other way.
+    pub(super) fn block_by(
+        &self,
+        pack: PackId,
+        block: &Block,
+        read: &dyn Fn(u64, u64) -> io::Result<Vec<u8>>,
+    ) -> Result<ReadBlock, Error> {
+        let path = paths::pack(pack);
         let name = || self.disk().display(&path);
         block.check_readable().map_err(|damage| Error::damaged(name(), damage))?;
-        let read = self.disk().read_range(&path, block.body_offset, u64::from(block.encoded_length));
+        let read = read(block.body_offset, u64::from(block.encoded_length));
         let encoded = read.map_err(|source| Error::reading(name(), source))?;
         let first = block.chunks.first().map_or(ChunkId([0; 32]), |place| place.chunk);
         let damaged = |chunk| Error::ChunkDamaged { chunk, path: name() };

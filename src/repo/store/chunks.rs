@@ -12,8 +12,10 @@ use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
 use crate::repo::index::Place;
 use crate::repo::paths;
+use crate::repo::store::cache::BlockCache;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,26 +65,42 @@ pub struct ReadChunk {
 /// What all known places of a chunk gave.
 enum Tried {
     Found(ReadChunk),
-    Failed { packs: Vec<PackId>, last: Option<Error> },
+    Failed { places: Vec<Place>, last: Option<Error> },
 }
 
 pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
-    let (packs, mut last) = match try_places(repository, id)? {
+    let (mut places, mut last) = match try_places(repository, id)? {
         Tried::Found(read) => return Ok(read),
-        Tried::Failed { packs, last } => (packs, last),
+        Tried::Failed { places, last } => (places, last),
     };
+    let packs: Vec<PackId> = places.iter().map(|place| place.pack).collect();
     if repository.looked_again.is_worth_it(&packs) {
         packs.iter().try_for_each(|pack| repository.index.forget(*pack))?;
         repository.index.refresh()?;
         match try_places(repository, id)? {
             Tried::Found(read) => return Ok(read),
-            Tried::Failed { last: again, .. } => last = again.or(last),
+            Tried::Failed { places: now, last: again } => {
+                places.extend(now);
+                last = again.or(last);
+            }
         }
     }
     match last {
-        Some(error) => Err(error),
+        Some(error) => healed(repository, id, &places).ok_or(error),
         None => try_without_the_index(repository, id),
     }
+}
+
+/// The chunk, as the parity of a damaged pack knows it. The index is not asked: another reader may just look again, and have it forget the pack.
+fn healed(repository: &Repository, id: ChunkId, places: &[Place]) -> Option<ReadChunk> {
+    for place in places {
+        let Ok(healed) = repository.healed(place.pack) else { continue };
+        let read = |offset, length| healed.read_range(repository.disk(), offset, length);
+        if let Ok(bytes) = read_from(repository, id, (place, &repository.healer.blocks), &read) {
+            return Some(ReadChunk { bytes, pack: place.pack });
+        }
+    }
+    None
 }
 
 /// The chunk as it lies in one pack, wherever else it may be.
@@ -106,24 +124,34 @@ fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChu
 }
 
 fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
-    let (mut packs, mut last) = (Vec::new(), None);
-    for place in repository.index.places(id)? {
-        match read_place(repository, id, &place) {
+    let places = repository.index.places(id)?;
+    let mut last = None;
+    for place in &places {
+        match read_place(repository, id, place) {
             Ok(bytes) => return Ok(Tried::Found(ReadChunk { bytes, pack: place.pack })),
-            Err(error) => {
-                packs.push(place.pack);
-                last = Some(error);
-            }
+            Err(error) => last = Some(error),
         }
     }
-    Ok(Tried::Failed { packs, last })
+    Ok(Tried::Failed { places, last })
 }
 
 fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc<Vec<u8>>, Error> {
+    let path = paths::pack(place.pack);
+    let read = |offset, length| repository.disk.read_range(&path, offset, length);
+    read_from(repository, id, (place, &repository.cache), &read)
+}
+
+/// A chunk of a pack that is read by `read`; its block may be held in a cache.
+fn read_from(
+    repository: &Repository,
+    id: ChunkId,
+    (place, cache): (&Place, &BlockCache),
+    read: &dyn Fn(u64, u64) -> io::Result<Vec<u8>>,
+) -> Result<Arc<Vec<u8>>, Error> {
     let name = (place.pack, place.block);
-    let held = repository.cache.get_or(name, place.raw_length, || read_block(repository, id, place))?;
+    let held = cache.get_or(name, place.raw_length, || read_block(repository, id, place, read))?;
     let Some(bytes) = cut(&held, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
-        repository.cache.forget(name);
+        cache.forget(name);
         return Err(Error::ChunkDamaged {
             chunk: id,
             path: repository.disk.display(&paths::pack(place.pack)),
@@ -141,13 +169,18 @@ fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
     Some(Arc::new(block.get(from..to)?.to_vec()))
 }
 
-fn read_block(repository: &Repository, id: ChunkId, place: &Place) -> Result<Vec<u8>, Error> {
+fn read_block(
+    repository: &Repository,
+    id: ChunkId,
+    place: &Place,
+    read: &dyn Fn(u64, u64) -> io::Result<Vec<u8>>,
+) -> Result<Vec<u8>, Error> {
     let path = paths::pack(place.pack);
     let name = || repository.disk.display(&path);
     if let Some(block) = place.dictionary {
         return Err(unsupported(name(), "a dictionary", block.to_string()));
     }
-    let read = repository.disk.read_range(&path, place.body_offset, u64::from(place.encoded_length));
+    let read = read(place.body_offset, u64::from(place.encoded_length));
     let encoded = read.map_err(|source| Error::reading(name(), source))?;
     codec::decode(place.codec, &encoded, place.raw_length).map_err(|error| match error {
         CodecError::Unknown(number) => unsupported(name(), "codec", number.to_string()),

@@ -83,7 +83,8 @@ impl Session<'_> {
         })
     }
 
-    fn mend(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+    /// Gives `path` this content, durably; what stood there is kept.
+    pub(super) fn mend(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         let staged = self.staging.write(bytes)?;
         set_aside(self.repository.disk(), path)?;
         if !self.staging.publish(&staged, path, bytes.len() as u64)? {

@@ -24,6 +24,7 @@ use crate::repo::store::journal::Journal;
 use crate::repo::store::locks;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
+use crate::repo::store::protect::Healer;
 use crate::repo::store::session::Session;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub struct Repository {
     pub(super) index: Index,
     pub(super) cache: BlockCache,
     pub(super) looked_again: LookedAgain,
+    pub(super) healer: Healer,
     lock: Option<Box<dyn Guard>>,
 }
 
@@ -85,7 +87,8 @@ impl Repository {
         };
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE);
-        Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), lock })
+        let healer = Healer::new(limits::memory::HEALED_CACHE);
+        Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), healer, lock })
     }
 
     /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody

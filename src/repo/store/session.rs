@@ -309,8 +309,11 @@ impl<'r> Session<'r> {
             let pack_bytes = std::mem::take(&mut session.packer.written.file_bytes);
             session.tally.file_bytes = session.tally.file_bytes.saturating_add(pack_bytes);
             let packs = session.packer.take_finished();
-            session.written.extend(packs.iter().map(|(id, directory)| (*id, directory.length)));
+            let new: Vec<(PackId, u64)> =
+                packs.iter().map(|(id, directory)| (*id, directory.length)).collect();
+            session.written.extend(&new);
             session.sync_directories(packs)?;
+            session.protect_new(&new)?;
             Ok(Durable { generation: session.generation })
         })
     }

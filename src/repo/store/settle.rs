@@ -38,7 +38,8 @@ fn make_directories(disk: &dyn Disk) -> Result<(), Error> {
 fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
     let packs = paths::packs(disk)?.into_iter().map(|(id, length)| (paths::pack(id), length));
     let pages = paths::pages(disk)?.into_iter().map(|(id, length)| (paths::page(id), length));
-    let mut files: Vec<(String, u64)> = packs.chain(pages).collect();
+    let parities = paths::parities(disk)?.into_iter().map(|(id, length)| (paths::parity(id), length));
+    let mut files: Vec<(String, u64)> = packs.chain(pages).chain(parities).collect();
     let config = disk.length(paths::CONFIG);
     let config = config.map_err(|source| Error::reading(disk.display(paths::CONFIG), source))?;
     files.push((paths::CONFIG.to_owned(), config));
@@ -62,7 +63,7 @@ fn sync(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
 }
 
 fn is_named_by_hash(path: &str) -> bool {
-    is_in(path, paths::PACKS) || is_in(path, paths::PAGES)
+    [paths::PACKS, paths::PAGES, paths::PARITY].into_iter().any(|top| is_in(path, top))
 }
 
 fn is_in(path: &str, top: &str) -> bool {
@@ -74,6 +75,8 @@ fn sync_directories(disk: &dyn Disk, files: &[(String, u64)]) -> Result<(), Erro
     let fixed = ["", paths::PACKS, paths::PAGES, paths::LOGS, paths::POINTS, paths::ACTS];
     let mut directories: BTreeSet<&str> = fixed.into_iter().collect();
     directories.extend(files.iter().map(|(path, _)| paths::parent(path)));
+    // Not in every repository.
+    directories.extend(files.iter().any(|(path, _)| is_in(path, paths::PARITY)).then_some(paths::PARITY));
     for directory in directories {
         disk.sync_directory(directory).map_err(|source| Error::writing(disk.display(directory), source))?;
     }

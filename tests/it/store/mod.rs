@@ -5,6 +5,7 @@ mod index;
 mod journal;
 pub mod model;
 mod odd_disk;
+mod parity;
 mod recompress;
 mod rules;
 

@@ -41,6 +41,7 @@ pub fn config() -> Config {
         at: Moment(1_795_442_729_123),
         naming: Naming::Blake3,
         features: Vec::new(),
+        parity: None,
     }
 }
 
@@ -71,8 +72,17 @@ pub struct Archive {
 
 impl Archive {
     pub fn new() -> Self {
+        Self::with(&config())
+    }
+
+    /// The same, whose packs get so many hundredths of parity.
+    pub fn with_parity(percent: u8) -> Self {
+        Self::with(&Config { parity: Some(percent), ..config() })
+    }
+
+    fn with(config: &Config) -> Self {
         let archive = Self { dir: in_memory().unwrap_or_else(|| tempfile::tempdir().unwrap()) };
-        Repository::init(&LocalDisk::new(archive.repository_path()), &config()).unwrap();
+        Repository::init(&LocalDisk::new(archive.repository_path()), config).unwrap();
         archive
     }
 
