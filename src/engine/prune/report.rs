@@ -86,6 +86,7 @@ impl DeleteReport {
             (&mut self.records, next.records),
             (&mut self.pages, next.pages),
             (&mut self.packs, next.packs),
+            (&mut self.parities, next.parities),
         ] {
             mine.files = mine.files.saturating_add(others.files);
             mine.bytes = mine.bytes.saturating_add(others.bytes);
