@@ -69,12 +69,12 @@ fn one(
     from: &Repository,
     to: &Repository,
     key: &LogKey,
-    (gone_here, gone_there): &(LetGo, LetGo),
+    (ours_gone, erased_there): &(LetGo, LetGo),
 ) -> Result<Option<Next>, engine::Error> {
     let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, is_new }));
     let Some(ours) = from.newest_record(key)?.map(|record| record.state) else { return Ok(None) };
     let our_tree = from.tree(ours.root)?;
-    let is_erased = |entry: &&SegmentEntry| gone_there.erased.contains(&(entry.name, entry.content));
+    let is_erased = |entry: &&SegmentEntry| erased_there.erased.contains(&(entry.name, entry.content));
     if let Some(entry) = our_tree.iter().chain(&ours.tails).find(is_erased) {
         return Err(Error::Erased { log: name(key), segment: entry.name }.into());
     }
@@ -87,7 +87,7 @@ fn one(
     let their_tree = to.tree(theirs.root)?;
     let may_leave = |entry: &SegmentEntry| {
         replacement(entry, &our_tree).is_some()
-            || gone_here.has(entry.name, entry.next_token(), entry.content)
+            || ours_gone.has(entry.name, entry.next_token(), entry.content)
     };
     let proofs = proofs(from, &theirs, (&ours, &our_tree))?;
     if contains(to, (&theirs, &their_tree), (&ours, &our_tree))? {

@@ -62,6 +62,9 @@ pub struct ReadChunk {
     pub pack: PackId,
 }
 
+/// Takes chunks, or the wanted parts of them, with their names and the packs that gave them.
+pub type ChunkSink<'s> = &'s mut dyn FnMut(&[u8], ChunkId, PackId) -> Result<(), Error>;
+
 /// What all known places of a chunk gave.
 enum Tried {
     Found(ReadChunk),
@@ -200,7 +203,7 @@ pub(super) fn read_extents(
     repository: &Repository,
     extents: &[Extent],
     range: Range<u64>,
-    sink: &mut dyn FnMut(&[u8], ChunkId, PackId) -> Result<(), Error>,
+    sink: ChunkSink<'_>,
 ) -> Result<(), Error> {
     let mut begin = 0_u64;
     for extent in extents {

@@ -29,6 +29,7 @@ mod staging;
 
 pub use alone::Alone;
 pub use blocks::ReadBlock;
+pub use chunks::ChunkSink;
 pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use packer::Neighbours;

@@ -17,7 +17,7 @@ use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::cache::BlockCache;
 use crate::repo::store::chunks;
-use crate::repo::store::chunks::LookedAgain;
+use crate::repo::store::chunks::{ChunkSink, LookedAgain};
 use crate::repo::store::init;
 use crate::repo::store::journal;
 use crate::repo::store::journal::Journal;
@@ -257,11 +257,7 @@ impl Repository {
     }
 
     /// Hands over all that `extents` hold, as [`Repository::read_extents`] does, each chunk with its name and the pack that gave it.
-    pub fn read_chunks(
-        &self,
-        extents: &[Extent],
-        sink: &mut dyn FnMut(&[u8], ChunkId, PackId) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn read_chunks(&self, extents: &[Extent], sink: ChunkSink<'_>) -> Result<(), Error> {
         let length = extents.iter().map(|extent| u64::from(extent.length)).sum();
         chunks::read_extents(self, extents, 0..length, sink)
     }
