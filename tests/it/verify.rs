@@ -10,10 +10,14 @@ use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::restore::RestoreOptions;
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
 use segvault::repo::format::act::{self, Act, Deed, PointRef};
+use segvault::repo::format::id::ChunkId;
 use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::{CodecId, PackKind};
+use segvault::repo::format::pack_builder::PackBuilder;
 use segvault::repo::format::point::{ControlDb, StepKind};
 use segvault::repo::format::record::Record;
 use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::paths;
 use segvault::repo::store::{OpenOptions, Repository};
 use std::collections::BTreeMap;
 use std::fs;
@@ -461,6 +465,37 @@ fn a_bit_that_no_chunk_needs_is_found_all_the_same() {
             remove_acts(&archive);
         }
     }
+}
+
+/// Writes a pack that is what its name says, with one block of one chunk, and of this name.
+fn forge_pack(archive: &Archive, bytes: &[u8], chunk: ChunkId) -> String {
+    let (mut builder, mut pack) = PackBuilder::begin(PackKind::Tail);
+    let length = u32::try_from(bytes.len()).unwrap();
+    pack.extend(builder.block(CodecId::Raw, bytes, &[(chunk, length)]).unwrap());
+    pack.extend(builder.finish().unwrap().0);
+    let mut hasher = archive.open().naming().hasher();
+    hasher.update(&pack);
+    let file = paths::pack(hasher.pack());
+    let path = archive.repository_path().join(&file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, pack).unwrap();
+    file
+}
+
+#[test]
+fn what_no_segment_needs_is_decoded_too() {
+    let (archive, _) = archive(14);
+    let name = archive.open().naming().chunk(b"something");
+    let honest = forge_pack(&archive, b"something", name);
+    assert_eq!(whats(&archive.verify(true)), [""; 0]);
+    let lying = forge_pack(&archive, b"other", name);
+    let report = archive.verify(true);
+    let named = |pack: &str| {
+        let is_it = |finding: &&Finding| finding.path.as_ref().is_some_and(|path| path.ends_with(pack));
+        report.findings.iter().find(is_it).map(|finding| finding.text.clone())
+    };
+    assert!(named(&lying).unwrap().contains("is not what its name says"), "{:?}", report.findings);
+    assert_eq!(named(&honest), None);
 }
 
 /// Writes a record of a log of `default` anew, changed, so that it is a good record by itself.
