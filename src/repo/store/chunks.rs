@@ -17,7 +17,7 @@ use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often one run lists `packs/` anew for a chunk that is nowhere.
 const LISTINGS: u32 = 64;
@@ -26,6 +26,7 @@ const LISTINGS: u32 = 64;
 #[derive(Default)]
 pub(super) struct LookedAgain {
     state: Mutex<Looked>,
+    alone: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -44,6 +45,11 @@ impl LookedAgain {
             looked.listings = looked.listings.saturating_add(1);
         }
         fresh > 0 || looked.listings <= LISTINGS
+    }
+
+    /// Held while the index forgets something and reads it again: what another reader misses meanwhile, it finds behind this.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the index was never in doubt before.
@@ -77,9 +83,13 @@ pub(super) fn chunk(repository: &Repository, id: ChunkId) -> Result<ReadChunk, E
         Tried::Failed { places, last } => (places, last),
     };
     let packs: Vec<PackId> = places.iter().map(|place| place.pack).collect();
-    if repository.looked_again.is_worth_it(&packs) {
-        packs.iter().try_for_each(|pack| repository.index.forget(*pack))?;
-        repository.index.refresh()?;
+    let is_worth_it = repository.looked_again.is_worth_it(&packs);
+    if is_worth_it || places.is_empty() {
+        let _alone = repository.looked_again.alone();
+        if is_worth_it {
+            packs.iter().try_for_each(|pack| repository.index.forget(*pack))?;
+            repository.index.refresh()?;
+        }
         match try_places(repository, id)? {
             Tried::Found(read) => return Ok(read),
             Tried::Failed { places: now, last: again } => {
@@ -118,9 +128,14 @@ pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Re
 /// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
 fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
     if repository.looked_again.is_first_doubt() {
+        let _alone = repository.looked_again.alone();
         repository.index.begin_anew()?;
-        if let Tried::Found(read) = try_places(repository, id)? {
-            return Ok(read);
+        match try_places(repository, id)? {
+            Tried::Found(read) => return Ok(read),
+            Tried::Failed { places, last: Some(error) } => {
+                return healed(repository, id, &places).ok_or(error);
+            }
+            Tried::Failed { last: None, .. } => {}
         }
     }
     Err(Error::ChunkMissing { chunk: id })
