@@ -31,14 +31,14 @@ fn made() -> CrashDisk {
 }
 
 /// Backs up; gives the number of the point, if it was acknowledged.
-fn back_up(disk: &CrashDisk, server: &Server) -> Option<u64> {
+pub fn back_up(disk: &CrashDisk, server: &Server) -> Option<u64> {
     let repository = Repository::open(Arc::new(disk.clone()), OpenOptions::default()).ok()?;
     let done = backup::run(&repository, &mut server.clone(), &BackupOptions::all("test"), &Unobserved);
     done.ok()?.point.map(|point| point.number)
 }
 
 /// The points that can be restored whole, as `verify --data` tells (it reads all that a restore reads).
-fn whole(disk: &CrashDisk) -> Result<BTreeSet<u64>, String> {
+pub fn whole(disk: &CrashDisk) -> Result<BTreeSet<u64>, String> {
     let repository = repository(disk);
     let options = VerifyOptions { data: true, remember: Remember::Nothing, ..VerifyOptions::default() };
     let report = verify::verify(&repository, &options, &Unobserved).map_err(|error| error.to_string())?;
@@ -61,7 +61,7 @@ fn every(step: u64) -> usize {
     if std::env::var("SEGVAULT_CRASHES").is_ok() { 1 } else { step as usize }
 }
 
-fn grown(server: &Server, events: usize) -> Server {
+pub fn grown(server: &Server, events: usize) -> Server {
     let mut server = server.clone();
     for context in server.contexts.values_mut() {
         context.append(Store::Events, events);
@@ -99,7 +99,7 @@ fn backup_crashes(start: &CrashDisk, next: &Server, wrong: Trouble) -> Result<u6
 }
 
 /// An empty repository; one with a tail; with a segment about to be sealed; and a history about to fork.
-fn histories() -> Vec<(&'static str, CrashDisk, Server)> {
+pub fn histories() -> Vec<(&'static str, CrashDisk, Server)> {
     let empty = Server::new("node", &["default"], 1);
     let first = grown(&empty, 3);
     let archived = |server: &Server| {
@@ -143,7 +143,7 @@ fn a_sync_that_is_left_out_is_seen() {
 }
 
 /// A repository with a damaged page, a missing point and a damaged pack; and a copy of it from before.
-fn damaged() -> (CrashDisk, CrashDisk) {
+pub fn damaged() -> (CrashDisk, CrashDisk) {
     let disk = made();
     let mut server = Server::new("node", &["default"], 3);
     for _ in 0..3 {
@@ -159,7 +159,7 @@ fn damaged() -> (CrashDisk, CrashDisk) {
     (disk, mirror)
 }
 
-fn mend(disk: &CrashDisk, mirror: &CrashDisk) -> Result<bool, String> {
+pub fn mend(disk: &CrashDisk, mirror: &CrashDisk) -> Result<bool, String> {
     let mirror = repository(mirror);
     let mended = repair::packs(&repository(disk), Some(Supply::Repository(&mirror)), false, &Unobserved);
     mended.map(|mended| mended.is_whole()).map_err(|error| error.to_string())
