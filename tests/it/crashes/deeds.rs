@@ -52,6 +52,11 @@ fn opened(disk: &CrashDisk) -> Result<Repository, String> {
     open(disk).map_err(|error| error.to_string())
 }
 
+/// What a process that was killed has done is seen, and may not be durable: whoever writes next sees to that.
+fn settled(disk: &CrashDisk) -> Result<u64, String> {
+    done(opened(disk)?.session())
+}
+
 /// All of them.
 pub fn deeds() -> Vec<Deed> {
     let mut deeds = vec![init()];
@@ -67,7 +72,7 @@ fn init() -> Deed {
         opened => opened.map(|_| true).map_err(|error| error.to_string()),
     };
     let run = move |disk: &CrashDisk| {
-        if is_there(disk)? { Ok(0) } else { done(Repository::init(disk, &config())) }
+        if is_there(disk)? { settled(disk) } else { done(Repository::init(disk, &config())) }
     };
     let holds = move |disk: &CrashDisk, said: &Said| {
         if is_there(disk)? || said.is_empty() { Ok(()) } else { Err("it is not there".to_owned()) }
@@ -123,7 +128,7 @@ fn forgetting() -> Deed {
     let is_forgotten = |repository: &Repository| repository.journal().unwrap().listed().count() == 1;
     let run = move |disk: &CrashDisk| {
         if is_forgotten(&opened(disk)?) {
-            return Ok(0);
+            return settled(disk);
         }
         let wanted = Wanted::Points(vec!["1".to_owned(), "2".to_owned()]);
         let options = ForgetOptions { wanted, source: None, reason: "test".to_owned(), dry_run: false };
@@ -137,7 +142,7 @@ fn holding() -> Deed {
     let is_held = |repository: &Repository| repository.journal().unwrap().points[0].held.is_some();
     let run = move |disk: &CrashDisk| {
         if is_held(&opened(disk)?) {
-            return Ok(0);
+            return settled(disk);
         }
         let options = HoldOptions {
             point: "1".to_owned(),

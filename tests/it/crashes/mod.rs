@@ -1,6 +1,7 @@
 //! Every verb that writes, crashed at each change of the disk, in each image of it, and again in the run after.
 //!
-//! An ordinary run samples, always the same; `SEGVAULT_CRASHES=1` tries all, `SEGVAULT_CRASH_PAIRS=50` so many pairs of each verb.
+//! An ordinary run samples, always the same; `SEGVAULT_CRASHES=1` tries all, `SEGVAULT_CRASH_PAIRS=50` so many pairs of
+//! each verb; `SEGVAULT_CRASHES_OF=prune` names one.
 
 mod deeds;
 mod restoring;
