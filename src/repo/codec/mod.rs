@@ -5,6 +5,7 @@ mod general;
 
 use crate::axon::name::Store;
 use crate::repo::codec::columns::Mode;
+use crate::repo::codec::general::Level;
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use serde::Serialize;
 pub enum Compression {
     /// Nothing is compressed: what deduplication alone saves.
     Raw,
-    /// zstd -3.
+    /// zstd, as small as its level 3 and faster.
     Fast,
     /// Event columns; zstd -3 for what is no events.
     #[default]
@@ -36,11 +37,12 @@ impl Compression {
         }
     }
 
-    /// The level of zstd where there are no columns.
-    const fn level(self) -> i32 {
+    /// How zstd is asked where there are no columns.
+    const fn level(self) -> Level {
         match self {
-            Self::Raw | Self::Fast | Self::Default => 3,
-            Self::Max => 12,
+            Self::Raw | Self::Fast => Level::Events,
+            Self::Default => Level::Zstd(3),
+            Self::Max => Level::Zstd(12),
         }
     }
 
@@ -129,7 +131,7 @@ const SAMPLE: usize = 256 << 10;
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
     let middle = raw.len() / 2;
     let Some(sample) = raw.get(middle..middle.saturating_add(SAMPLE)) else { return false };
-    let Some(packed) = general::compress(sample, Compression::Fast.level()) else { return false };
+    let Some(packed) = general::compress(sample, Compression::Default.level()) else { return false };
     let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
     columns.bytes.len() as u64 * 2 < expected
 }
