@@ -36,7 +36,12 @@ pub struct Again<'a> {
 
 impl Again<'_> {
     /// What a scan of the file would find; none if it is not as it was archived, or can't be read: then a scan has to say what it is.
-    pub fn scan(&self, file: &StoreFile, bytes: Bytes<'_>, mut hasher: Hasher) -> Result<Option<Scan>, Error> {
+    pub fn scan(
+        &self,
+        file: &StoreFile,
+        bytes: Bytes<'_>,
+        mut hasher: Hasher,
+    ) -> Result<Option<Scan>, Error> {
         let mut window = Window::new(bytes);
         let Some(checkpoints) = self.hash(&mut window, &mut hasher)? else { return Ok(None) };
         let Some(walked) = self.end(&mut window, bytes.length()) else { return Ok(None) };
@@ -88,7 +93,9 @@ impl Again<'_> {
         let (logical_end, next_token) = (self.entry.logical_end, self.entry.next_token()?);
         let visible = window.at(logical_end, HEAD).ok()?;
         match Walker::resume(logical_end, next_token, length).step(visible) {
-            Step::End(ending) if !matches!(ending, Ending::Stopped(_)) && end_of(ending) == self.entry.end => {
+            Step::End(ending)
+                if !matches!(ending, Ending::Stopped(_)) && end_of(ending) == self.entry.end =>
+            {
                 Some(Walked { logical_end, ending, next_token })
             }
             _ => None,

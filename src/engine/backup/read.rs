@@ -158,6 +158,7 @@ impl Reader<'_, '_> {
         }
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
         if let Some(scan) = self.again(file, proven, archived)? {
+            self.sink.meet(&scan.entry);
             self.tell(file, &scan);
             return Ok(SeenSegment::Scanned(Box::new(scan)));
         }
