@@ -20,13 +20,14 @@ use crate::source::listing::StoreFile;
 use crate::source::segment_bytes::SegmentBytes;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A segment of the source.
 pub enum SeenSegment {
     /// It was read.
     Scanned(Box<Scan>),
     /// It was not read again: number, version, size and time are those of the archived copy, which two complete points have read.
-    Skipped(StoreFile, Box<SegmentEntry>),
+    Skipped(StoreFile, Arc<SegmentEntry>),
     /// It could not be read, and why.
     Unreadable(StoreFile, String),
 }
@@ -91,12 +92,12 @@ impl Proven<'_> {
     }
 
     /// The archived copy of a segment that is sealed at the source, too.
-    fn archived(&self, file: &StoreFile) -> Option<&SegmentEntry> {
-        self.log.filter(|_| !file.is_volatile)?.good(file.name).filter(|entry| entry.events > 0)
+    fn archived(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
+        self.log.filter(|_| !file.is_volatile)?.shared(file.name).filter(|entry| entry.events > 0)
     }
 
     /// The archived copy of a segment that need not be read.
-    fn entry(&self, file: &StoreFile) -> Option<&SegmentEntry> {
+    fn entry(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
         if !self.twice.contains(&file.name) {
             return None;
         }
@@ -154,7 +155,7 @@ impl Reader<'_, '_> {
             && self.has_all_chunks(entry)?
         {
             self.observer.event(&Event::Bytes(file.length));
-            return Ok(SeenSegment::Skipped(file.clone(), Box::new(entry.clone())));
+            return Ok(SeenSegment::Skipped(file.clone(), Arc::clone(entry)));
         }
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
         if let Some(scan) = self.again(file, proven, archived)? {

@@ -67,17 +67,19 @@ pub(super) fn compress(raw: &[u8], level: Level) -> Option<Vec<u8>> {
     })
 }
 
-/// Decodes one frame to exactly `raw_length` bytes.
-pub(super) fn decompress(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+/// Decodes one frame to exactly `raw_length` bytes, into this buffer.
+pub(super) fn decompress(bytes: &[u8], raw_length: u32, mut buffer: Vec<u8>) -> Result<Vec<u8>, CodecError> {
     let length = check_frame(bytes, raw_length)?;
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let mut decompressor = match kept.take() {
             Some(decompressor) => decompressor,
             None => Decompressor::new().map_err(|error| undecodable(&error))?,
         };
-        let decoded = decompressor.decompress(bytes, length).map_err(|error| undecodable(&error));
+        buffer.clear();
+        buffer.reserve_exact(length);
+        let decoded = decompressor.decompress_to_buffer(bytes, &mut buffer);
         *kept = Some(decompressor);
-        decoded
+        decoded.map(|_| buffer).map_err(|error| undecodable(&error))
     })
 }
 

@@ -9,6 +9,7 @@ use crate::repo::codec::general::Level;
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
 use serde::Serialize;
+use std::cell::Cell;
 
 /// How hard to try.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -116,11 +117,18 @@ pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
     }
 }
 
+thread_local! {
+    /// What blocks are decoded into, to be compared: fresh memory each time would cost more than that.
+    static PROOF: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Bytes that are shorter than raw and decode to it.
 fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded> {
     let length = u32::try_from(raw.len()).ok()?;
     let bytes = bytes.filter(|bytes| bytes.len() < raw.len())?;
-    let same = decode(codec, &bytes, length).is_ok_and(|decoded| decoded == raw);
+    let decoded = decode_into(PROOF.take(), codec, &bytes, length).ok()?;
+    let same = decoded == raw;
+    PROOF.set(decoded);
     same.then_some(Encoded { codec, bytes })
 }
 
@@ -138,12 +146,22 @@ fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
 pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+    decode_into(Vec::new(), codec, bytes, raw_length)
+}
+
+/// The same, in a buffer that is used anew if the codec can; what is in it is forgotten.
+pub fn decode_into(
+    buffer: Vec<u8>,
+    codec: CodecId,
+    bytes: &[u8],
+    raw_length: u32,
+) -> Result<Vec<u8>, CodecError> {
     if raw_length > limits::BLOCK_RAW_MAX {
         return Err(CodecError::Length);
     }
     let decoded = match codec {
         CodecId::Raw => copy(bytes, raw_length)?,
-        CodecId::Zstd => general::decompress(bytes, raw_length)?,
+        CodecId::Zstd => general::decompress(bytes, raw_length, buffer)?,
         CodecId::Columns => decode_columns(bytes, Mode::Plain, raw_length)?,
         CodecId::MixedColumns => decode_columns(bytes, Mode::Mixed, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
