@@ -75,6 +75,10 @@ fn add(found: &mut Listing, name: &str, mut listing: ContextListing, stores: &[S
     for store in stores {
         let (known, more) = (store_mut(context, *store), std::mem::take(store_mut(&mut listing, *store)));
         known.in_progress.extend(more.in_progress);
+        if known.segments.is_empty() {
+            known.segments = more.segments;
+            continue;
+        }
         let names: BTreeSet<SegmentName> = known.segments.iter().map(|file| file.name).collect();
         known.segments.extend(more.segments.into_iter().filter(|file| !names.contains(&file.name)));
         known.segments.sort_by_key(|file| file.name);
@@ -173,6 +177,8 @@ pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error>
 
 fn sort_out(inside: Vec<PathBuf>, look: Look) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
+    // Most are segments of events.
+    listing.events.segments.reserve(inside.len());
     let mut misnamed = None;
     for path in inside {
         match kind(&path) {
@@ -275,7 +281,15 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         names.push(entry.map_err(failed)?.file_name());
     }
     names.sort_unstable();
-    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+    Ok(names.iter().map(|name| inside(directory, name)).collect())
+}
+
+/// The path of an entry, without more room than it takes, and without taking room twice.
+fn inside(directory: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+    path.push(directory);
+    path.push(name);
+    path
 }
 
 /// Follows symbolic links; one that leads nowhere is an I/O error.
