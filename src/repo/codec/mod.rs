@@ -197,6 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn fast_is_smaller_than_level_three_where_there_is_enough_text() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut line = || {
+            let (message, aggregate, amount) = (random.u128(..), random.u8(..), random.u32(..1_000_000));
+            format!(
+                "{{\"message\":\"{message:032x}\",\"aggregate\":\"account-{aggregate}\",\"amount\":{amount}}}"
+            )
+        };
+        let raw: Vec<u8> = std::iter::repeat_with(|| line().into_bytes()).take(20_000).flatten().collect();
+        let three = |raw: &[u8]| zstd::bulk::compress(raw, 3).unwrap();
+        assert!(encode(&raw, Compression::Fast).bytes.len() < three(&raw).len());
+        assert_eq!(encode(&raw[..100_000], Compression::Fast).bytes, three(&raw[..100_000]));
+        // The parameters of one block are not those of the next one.
+        assert_eq!(encode(&raw[..300_000], Compression::Default).bytes, three(&raw[..300_000]));
+    }
+
+    #[test]
     fn what_does_not_get_shorter_stays_raw() {
         let mut random = fastrand::Rng::with_seed(1);
         let noise: Vec<u8> = (0..10_000).map(|_| random.u8(..)).collect();
