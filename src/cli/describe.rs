@@ -235,6 +235,8 @@ fn select(error: &select::Error) -> Meaning {
     meaning(Exit::Usage, id, "see them with 'segvault points'")
 }
 
+const SEE: &str = "see what it means with 'segvault verify'";
+
 /// What a restore's error means. Whatever it is, nothing stands under the target's name.
 fn restore(error: &restore::Error) -> Meaning {
     use restore::Error;
@@ -243,6 +245,7 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::Nothing => meaning(Exit::Usage, "restore.nothing", "see it with 'segvault show'"),
         Error::Nested { .. } => meaning(Exit::Usage, "restore.nested", "choose a target elsewhere"),
         Error::NotEmpty { .. } => meaning(Exit::TargetNotEmpty, "restore.not-empty", ""),
+        Error::HalfMade { .. } => meaning(Exit::TargetNotEmpty, "restore.half-made", ""),
         Error::Exists { .. } => meaning(Exit::TargetNotEmpty, "restore.exists", "name another directory"),
         Error::NoParent { .. } => meaning(Exit::NotReachable, "restore.no-parent", ""),
         Error::NotADirectory { .. } => {
@@ -254,14 +257,12 @@ fn restore(error: &restore::Error) -> Meaning {
         }
         Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
         Error::Unresolved { .. } | Error::Contradiction { .. } => {
-            meaning(Exit::Damaged, "restore.contradiction", "see what it means with 'segvault verify'")
+            meaning(Exit::Damaged, "restore.contradiction", SEE)
         }
         Error::Lost { .. } => {
             meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
         }
-        Error::Broken { .. } => {
-            meaning(Exit::GapOrOverlap, "restore.broken", "see what it means with 'segvault verify'")
-        }
+        Error::Broken { .. } => meaning(Exit::GapOrOverlap, "restore.broken", SEE),
         Error::NoSuchToken { .. } => {
             meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
         }
@@ -274,7 +275,7 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::NoTime { .. } => meaning(
             Exit::Usage,
             "restore.no-time",
-            "name all contexts, or leave the others whole: --others head",
+            "name all contexts, or leave the rest whole: --others head",
         ),
         Error::NoControlDb { .. } => {
             meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")

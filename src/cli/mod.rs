@@ -39,6 +39,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render::Screen;
 use crate::cli::run::Run;
 use crate::cli::signals::Signals;
+use crate::repo::store::Healings;
 use std::ffi::OsString;
 
 /// Does what was typed (the first argument is the program's name), prints what there is to say, and says how it ended.
@@ -65,8 +66,9 @@ fn begin(cli: &args::Cli, config: config::Config, typed: Vec<OsString>) -> Exit 
     if let Err(error) = bus::listen(cli.global.json) {
         return end(screen, &signals, &Failure::Signals(error));
     }
-    let run = Run { global: &cli.global, screen, signals, config, typed };
-    run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure))
+    let run = Run { global: &cli.global, screen, signals, healings: Healings::default(), config, typed };
+    let exit = run.verb(cli).unwrap_or_else(|failure| end(screen, &run.signals, &failure));
+    run.tell_healed(exit)
 }
 
 fn end(screen: Screen, signals: &Signals, failure: &Failure) -> Exit {

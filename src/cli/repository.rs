@@ -5,6 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Standing;
 use crate::cli::random;
 use crate::cli::render::Screen;
+use crate::cli::run::Run;
 use crate::cli::signals::Signals;
 use crate::cli::when;
 use crate::repo::format::config;
@@ -33,57 +34,45 @@ pub(super) fn path(global: &Global) -> Result<&Path, Failure> {
 }
 
 /// Opens it; waits for its locks as long as was asked for.
-pub(super) fn open(global: &Global, signals: &Signals) -> Result<Repository, Failure> {
-    open_at(path(global)?, global, signals)
+pub(super) fn open(run: &Run<'_>) -> Result<Repository, Failure> {
+    open_at(path(run.global)?, run)
 }
 
 /// Opens the one in a directory.
-pub(super) fn open_at(path: &Path, global: &Global, signals: &Signals) -> Result<Repository, Failure> {
+pub(super) fn open_at(path: &Path, run: &Run<'_>) -> Result<Repository, Failure> {
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, options(path, global, global.wait, signals))?)
+    Ok(Repository::open(disk, options(path, run, run.global.wait))?)
 }
 
 /// Opens it to prepare deletions: in an append-only one an operator has to allow them.
-pub(super) fn open_to_remove(
-    global: &Global,
-    allow_delete: bool,
-    signals: &Signals,
-) -> Result<Repository, Failure> {
-    let repository = open_to_mend(global, allow_delete, signals)?;
-    if !global.dry_run {
+pub(super) fn open_to_remove(run: &Run<'_>, allow_delete: bool) -> Result<Repository, Failure> {
+    let repository = open_to_mend(run, allow_delete)?;
+    if !run.global.dry_run {
         repository.may_remove()?;
     }
     Ok(repository)
 }
 
 /// Opens it to mend it: what is replaced is marked for deletion only where that is allowed.
-pub(super) fn open_to_mend(
-    global: &Global,
-    allow_delete: bool,
-    signals: &Signals,
-) -> Result<Repository, Failure> {
-    let path = path(global)?;
+pub(super) fn open_to_mend(run: &Run<'_>, allow_delete: bool) -> Result<Repository, Failure> {
+    let path = path(run.global)?;
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, global, global.wait, signals) })?)
+    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, run, run.global.wait) })?)
 }
 
 /// Opens it when nobody else has it open; waits so long for that.
-pub(super) fn open_alone(
-    global: &Global,
-    wait: Duration,
-    allow_delete: bool,
-    signals: &Signals,
-) -> Result<Alone, Failure> {
-    let path = path(global)?;
+pub(super) fn open_alone(run: &Run<'_>, wait: Duration, allow_delete: bool) -> Result<Alone, Failure> {
+    let path = path(run.global)?;
     let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Alone::open(disk, OpenOptions { allow_delete, ..options(path, global, Some(wait), signals) })?)
+    Ok(Alone::open(disk, OpenOptions { allow_delete, ..options(path, run, Some(wait)) })?)
 }
 
-fn options(path: &Path, global: &Global, wait: Option<Duration>, signals: &Signals) -> OpenOptions {
+fn options(path: &Path, run: &Run<'_>, wait: Option<Duration>) -> OpenOptions {
     OpenOptions {
         index: index_place(path),
-        keep_waiting: wait.map(|wait| keep_waiting(wait, Screen::new(global), signals.clone())),
+        keep_waiting: wait.map(|wait| keep_waiting(wait, run.screen, run.signals.clone())),
         allow_delete: false,
+        healings: run.healings.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ mod drill;
 mod erase;
 mod events;
 mod forget;
+mod healed;
 mod help;
 mod hold;
 mod profile;
@@ -50,7 +51,7 @@ use crate::engine::verify;
 use crate::engine::verify::{Class, VerifyOptions};
 use crate::repo::format::config::APPEND_ONLY;
 use crate::repo::format::point::Weight;
-use crate::repo::store::{Effort, Repository};
+use crate::repo::store::{Effort, Healings, Repository};
 use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDirOptions;
@@ -67,6 +68,8 @@ pub(super) struct Run<'a> {
     pub(super) global: &'a Global,
     pub(super) screen: Screen,
     pub(super) signals: Signals,
+    /// Told of what is healed in any repository that is opened.
+    pub(super) healings: Healings,
     pub(super) config: Config,
     /// What was typed, word by word.
     pub(super) typed: Vec<OsString>,
@@ -110,7 +113,7 @@ impl Run<'_> {
     }
 
     fn open(&self) -> Result<Repository, Failure> {
-        let repository = repository::open(self.global, &self.signals)?;
+        let repository = repository::open(self)?;
         if repository.is_unlocked() {
             self.screen.warning("the repository can't be written: it is read without locks");
         }
@@ -118,7 +121,7 @@ impl Run<'_> {
     }
 
     fn open_to_remove(&self, allow_delete: bool) -> Result<Repository, Failure> {
-        repository::open_to_remove(self.global, allow_delete, &self.signals)
+        repository::open_to_remove(self, allow_delete)
     }
 
     fn init(&self, asked: Init) -> Result<Exit, Failure> {
@@ -229,6 +232,7 @@ impl Run<'_> {
         let path = repository::path(self.global)?;
         let begun = progress.now_ms();
         let restored = restore::apply(&repository, plan, &progress)?;
+        repository.healed_is_told();
         let took = progress.now_ms() - begun;
         drop(progress);
         self.screen.findings(&restored.warnings);
@@ -256,7 +260,9 @@ impl Run<'_> {
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let options: VerifyOptions = against::options(asked, self.global.dry_run);
-        Ok(verify::verify(&repository, &options, &progress)?)
+        let report = verify::verify(&repository, &options, &progress)?;
+        repository.healed_is_told();
+        Ok(report)
     }
 
     fn man(&self, asked: &Man) -> Result<Exit, Failure> {

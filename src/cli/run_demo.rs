@@ -28,7 +28,7 @@ impl Run<'_> {
     fn demo_in(&self, directory: &Path, is_kept: bool) -> Result<Exit, Failure> {
         let repository_path = directory.join("repository");
         repository::make(&repository_path, Vec::new(), None)?;
-        let repository = repository::open_at(&repository_path, self.global, &self.signals)?;
+        let repository = repository::open_at(&repository_path, self)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let stage = Stage {
             directory: directory.to_path_buf(),

@@ -3,7 +3,7 @@
 //! `SEGVAULT_CRASHES=1` tries every mutation in every image; an ordinary run takes one image for each, by turns.
 
 use crate::store::model::{config, open};
-use crate::support::crash_disk::{CrashDisk, EIO, ENOSPC, Image, Trouble};
+use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::program::{Room, files_below};
 use crate::support::segments::{Event, SegmentImage};
 use crate::support::server::Server;
@@ -31,14 +31,14 @@ fn made() -> CrashDisk {
 }
 
 /// Backs up; gives the number of the point, if it was acknowledged.
-fn back_up(disk: &CrashDisk, server: &Server) -> Option<u64> {
+pub fn back_up(disk: &CrashDisk, server: &Server) -> Option<u64> {
     let repository = Repository::open(Arc::new(disk.clone()), OpenOptions::default()).ok()?;
     let done = backup::run(&repository, &mut server.clone(), &BackupOptions::all("test"), &Unobserved);
     done.ok()?.point.map(|point| point.number)
 }
 
 /// The points that can be restored whole, as `verify --data` tells (it reads all that a restore reads).
-fn whole(disk: &CrashDisk) -> Result<BTreeSet<u64>, String> {
+pub fn whole(disk: &CrashDisk) -> Result<BTreeSet<u64>, String> {
     let repository = repository(disk);
     let options = VerifyOptions { data: true, remember: Remember::Nothing, ..VerifyOptions::default() };
     let report = verify::verify(&repository, &options, &Unobserved).map_err(|error| error.to_string())?;
@@ -61,7 +61,7 @@ fn every(step: u64) -> usize {
     if std::env::var("SEGVAULT_CRASHES").is_ok() { 1 } else { step as usize }
 }
 
-fn grown(server: &Server, events: usize) -> Server {
+pub fn grown(server: &Server, events: usize) -> Server {
     let mut server = server.clone();
     for context in server.contexts.values_mut() {
         context.append(Store::Events, events);
@@ -99,7 +99,7 @@ fn backup_crashes(start: &CrashDisk, next: &Server, wrong: Trouble) -> Result<u6
 }
 
 /// An empty repository; one with a tail; with a segment about to be sealed; and a history about to fork.
-fn histories() -> Vec<(&'static str, CrashDisk, Server)> {
+pub fn histories() -> Vec<(&'static str, CrashDisk, Server)> {
     let empty = Server::new("node", &["default"], 1);
     let first = grown(&empty, 3);
     let archived = |server: &Server| {
@@ -143,7 +143,7 @@ fn a_sync_that_is_left_out_is_seen() {
 }
 
 /// A repository with a damaged page, a missing point and a damaged pack; and a copy of it from before.
-fn damaged() -> (CrashDisk, CrashDisk) {
+pub fn damaged() -> (CrashDisk, CrashDisk) {
     let disk = made();
     let mut server = Server::new("node", &["default"], 3);
     for _ in 0..3 {
@@ -159,112 +159,10 @@ fn damaged() -> (CrashDisk, CrashDisk) {
     (disk, mirror)
 }
 
-fn mend(disk: &CrashDisk, mirror: &CrashDisk) -> Result<bool, String> {
+pub fn mend(disk: &CrashDisk, mirror: &CrashDisk) -> Result<bool, String> {
     let mirror = repository(mirror);
     let mended = repair::packs(&repository(disk), Some(Supply::Repository(&mirror)), false, &Unobserved);
     mended.map(|mended| mended.is_whole()).map_err(|error| error.to_string())
-}
-
-#[test]
-fn a_repair_that_crashes_anywhere_makes_nothing_worse_and_the_next_one_heals() {
-    let (start, mirror) = damaged();
-    let before = whole(&start).unwrap();
-    let copy = start.reboot(Image::ProcessKilled);
-    assert!(mend(&copy, &mirror).unwrap());
-    assert_eq!(whole(&copy.reboot(Image::OnlySynced)).unwrap(), BTreeSet::from([1, 2, 3]));
-    assert!(before.len() < 3);
-    let mutations = copy.mutations();
-    for at in 1..=mutations {
-        for image in images(at) {
-            let disk = start.reboot(Image::ProcessKilled);
-            disk.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
-            let crashed = Repository::open(Arc::new(disk.clone()), OpenOptions::default()).is_err()
-                || mend(&disk, &mirror).is_err();
-            assert!(crashed || at > mutations / 2, "{at}");
-            let disk = disk.reboot(image);
-            let after = whole(&disk).unwrap();
-            assert!(
-                after.is_superset(&before),
-                "crash at {at}, {image:?}: {before:?} were whole, {after:?} are"
-            );
-            assert!(mend(&disk, &mirror).unwrap(), "crash at {at}, {image:?}");
-            let healed = whole(&disk.reboot(Image::OnlySynced)).unwrap();
-            assert_eq!(healed, BTreeSet::from([1, 2, 3]), "crash at {at}, {image:?}");
-        }
-    }
-}
-
-#[test]
-fn a_repair_that_crashes_again_in_the_run_after_heals_in_the_one_behind_that() {
-    let (start, mirror) = damaged();
-    let before = whole(&start).unwrap();
-    let copy = start.reboot(Image::ProcessKilled);
-    assert!(mend(&copy, &mirror).unwrap());
-    let mutations = copy.mutations();
-    for at in (1..=mutations).step_by(every(31)) {
-        let disk = start.reboot(Image::ProcessKilled);
-        disk.plan(Trouble { crash_at: Some(at), ..Trouble::default() });
-        let _ = try_mend(&disk, &mirror);
-        let once = disk.reboot(Image::ALL[at as usize % Image::ALL.len()]);
-        for again in (1 + at % 5..=mutations).step_by(every(37)) {
-            let disk = once.reboot(Image::ProcessKilled);
-            disk.plan(Trouble { crash_at: Some(again), ..Trouble::default() });
-            let _ = try_mend(&disk, &mirror);
-            for image in images(again) {
-                let disk = disk.reboot(image);
-                let told = format!("crash at {at}, then at {again}, {image:?}");
-                assert!(whole(&disk).unwrap().is_superset(&before), "{told}");
-                assert!(mend(&disk, &mirror).unwrap(), "{told}");
-                let healed = whole(&disk.reboot(Image::OnlySynced)).unwrap();
-                assert_eq!(healed, BTreeSet::from([1, 2, 3]), "{told}");
-            }
-        }
-    }
-}
-
-/// The same on a disk that may fail at once: then nothing was mended.
-fn try_mend(disk: &CrashDisk, mirror: &CrashDisk) -> bool {
-    let opens = Repository::open(Arc::new(disk.clone()), OpenOptions::default()).is_ok();
-    opens && mend(disk, mirror).unwrap_or(false)
-}
-
-#[test]
-fn a_repair_on_a_full_or_broken_disk_is_no_false_success_and_makes_nothing_worse() {
-    let (start, mirror) = damaged();
-    let before = whole(&start).unwrap();
-    for error in [ENOSPC, EIO] {
-        let copy = start.reboot(Image::ProcessKilled);
-        assert!(mend(&copy, &mirror).unwrap());
-        for at in (1..=copy.operations()).step_by(every(311)) {
-            let disk = start.reboot(Image::ProcessKilled);
-            disk.plan(Trouble { fail_at: Some((at, error)), ..Trouble::default() });
-            let said = try_mend(&disk, &mirror);
-            disk.plan(Trouble::default());
-            let after = whole(&disk.reboot(Image::OnlySynced)).unwrap();
-            assert!(after.is_superset(&before), "{error} at {at}");
-            assert!(!said || after.len() == 3, "{error} at {at}: whole, it says");
-            assert!(mend(&disk, &mirror).unwrap(), "{error} at {at}");
-        }
-    }
-    let disk = start.reboot(Image::ProcessKilled);
-    disk.plan(Trouble { short_writes: true, ..Trouble::default() });
-    assert!(mend(&disk, &mirror).unwrap());
-    assert_eq!(whole(&disk.reboot(Image::OnlySynced)).unwrap().len(), 3);
-}
-
-#[test]
-fn a_repair_that_leaves_out_a_sync_is_seen() {
-    let (start, mirror) = damaged();
-    for wrong in [
-        Trouble { skip_file_sync: true, ..Trouble::default() },
-        Trouble { skip_directory_sync: true, ..Trouble::default() },
-    ] {
-        let disk = start.reboot(Image::ProcessKilled);
-        disk.plan(wrong);
-        assert!(mend(&disk, &mirror).unwrap());
-        let left = whole(&disk.reboot(Image::OnlySynced));
-        assert!(left.is_err() || left.unwrap().len() < 3, "what was not synced is gone");
-    }
 }
 
 mod a_mapped_file {

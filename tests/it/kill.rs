@@ -444,25 +444,32 @@ mod stopped {
 
     #[test]
     fn a_backup_that_stands_still_keeps_others_from_writing_only_and_goes_on() {
-        for place in ["packs", "points"] {
-            let scene = Scene::new();
-            let before = paths_below(&scene.room.repository());
-            let mut child = scene.spawn(&Scene::line());
-            let end = Instant::now() + Duration::from_mins(1);
-            while child.try_wait().unwrap().is_none() && !scene.has_new(place, &before) {
-                assert!(Instant::now() < end, "it hangs");
-            }
-            let _ = kill_process(Pid::from_child(&child), Signal::STOP);
-            scene.restores(1);
-            scene.room.document(0, "verify", "verify");
-            // It may have ended meanwhile, or stand behind its last step; then it holds no lock.
-            if scene.is_locked() {
-                scene.room.refused(11, &Scene::line(), &["locked"]);
-            }
-            let _ = kill_process(Pid::from_child(&child), Signal::CONT);
-            assert_eq!(told(child.wait_with_output().unwrap()).0, Some(0), "{place}");
-            scene.survives();
+        let caught = (0..20).any(|_| stopped_while_it_holds_the_lock("packs"));
+        assert!(caught, "it was never caught");
+        // Behind its commit there is little left to be caught at.
+        stopped_while_it_holds_the_lock("points");
+    }
+
+    /// It may let go of its lock, or end, just before it stands still: then nothing is proven.
+    fn stopped_while_it_holds_the_lock(place: &str) -> bool {
+        let scene = Scene::new();
+        let before = paths_below(&scene.room.repository());
+        let mut child = scene.spawn(&Scene::line());
+        let end = Instant::now() + Duration::from_mins(1);
+        while child.try_wait().unwrap().is_none() && !scene.has_new(place, &before) {
+            assert!(Instant::now() < end, "it hangs");
         }
+        let _ = kill_process(Pid::from_child(&child), Signal::STOP);
+        scene.restores(1);
+        scene.room.document(0, "verify", "verify");
+        let caught = scene.is_locked();
+        if caught {
+            scene.room.refused(11, &Scene::line(), &["locked"]);
+        }
+        let _ = kill_process(Pid::from_child(&child), Signal::CONT);
+        assert_eq!(told(child.wait_with_output().unwrap()).0, Some(0), "{place}");
+        scene.survives();
+        caught
     }
 }
 

@@ -63,6 +63,7 @@ mod verify;
 mod watch;
 
 mod against;
+mod crashes;
 mod faults;
 mod prove;
 mod repair;

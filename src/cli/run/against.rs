@@ -19,7 +19,7 @@ impl Run<'_> {
         let repository = self.open()?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let found = if path.join(paths::CONFIG).is_file() {
-            let other = repository::open_at(path, self.global, &self.signals)?;
+            let other = repository::open_at(path, self)?;
             against::against(&repository, source, With::Repository(&other), &progress)?
         } else {
             let mut other = DataDir::open(DataDirOptions {

@@ -13,7 +13,7 @@ use crate::engine::copy::CopyOptions;
 impl Run<'_> {
     pub(super) fn copy(&self, asked: &Copy) -> Result<Exit, Failure> {
         let from = self.open()?;
-        let to = repository::open_at(&asked.to, self.global, &self.signals)?;
+        let to = repository::open_at(&asked.to, self)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let options = CopyOptions {
             points: asked.points.clone(),

@@ -56,6 +56,7 @@ impl Run<'_> {
     ) -> Result<(Restored, Option<Started>), Failure> {
         let progress = Progress::new(self.screen, self.signals.clone());
         let restored = restore::apply(repository, plan, &progress)?;
+        repository.healed_is_told();
         drop(progress);
         let started = match &asked.exec {
             None => None,

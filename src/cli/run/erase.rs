@@ -56,7 +56,7 @@ impl Run<'_> {
 
     fn erase_now(&self, asked: &Erase, options: &EraseOptions, progress: Progress) -> Result<Exit, Failure> {
         let wait = self.global.wait.unwrap_or(WAIT);
-        let alone = repository::open_alone(self.global, wait, asked.allow.allow_delete, &self.signals)?;
+        let alone = repository::open_alone(self, wait, asked.allow.allow_delete)?;
         let report = erase::erase(&alone, options, &progress)?;
         drop(progress);
         self.screen.report("erase", &report, || render::erase::text(&report, true))?;

@@ -166,7 +166,10 @@ impl Run<'_> {
         let done = self.line(line);
         let milliseconds = now().0.saturating_sub(begun.0);
         match done {
-            Ok(done) => Step::done(name, source, milliseconds, done.exit, (done.document, done.text)),
+            Ok(done) => {
+                let exit = self.tell_healed(done.exit);
+                Step::done(name, source, milliseconds, exit, (done.document, done.text))
+            }
             Err(failure) => {
                 let (meaning, exit) = (failure.meaning(), failure.exit(&self.signals));
                 let error = StepError { id: meaning.id, message: chain(&failure), hint: meaning.hint };

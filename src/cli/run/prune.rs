@@ -78,7 +78,7 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<Option<DeleteReport>, Failure> {
         let wait = self.global.wait.unwrap_or(WAIT);
-        let alone = match repository::open_alone(self.global, wait, allow_delete, &self.signals) {
+        let alone = match repository::open_alone(self, wait, allow_delete) {
             Err(Failure::Engine(error)) if is_locked(&error) && !self.signals.came() => return Ok(None),
             opened => opened?,
         };

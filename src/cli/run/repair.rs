@@ -48,7 +48,7 @@ impl Run<'_> {
 
     fn repair_from(&self, from: &RepairFrom, allow: AllowDelete) -> Result<Exit, Failure> {
         if from.path.join(paths::CONFIG).is_file() {
-            let other = repository::open_at(&from.path, self.global, &self.signals)?;
+            let other = repository::open_at(&from.path, self)?;
             return self.mend(Some(Supply::Repository(&other)), allow);
         }
         let mut source = DataDir::open(DataDirOptions {
@@ -62,9 +62,10 @@ impl Run<'_> {
     }
 
     fn mend(&self, supply: Option<Supply<'_>>, allow: AllowDelete) -> Result<Exit, Failure> {
-        let repository = repository::open_to_mend(self.global, allow.allow_delete, &self.signals)?;
+        let repository = repository::open_to_mend(self, allow.allow_delete)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let mended = repair::packs(&repository, supply, self.global.dry_run, &progress)?;
+        repository.healed_is_told();
         drop(progress);
         self.screen.report("repair", &mended, || render::repair::mended(&mended))?;
         Ok(exit(&mended))

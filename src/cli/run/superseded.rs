@@ -51,7 +51,7 @@ impl Run<'_> {
         if superseded.is_empty() || self.signals.came() {
             return;
         }
-        let alone = repository::open_alone(self.global, Duration::ZERO, false, &self.signals);
+        let alone = repository::open_alone(self, Duration::ZERO, false);
         let done = alone.and_then(|alone| Ok(tails::give_back(&alone, superseded, progress)?));
         if let Err(failure) = done {
             self.trouble(&failure);

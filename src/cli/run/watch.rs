@@ -90,7 +90,10 @@ impl Run<'_> {
             trouble: None,
         };
         loop {
-            let pause = match stretch.round() {
+            let round = stretch.round();
+            // A watch ends with a signal, which may take months: its code is that of the signal.
+            self.tell_healed(Exit::Done);
+            let pause = match round {
                 Ok(()) => {
                     stretch.recovered()?;
                     asked.interval

@@ -11,6 +11,7 @@ pub use plan::plan;
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
+use crate::repo;
 use crate::repo::codec::Compression;
 use crate::repo::store::{Effort, Repository};
 use rewrite::Rewriter;
@@ -57,6 +58,18 @@ pub struct Recompressed {
     pub milliseconds: i64,
 }
 
+/// What is found done may be the work of a run that was killed, and not be durable: whoever writes sees to that first. (If somebody writes
+/// just now, they have.)
+fn settle(repository: &Repository) -> Result<(), Error> {
+    if repository.is_unlocked() {
+        return Ok(());
+    }
+    match repository.session() {
+        Err(repo::Error::Locked { .. }) => Ok(()),
+        begun => Ok(begun.map(drop)?),
+    }
+}
+
 /// Writes old packs anew.
 pub fn run(
     repository: &Repository,
@@ -84,6 +97,9 @@ pub fn run(
         observer.event(&Event::Phase { name: "recompressing", total: Some(total) });
         let end = options.max_ms.map(|length| begun.saturating_add(length));
         Rewriter::new(repository, &plan, (options.effort, end), observer).all(&mut report)?;
+    }
+    if report.finished && !options.dry_run {
+        settle(repository)?;
     }
     report.milliseconds = observer.now_ms().saturating_sub(begun);
     Ok(report)

@@ -34,6 +34,17 @@ pub enum Error {
         /// One of the names in it.
         found: String,
     },
+    /// The target has a part of what a restore made that was interrupted (exit 31).
+    #[error(
+        "{} has a part of what an interrupted restore made ({found}): remove all that is in it, then restore again",
+        .path.display()
+    )]
+    HalfMade {
+        /// The target.
+        path: PathBuf,
+        /// One of the names in it.
+        found: String,
+    },
     /// The file for the control-db zip is there already (exit 31).
     #[error("{} is there already", .path.display())]
     Exists {

@@ -4,8 +4,9 @@
 //! none is one.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, Metadata, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// The name of such a directory that lies in the target itself.
 pub const INSIDE: &str = ".segvault-restore";
@@ -31,31 +32,50 @@ pub fn lock(directory: &Path) -> Option<File> {
     opened.try_lock().ok().map(|()| opened)
 }
 
-/// Removes all left-overs in `parent` with that prefix. What can't be removed stays: it is in nobody's way.
-pub fn remove(parent: &Path, prefix: &OsStr) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if has_prefix(&entry.file_name(), prefix)
-            && let Some(_lock) = lock_of_left_over(&path)
-        {
-            let _ = std::fs::remove_dir_all(&path);
-        }
+/// A directory that was just made.
+pub enum Claim {
+    /// Its lock is held; none where locks don't work.
+    Held(Option<File>),
+    /// Another restore took it for a left-over, before it was locked.
+    Lost,
+}
+
+/// Takes the lock of a directory that was just made.
+pub fn claim(directory: &Path) -> Claim {
+    let Ok(opened) = File::open(directory) else { return Claim::Lost };
+    match opened.try_lock() {
+        Err(TryLockError::WouldBlock) => return Claim::Lost,
+        Err(TryLockError::Error(_)) => return Claim::Held(None),
+        Ok(()) => {}
+    }
+    let is_same =
+        |found: &Metadata, there: &Metadata| (found.dev(), found.ino()) == (there.dev(), there.ino());
+    match (opened.metadata(), directory.metadata()) {
+        (Ok(found), Ok(there)) if is_same(&found, &there) => Claim::Held(Some(opened)),
+        _ => Claim::Lost,
     }
 }
 
-/// Whether that is a left-over inside a target.
+/// All left-overs in `parent` with that prefix, and their locks.
+pub fn beside(parent: &Path, prefix: &OsStr) -> Vec<(PathBuf, File)> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    let ours = entries.flatten().filter(|entry| has_prefix(&entry.file_name(), prefix));
+    ours.filter_map(|entry| Some((entry.path(), lock_inside(&entry.path())?))).collect()
+}
+
+/// Whether that is a left-over inside a target: a directory, or the marker of a restore that had moved nothing yet.
 pub fn is_one_inside(path: &Path) -> bool {
-    path.file_name() == Some(OsStr::new(INSIDE)) && is_directory(path) && lock(path).is_some()
+    path.file_name() == Some(OsStr::new(INSIDE)) && (lock_inside(path).is_some() || is_marker(path))
 }
 
-/// Removes a left-over inside a target.
-pub fn remove_inside(path: &Path) {
-    if is_directory(path)
-        && let Some(_lock) = lock(path)
-    {
-        let _ = std::fs::remove_dir_all(path);
-    }
+/// The lock of a directory that is a left-over.
+pub fn lock_inside(path: &Path) -> Option<File> {
+    if is_directory(path) { lock(path) } else { None }
+}
+
+/// Whether that is a marker: a plain file, and empty.
+pub fn is_marker(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == 0)
 }
 
 fn is_directory(path: &Path) -> bool {
@@ -67,16 +87,17 @@ fn has_prefix(name: &OsStr, prefix: &OsStr) -> bool {
     random.is_some_and(|random| random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
 }
 
-/// One that has just been made has nothing in it, and may not be locked yet: it is left alone.
-fn lock_of_left_over(path: &Path) -> Option<File> {
-    let has_content = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-    if is_directory(path) && has_content { lock(path) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+
+    /// As a restore to `t` does.
+    fn remove(parent: &Path) {
+        for (path, _lock) in beside(parent, &prefix(Some(OsStr::new("t")))) {
+            fs::remove_dir_all(path).unwrap();
+        }
+    }
 
     #[test]
     fn only_what_nobody_holds_is_removed() {
@@ -92,15 +113,34 @@ mod tests {
         for name in names {
             fs::create_dir_all(at(name).join("data/default")).unwrap();
         }
-        fs::create_dir(at(".t.segvault-restore-bbbbbb")).unwrap();
         let held = lock(&at(names[1]));
         assert!(held.is_some());
-        remove(place.path(), &prefix(Some(OsStr::new("t"))));
+        remove(place.path());
         assert!(!at(names[0]).exists());
         assert!(names.iter().skip(1).all(|name| at(name).exists()), "held, or none of that target's");
-        assert!(at(".t.segvault-restore-bbbbbb").exists(), "it may be about to be locked");
         drop(held);
-        remove(place.path(), &prefix(Some(OsStr::new("t"))));
+        remove(place.path());
         assert!(!at(names[1]).exists());
+    }
+
+    #[test]
+    fn who_was_taken_for_a_left_over_before_it_had_its_lock_knows_it() {
+        let place = tempfile::tempdir().unwrap();
+        let made = place.path().join(".t.segvault-restore-aaaaaa");
+        fs::create_dir(&made).unwrap();
+        let other = lock(&made).unwrap();
+        assert!(matches!(claim(&made), Claim::Lost), "another one looks at it");
+        let opened = File::open(&made).unwrap();
+        remove_and_make(&made);
+        drop(other);
+        opened.try_lock().unwrap();
+        assert!(matches!(claim(&made), Claim::Held(Some(_))), "this one is another directory");
+        fs::remove_dir(&made).unwrap();
+        assert!(matches!(claim(&made), Claim::Lost), "it is gone");
+    }
+
+    fn remove_and_make(path: &Path) {
+        fs::remove_dir(path).unwrap();
+        fs::create_dir(path).unwrap();
     }
 }

@@ -22,6 +22,7 @@ mod planning;
 pub(super) mod remarks;
 mod report;
 mod running;
+mod seam;
 mod staging;
 mod target;
 

@@ -10,18 +10,23 @@ use crate::engine::restore::access::Access;
 use crate::engine::restore::delta::gate::{Gate, Step};
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::leftovers;
+use crate::engine::restore::leftovers::Claim;
+use crate::engine::restore::seam::Seam;
 use crate::engine::restore::target::{Place, Target};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::{NamedTempFile, TempDir};
 
 /// Names longer than this are not repeated in the name of the staging directory.
 const NAME_REPEATED_MAX: usize = 150;
+
+/// So often a directory is made, if others take it away.
+const CLAIMS: u32 = 8;
 
 /// A directory that is removed again unless it is published.
 pub struct Staging {
@@ -32,34 +37,61 @@ pub struct Staging {
     access: Access,
     /// All directories, below its own.
     made: BTreeSet<String>,
+    seam: Seam,
 }
 
 impl Staging {
     /// Makes it, and removes what killed restores to the same target left.
-    pub fn create(target: Target, access: Access) -> Result<Self, Error> {
+    pub fn create(target: Target, access: Access, gate: Arc<dyn Gate>) -> Result<Self, Error> {
         let parent = target.staging_parent();
-        let directory = match target.place {
-            Place::Inside | Place::Filled => Self::inside(parent)?,
-            Place::Missing | Place::Empty => Self::beside(&target)?,
-        };
-        let lock = leftovers::lock(directory.path());
+        let seam = Seam::new(parent, gate);
+        let (directory, lock) = Self::claimed(&target, &seam)?;
+        seam.made(directory.path())?;
         access.of_directory(directory.path())?;
-        Ok(Self { directory, _lock: lock, target, access, made: BTreeSet::new() })
+        Ok(Self { directory, _lock: lock, target, access, made: BTreeSet::new(), seam })
     }
 
-    fn beside(target: &Target) -> Result<TempDir, Error> {
+    /// A directory of its own, locked. Another restore may take it for a left-over before that: then another one.
+    fn claimed(target: &Target, seam: &Seam) -> Result<(TempDir, Option<File>), Error> {
+        let parent = target.staging_parent();
+        for _ in 0..CLAIMS {
+            let directory = match target.place {
+                Place::Inside | Place::Filled => Self::inside(parent, seam)?,
+                Place::Missing | Place::Empty => Self::beside(target, seam)?,
+            };
+            match leftovers::claim(directory.path()) {
+                Claim::Held(lock) => return Ok((directory, lock)),
+                // Whoever has it removes it.
+                Claim::Lost => drop(directory.keep()),
+            }
+        }
+        Err(Error::Busy { path: target.path.clone() })
+    }
+
+    fn beside(target: &Target, seam: &Seam) -> Result<TempDir, Error> {
         let is_repeated = target.name().len() <= NAME_REPEATED_MAX;
         let prefix = leftovers::prefix(is_repeated.then(|| target.name()));
         let parent = target.staging_parent();
-        leftovers::remove(parent, &prefix);
+        for (path, _lock) in leftovers::beside(parent, &prefix) {
+            // What can't be removed stays: it is in nobody's way.
+            let _ = seam.remove_directory(&path);
+        }
+        let marker = target.path.join(leftovers::INSIDE);
+        if leftovers::is_marker(&marker) {
+            seam.remove_file(&marker)?;
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
         builder.tempdir_in(parent).map_err(at(parent))
     }
 
-    fn inside(target: &Path) -> Result<TempDir, Error> {
+    fn inside(target: &Path, seam: &Seam) -> Result<TempDir, Error> {
         let place = target.join(leftovers::INSIDE);
-        leftovers::remove_inside(&place);
+        if leftovers::is_marker(&place) {
+            seam.remove_file(&place)?;
+        } else if let Some(_lock) = leftovers::lock_inside(&place) {
+            seam.remove_directory(&place)?;
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(leftovers::INSIDE).rand_bytes(0).permissions(Permissions::from_mode(0o700));
         builder.tempdir_in(target).map_err(at(&place))
@@ -76,7 +108,7 @@ impl Staging {
         for path in ends.filter_map(|end| relative.get(..end)).filter(|path| !path.is_empty()) {
             if self.made.insert(path.to_owned()) {
                 let path = self.path(path);
-                DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
+                self.seam.make_directory(&path)?;
                 self.access.of_directory(&path)?;
             }
         }
@@ -85,15 +117,15 @@ impl Staging {
 
     /// Makes a file inside.
     pub fn make_file(&self, relative: &str) -> Result<NewFile, Error> {
-        let file = NewFile::create(self.path(relative))?;
+        let file = self.seam.make_file(&self.path(relative))?;
         self.access.of_file(&file.file, &file.path)?;
         Ok(file)
     }
 
     /// Makes all directories durable; the files are already.
     fn sync(&self) -> Result<(), Error> {
-        self.made.iter().try_for_each(|path| sync_directory(&self.path(path)))?;
-        sync_directory(self.directory.path())
+        self.made.iter().try_for_each(|path| self.seam.sync_directory(&self.path(path)))?;
+        self.seam.sync_directory(self.directory.path())
     }
 
     /// Gives everything the target's name, durably.
@@ -108,10 +140,10 @@ impl Staging {
     }
 
     fn become_target(self, target: &Path) -> Result<(), Error> {
-        rename_new(self.directory.path(), target)?;
+        self.seam.rename_new(self.directory.path(), target)?;
         // It has another name now: there is nothing left to remove.
         let _ = self.directory.keep();
-        sync_directory(target.parent().unwrap_or(target))
+        self.seam.sync_directory(target.parent().unwrap_or(target))
     }
 
     /// Moves what stands at the top into the target. One name moves in one step; with more, a marker stands in the target until all have moved:
@@ -119,23 +151,24 @@ impl Staging {
     fn fill_target(self, target: &Path) -> Result<(), Error> {
         let names = names_in(self.directory.path())?;
         let needs_marker = names.len() > 1 && self.target.place == Place::Empty;
-        let marker = needs_marker.then(|| Marker::set(target)).transpose()?;
+        let marker = needs_marker.then(|| Marker::set(target, &self.seam)).transpose()?;
         self.move_all(&names, target)?;
-        sync_directory(target)?;
-        let parent = self.target.staging_parent().to_owned();
-        self.directory.close().map_err(at(&parent))?;
-        sync_directory(&parent)?;
-        marker.map_or(Ok(()), Marker::take_away)?;
-        sync_directory(target)
+        self.seam.sync_directory(target)?;
+        self.seam.remove_directory(self.directory.path())?;
+        // Removed already.
+        let _ = self.directory.keep();
+        self.seam.sync_directory(self.target.staging_parent())?;
+        marker.map_or(Ok(()), |marker| self.seam.remove_file(&marker.0))?;
+        self.seam.sync_directory(target)
     }
 
     /// All, or none: what has moved moves back.
     fn move_all(&self, names: &[OsString], target: &Path) -> Result<(), Error> {
         for (done, name) in names.iter().enumerate() {
-            if let Err(error) = rename_new(&self.directory.path().join(name), &target.join(name)) {
+            if let Err(error) = self.seam.rename_new(&self.directory.path().join(name), &target.join(name)) {
                 for name in names.iter().take(done) {
                     // The error that is told is the one that came first.
-                    let _ = rename_new(&target.join(name), &self.directory.path().join(name));
+                    let _ = self.seam.rename_new(&target.join(name), &self.directory.path().join(name));
                 }
                 return Err(error);
             }
@@ -148,16 +181,12 @@ impl Staging {
 struct Marker(PathBuf);
 
 impl Marker {
-    fn set(target: &Path) -> Result<Self, Error> {
-        let file = NewFile::create(target.join(leftovers::INSIDE))?;
+    fn set(target: &Path, seam: &Seam) -> Result<Self, Error> {
+        let file = seam.make_file(&target.join(leftovers::INSIDE))?;
         let marker = Self(file.path.clone());
-        file.file.sync_all().map_err(at(&marker.0))?;
-        sync_directory(target)?;
+        file.finish(0)?;
+        seam.sync_directory(target)?;
         Ok(marker)
-    }
-
-    fn take_away(self) -> Result<(), Error> {
-        std::fs::remove_file(&self.0).map_err(at(&self.0))
     }
 }
 
@@ -319,11 +348,13 @@ impl NewFile {
 mod tests {
     use super::Staging;
     use crate::engine::restore::access::Access;
+    use crate::engine::restore::delta::gate::Open;
     use crate::engine::restore::error::Error;
     use crate::engine::restore::target::prove;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
+    use std::sync::Arc;
 
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(directory)
@@ -335,7 +366,8 @@ mod tests {
     }
 
     fn staged(target: &Path) -> Staging {
-        let mut staging = Staging::create(prove(target, None, false).unwrap(), Access::default()).unwrap();
+        let proven = prove(target, None, false).unwrap();
+        let mut staging = Staging::create(proven, Access::default(), Arc::new(Open)).unwrap();
         staging.make_directories("data/default").unwrap();
         let mut file = staging.make_file("data/default/x").unwrap();
         file.write(b"abc").unwrap();

@@ -103,15 +103,19 @@ fn existing(path: &Path, repository: Option<&Path>, may_be_filled: bool) -> Resu
 /// Refuses a directory that has anything in it but `lost+found`, and what a killed restore left inside; whether `lost+found` is there.
 fn refuse_content(path: &Path) -> Result<bool, Error> {
     let mut has_lost_and_found = false;
+    let was_interrupted = path.join(leftovers::INSIDE).symlink_metadata().is_ok();
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();
         if leftovers::is_one_inside(&path.join(&name)) {
             continue;
         }
         if name != LOST_AND_FOUND {
-            return Err(Error::NotEmpty {
-                path: path.to_owned(),
-                found: name.to_string_lossy().into_owned(),
+            let (path, found) = (path.to_owned(), name.to_string_lossy().into_owned());
+            let is_half = was_interrupted && name != leftovers::INSIDE;
+            return Err(if is_half {
+                Error::HalfMade { path, found }
+            } else {
+                Error::NotEmpty { path, found }
             });
         }
         has_lost_and_found = true;

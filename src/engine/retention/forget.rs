@@ -3,6 +3,7 @@
 use crate::engine::Error;
 use crate::engine::observe::Observer;
 use crate::engine::points::Problem;
+use crate::engine::prune;
 use crate::engine::retention;
 use crate::engine::retention::decide::{Decision, decide};
 use crate::engine::retention::hold::held;
@@ -10,7 +11,7 @@ use crate::engine::retention::policy::Policy;
 use crate::engine::select;
 use crate::repo::format::act::{Act, Deed, PointRef};
 use crate::repo::format::moment::Moment;
-use crate::repo::store::{Journal, ListedPoint, Repository};
+use crate::repo::store::{Journal, ListedPoint, Repository, reserve};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -57,8 +58,22 @@ pub struct ForgetReport {
     pub act: Option<u64>,
 }
 
-/// Decides, and forgets. Decided under the lock of the one that writes: a hold that comes first is seen.
+/// Decides, and forgets. Decided under the lock of the one that writes: a hold that comes first is seen. On a full disk the reserve is given up,
+/// which is enough for this act and for the prune that comes next.
 pub fn forget(
+    repository: &Repository,
+    options: &ForgetOptions,
+    observer: &dyn Observer,
+) -> Result<ForgetReport, Error> {
+    match try_forget(repository, options, observer) {
+        Err(error) if prune::is_full(&error) && reserve::release(repository.disk())? => {
+            try_forget(repository, options, observer)
+        }
+        done => done,
+    }
+}
+
+fn try_forget(
     repository: &Repository,
     options: &ForgetOptions,
     observer: &dyn Observer,

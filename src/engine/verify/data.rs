@@ -9,6 +9,7 @@ use crate::engine::verify::files::FilesChecker;
 use crate::engine::verify::history::History;
 use crate::engine::verify::packs::Packs;
 use crate::engine::verify::pages::chunks_of;
+use crate::engine::verify::places::{Marks, packs_of};
 use crate::engine::verify::report::{Counts, Coverage};
 use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::Structure;
@@ -29,13 +30,16 @@ type Homes = HashMap<usize, HashSet<PageId>>;
 pub struct PointParts {
     entries: HashSet<EntryId>,
     lists: HashSet<ChunkId>,
-    chunks: HashSet<ChunkId>,
+    /// The packs with their chunks.
+    packs: BTreeSet<usize>,
 }
 
 impl PointParts {
     /// Collects them.
-    pub fn of(point: u64, structure: &Structure<'_>, repository: &Repository) -> Self {
+    pub fn of(point: u64, structure: &Structure<'_>, (repository, packs): (&Repository, &Packs)) -> Self {
         let mut parts = Self::default();
+        let mut needed = BTreeSet::new();
+        let mut need = |chunk| needed.extend(packs_of(&packs.of(chunk)));
         for root in structure.roots.iter().filter(|root| root.point == Some(point)) {
             parts.entries.extend(structure.pages.entries_under(root.page));
             parts.entries.extend(&root.beside);
@@ -43,21 +47,22 @@ impl PointParts {
         let leaves = structure.leaves.iter().flat_map(|leaf| structure.pages.load_leaf(*leaf));
         for entry in leaves.chain(structure.tails.iter().cloned()) {
             if structure.pages.id_of(&entry).is_some_and(|id| parts.entries.contains(&id)) {
-                parts.chunks.extend(chunks_of(&entry).map(|(chunk, _)| chunk));
+                chunks_of(&entry).for_each(|(chunk, _)| need(chunk));
             }
         }
         for database in structure.databases.values().filter(|database| database.points.contains(&point)) {
             let list = database.content.list;
             parts.lists.insert(list);
-            parts.chunks.insert(list);
+            need(list);
             let extents = crate::engine::content::extents(repository, &database.content);
             // A list that can't be read has its finding.
-            parts.chunks.extend(extents.unwrap_or_default().iter().map(|extent| extent.chunk));
+            extents.unwrap_or_default().iter().for_each(|extent| need(extent.chunk));
         }
         for set in structure.files.values().filter(|set| set.points.contains(&point)) {
             parts.lists.insert(set.list());
-            parts.chunks.extend(set.chunks(repository));
+            set.chunks(repository).into_iter().for_each(&mut need);
         }
+        parts.packs = needed;
         parts
     }
 }
@@ -120,9 +125,7 @@ impl Data<'_> {
     fn chosen(&self, now: Moment) -> Vec<usize> {
         let chosen = self.checked.choose(&self.packs.all, &self.options.rotation, now);
         let Some(parts) = &self.point else { return chosen };
-        let places = parts.chunks.iter().flat_map(|chunk| self.packs.of(*chunk));
-        let needed: HashSet<usize> = places.filter_map(|place| usize::try_from(place.pack).ok()).collect();
-        chosen.into_iter().filter(|at| needed.contains(at)).collect()
+        chosen.into_iter().filter(|at| parts.packs.contains(at)).collect()
     }
 
     /// For a run that leaves packs out: the leaves with segments whose first chunk lies in each pack.
@@ -191,7 +194,7 @@ impl Data<'_> {
             packs,
             asked: &structure.asked,
             done: std::mem::take(done),
-            read: Vec::new(),
+            read: Marks::default(),
             leaves_unread,
             wanted: &|id, entry| {
                 point.is_none_or(|parts| parts.entries.contains(&id)) && is_home(home_of_entry(packs, entry))
@@ -206,7 +209,7 @@ impl Data<'_> {
         history.prove_all(&leaves, &structure.tails, self.counts, self.book)?;
         let read = history.read;
         *done = history.done;
-        self.packs.mark_proven(read);
+        self.packs.mark_proven(&read);
         Ok(())
     }
 

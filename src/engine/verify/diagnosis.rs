@@ -72,7 +72,7 @@ pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) 
     let options = VerifyOptions { data, remember, ..VerifyOptions::default() };
     let (report, outcome) = run::run(repository, &options, observer)?;
     let entries = lost_entries(&outcome);
-    let damaged = damaged(&report, &outcome);
+    let damaged = damaged(&report, &outcome)?;
     let Outcome { structure, journal, .. } = outcome;
     let tails: HashSet<_> = structure.tails.iter().filter_map(|tail| structure.pages.id_of(tail)).collect();
     let mut kinds = BTreeMap::new();
@@ -93,15 +93,19 @@ pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) 
     })
 }
 
-fn damaged(report: &Report, outcome: &Outcome<'_>) -> BTreeMap<PackId, Vec<ChunkId>> {
+fn damaged(report: &Report, outcome: &Outcome<'_>) -> Result<BTreeMap<PackId, Vec<ChunkId>>, Error> {
     let mut damaged: BTreeMap<PackId, Vec<ChunkId>> =
         report.damaged_packs.iter().map(|pack| (*pack, Vec::new())).collect();
-    for place in outcome.packs.places().iter().filter(|place| place.is_used) {
-        if let Some(needed) = outcome.packs.name(place.pack).and_then(|pack| damaged.get_mut(&pack)) {
-            needed.push(place.chunk);
+    let packs = &outcome.packs;
+    packs.places.each_chunk(&mut |places| {
+        for place in places.iter().filter(|place| packs.is_used(place)) {
+            if let Some(needed) = packs.name(place.pack).and_then(|pack| damaged.get_mut(&pack)) {
+                needed.push(place.chunk);
+            }
         }
-    }
-    damaged
+        Ok(())
+    })?;
+    Ok(damaged)
 }
 
 fn lost_entries(outcome: &Outcome<'_>) -> Vec<LostEntry> {

@@ -9,6 +9,7 @@ use crate::engine::proof::{Mark, Proven, Prover};
 use crate::engine::verify::book::{Book, EntryId, Part};
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::pages::{Pages, chunks_of};
+use crate::engine::verify::places::Marks;
 use crate::engine::verify::point_logs::Asked;
 use crate::engine::verify::report::{Class, Counts};
 use crate::repo;
@@ -39,7 +40,7 @@ pub struct History<'a> {
     /// Segments that were proven, or can't be.
     pub done: HashSet<EntryId>,
     /// Where the chunks stand that were read for it, by their places in [`Packs::places`].
-    pub read: Vec<usize>,
+    pub read: Marks,
     /// Whether what can't be read is left for later, when more is known of the packs.
     pub leaves_unread: bool,
     /// Which segments to prove.
@@ -94,7 +95,9 @@ impl History<'_> {
             stop_if_interrupted(self.observer)?;
             match read {
                 Ok((proven, places)) => {
-                    self.read.extend(places);
+                    for at in places {
+                        self.read.set(at);
+                    }
                     self.enter_proven(id, entry, &proven, counts, book);
                 }
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),

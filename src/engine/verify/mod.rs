@@ -19,6 +19,7 @@ mod pack_findings;
 mod packs;
 mod pages;
 mod parity;
+mod places;
 mod point_logs;
 mod record_acts;
 mod records;

@@ -1,9 +1,11 @@
 //! What is wrong with packs, and what is lost with them.
 
+use crate::engine::error::Error;
 use crate::engine::verify::book::{Book, Number, Part};
 use crate::engine::verify::debris::Debris;
 use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{PackFacts, Packs};
+use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
@@ -21,12 +23,12 @@ const ADVICE_HEALED: &str =
 const TOLD: usize = 3;
 
 /// Enters all findings about packs and lost chunks; gives packs that nothing needs.
-pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Book) -> Debris {
+pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Book) -> Result<Debris, Error> {
     let nowhere = lost.parts.keys().any(|chunk| packs.of(*chunk).is_empty());
     let mut debris = Debris::default();
     let mut numbers = BTreeMap::new();
-    let relied_on = packs.relied_on();
-    for (at, (pack, (needed, all))) in packs.all.iter().zip(packs.used()).enumerate() {
+    let relied_on = packs.relied_on()?;
+    for (at, (pack, (needed, all))) in packs.all.iter().zip(packs.used()?).enumerate() {
         let is_needed = match &pack.unreadable {
             Some(_) => nowhere,
             None if pack.is_damaged() => relied_on.contains(&at),
@@ -40,7 +42,7 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
         }
     }
     enter_lost(packs, lost, &numbers, book);
-    debris
+    Ok(debris)
 }
 
 fn trouble(pack: &PackFacts, chunks: u64) -> Option<String> {
@@ -88,8 +90,8 @@ fn enter_pack(
 fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, book: &mut Book) {
     let mut nowhere: BTreeMap<Part, u64> = BTreeMap::new();
     for (chunk, parts) in &lost.parts {
-        let at = packs.of(*chunk).iter().filter_map(|place| usize::try_from(place.pack).ok());
-        let told: Vec<Number> = at.filter_map(|at| numbers.get(&at).copied()).collect();
+        let told: Vec<Number> =
+            packs_of(&packs.of(*chunk)).into_iter().filter_map(|at| numbers.get(&at).copied()).collect();
         for part in parts {
             for number in &told {
                 book.hits(*number, *part);

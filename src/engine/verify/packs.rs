@@ -3,6 +3,7 @@
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::verify::parity::{Found, with};
+use crate::engine::verify::places::{Gathering, Marks, Place, Places};
 use crate::repo::codec;
 use crate::repo::format::Damage;
 use crate::repo::format::id::{ChunkId, PackId};
@@ -42,30 +43,19 @@ impl PackFacts {
     }
 }
 
-/// A chunk in a pack.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// The chunk.
-    pub chunk: ChunkId,
-    /// Its length.
-    pub length: u32,
-    /// The pack, by its place in [`Packs::all`].
-    pub pack: u32,
-    /// True once a read found it damaged.
-    pub is_bad: bool,
-    /// True once something that is published was found to need it.
-    pub is_used: bool,
-    /// True once it was read from this pack, and compared with its name.
-    pub is_proven: bool,
-}
-
 /// All packs and their chunks.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Packs {
     /// The packs, by name.
     pub all: Vec<PackFacts>,
-    /// The chunks in packs whose directories can be read, by name.
-    places: Vec<Place>,
+    /// The chunks in packs whose directories can be read; their packs are numbers in [`Packs::all`].
+    pub places: Places,
+    /// Those that a read found damaged.
+    bad: Marks,
+    /// Those that something published was found to need.
+    used: Marks,
+    /// Those that were read from their pack, and compared with their names.
+    proven: Marks,
     /// Bytes that a whole read has read.
     pub bytes_read: u64,
 }
@@ -73,35 +63,29 @@ pub struct Packs {
 impl Packs {
     /// Reads the directories of all packs.
     pub fn list(repository: &Repository, observer: &dyn Observer) -> Result<Self, Error> {
-        let mut packs = Self::default();
+        let (mut packs, mut places) = (Self::default(), Gathering::new());
         for (id, length) in paths::packs(repository.disk())? {
             stop_if_interrupted(observer)?;
-            packs.add(id, length, Found::look(repository, id, length));
+            packs.add(id, length, Found::look(repository, id, length), &mut places)?;
         }
-        packs.places.sort_unstable_by_key(|place| (place.chunk, place.pack));
+        packs.places = places.sorted()?;
         Ok(packs)
     }
 
-    fn add(&mut self, id: PackId, length: u64, found: Found) {
+    fn add(&mut self, id: PackId, length: u64, found: Found, places: &mut Gathering) -> Result<(), Error> {
         let pack = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         let Found { directory, trouble, healed } = found;
         let unreadable = match directory {
             Some(directory) => {
-                let chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
-                self.places.extend(chunks.map(|found| Place {
-                    chunk: found.chunk,
-                    length: found.length,
-                    pack,
-                    is_bad: false,
-                    is_used: false,
-                    is_proven: false,
-                }));
+                let mut chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
+                chunks.try_for_each(|found| places.push(found.chunk, pack, found.length))?;
                 None
             }
             None => trouble.first().cloned(),
         };
         let trouble = if unreadable.is_some() { Vec::new() } else { trouble };
         self.all.push(PackFacts { id, length, unreadable, trouble, healed, is_read: false });
+        Ok(())
     }
 
     /// How many chunks the packs hold; one that lies in several counts for each.
@@ -109,48 +93,44 @@ impl Packs {
         self.places.len() as u64
     }
 
-    /// All places of all chunks, by name.
-    pub fn places(&self) -> &[Place] {
-        &self.places
-    }
-
     /// The places of a chunk.
-    pub fn of(&self, chunk: ChunkId) -> &[Place] {
-        let from = self.places.partition_point(|place| place.chunk < chunk);
-        let rest = self.places.get(from..).unwrap_or_default();
-        rest.get(..rest.partition_point(|place| place.chunk == chunk)).unwrap_or_default()
+    pub fn of(&self, chunk: ChunkId) -> Vec<Place> {
+        self.places.of(chunk)
     }
 
     /// Whether some pack has the chunk, undamaged as far as is known, with that length.
     pub fn has(&self, chunk: ChunkId, length: Option<u32>) -> bool {
-        self.of(chunk).iter().any(|place| !place.is_bad && length.is_none_or(|length| place.length == length))
+        let fits = |place: &Place| length.is_none_or(|length| place.length == length);
+        self.of(chunk).iter().any(|place| !self.bad.has(place.at) && fits(place))
     }
 
     /// Something that is published needs the chunk.
     pub fn mark_used(&mut self, chunk: ChunkId) {
-        let from = self.places.partition_point(|place| place.chunk < chunk);
-        let rest = self.places.get_mut(from..).unwrap_or_default();
-        rest.iter_mut().take_while(|place| place.chunk == chunk).for_each(|place| place.is_used = true);
+        self.of(chunk).iter().for_each(|place| self.used.set(place.at));
     }
 
-    /// Where a chunk stands that was read from a pack, by its place in [`Packs::places`].
+    /// Whether something that is published was found to need what lies there.
+    pub fn is_used(&self, place: &Place) -> bool {
+        self.used.has(place.at)
+    }
+
+    /// Where a chunk stands that was read from a pack.
     pub fn place(&self, chunk: ChunkId, pack: PackId) -> Option<usize> {
         let pack = self.all.binary_search_by_key(&pack, |facts| facts.id).ok()?;
-        let pack = u32::try_from(pack).ok()?;
-        self.places.binary_search_by_key(&(chunk, pack), |place| (place.chunk, place.pack)).ok()
+        self.place_in(chunk, u32::try_from(pack).ok()?)
+    }
+
+    fn place_in(&self, chunk: ChunkId, pack: u32) -> Option<usize> {
+        self.of(chunk).iter().find(|place| place.pack == pack).map(|place| place.at)
     }
 
     /// These chunks were read from their packs, and compared with their names.
-    pub fn mark_proven(&mut self, places: impl IntoIterator<Item = usize>) {
-        for at in places {
-            if let Some(place) = self.places.get_mut(at) {
-                place.is_proven = true;
-            }
-        }
+    pub fn mark_proven(&mut self, places: &Marks) {
+        self.proven.add(places);
     }
 
     fn is_proven(&self, chunk: ChunkId, pack: PackId) -> bool {
-        self.place(chunk, pack).and_then(|at| self.places.get(at)).is_some_and(|place| place.is_proven)
+        self.place(chunk, pack).is_some_and(|at| self.proven.has(at))
     }
 
     /// The name of a pack, by its place in [`Packs::all`].
@@ -160,35 +140,40 @@ impl Packs {
 
     /// Whether a read found a chunk damaged.
     pub fn has_bad(&self) -> bool {
-        self.places.iter().any(|place| place.is_bad)
+        !self.bad.is_empty()
     }
 
     /// For each pack, how many of its chunks are needed, and how many chunks it has.
-    pub fn used(&self) -> Vec<(u64, u64)> {
+    pub fn used(&self) -> Result<Vec<(u64, u64)>, Error> {
         let mut used = vec![(0, 0); self.all.len()];
-        for place in &self.places {
-            if let Some((needed, all)) = usize::try_from(place.pack).ok().and_then(|pack| used.get_mut(pack))
-            {
-                *needed += u64::from(place.is_used);
-                *all += 1;
+        self.places.each_chunk(&mut |places| {
+            for place in places {
+                let pack = usize::try_from(place.pack).ok();
+                if let Some((needed, all)) = pack.and_then(|pack| used.get_mut(pack)) {
+                    *needed += u64::from(self.is_used(place));
+                    *all += 1;
+                }
             }
-        }
-        used
+            Ok(())
+        })?;
+        Ok(used)
     }
 
     /// The packs, by their places in [`Packs::all`], that hold a chunk that is needed and lies in no undamaged pack.
-    pub fn relied_on(&self) -> HashSet<usize> {
+    pub fn relied_on(&self) -> Result<HashSet<usize>, Error> {
         let mut found = HashSet::new();
-        let at = |place: &Place| usize::try_from(place.pack).unwrap_or(usize::MAX);
-        let is_good =
-            |place: &Place| !place.is_bad && self.all.get(at(place)).is_some_and(|pack| !pack.is_damaged());
-        for places in self.places.chunk_by(|one, other| one.chunk == other.chunk) {
-            let is_used = places.first().is_some_and(|place| place.is_used);
+        let pack = |place: &Place| usize::try_from(place.pack).unwrap_or(usize::MAX);
+        let is_good = |place: &Place| {
+            !self.bad.has(place.at) && self.all.get(pack(place)).is_some_and(|pack| !pack.is_damaged())
+        };
+        self.places.each_chunk(&mut |places| {
+            let is_used = places.first().is_some_and(|place| self.is_used(place));
             if is_used && !places.iter().any(is_good) {
-                found.extend(places.iter().map(at));
+                found.extend(places.iter().map(pack));
             }
-        }
-        found
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Reads these packs whole (by their places in [`Packs::all`]): hashes, blocks, chunks. A block all of whose chunks were proven already is
@@ -219,11 +204,8 @@ impl Packs {
     fn take(&mut self, at: usize, verdict: Verdict) {
         let pack = u32::try_from(at).unwrap_or(u32::MAX);
         for chunk in verdict.bad {
-            let from = self.places.partition_point(|place| (place.chunk, place.pack) < (chunk, pack));
-            if let Some(place) = self.places.get_mut(from)
-                && (place.chunk, place.pack) == (chunk, pack)
-            {
-                place.is_bad = true;
+            if let Some(at) = self.place_in(chunk, pack) {
+                self.bad.set(at);
             }
         }
         if let Some(facts) = self.all.get_mut(at) {

@@ -87,9 +87,9 @@ impl Run<'_> {
     /// The index is a cache: what it says wrongly is worth a note.
     fn index(&mut self) -> Result<(), Error> {
         let mut wrong = 0_u64;
-        for places in self.packs.places().chunk_by(|one, other| one.chunk == other.chunk) {
+        self.packs.places.each_chunk(&mut |places| {
             stop_if_interrupted(self.observer)?;
-            let Some(chunk) = places.first().map(|place| place.chunk) else { continue };
+            let Some(chunk) = places.first().map(|place| place.chunk) else { return Ok(()) };
             let known = self.repository.index().places(chunk)?;
             let is_known = |pack: Option<PackId>, length: u32| {
                 known.iter().any(|place| Some(place.pack) == pack && place.length == length)
@@ -97,7 +97,8 @@ impl Run<'_> {
             let agrees = known.len() == places.len()
                 && places.iter().all(|place| is_known(self.packs.name(place.pack), place.length));
             wrong += u64::from(!agrees);
-        }
+            Ok(())
+        })?;
         if wrong > 0 {
             let text = format!("the index says of {wrong} chunks something else than the packs");
             self.book.add(Class::Note, "index", text, ADVICE_INDEX);
@@ -150,7 +151,7 @@ impl Run<'_> {
             observer: self.observer,
             options: self.options,
             checked: &self.checked,
-            point: point.map(|point| PointParts::of(point, structure, self.repository)),
+            point: point.map(|point| PointParts::of(point, structure, (self.repository, &self.packs))),
             packs: &mut self.packs,
             counts: &mut self.counts,
             book: &mut self.book,
@@ -169,7 +170,9 @@ impl Run<'_> {
     }
 
     fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
-        let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book);
+        let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book)?;
+        // Nothing is judged by what could not be looked up.
+        self.packs.places.check()?;
         let debris = debris::count(self.repository, &|page| structure.pages.has_met(page))?;
         let orphans = parity::enter(self.repository, &self.packs, &mut self.book, self.observer)?;
         self.counts.debris_files = unused.files + debris.files + orphans.files;

@@ -85,7 +85,7 @@ impl Index {
         Ok(())
     }
 
-    /// All places of a chunk, by the names of the packs.
+    /// All places of a chunk, by the names of the packs; those that parity had to tell of are the last.
     pub fn places(&self, chunk: ChunkId) -> Result<Vec<Place>, Error> {
         self.ask(|connection| rows::places(connection, chunk))
     }
@@ -129,6 +129,7 @@ impl Index {
             name,
             length: directory.length,
             directory: Ok(directory),
+            healed: false,
         });
         let found: Vec<FoundPack> = found.collect();
         self.ask(|connection| refresh::insert(connection, &found))

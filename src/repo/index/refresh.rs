@@ -81,14 +81,14 @@ pub(super) fn forget_and_compare(
         .collect())
 }
 
-/// None if it is gone meanwhile. Where a directory is damaged, parity may know it.
+/// None if it is gone meanwhile. Where a directory is damaged, parity may know it: whoever reads such a pack says that (`healed`).
 fn look(disk: &dyn Disk, (name, length): (PackId, u64)) -> Option<FoundPack> {
-    let directory = match read_directory(disk, name, length) {
+    let (directory, healed) = match read_directory(disk, name, length) {
         Err(DirectoryError::Io(error)) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => healed_directory(disk, name).ok_or_else(|| error.to_string()),
-        Ok(directory) => Ok(directory),
+        Err(error) => (healed_directory(disk, name).ok_or_else(|| error.to_string()), true),
+        Ok(directory) => (Ok(directory), false),
     };
-    Some(FoundPack { name, length, directory })
+    Some(FoundPack { name, length, directory, healed })
 }
 
 /// Proven by the name of the whole pack; there is one way in which packs are named.

@@ -30,6 +30,8 @@ pub struct Place {
     pub offset: u32,
     /// Its length.
     pub length: u32,
+    /// Whether the pack's directory is damaged, and known from its parity.
+    pub healed: bool,
 }
 
 /// A pack that the index knows.
@@ -44,6 +46,8 @@ pub(super) struct FoundPack {
     pub name: PackId,
     pub length: u64,
     pub directory: Result<Directory, String>,
+    /// Whether only its parity knows the directory.
+    pub healed: bool,
 }
 
 pub(super) fn packs(connection: &Connection) -> rusqlite::Result<BTreeMap<PackId, KnownPack>> {
@@ -76,8 +80,14 @@ pub(super) fn insert_pack(connection: &Connection, found: &FoundPack) -> rusqlit
     remove_pack(connection, found.name)?;
     let kind = found.directory.as_ref().ok().map(|directory| directory.kind.number());
     connection
-        .prepare_cached("INSERT INTO packs (name, length, trouble, kind) VALUES (?, ?, ?, ?)")?
-        .execute(params![found.name.0, signed(found.length)?, found.directory.as_ref().err(), kind])?;
+        .prepare_cached("INSERT INTO packs (name, length, trouble, kind, healed) VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![
+            found.name.0,
+            signed(found.length)?,
+            found.directory.as_ref().err(),
+            kind,
+            found.healed
+        ])?;
     let id = connection.last_insert_rowid();
     let blocks = found.directory.as_ref().map_or(&[][..], |directory| &directory.blocks);
     (0_u32..).zip(blocks).try_for_each(|(number, block)| insert_block(connection, id, number, block))
@@ -113,12 +123,13 @@ pub(super) fn remove_pack(connection: &Connection, name: PackId) -> rusqlite::Re
     Ok(())
 }
 
-/// All places of a chunk, by the names of the packs.
+/// All places of a chunk, by the names of the packs; those that parity had to tell of are the last.
 pub(super) fn places(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<Place>> {
     let mut statement = connection.prepare_cached(
-        "SELECT p.name, b.number, b.body_offset, b.encoded_length, b.raw_length, b.codec, b.dictionary, c.offset, c.length
+        "SELECT p.name, b.number, b.body_offset, b.encoded_length, b.raw_length, b.codec, b.dictionary, c.offset, c.length,
+           p.healed
          FROM chunks c JOIN packs p ON p.id = c.pack JOIN blocks b ON b.pack = c.pack AND b.number = c.block
-         WHERE c.chunk = ? ORDER BY p.name, b.number, c.offset",
+         WHERE c.chunk = ? ORDER BY p.healed, p.name, b.number, c.offset",
     )?;
     statement.query_map([chunk.0], place)?.collect()
 }
@@ -134,6 +145,7 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
         dictionary: row.get(6)?,
         offset: row.get(7)?,
         length: row.get(8)?,
+        healed: row.get(9)?,
     })
 }
 

@@ -2,8 +2,15 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- Files that were seen with this length; durable: synced by us under this very name and length, and its directories too.
 CREATE TABLE files (path TEXT PRIMARY KEY, length INTEGER NOT NULL, durable INTEGER NOT NULL) WITHOUT ROWID;
--- trouble: why the directory can't be read; such a pack has no blocks.
-CREATE TABLE packs (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, length INTEGER NOT NULL, trouble TEXT, kind INTEGER);
+-- trouble: why the directory can't be read; such a pack has no blocks. healed: its directory is damaged, and known from its parity.
+CREATE TABLE packs (
+  id INTEGER PRIMARY KEY,
+  name BLOB NOT NULL UNIQUE,
+  length INTEGER NOT NULL,
+  trouble TEXT,
+  kind INTEGER,
+  healed INTEGER NOT NULL
+);
 CREATE TABLE blocks (
   pack INTEGER NOT NULL,
   number INTEGER NOT NULL,

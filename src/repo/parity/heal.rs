@@ -47,6 +47,8 @@ pub struct Healed {
     shape: Shape,
     /// The shards that were damaged, whole.
     shards: BTreeMap<u32, Vec<u8>>,
+    /// Bytes that the file has behind the pack's end.
+    surplus: u64,
 }
 
 impl Healed {
@@ -58,7 +60,9 @@ impl Healed {
         if parity.len() < missing.len() {
             return Err(too_much(&head, missing.len(), parity.len()));
         }
-        let mut healed = Self { pack, shape: head.shape, shards: BTreeMap::new() };
+        let there = disk.length(&paths::pack(pack)).unwrap_or(0);
+        let surplus = there.saturating_sub(head.shape.pack_length);
+        let mut healed = Self { pack, shape: head.shape, shards: BTreeMap::new(), surplus };
         if !missing.is_empty() {
             healed.shards = healed.again(disk, missing, parity)?;
         }
@@ -101,11 +105,16 @@ impl Healed {
         self.shape.pack_length
     }
 
-    /// How many ranges of it were damaged: shards that lie beside each other are one.
+    /// How many ranges of it were damaged: shards that lie beside each other are one, what lies behind its end is one.
     pub fn ranges(&self) -> u64 {
         let begins =
             |shard: &&u32| shard.checked_sub(1).is_none_or(|before| !self.shards.contains_key(&before));
-        self.shards.keys().filter(begins).count() as u64
+        (self.shards.keys().filter(begins).count() as u64).saturating_add(u64::from(self.surplus > 0))
+    }
+
+    /// Their bytes.
+    pub fn damaged_bytes(&self) -> u64 {
+        self.held().saturating_add(self.surplus)
     }
 
     /// Bytes that are held in memory.

@@ -161,7 +161,10 @@ fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
     let mut last = None;
     for place in &places {
         match read_place(repository, id, place) {
-            Ok(bytes) => return Ok(Tried::Found(ReadChunk { bytes, pack: place.pack })),
+            Ok(bytes) => {
+                repository.relied_on(place);
+                return Ok(Tried::Found(ReadChunk { bytes, pack: place.pack }));
+            }
             Err(error) => last = Some(error),
         }
     }

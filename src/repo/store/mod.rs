@@ -33,7 +33,7 @@ pub use chunks::ChunkSink;
 pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
 pub use packer::Neighbours;
-pub use protect::HealedPack;
+pub use protect::{HealedPack, Healings};
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};

@@ -3,7 +3,7 @@
 use crate::repo::error::Error;
 use crate::repo::format::id::PackId;
 use crate::repo::format::pack::{Block, Directory};
-use crate::repo::index::read_directory;
+use crate::repo::index::{Place, read_directory};
 use crate::repo::parity;
 use crate::repo::parity::{Beyond, Healed, Worth};
 use crate::repo::paths;
@@ -11,7 +11,7 @@ use crate::repo::store::blocks::ReadBlock;
 use crate::repo::store::cache::BlockCache;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +33,7 @@ pub struct HealedPack {
 impl HealedPack {
     /// What was healed of a pack.
     pub fn of(pack: PackId, healed: &Healed) -> Self {
-        Self { pack, ranges: healed.ranges(), bytes: healed.held() }
+        Self { pack, ranges: healed.ranges(), bytes: healed.damaged_bytes() }
     }
 }
 
@@ -55,6 +55,27 @@ pub(super) struct Healer {
 struct Asked {
     answers: BTreeMap<PackId, Result<Arc<Healed>, Arc<Beyond>>>,
     healed: BTreeMap<PackId, HealedPack>,
+    /// Packs that were read by a directory which the index has from their parity.
+    relied_on: BTreeSet<PackId>,
+}
+
+/// What was healed in the repositories that were opened with this: by the files of the packs. Clones are the same one.
+#[derive(Clone, Default)]
+pub struct Healings(Arc<Mutex<BTreeMap<String, HealedPack>>>);
+
+impl Healings {
+    fn add(&self, file: String, pack: HealedPack) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file, pack);
+    }
+
+    fn remove(&self, file: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(file);
+    }
+
+    /// All since it was asked last.
+    pub fn take(&self) -> BTreeMap<String, HealedPack> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Healer {
@@ -77,8 +98,12 @@ impl Repository {
             return answer.clone();
         }
         let answer = Healed::make(self.disk(), self.naming(), pack).map(Arc::new).map_err(Arc::new);
-        if let Ok(healed) = &answer {
-            asked.healed.insert(pack, HealedPack::of(pack, healed));
+        if let Ok(healed) = &answer
+            && healed.ranges() > 0
+        {
+            let healed = HealedPack::of(pack, healed);
+            asked.healed.insert(pack, healed);
+            self.options.healings.add(self.disk().display(&paths::pack(pack)), healed);
         }
         if asked.held() > HELD {
             asked.answers.clear();
@@ -87,10 +112,29 @@ impl Repository {
         answer
     }
 
+    /// A chunk was read whose place the index may have from a pack's parity: then that counts as any other healing.
+    pub(super) fn relied_on(&self, place: &Place) {
+        let is_first = || {
+            let mut asked = self.healer.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.relied_on.insert(place.pack)
+        };
+        if place.healed && is_first() {
+            // What was wrong with the pack may be mended meanwhile; if it can't be told any more, the chunk is right all the same.
+            let _ = self.healed(place.pack);
+        }
+    }
+
     /// The packs that were read with the help of their parity so far.
     pub fn healed_packs(&self) -> Vec<HealedPack> {
         let asked = self.healer.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.healed.values().filter(|healed| healed.ranges > 0).copied().collect()
+        asked.healed.values().copied().collect()
+    }
+
+    /// A report has all of that: nobody else need tell it.
+    pub fn healed_is_told(&self) {
+        for healed in self.healed_packs() {
+            self.options.healings.remove(&self.disk().display(&paths::pack(healed.pack)));
+        }
     }
 
     /// The directory of a pack of this length; where it is damaged, as its parity knows it.

@@ -24,7 +24,7 @@ use crate::repo::store::journal::Journal;
 use crate::repo::store::locks;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
-use crate::repo::store::protect::Healer;
+use crate::repo::store::protect::{Healer, Healings};
 use crate::repo::store::session::Session;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct OpenOptions {
     pub keep_waiting: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// Whether things may be removed from a repository that is append-only.
     pub allow_delete: bool,
+    /// Told of all that is healed.
+    pub healings: Healings,
 }
 
 /// An open repository, under a shared `locks/repository` (or none, if it can't be written: see [`Repository::is_unlocked`]).

@@ -2,8 +2,10 @@
 
 use super::lab::*;
 use crate::store::model::check;
+use crate::support::crash_disk::{CrashDisk, Image};
 use crate::support::small_disk::SmallDisk;
 use segvault::engine::prune::{self, PruneOptions};
+use segvault::engine::retention::{self, ForgetOptions, Wanted};
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::store::{Alone, OpenOptions, Repository, reserve};
@@ -13,6 +15,10 @@ use std::sync::Arc;
 fn full(with_reserve: bool) -> (SmallDisk, Vec<PointRef>) {
     let (disk, points) = lab(6);
     forget(&disk, &points[..5], 0);
+    filled(disk, points, with_reserve)
+}
+
+fn filled(disk: CrashDisk, points: Vec<PointRef>, with_reserve: bool) -> (SmallDisk, Vec<PointRef>) {
     if with_reserve {
         reserve::make(&disk).unwrap();
     }
@@ -37,6 +43,23 @@ fn a_prune_frees_a_full_disk_with_the_help_of_its_reserve() {
     assert!(disk.length("points/1.json").is_err());
     check(&Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap(), &points[5..]).unwrap();
     assert!(disk.used() <= disk.room());
+}
+
+#[test]
+fn on_a_full_disk_points_can_be_forgotten_to_free_it() {
+    let forget_on = |disk: &SmallDisk| {
+        let repository = Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap();
+        let wanted = Wanted::Points((1..=5).map(|point: u32| point.to_string()).collect());
+        let options = ForgetOptions { wanted, source: None, reason: "full".to_owned(), dry_run: false };
+        retention::forget(&repository, &options, &At(0))
+    };
+    let (disk, points) = lab(6);
+    let (without, _) = filled(disk.reboot(Image::ProcessKilled), points.clone(), false);
+    assert!(forget_on(&without).is_err());
+    let (disk, points) = filled(disk, points, true);
+    forget_on(&disk).unwrap();
+    assert!(prune(&disk, DAY).unwrap() + prune(&disk, 2 * DAY).unwrap() > 0);
+    check(&Repository::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap(), &points[5..]).unwrap();
 }
 
 #[test]

@@ -167,14 +167,24 @@ impl CrashDisk {
         durable.clone_from(live);
     }
 
-    /// Gives a file the name of another, in one step: for directories that are no repositories.
+    /// Gives a file the name of another, or a directory another name, in one step: for directories that are no repositories.
     pub fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         state.mutate()?;
-        let node = state.find_file(from)?;
+        let node = state.find(from)?;
         let (names, name) = state.parent(to)?;
         names.insert(name.to_owned(), node);
         let (names, name) = state.parent(from)?;
+        names.remove(name);
+        Ok(())
+    }
+
+    /// Removes a directory with all that is in it, in one step.
+    pub fn remove_directory(&self, path: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.mutate()?;
+        state.find(path)?;
+        let (names, name) = state.parent(path)?;
         names.remove(name);
         Ok(())
     }
@@ -191,10 +201,23 @@ impl CrashDisk {
 
     /// Every file, by rising path.
     pub fn files(&self) -> Vec<String> {
+        self.paths(false)
+    }
+
+    /// Every directory, by rising path, but the root.
+    pub fn directories(&self) -> Vec<String> {
+        self.paths(true)
+    }
+
+    fn paths(&self, of_directories: bool) -> Vec<String> {
         let state = self.state();
-        let mut files = Vec::new();
-        state.walk(0, "", &mut files);
-        files
+        let mut paths = Vec::new();
+        state.walk(0, "", &mut |path, is_directory| {
+            if is_directory == of_directories && !path.is_empty() {
+                paths.push(path.to_owned());
+            }
+        });
+        paths
     }
 }
 
@@ -314,18 +337,11 @@ impl State {
         Ok(at)
     }
 
-    fn walk(&self, at: usize, path: &str, files: &mut Vec<String>) {
-        match &self.nodes[at] {
-            Node::File { .. } => files.push(path.to_owned()),
-            Node::Directory { live, .. } => {
-                for (name, node) in live {
-                    self.walk(
-                        *node,
-                        &format!("{path}{}{name}", if path.is_empty() { "" } else { "/" }),
-                        files,
-                    );
-                }
-            }
+    fn walk(&self, at: usize, path: &str, see: &mut dyn FnMut(&str, bool)) {
+        let Node::Directory { live, .. } = &self.nodes[at] else { return see(path, false) };
+        see(path, true);
+        for (name, node) in live {
+            self.walk(*node, &format!("{path}{}{name}", if path.is_empty() { "" } else { "/" }), see);
         }
     }
 

@@ -21,10 +21,8 @@ impl CrashGate {
     /// Of a directory that stands on its disk as it is.
     pub fn of(root: &Path) -> Self {
         let disk = CrashDisk::default();
+        directories(root, "").iter().for_each(|path| _ = disk.create_directory(path).unwrap());
         for (path, bytes) in tree(root) {
-            for (end, _) in path.match_indices('/') {
-                disk.create_directory(&path[..end]).unwrap();
-            }
             disk.create_new(&path).unwrap().write_all(&bytes).unwrap();
         }
         disk.settle();
@@ -48,6 +46,13 @@ impl CrashGate {
         self
     }
 
+    /// Without syncs of files, or of directories.
+    pub fn leaving_out(self, files: bool, directories: bool) -> Self {
+        let wrong = Trouble { skip_file_sync: files, skip_directory_sync: directories, ..Trouble::default() };
+        self.disk.plan(wrong);
+        self
+    }
+
     /// Changes so far.
     pub fn changes(&self) -> u64 {
         self.disk.mutations()
@@ -62,12 +67,27 @@ impl CrashGate {
     pub fn leave(&self, image: Image, to: &Path) {
         let disk = self.disk.reboot(image);
         std::fs::create_dir(to).unwrap();
+        disk.directories().iter().for_each(|path| std::fs::create_dir(to.join(path)).unwrap());
         for path in disk.files() {
             let place = to.join(&path);
-            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
             std::fs::write(place, disk.read(&path, u64::MAX).unwrap()).unwrap();
         }
     }
+}
+
+/// All directories below one, those above before those in them.
+fn directories(root: &Path, below: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root.join(below)).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            let name = entry.file_name().into_string().unwrap();
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let deeper = directories(root, &path);
+            found.push(path);
+            found.extend(deeper);
+        }
+    }
+    found
 }
 
 impl Gate for CrashGate {
@@ -88,6 +108,7 @@ impl Gate for CrashGate {
             Step::SyncDirectory(path) => self.disk.sync_directory(path),
             Step::Replace { from, to } => self.disk.replace(from, to),
             Step::Remove(path) => self.disk.remove(path),
+            Step::RemoveDirectory(path) => self.disk.remove_directory(path),
         }
     }
 }

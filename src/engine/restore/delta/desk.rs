@@ -47,7 +47,7 @@ impl Desk {
     /// Makes ready. Nothing is changed yet that a server reads.
     pub fn open(target: Target, plan: &Plan, gate: Arc<dyn Gate>) -> Result<Self, Error> {
         match &plan.delta {
-            None => Ok(Self::Apart(Staging::create(target, plan.access)?)),
+            None => Ok(Self::Apart(Staging::create(target, plan.access, gate)?)),
             Some(delta) => Ok(Self::Within(Delta::begin(&target, plan, delta, gate)?)),
         }
     }

@@ -1,5 +1,5 @@
-//! The seam to a directory that is changed while it is there: each change is announced before it is made, so that a twin in the tests can
-//! follow it, and stop it at any step.
+//! The seam to a directory that a restore changes: each change is announced before it is made, so that a twin in the tests can follow it, and
+//! stop it at any step.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub enum Step<'a> {
     SyncFile(&'a str),
     /// The names in a directory are made durable.
     SyncDirectory(&'a str),
-    /// A file gets the name of another, which is gone then.
+    /// A file gets the name of another, which is gone then; or a directory one that nobody has.
     Replace {
         /// Its name.
         from: &'a str,
@@ -27,6 +27,8 @@ pub enum Step<'a> {
     },
     /// A file is removed.
     Remove(&'a str),
+    /// A directory is removed, with all that is in it.
+    RemoveDirectory(&'a str),
 }
 
 /// Stands before every change.
