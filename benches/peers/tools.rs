@@ -16,6 +16,17 @@ pub struct Used {
     pub memory: f64,
 }
 
+impl Used {
+    /// The least of each.
+    pub fn least(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.min(other.cpu),
+            wall: self.wall.min(other.wall),
+            memory: self.memory.min(other.memory),
+        }
+    }
+}
+
 /// A tool, and how it is told to compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {

@@ -52,7 +52,7 @@ fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
         let listing = sort_out(entries(path)?, look)?.unwrap_or_default();
-        add(&mut found, name, &listing, &[*store]);
+        add(&mut found, name, listing, &[*store]);
     }
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
@@ -60,7 +60,7 @@ fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
             if is_dcb(&inside)? {
                 found.dcb.insert(context_name(&path)?);
             } else if let Some(listing) = sort_out(inside, look)? {
-                add(&mut found, &context_name(&path)?, &listing, &stores);
+                add(&mut found, &context_name(&path)?, listing, &stores);
             }
         }
     }
@@ -70,13 +70,17 @@ fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
 }
 
 /// Adds what one directory has of a context. What is in two directories is being moved from one to the other: the one that came first counts.
-fn add(found: &mut Listing, name: &str, listing: &ContextListing, stores: &[Store]) {
+fn add(found: &mut Listing, name: &str, mut listing: ContextListing, stores: &[Store]) {
     let context = found.contexts.entry(name.to_owned()).or_default();
     for store in stores {
-        let (known, more) = (store_mut(context, *store), listing.store(*store));
-        known.in_progress.extend(more.in_progress.iter().cloned());
+        let (known, more) = (store_mut(context, *store), std::mem::take(store_mut(&mut listing, *store)));
+        known.in_progress.extend(more.in_progress);
+        if known.segments.is_empty() {
+            known.segments = more.segments;
+            continue;
+        }
         let names: BTreeSet<SegmentName> = known.segments.iter().map(|file| file.name).collect();
-        known.segments.extend(more.segments.iter().filter(|file| !names.contains(&file.name)).cloned());
+        known.segments.extend(more.segments.into_iter().filter(|file| !names.contains(&file.name)));
         known.segments.sort_by_key(|file| file.name);
     }
 }
@@ -124,7 +128,19 @@ fn is_rocks(inside: &[PathBuf]) -> bool {
 /// Whether any directory in `directory` is a context.
 pub(super) fn holds_contexts(directory: &Path) -> Result<bool, Error> {
     for path in subdirectories(directory)? {
-        if entries(&path)?.iter().any(|entry| matches!(kind(entry), FileKind::Data { .. })) {
+        if holds_data(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a data file is directly in a directory: no more of it is read than it takes to know.
+fn holds_data(directory: &Path) -> Result<bool, Error> {
+    let failed = |source| Error::on_listed(directory, source);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if matches!(kind(Path::new(&name)), FileKind::Data { .. }) {
             return Ok(true);
         }
     }
@@ -161,6 +177,8 @@ pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error>
 
 fn sort_out(inside: Vec<PathBuf>, look: Look) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
+    // Most are segments of events.
+    listing.events.segments.reserve(inside.len());
     let mut misnamed = None;
     for path in inside {
         match kind(&path) {
@@ -263,7 +281,15 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         names.push(entry.map_err(failed)?.file_name());
     }
     names.sort_unstable();
-    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+    Ok(names.iter().map(|name| inside(directory, name)).collect())
+}
+
+/// The path of an entry, without more room than it takes, and without taking room twice.
+fn inside(directory: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+    path.push(directory);
+    path.push(name);
+    path
 }
 
 /// Follows symbolic links; one that leads nowhere is an I/O error.

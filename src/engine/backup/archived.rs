@@ -10,6 +10,8 @@ use crate::repo::format::record::Branch;
 use crate::repo::format::record::LogKey;
 use crate::repo::format::record::LogState;
 use crate::repo::store::Repository;
+use std::borrow::Borrow;
+use std::sync::Arc;
 
 /// A log of the archive.
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub struct ArchivedLog {
     /// What the newest record says; none if there is no record yet.
     pub state: Option<LogState>,
     /// Sealed segments and damaged copies, in the order of their keys.
-    pub sealed: Vec<SegmentEntry>,
+    pub sealed: Vec<Arc<SegmentEntry>>,
     /// Tails, in the order of their keys.
     pub tails: Vec<SegmentEntry>,
 }
@@ -39,13 +41,18 @@ impl ArchivedLog {
         let Some(record) = repository.newest_record(&key)? else {
             return Ok(Self::empty(key, None));
         };
-        let sealed = repository.tree(record.state.root)?;
+        let sealed = repository.tree(record.state.root)?.into_iter().map(Arc::new).collect();
         let (branch, tails) = (record.state.branch, record.state.tails.clone());
         Ok(Self { record: record.number, key, branch, state: Some(record.state), sealed, tails })
     }
 
     /// The good sealed copy of a segment.
     pub fn good(&self, name: SegmentName) -> Option<&SegmentEntry> {
+        self.shared(name).map(Arc::as_ref)
+    }
+
+    /// The same, to be held on to.
+    pub fn shared(&self, name: SegmentName) -> Option<&Arc<SegmentEntry>> {
         let at = self.sealed.partition_point(|entry| entry.name < name);
         self.sealed.get(at).filter(|entry| entry.name == name && entry.flaw.is_none())
     }
@@ -62,7 +69,7 @@ impl ArchivedLog {
 
     /// All good copies and tails, no order promised.
     pub fn whole(&self) -> impl Iterator<Item = &SegmentEntry> {
-        self.sealed.iter().filter(|entry| entry.flaw.is_none()).chain(&self.tails)
+        self.sealed.iter().map(Arc::as_ref).filter(|entry| entry.flaw.is_none()).chain(&self.tails)
     }
 
     /// Whether it holds any event.
@@ -77,7 +84,8 @@ impl ArchivedLog {
 
     /// The good copies and tails of all versions of a number.
     fn versions(&self, number: Token) -> impl Iterator<Item = &SegmentEntry> {
-        let sealed = of_number(&self.sealed, number).iter().filter(|entry| entry.flaw.is_none());
+        let sealed = of_number(&self.sealed, number).iter().map(Arc::as_ref);
+        let sealed = sealed.filter(|entry| entry.flaw.is_none());
         sealed.chain(of_number(&self.tails, number))
     }
 
@@ -115,23 +123,27 @@ impl ArchivedLog {
 }
 
 /// The entries of one number, of sorted ones.
-fn of_number(entries: &[SegmentEntry], number: Token) -> &[SegmentEntry] {
-    let from = entries.partition_point(|entry| entry.name.number < number);
+fn of_number<E: Borrow<SegmentEntry>>(entries: &[E], number: Token) -> &[E] {
+    let from = entries.partition_point(|entry| entry.borrow().name.number < number);
     let behind = entries.get(from..).unwrap_or_default();
-    behind.get(..behind.partition_point(|entry| entry.name.number == number)).unwrap_or_default()
+    behind.get(..behind.partition_point(|entry| entry.borrow().name.number == number)).unwrap_or_default()
 }
 
 /// Good entries with events that begin within `first..next`, and those of the last number before: numbers do not overlap within a log, so that no
 /// other one reaches there.
-fn near(entries: &[SegmentEntry], first: Token, next: Token) -> impl Iterator<Item = &SegmentEntry> {
+fn near<E: Borrow<SegmentEntry>>(
+    entries: &[E],
+    first: Token,
+    next: Token,
+) -> impl Iterator<Item = &SegmentEntry> {
     let counts = |entry: &&SegmentEntry| entry.flaw.is_none() && entry.events > 0;
-    let from = entries.partition_point(|entry| entry.name.number < first);
-    let to = entries.partition_point(|entry| entry.name.number < next).max(from);
+    let from = entries.partition_point(|entry| entry.borrow().name.number < first);
+    let to = entries.partition_point(|entry| entry.borrow().name.number < next).max(from);
     let before = entries.get(..from).unwrap_or_default();
-    let last = before.iter().rev().find(counts).map(|entry| entry.name.number);
-    let begin = before.partition_point(|entry| last.is_none_or(|last| entry.name.number < last));
+    let last = before.iter().rev().map(E::borrow).find(counts).map(|entry| entry.name.number);
+    let begin = before.partition_point(|entry| last.is_none_or(|last| entry.borrow().name.number < last));
     // Nothing, if `next` is not behind `first`, but what comes before.
-    entries.get(begin..to).unwrap_or_default().iter().filter(counts)
+    entries.get(begin..to).unwrap_or_default().iter().map(E::borrow).filter(counts)
 }
 
 /// Both logs of a context within one incarnation.

@@ -24,17 +24,18 @@ use crate::source;
 use crate::source::Source;
 use crate::source::listing::StoreFile;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A store, ready to be published.
 pub struct Assembled {
     /// All sealed segments and damaged copies of the log, by key.
-    pub sealed: BTreeMap<EntryKey, SegmentEntry>,
+    pub sealed: BTreeMap<EntryKey, Arc<SegmentEntry>>,
     /// All tails of the log, by key.
     pub tails: BTreeMap<EntryKey, SegmentEntry>,
     /// Why longer tails and sealed entries are what the archived tails were.
     pub proofs: Vec<PrefixProof>,
     /// The point's own tree.
-    pub tree: BTreeMap<EntryKey, SegmentEntry>,
+    pub tree: BTreeMap<EntryKey, Arc<SegmentEntry>>,
     /// The point's claims, with the entry each is about (cut to the claim).
     pub claims: Vec<(Claim, SegmentEntry)>,
     /// What must be said.
@@ -60,10 +61,9 @@ pub struct Assembler<'a, 's> {
 impl Assembler<'_, '_> {
     /// Puts the segments together, each by its verdict.
     pub fn assemble(&mut self, seen: &SeenStore, verdicts: &[Verdict]) -> Result<Assembled, Error> {
-        let by_key = |entries: &[SegmentEntry]| entries.iter().map(|e| (e.key(), e.clone())).collect();
         let mut out = Assembled {
-            sealed: by_key(&self.log.sealed),
-            tails: by_key(&self.log.tails),
+            sealed: self.log.sealed.iter().map(|entry| (entry.key(), Arc::clone(entry))).collect(),
+            tails: self.log.tails.iter().map(|entry| (entry.key(), entry.clone())).collect(),
             proofs: Vec::new(),
             tree: BTreeMap::new(),
             claims: Vec::new(),
@@ -86,7 +86,7 @@ impl Assembler<'_, '_> {
             SeenSegment::Skipped(_, entry) => {
                 out.report.known_segments += 1;
                 out.report.skipped_segments += 1;
-                out.tree.insert(entry.key(), (**entry).clone());
+                out.tree.insert(entry.key(), Arc::clone(entry));
             }
             SeenSegment::Unreadable(file, why) => self.unreadable(out, file, why),
             SeenSegment::Scanned(scan) => {
@@ -121,7 +121,8 @@ impl Assembler<'_, '_> {
             self.prove(out, scan, verdict);
             out.tails.remove(&entry.key());
         }
-        out.sealed.insert(entry.key(), entry.clone());
+        let entry = Arc::new(entry);
+        out.sealed.insert(entry.key(), Arc::clone(&entry));
         out.tree.insert(entry.key(), entry);
         Ok(())
     }
@@ -167,7 +168,7 @@ impl Assembler<'_, '_> {
         out.report.damaged_segments += 1;
         let flawed = self.flawed(scan, reason)?;
         if let Some(flawed) = &flawed {
-            out.sealed.insert(flawed.key(), flawed.clone());
+            out.sealed.insert(flawed.key(), Arc::new(flawed.clone()));
         }
         self.keep_prefix(out, scan);
         let in_header = reason == Reason::HeaderChanged;
@@ -228,8 +229,8 @@ impl Assembler<'_, '_> {
 
     /// Names an archived copy in the point.
     pub fn name_archived(&self, out: &mut Assembled, entry: &SegmentEntry) {
-        if self.log.good(entry.name) == Some(entry) {
-            out.tree.insert(entry.key(), entry.clone());
+        if let Some(good) = self.log.shared(entry.name).filter(|good| good.as_ref() == entry) {
+            out.tree.insert(entry.key(), Arc::clone(good));
         } else {
             out.claims.push((claim_on(entry), entry.clone()));
         }
@@ -292,7 +293,7 @@ impl Assembler<'_, '_> {
 fn name_flawed(out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
     match flawed {
         Some(flawed) if !scan.file.is_volatile => {
-            out.tree.insert(flawed.key(), flawed);
+            out.tree.insert(flawed.key(), Arc::new(flawed));
         }
         _ if scan.entry.logical_end > 0 => {
             out.claims.push((claim_on(&scan.entry), scan.entry.clone()));

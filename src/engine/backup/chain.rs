@@ -14,6 +14,7 @@ use crate::repo::format::point::PointTimes;
 use crate::repo::format::point::Weight;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a chain of segments holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +132,8 @@ fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: 
 /// The chain that a restore would write: for each number the highest version.
 fn chain(out: &Assembled) -> BTreeMap<Token, &SegmentEntry> {
     let mut chain: BTreeMap<Token, &SegmentEntry> = BTreeMap::new();
-    for entry in out.tree.values().chain(out.claims.iter().map(|(_, entry)| entry)) {
+    let tree = out.tree.values().map(Arc::as_ref);
+    for entry in tree.chain(out.claims.iter().map(|(_, entry)| entry)) {
         let place = chain.entry(entry.name.number).or_insert(entry);
         if place.name.version < entry.name.version {
             *place = entry;

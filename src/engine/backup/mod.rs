@@ -4,6 +4,7 @@
 //! archive snapshots, then events; look again; commit. Whatever changes under our feet makes it begin again, and after the third time the point
 //! is published as incomplete.
 
+pub mod again;
 pub mod archived;
 pub mod assemble;
 pub mod belongs;

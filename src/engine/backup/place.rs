@@ -20,6 +20,7 @@ use crate::engine::backup::report::ContextReport;
 use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
+use crate::repo::format::entry::EntryKey;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
 use crate::repo::format::point::Finding;
@@ -28,6 +29,8 @@ use crate::repo::format::point::PointLog;
 use crate::repo::format::record::LogState;
 use crate::repo::format::record::PrefixProof;
 use crate::source::Source;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A context, ready for the point.
 pub struct Placed {
@@ -97,11 +100,10 @@ impl Placer<'_, '_> {
         let (log, verdicts) = (archived.log(store), &judged.store(store).verdicts);
         let (mut out, span) = self.assemble(seen, log, verdicts, store)?;
         self.refuse_gaps(&seen.name, store, &span)?;
-        let tree: Vec<SegmentEntry> = out.tree.into_values().collect();
         let point = PointLog {
             record: log.record,
-            root: self.root(log, &tree)?,
-            segments: tree.len() as u64,
+            root: self.root(log, &out.tree)?,
+            segments: out.tree.len() as u64,
             bytes: span.bytes,
             on_disk: Some(seen.store(store).on_disk()),
             first: span.first,
@@ -113,7 +115,7 @@ impl Placer<'_, '_> {
         let state = LogState {
             key: log.key.clone(),
             branch: log.branch,
-            root: self.root(log, &out.sealed.into_values().collect::<Vec<_>>())?,
+            root: self.root(log, &out.sealed)?,
             tails: out.tails.into_values().collect(),
         };
         let state = (log.state.as_ref() != Some(&state)).then_some((state, out.proofs));
@@ -122,10 +124,17 @@ impl Placer<'_, '_> {
     }
 
     /// The root of the pages that hold these entries. Those of the newest record are there, and durable: they need not be made again.
-    fn root(&mut self, log: &ArchivedLog, entries: &[SegmentEntry]) -> Result<PageId, Error> {
+    fn root(
+        &mut self,
+        log: &ArchivedLog,
+        entries: &BTreeMap<EntryKey, Arc<SegmentEntry>>,
+    ) -> Result<PageId, Error> {
         match &log.state {
-            Some(state) if log.sealed == entries => Ok(state.root),
-            _ => self.sink.put_tree(entries),
+            Some(state) if log.sealed.iter().eq(entries.values()) => Ok(state.root),
+            _ => {
+                let entries: Vec<SegmentEntry> = entries.values().map(|entry| (**entry).clone()).collect();
+                self.sink.put_tree(&entries)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::repo::format::record::LogKey;
 use crate::repo::store::Journal;
 use crate::repo::store::Repository;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What the repository knew when the backup began to write.
 pub struct Known {
@@ -79,9 +80,13 @@ fn good_names(
     root: PageId,
     log: &ArchivedLog,
 ) -> Result<HashSet<SegmentName>, Error> {
-    let names = |entries: &[SegmentEntry]| {
-        entries.iter().filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect()
-    };
     let is_read = log.state.as_ref().is_some_and(|state| state.root == root);
-    Ok(if is_read { names(&log.sealed) } else { names(&repository.tree(root)?) })
+    if is_read {
+        return Ok(names_of(log.sealed.iter().map(Arc::as_ref)));
+    }
+    Ok(names_of(repository.tree(root)?.iter()))
+}
+
+fn names_of<'a>(entries: impl Iterator<Item = &'a SegmentEntry>) -> HashSet<SegmentName> {
+    entries.filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::axon::name::SegmentName;
 use crate::axon::token::Token;
+use crate::engine::backup::again::Again;
 use crate::engine::backup::archived::ArchivedContext;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::scan::Scan;
@@ -19,13 +20,14 @@ use crate::source::listing::StoreFile;
 use crate::source::segment_bytes::SegmentBytes;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A segment of the source.
 pub enum SeenSegment {
     /// It was read.
     Scanned(Box<Scan>),
     /// It was not read again: number, version, size and time are those of the archived copy, which two complete points have read.
-    Skipped(StoreFile, Box<SegmentEntry>),
+    Skipped(StoreFile, Arc<SegmentEntry>),
     /// It could not be read, and why.
     Unreadable(StoreFile, String),
 }
@@ -89,11 +91,17 @@ impl Proven<'_> {
         Self { log: None, twice: HashSet::new() }
     }
 
-    fn entry(&self, file: &StoreFile) -> Option<&SegmentEntry> {
-        if file.is_volatile || !self.twice.contains(&file.name) {
+    /// The archived copy of a segment that is sealed at the source, too.
+    fn archived(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
+        self.log.filter(|_| !file.is_volatile)?.shared(file.name).filter(|entry| entry.events > 0)
+    }
+
+    /// The archived copy of a segment that need not be read.
+    fn entry(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
+        if !self.twice.contains(&file.name) {
             return None;
         }
-        let entry = self.log?.good(file.name)?;
+        let entry = self.archived(file)?;
         let same = entry.file_length == file.length && entry.modified_ns == file.modified_ns;
         same.then_some(entry)
     }
@@ -147,9 +155,14 @@ impl Reader<'_, '_> {
             && self.has_all_chunks(entry)?
         {
             self.observer.event(&Event::Bytes(file.length));
-            return Ok(SeenSegment::Skipped(file.clone(), Box::new(entry.clone())));
+            return Ok(SeenSegment::Skipped(file.clone(), Arc::clone(entry)));
         }
         self.observer.event(&Event::File { name: &file.path.to_string_lossy() });
+        if let Some(scan) = self.again(file, proven, archived)? {
+            self.sink.meet(&scan.entry);
+            self.tell(file, &scan);
+            return Ok(SeenSegment::Scanned(Box::new(scan)));
+        }
         let as_tail = self.sink.repository().config().is_append_only() && is_cut_as_tail(archived, file);
         match self.scan(file, (&lengths_of(archived, file), as_tail)) {
             Ok(scan) => {
@@ -165,6 +178,23 @@ impl Reader<'_, '_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads a segment that is archived sealed once more; none if it has to be scanned.
+    fn again(
+        &mut self,
+        file: &StoreFile,
+        proven: &Proven<'_>,
+        archived: &[ArchivedContext],
+    ) -> Result<Option<Scan>, Error> {
+        let Some(entry) = proven.archived(file) else { return Ok(None) };
+        if !self.has_all_chunks(entry)? {
+            return Ok(None);
+        }
+        // What can't be opened is for the scan to say.
+        let Ok(bytes) = self.source.open(file) else { return Ok(None) };
+        let again = Again { observer: self.observer, entry, wanted: &lengths_of(archived, file) };
+        again.scan(file, Bytes::Source(bytes.as_ref()), self.sink.naming().hasher())
     }
 
     /// The zeros behind the history are done, too; and what was saved so far.

@@ -84,6 +84,8 @@ pub struct Scanner<'a, 's> {
     pending: Vec<u8>,
     /// So many bytes of these are hashed: many at once cost a fraction of what as many transactions cost.
     hashed: usize,
+    /// Bytes that were taken since somebody was told.
+    untold: u64,
     extents: Vec<Extent>,
     hasher: Hasher,
     /// Lengths at which the hash of the prefix is wanted.
@@ -126,6 +128,7 @@ pub fn scan(
         cutter: Cutter::new(profile),
         pending: Vec::new(),
         hashed: 0,
+        untold: 0,
         extents: Vec::new(),
         hasher,
         wanted,
@@ -209,6 +212,7 @@ impl Scanner<'_, '_> {
     fn hash(&mut self) {
         self.hasher.update(self.pending.get(self.hashed..).unwrap_or_default());
         self.hashed = self.pending.len();
+        self.observer.event(&Event::Bytes(std::mem::take(&mut self.untold)));
     }
 
     fn take(&mut self, transaction: &Transaction<'_>, head: &[u8], readable: bool) -> Result<(), Error> {
@@ -228,8 +232,8 @@ impl Scanner<'_, '_> {
         if cut.after {
             self.flush()?;
         }
+        self.untold += length;
         self.count(transaction, readable);
-        self.observer.event(&Event::Bytes(length));
         Ok(())
     }
 
@@ -271,7 +275,9 @@ impl Scanner<'_, '_> {
         }
         self.hash();
         self.hashed = 0;
-        let bytes = std::mem::take(&mut self.pending);
+        // The next chunk is likely as long.
+        let room = Vec::with_capacity(self.pending.len());
+        let bytes = std::mem::replace(&mut self.pending, room);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let chunk = self.sink.put_segment((self.kind, self.store), bytes)?;
         self.extents.push(Extent { chunk, length });
@@ -280,6 +286,7 @@ impl Scanner<'_, '_> {
 
     fn finish(mut self, file: &StoreFile, bytes: Bytes<'_>, walked: Walked) -> Result<Scan, Error> {
         self.flush()?;
+        self.observer.event(&Event::Bytes(self.untold));
         let content = self.hasher.content();
         self.checkpoints.insert(walked.logical_end, content);
         let time_map = self.put_time_map()?;
@@ -328,7 +335,8 @@ impl Scanner<'_, '_> {
     }
 }
 
-fn end_of(ending: Ending) -> End {
+/// An ending as an entry says it.
+pub(super) fn end_of(ending: Ending) -> End {
     match ending {
         Ending::Rolled => End::Rolled,
         Ending::EndOfFile => End::EndOfFile,

@@ -41,8 +41,7 @@ impl<'s> Sink<'s> {
                 let id = repository.naming().chunk(&bytes);
                 let length = bytes.len() as u64;
                 if repository.names_chunk(id)? {
-                    tally.known_chunks += 1;
-                    tally.known_raw_bytes += length;
+                    tally.meet(u32::try_from(length).unwrap_or(u32::MAX));
                 } else {
                     tally.new_chunks += 1;
                     tally.new_raw_bytes += length;
@@ -88,6 +87,16 @@ impl<'s> Sink<'s> {
         match self {
             Self::Stored(session) => Ok(session.knows(chunk)?),
             Self::Counted(repository, _) => Ok(repository.names_chunk(chunk)?),
+        }
+    }
+
+    /// Counts the chunks of an entry whose bytes were read and are there already.
+    pub fn meet(&mut self, entry: &SegmentEntry) {
+        for extent in &entry.extents {
+            match self {
+                Self::Stored(session) => session.meet(extent.length),
+                Self::Counted(_, tally) => tally.meet(extent.length),
+            }
         }
     }
 

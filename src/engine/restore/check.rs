@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Bytes that are read at once.
-const WINDOW: usize = 1 << 20;
+const WINDOW: usize = 256 << 10;
 /// Enough behind a prefix to see any end.
 const BEHIND: usize = 16;
 

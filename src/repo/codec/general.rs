@@ -5,6 +5,9 @@ use std::cell::RefCell;
 use zstd::bulk::Compressor;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe;
+use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::ResetDirective;
+use zstd::zstd_safe::Strategy;
 
 thread_local! {
     /// A context takes some megabytes and is costly to make: one for each thread.
@@ -12,14 +15,50 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// One frame at this level; none if zstd fails.
-pub(super) fn compress(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+/// How zstd is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// As a level says.
+    Zstd(i32),
+    /// One table of long matches over a window of 4 MiB: what repeats in events is long. That is as small as level 3, and takes two thirds of its time.
+    Events,
+}
+
+/// Below so many bytes there are not enough long matches: level 3 is smaller.
+const EVENTS_MIN: usize = 256 << 10;
+
+impl Level {
+    /// What is set for so many bytes: a level, and what differs from it.
+    fn parameters(self, length: usize) -> (i32, &'static [CParameter]) {
+        match self {
+            Self::Zstd(level) => (level, &[]),
+            Self::Events if length < EVENTS_MIN => (3, &[]),
+            Self::Events => (
+                3,
+                &[
+                    CParameter::Strategy(Strategy::ZSTD_fast),
+                    CParameter::WindowLog(22),
+                    CParameter::HashLog(17),
+                    CParameter::MinMatch(7),
+                ],
+            ),
+        }
+    }
+}
+
+/// One frame; none if zstd fails.
+pub(super) fn compress(raw: &[u8], level: Level) -> Option<Vec<u8>> {
+    let (level, parameters) = level.parameters(raw.len());
     COMPRESSOR.with_borrow_mut(|kept| {
         let mut compressor = match kept.take() {
             Some(compressor) => compressor,
             None => Compressor::new(level).ok()?,
         };
+        compressor.context_mut().reset(ResetDirective::Parameters).ok()?;
         compressor.set_compression_level(level).ok()?;
+        for parameter in parameters {
+            compressor.set_parameter(*parameter).ok()?;
+        }
         compressor.include_checksum(false).ok()?;
         compressor.include_contentsize(true).ok()?;
         let bytes = compressor.compress(raw).ok();
@@ -28,17 +67,19 @@ pub(super) fn compress(raw: &[u8], level: i32) -> Option<Vec<u8>> {
     })
 }
 
-/// Decodes one frame to exactly `raw_length` bytes.
-pub(super) fn decompress(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+/// Decodes one frame to exactly `raw_length` bytes, into this buffer.
+pub(super) fn decompress(bytes: &[u8], raw_length: u32, mut buffer: Vec<u8>) -> Result<Vec<u8>, CodecError> {
     let length = check_frame(bytes, raw_length)?;
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let mut decompressor = match kept.take() {
             Some(decompressor) => decompressor,
             None => Decompressor::new().map_err(|error| undecodable(&error))?,
         };
-        let decoded = decompressor.decompress(bytes, length).map_err(|error| undecodable(&error));
+        buffer.clear();
+        buffer.reserve_exact(length);
+        let decoded = decompressor.decompress_to_buffer(bytes, &mut buffer);
         *kept = Some(decompressor);
-        decoded
+        decoded.map(|_| buffer).map_err(|error| undecodable(&error))
     })
 }
 

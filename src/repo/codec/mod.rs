@@ -5,9 +5,11 @@ mod general;
 
 use crate::axon::name::Store;
 use crate::repo::codec::columns::Mode;
+use crate::repo::codec::general::Level;
 use crate::repo::format::limits;
 use crate::repo::format::pack::CodecId;
 use serde::Serialize;
+use std::cell::Cell;
 
 /// How hard to try.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -16,7 +18,7 @@ use serde::Serialize;
 pub enum Compression {
     /// Nothing is compressed: what deduplication alone saves.
     Raw,
-    /// zstd -3.
+    /// zstd, as small as its level 3 and faster.
     Fast,
     /// Event columns; zstd -3 for what is no events.
     #[default]
@@ -36,11 +38,12 @@ impl Compression {
         }
     }
 
-    /// The level of zstd where there are no columns.
-    const fn level(self) -> i32 {
+    /// How zstd is asked where there are no columns.
+    const fn level(self) -> Level {
         match self {
-            Self::Raw | Self::Fast | Self::Default => 3,
-            Self::Max => 12,
+            Self::Raw | Self::Fast => Level::Events,
+            Self::Default => Level::Zstd(3),
+            Self::Max => Level::Zstd(12),
         }
     }
 
@@ -114,11 +117,18 @@ pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
     }
 }
 
+thread_local! {
+    /// What blocks are decoded into, to be compared: fresh memory each time would cost more than that.
+    static PROOF: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Bytes that are shorter than raw and decode to it.
 fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded> {
     let length = u32::try_from(raw.len()).ok()?;
     let bytes = bytes.filter(|bytes| bytes.len() < raw.len())?;
-    let same = decode(codec, &bytes, length).is_ok_and(|decoded| decoded == raw);
+    let decoded = decode_into(PROOF.take(), codec, &bytes, length).ok()?;
+    let same = decoded == raw;
+    PROOF.set(decoded);
     same.then_some(Encoded { codec, bytes })
 }
 
@@ -129,19 +139,29 @@ const SAMPLE: usize = 256 << 10;
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
     let middle = raw.len() / 2;
     let Some(sample) = raw.get(middle..middle.saturating_add(SAMPLE)) else { return false };
-    let Some(packed) = general::compress(sample, Compression::Fast.level()) else { return false };
+    let Some(packed) = general::compress(sample, Compression::Default.level()) else { return false };
     let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
     columns.bytes.len() as u64 * 2 < expected
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
 pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
+    decode_into(Vec::new(), codec, bytes, raw_length)
+}
+
+/// The same, in a buffer that is used anew if the codec can; what is in it is forgotten.
+pub fn decode_into(
+    buffer: Vec<u8>,
+    codec: CodecId,
+    bytes: &[u8],
+    raw_length: u32,
+) -> Result<Vec<u8>, CodecError> {
     if raw_length > limits::BLOCK_RAW_MAX {
         return Err(CodecError::Length);
     }
     let decoded = match codec {
         CodecId::Raw => copy(bytes, raw_length)?,
-        CodecId::Zstd => general::decompress(bytes, raw_length)?,
+        CodecId::Zstd => general::decompress(bytes, raw_length, buffer)?,
         CodecId::Columns => decode_columns(bytes, Mode::Plain, raw_length)?,
         CodecId::MixedColumns => decode_columns(bytes, Mode::Mixed, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
@@ -174,6 +194,23 @@ mod tests {
         assert_eq!(encoded.codec, CodecId::Zstd);
         assert!(encoded.bytes.len() < raw.len() / 50);
         assert_eq!(decode(encoded.codec, &encoded.bytes, length(&raw)), Ok(raw));
+    }
+
+    #[test]
+    fn fast_is_smaller_than_level_three_where_there_is_enough_text() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut line = || {
+            let (message, aggregate, amount) = (random.u128(..), random.u8(..), random.u32(..1_000_000));
+            format!(
+                "{{\"message\":\"{message:032x}\",\"aggregate\":\"account-{aggregate}\",\"amount\":{amount}}}"
+            )
+        };
+        let raw: Vec<u8> = std::iter::repeat_with(|| line().into_bytes()).take(20_000).flatten().collect();
+        let three = |raw: &[u8]| zstd::bulk::compress(raw, 3).unwrap();
+        assert!(encode(&raw, Compression::Fast).bytes.len() < three(&raw).len());
+        assert_eq!(encode(&raw[..100_000], Compression::Fast).bytes, three(&raw[..100_000]));
+        // The parameters of one block are not those of the next one.
+        assert_eq!(encode(&raw[..300_000], Compression::Default).bytes, three(&raw[..300_000]));
     }
 
     #[test]

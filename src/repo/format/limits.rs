@@ -70,6 +70,8 @@ pub mod memory {
     pub const WORKER_MAX: u64 = 256 << 20;
     /// Decoded blocks that were read last are held up to so many bytes.
     pub const BLOCK_CACHE: usize = 64 << 20;
+    /// Or up to so many for each thread that reads, if that is more: a thread needs its block as long as it reads chunks of it.
+    pub const BLOCK_CACHE_THREAD: usize = 24 << 20;
     /// The same of blocks that parity made whole.
     pub const HEALED_CACHE: usize = 32 << 20;
     /// A transaction above this is not held in memory while it is proven: it lies in a temporary file.

@@ -286,6 +286,9 @@ pub fn load_range<E, R: RangeBounds<EntryKey>>(
     Ok(walk.entries)
 }
 
+/// Entries for which room is made at once.
+const ROOM_MAX: usize = 1 << 16;
+
 /// A walk over a tree, front to back.
 struct Walk<'a, E, R> {
     range: &'a R,
@@ -302,6 +305,10 @@ impl<E, R: RangeBounds<EntryKey>> Walk<'_, E, R> {
         let damaged = |damage| LoadError::Page { page: id, damage };
         let page = Page::decode(&bytes).map_err(damaged)?;
         check_stated(&page, stated).map_err(damaged)?;
+        if stated.is_none() && self.range.end_bound() == Bound::Unbounded {
+            // All of it is wanted. What the root says is not proven yet: room for it is made within bounds.
+            self.entries.reserve(usize::try_from(page.entries()).unwrap_or(ROOM_MAX).min(ROOM_MAX));
+        }
         match page {
             Page::Leaf(entries) => self.leaf(entries).map_err(damaged),
             Page::Node { level, children } => self.node(level, &children),

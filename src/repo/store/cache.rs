@@ -18,6 +18,9 @@ pub(super) struct BlockCache {
 /// A block, or none as long as it is being read: whoever reads it holds the lock.
 type Slot = Mutex<Option<Arc<Vec<u8>>>>;
 
+/// Buffers of blocks that were let go of, to be used anew: fresh memory costs more than it takes to decode into it.
+const SPARES: usize = 4;
+
 struct Holding {
     slot: Arc<Slot>,
     /// Its length, counted once it is read.
@@ -30,6 +33,7 @@ struct Holding {
 struct Held {
     blocks: HashMap<BlockName, Holding>,
     bytes: usize,
+    spares: Vec<Vec<u8>>,
     /// Counts the questions: the least is the block that was not asked for longest.
     asked: u64,
 }
@@ -40,19 +44,21 @@ impl BlockCache {
         Self { limit, held: Mutex::default() }
     }
 
-    /// A block of `length` bytes, if it is held; else as `read` gives it, once for all who ask meanwhile.
+    /// A block of `length` bytes, if it is held; else as `read` gives it, once for all who ask meanwhile. `read` gets a buffer, whose content means
+    /// nothing.
     pub fn get_or(
         &self,
         name: BlockName,
         length: u32,
-        read: impl FnOnce() -> Result<Vec<u8>, Error>,
+        read: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
     ) -> Result<Arc<Vec<u8>>, Error> {
         let slot = self.held().slot(name);
         let mut content = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(block) = content.as_ref().filter(|block| block.len() as u64 == u64::from(length)) {
             return Ok(Arc::clone(block));
         }
-        let block = Arc::new(read().inspect_err(|_| self.forget(name))?);
+        let spare = self.held().spares.pop().unwrap_or_default();
+        let block = Arc::new(read(spare).inspect_err(|_| self.forget(name))?);
         *content = Some(Arc::clone(&block));
         drop(content);
         self.held().settle(name, &slot, block.len(), self.limit);
@@ -102,6 +108,17 @@ impl Held {
     fn remove(&mut self, name: BlockName) {
         if let Some(holding) = self.blocks.remove(&name) {
             self.bytes = self.bytes.saturating_sub(holding.length);
+            self.keep(holding.slot);
+        }
+    }
+
+    /// Keeps the buffer of a block that nobody reads any more.
+    fn keep(&mut self, slot: Arc<Slot>) {
+        let content = Arc::into_inner(slot).and_then(|slot| slot.into_inner().ok()).flatten();
+        if let Some(buffer) = content.and_then(Arc::into_inner)
+            && self.spares.len() < SPARES
+        {
+            self.spares.push(buffer);
         }
     }
 }
@@ -119,7 +136,7 @@ mod tests {
     /// What the cache gives, and whether it had to be read.
     fn ask(cache: &BlockCache, number: u32, bytes: &[u8]) -> (u8, bool) {
         let mut was_read = false;
-        let block = cache.get_or(name(number), u32::try_from(bytes.len()).unwrap(), || {
+        let block = cache.get_or(name(number), u32::try_from(bytes.len()).unwrap(), |_| {
             was_read = true;
             Ok(bytes.to_vec())
         });
@@ -136,6 +153,26 @@ mod tests {
         assert!(!ask(&cache, 0, &[1; 4]).1);
         assert!(!ask(&cache, 2, &[1; 4]).1);
         assert_eq!(ask(&cache, 1, &[1; 4]), (1, true));
+    }
+
+    #[test]
+    fn the_buffer_of_a_block_that_nobody_reads_any_more_is_used_anew() {
+        let cache = BlockCache::new(4);
+        let spare_for = |number| {
+            let mut spare = Vec::new();
+            let block = cache.get_or(name(number), 4, |buffer| {
+                spare = buffer;
+                Ok(vec![u8::try_from(number).unwrap(); 4])
+            });
+            (block.unwrap(), spare)
+        };
+        drop(spare_for(1));
+        drop(spare_for(2));
+        let (held, spare) = spare_for(3);
+        assert_eq!(spare, [1; 4], "what was let go of");
+        assert_eq!(spare_for(4).1, [2; 4]);
+        assert!(spare_for(5).1.is_empty(), "not what is still read");
+        assert_eq!(*held, [3; 4]);
     }
 
     #[test]
@@ -159,7 +196,7 @@ mod tests {
     #[test]
     fn what_failed_is_tried_again() {
         let cache = BlockCache::new(10);
-        let failed = cache.get_or(name(0), 4, || Err(Error::Interrupted));
+        let failed = cache.get_or(name(0), 4, |_| Err(Error::Interrupted));
         assert!(matches!(failed, Err(Error::Interrupted)));
         assert_eq!(ask(&cache, 0, &[1; 4]), (1, true));
     }
@@ -173,7 +210,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     all_are_there.wait();
-                    let read = || {
+                    let read = |_| {
                         reads.fetch_add(1, Ordering::Relaxed);
                         Ok(vec![7; 4])
                     };

@@ -16,7 +16,7 @@ use crate::repo::store::cache::BlockCache;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often one run lists `packs/` anew for a chunk that is nowhere.
@@ -59,11 +59,26 @@ impl LookedAgain {
     }
 }
 
+/// The bytes of a chunk, in the block that holds them: nothing is copied.
+#[derive(Clone, Debug)]
+pub struct ChunkBytes {
+    block: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Deref for ChunkBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.block.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
 /// A chunk as it was read: its name was proven.
 #[derive(Clone, Debug)]
 pub struct ReadChunk {
     /// Its bytes.
-    pub bytes: Arc<Vec<u8>>,
+    pub bytes: ChunkBytes,
     /// The pack that gave them.
     pub pack: PackId,
 }
@@ -117,7 +132,7 @@ fn healed(repository: &Repository, id: ChunkId, places: &[Place]) -> Option<Read
 }
 
 /// The chunk as it lies in one pack, wherever else it may be.
-pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Result<Arc<Vec<u8>>, Error> {
+pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Result<ChunkBytes, Error> {
     let places = repository.index.places(id)?;
     match places.iter().find(|place| place.pack == pack) {
         Some(place) => read_place(repository, id, place),
@@ -156,7 +171,7 @@ fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {
     Ok(Tried::Failed { places, last })
 }
 
-fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<Arc<Vec<u8>>, Error> {
+fn read_place(repository: &Repository, id: ChunkId, place: &Place) -> Result<ChunkBytes, Error> {
     let path = paths::pack(place.pack);
     let read = |offset, length| repository.disk.read_range(&path, offset, length);
     read_from(repository, id, (place, &repository.cache), &read)
@@ -168,10 +183,11 @@ fn read_from(
     id: ChunkId,
     (place, cache): (&Place, &BlockCache),
     read: &dyn Fn(u64, u64) -> io::Result<Vec<u8>>,
-) -> Result<Arc<Vec<u8>>, Error> {
+) -> Result<ChunkBytes, Error> {
     let name = (place.pack, place.block);
-    let held = cache.get_or(name, place.raw_length, || read_block(repository, id, place, read))?;
-    let Some(bytes) = cut(&held, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
+    let block =
+        cache.get_or(name, place.raw_length, |spare| read_block(repository, id, (place, spare), read))?;
+    let Some(bytes) = cut(block, place).filter(|bytes| repository.naming().chunk(bytes) == id) else {
         cache.forget(name);
         return Err(Error::ChunkDamaged {
             chunk: id,
@@ -181,19 +197,17 @@ fn read_from(
     Ok(bytes)
 }
 
-fn cut(block: &Arc<Vec<u8>>, place: &Place) -> Option<Arc<Vec<u8>>> {
+fn cut(block: Arc<Vec<u8>>, place: &Place) -> Option<ChunkBytes> {
     let from = usize::try_from(place.offset).ok()?;
     let to = from.checked_add(usize::try_from(place.length).ok()?)?;
-    if from == 0 && to == block.len() {
-        return Some(Arc::clone(block));
-    }
-    Some(Arc::new(block.get(from..to)?.to_vec()))
+    (to <= block.len()).then_some(ChunkBytes { block, range: from..to })
 }
 
+/// Reads and decodes a block, into a buffer that is used anew.
 fn read_block(
     repository: &Repository,
     id: ChunkId,
-    place: &Place,
+    (place, spare): (&Place, Vec<u8>),
     read: &dyn Fn(u64, u64) -> io::Result<Vec<u8>>,
 ) -> Result<Vec<u8>, Error> {
     let path = paths::pack(place.pack);
@@ -203,7 +217,7 @@ fn read_block(
     }
     let read = read(place.body_offset, u64::from(place.encoded_length));
     let encoded = read.map_err(|source| Error::reading(name(), source))?;
-    codec::decode(place.codec, &encoded, place.raw_length).map_err(|error| match error {
+    codec::decode_into(spare, place.codec, &encoded, place.raw_length).map_err(|error| match error {
         CodecError::Unknown(number) => unsupported(name(), "codec", number.to_string()),
         CodecError::Undecodable(_) | CodecError::Length => Error::ChunkDamaged { chunk: id, path: name() },
     })

@@ -17,7 +17,7 @@ use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::cache::BlockCache;
 use crate::repo::store::chunks;
-use crate::repo::store::chunks::{ChunkSink, LookedAgain};
+use crate::repo::store::chunks::{ChunkBytes, ChunkSink, LookedAgain};
 use crate::repo::store::init;
 use crate::repo::store::journal;
 use crate::repo::store::journal::Journal;
@@ -88,7 +88,8 @@ impl Repository {
             IndexPlace::File(path) => Some(path.as_path()),
         };
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
-        let cache = BlockCache::new(limits::memory::BLOCK_CACHE);
+        let for_threads = rayon::current_num_threads().saturating_mul(limits::memory::BLOCK_CACHE_THREAD);
+        let cache = BlockCache::new(limits::memory::BLOCK_CACHE.max(for_threads));
         let healer = Healer::new(limits::memory::HEALED_CACHE);
         Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), healer, lock })
     }
@@ -239,12 +240,12 @@ impl Repository {
     }
 
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
-    pub fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+    pub fn chunk(&self, id: ChunkId) -> Result<ChunkBytes, Error> {
         Ok(chunks::chunk(self, id)?.bytes)
     }
 
     /// The bytes of a chunk as they lie in this pack, its hash checked.
-    pub fn chunk_in(&self, id: ChunkId, pack: PackId) -> Result<Arc<Vec<u8>>, Error> {
+    pub fn chunk_in(&self, id: ChunkId, pack: PackId) -> Result<ChunkBytes, Error> {
         chunks::chunk_in(self, id, pack)
     }
 

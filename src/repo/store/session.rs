@@ -43,6 +43,14 @@ pub struct Tally {
     pub file_bytes: u64,
 }
 
+impl Tally {
+    /// Counts a chunk that was there already.
+    pub fn meet(&mut self, length: u32) {
+        self.known_chunks = self.known_chunks.saturating_add(1);
+        self.known_raw_bytes = self.known_raw_bytes.saturating_add(u64::from(length));
+    }
+}
+
 /// Proof that all chunks and pages put so far are durable. Worth nothing once more have been put.
 #[derive(Debug)]
 #[must_use = "a barrier is for records and a point"]
@@ -187,14 +195,17 @@ impl<'r> Session<'r> {
         let length = length.ok_or_else(|| self.rule(format!("a chunk of {} bytes", bytes.len())))?;
         self.generation = self.generation.saturating_add(1);
         let id = self.repository.naming().chunk(bytes);
-        let tally = &mut self.tally;
         if self.known.has(self.repository, id)? {
-            tally.known_chunks = tally.known_chunks.saturating_add(1);
-            tally.known_raw_bytes = tally.known_raw_bytes.saturating_add(u64::from(length));
+            self.tally.meet(length);
             return Ok((id, None));
         }
         self.count_new(id, length);
         Ok((id, Some(length)))
+    }
+
+    /// Counts a chunk that is known to be there, and was not handed over for that reason.
+    pub fn meet(&mut self, length: u32) {
+        self.tally.meet(length);
     }
 
     /// A chunk of this length is about to be stored.
