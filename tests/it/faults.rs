@@ -161,7 +161,8 @@ pub fn damaged() -> (CrashDisk, CrashDisk) {
 
 pub fn mend(disk: &CrashDisk, mirror: &CrashDisk) -> Result<bool, String> {
     let mirror = repository(mirror);
-    let mended = repair::packs(&repository(disk), Some(Supply::Repository(&mirror)), false, &Unobserved);
+    let damaged = open(disk).map_err(|error| error.to_string())?;
+    let mended = repair::packs(&damaged, Some(Supply::Repository(&mirror)), false, &Unobserved);
     mended.map(|mended| mended.is_whole()).map_err(|error| error.to_string())
 }
 

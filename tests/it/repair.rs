@@ -3,7 +3,7 @@
 
 use crate::support::archive::{Archive, WithControlDb, tree};
 use crate::support::fixtures;
-use crate::support::program::{Room, flip};
+use crate::support::program::{Room, SERVER, backup, flip};
 use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
@@ -355,6 +355,22 @@ fn walk(root: &Path) -> Vec<std::path::PathBuf> {
     directories
         .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
         .collect()
+}
+
+/// What is said of points is said of all of them, or it is no success.
+#[test]
+fn a_point_that_can_not_be_read_is_not_called_whole() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    let (text, _) = room.ends(0, "repair points");
+    assert!(text.contains("nothing to mark"), "{text}");
+    flip(&room.repository().join("points/1.json"), 40);
+    let (text, _) = room.ends(20, "repair points");
+    assert!(text.contains("points/1.json") && text.contains("not judged"), "{text}");
+    let report = room.document(20, "repair-points", "repair points");
+    assert_eq!(report["unreadable"].as_array().unwrap().len(), 1, "{report}");
 }
 
 #[test]

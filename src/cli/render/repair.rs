@@ -90,7 +90,12 @@ pub(in crate::cli) fn marked(marked: &Marked) -> String {
         let known: Vec<String> = marked.known.iter().map(u64::to_string).collect();
         text.line(&format!("known to be incomplete before: points {}", some(&known)));
     }
-    if marked.marked.is_empty() && marked.known.is_empty() {
+    if !marked.unreadable.is_empty() {
+        let unreadable = some(&marked.unreadable);
+        text.line(&format!(
+            "not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy"
+        ));
+    } else if marked.marked.is_empty() && marked.known.is_empty() {
         text.line("every point can be restored whole: nothing to mark");
     }
     text.finish()

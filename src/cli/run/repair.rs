@@ -77,7 +77,7 @@ impl Run<'_> {
         let marked = repair::points(&repository, self.global.dry_run, &progress)?;
         drop(progress);
         self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
-        Ok(Exit::Done)
+        Ok(if marked.unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
     }
 
     fn add_parity(&self, percent: Option<u8>) -> Result<Exit, Failure> {

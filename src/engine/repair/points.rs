@@ -51,7 +51,8 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
             reasons.entry(*point).or_default().push(&finding.text);
         }
     }
-    let mut marked = Marked { dry_run, ..Marked::default() };
+    let unreadable = diagnosis.journal.unreadable.iter().map(|file| file.path.clone()).collect();
+    let mut marked = Marked { dry_run, unreadable, ..Marked::default() };
     let mut session = None;
     for listed in &diagnosis.journal.points {
         let number = listed.point.number;

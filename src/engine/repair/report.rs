@@ -81,4 +81,6 @@ pub struct Marked {
     pub marked: Vec<(u64, String)>,
     /// Points that were marked, or incomplete, before.
     pub known: Vec<u64>,
+    /// Files of points and acts that can't be read: what they are about could not be judged.
+    pub unreadable: Vec<String>,
 }
