@@ -125,11 +125,12 @@ const NETWORK: [u64; 12] = [
 ];
 
 fn is_network(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|found| {
-        // Some platforms have these numbers signed; 32 bits count.
-        let kind = u64::try_from(i128::from(found.f_type) & 0xffff_ffff).unwrap_or_default();
-        NETWORK.contains(&kind)
-    })
+    rustix::fs::statfs(path).is_ok_and(|found| is_network_kind(i128::from(found.f_type)))
+}
+
+/// Some platforms have these numbers signed; 32 bits count.
+fn is_network_kind(kind: i128) -> bool {
+    u64::try_from(kind & 0xffff_ffff).is_ok_and(|kind| NETWORK.contains(&kind))
 }
 
 fn keep_waiting(wait: Duration, screen: Screen, signals: Signals) -> Arc<dyn Fn() -> bool + Send + Sync> {
@@ -185,6 +186,17 @@ mod tests {
         let interrupted = Signals::default();
         interrupted.set(signal_hook::consts::SIGINT);
         assert!(!keep_waiting(Duration::from_mins(1), Screen::bare(false), interrupted)());
+    }
+
+    #[test]
+    fn an_index_lies_beside_its_repository_unless_that_is_behind_a_network() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(index_place(place.path()), IndexPlace::File(place.path().join("index.sqlite")));
+        assert!(
+            is_network_kind(0x6969) && is_network_kind(i128::from(0xff53_4d42_u32.cast_signed())),
+            "NFS, SMB"
+        );
+        assert!(!is_network_kind(0xef53) && !is_network_kind(0x0102_1994), "ext4, tmpfs");
     }
 
     #[test]

@@ -122,10 +122,22 @@ fn all_hashed<T: FromStr + Ord>(disk: &dyn Disk, top: &str) -> Result<BTreeMap<T
     Ok(found)
 }
 
-/// The numbered files of a directory (`<number><suffix>`) with their lengths.
+/// The numbered files of a directory (`<number><suffix>`) with their lengths. A listing may come late: what follows it is asked for by its name.
 pub fn numbered(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<BTreeMap<u64, u64>, Error> {
     let files = list(disk, directory)?.into_iter().filter(|listed| !listed.is_directory);
-    Ok(files.filter_map(|file| Some((number(&file.name, suffix)?, file.length))).collect())
+    let mut found: BTreeMap<u64, u64> =
+        files.filter_map(|file| Some((number(&file.name, suffix)?, file.length))).collect();
+    while let Some(next) = found.last_key_value().map_or(Some(1), |(number, _)| number.checked_add(1)) {
+        let path = format!("{directory}/{next}{suffix}");
+        match disk.length(&path) {
+            Ok(length) => drop(found.insert(next, length)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+                return Ok(found);
+            }
+            Err(source) => return Err(Error::reading(disk.display(&path), source)),
+        }
+    }
+    Ok(found)
 }
 
 /// Counted from 1, without leading zeros: one number has one name.

@@ -2,7 +2,7 @@
 
 use crate::support::archive::{Archive, WithControlDb, refused, tree};
 use crate::support::fixtures;
-use crate::support::segments::SegmentImage;
+use crate::support::segments::{Event as Written, SegmentImage};
 use crate::support::server::Server;
 use segvault::axon::name::Store;
 use segvault::engine::Error;
@@ -80,6 +80,21 @@ fn a_point_comes_back_byte_by_byte_with_its_heads() {
         assert_eq!(found.events.events, context.events.next_token());
     }
     assert_eq!(names(archive.beside("out").parent().unwrap()), ["out", "repo"], "nothing else is left");
+}
+
+/// Zeros are data like any: payloads of nothing else, as long as a chunk, or several of them.
+#[test]
+fn payloads_of_zeros_come_back() {
+    let archive = Archive::new();
+    let mut server = Server::new("node", &["default"], 9);
+    let events = server.contexts.get_mut("default").unwrap().store_mut(Store::Events);
+    for (at, length) in [0, 1, 700, 4096, 1 << 20, (8 << 20) + 5, 17 << 20].into_iter().enumerate() {
+        events.append(&[Written::of("zeros", at as i64).carrying(vec![0; length])]);
+    }
+    events.roll_now();
+    archive.backup(&mut server);
+    assert!(archive.restore(1, "out").unwrap().verified);
+    same(&tree(&archive.beside("out")), &shown(&server));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What belongs to its owner alone, and what hostile bytes can't do. (Names that lead out of a target: `restore.rs`. Odd zips: `bad_input.rs`.)
 
+use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup};
 use segvault::axon::control_db::take_apart;
 use segvault::repo::codec;
 use segvault::repo::format::pack::CodecId;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 fn modes(root: &Path, found: &mut Vec<(String, u32, bool)>) {
     let facts = std::fs::symlink_metadata(root).unwrap();
@@ -39,6 +42,36 @@ fn a_zstd_bomb_ends_in_an_error_and_takes_no_more_memory_than_it_declares() {
     for declared in [1, 100, 1 << 20, 32 << 20] {
         assert!(codec::decode(CodecId::Zstd, &bomb, declared).is_err(), "{declared}");
     }
+}
+
+/// What a directory is: its files with their lengths, modes, times of change, and what is in them.
+fn state(root: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, Vec<u8>)> {
+    let (mut found, mut waiting) = (BTreeMap::new(), vec![root.to_path_buf()]);
+    while let Some(path) = waiting.pop() {
+        let facts = fs::metadata(&path).unwrap();
+        let bytes = if facts.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+        if facts.is_dir() {
+            waiting.extend(fixtures::files(&path));
+        }
+        let length = if facts.is_dir() { 0 } else { facts.len() };
+        found.insert(path, (length, facts.mode(), facts.mtime(), facts.ctime_nsec(), bytes));
+    }
+    found
+}
+
+#[test]
+fn a_source_is_never_written_to() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let before = state(&root);
+    let line = backup(&root);
+    for line in [&format!("{line} -n"), &line, &format!("{line} --reread --no-mmap")] {
+        room.ends(0, line);
+    }
+    for line in ["verify --against", "diff 1 --data-dir", "repair from"] {
+        room.ends(0, &format!("{line} {}", root.display()));
+    }
+    assert!(state(&root) == before);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn note(
 ) -> Result<(), engine::Error> {
     let deed = Deed::Copied { to: to.config().id.clone(), place: options.place.clone() };
     if from.acts()?.0.iter().any(|act| act.deed == deed) {
-        return Ok(());
+        return Ok(from.settle()?);
     }
     from.session()?.publish_act(Moment(observer.now_ms()), deed)?;
     Ok(())

@@ -114,6 +114,8 @@ fn try_erase(
             deleted = prune::at_once(alone, false, observer)?;
         }
         report.deleted = Some(deleted.and(prune::at_once(alone, true, observer)?));
+        // Before anybody is told that it is gone.
+        alone.settle_removals()?;
         report.left = lists::left(repository, &erased.chunks)?;
     }
     if options.prove {

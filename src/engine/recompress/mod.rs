@@ -11,7 +11,6 @@ pub use plan::plan;
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
-use crate::repo;
 use crate::repo::codec::Compression;
 use crate::repo::store::{Effort, Repository};
 use rewrite::Rewriter;
@@ -58,18 +57,6 @@ pub struct Recompressed {
     pub milliseconds: i64,
 }
 
-/// What is found done may be the work of a run that was killed, and not be durable: whoever writes sees to that first. (If somebody writes
-/// just now, they have.)
-fn settle(repository: &Repository) -> Result<(), Error> {
-    if repository.is_unlocked() {
-        return Ok(());
-    }
-    match repository.session() {
-        Err(repo::Error::Locked { .. }) => Ok(()),
-        begun => Ok(begun.map(drop)?),
-    }
-}
-
 /// Writes old packs anew.
 pub fn run(
     repository: &Repository,
@@ -99,7 +86,7 @@ pub fn run(
         Rewriter::new(repository, &plan, (options.effort, end), observer).all(&mut report)?;
     }
     if report.finished && !options.dry_run {
-        settle(repository)?;
+        repository.settle()?;
     }
     report.milliseconds = observer.now_ms().saturating_sub(begun);
     Ok(report)

@@ -71,6 +71,9 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
         }
         marked.marked.push((number, reason));
     }
+    if session.is_none() && !dry_run {
+        repository.settle()?;
+    }
     Ok(marked)
 }
 

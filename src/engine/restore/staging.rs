@@ -475,4 +475,10 @@ mod tests {
         staged(&target).publish().unwrap();
         assert!(target.join("data/default/x").exists());
     }
+
+    #[test]
+    fn where_directories_can_not_be_synced_it_is_all_that_can_be_done() {
+        super::sync_directory(Path::new("/proc/self")).unwrap();
+        assert!(super::sync_directory(Path::new("/proc/self/none")).is_err());
+    }
 }

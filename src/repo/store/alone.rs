@@ -28,6 +28,27 @@ impl Alone {
         &self.repository
     }
 
+    /// Makes it durable that files are gone, whoever removed them: a run that was killed may not have done that.
+    pub fn settle_removals(&self) -> Result<(), Error> {
+        let disk = self.repository.disk();
+        for top in [paths::PACKS, paths::PAGES, paths::PARITY, paths::LOGS, paths::POINTS] {
+            let mut directories: Vec<String> = Vec::new();
+            for listed in paths::list(disk, top)?.iter().filter(|listed| listed.is_directory) {
+                directories.push(format!("{top}/{}", listed.name));
+            }
+            directories.push(top.to_owned());
+            for directory in directories {
+                match disk.sync_directory(&directory) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(Error::writing(disk.display(&directory), error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes files, in this order, and makes that durable. Stops between two files when `go_on` says no; gives how many are gone. A file
     /// that is not there any more counts: an interrupted deletion is begun anew.
     pub fn remove(&self, files: &[String], go_on: &dyn Fn() -> bool) -> Result<usize, Error> {

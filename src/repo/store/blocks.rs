@@ -100,7 +100,7 @@ impl Session<'_> {
             session.tally.new_chunks = session.tally.new_chunks.saturating_add(chunks.len() as u64);
             session.tally.new_raw_bytes = session.tally.new_raw_bytes.saturating_add(copied);
             let encoded = Encoded { codec: block.codec, bytes: read.encoded };
-            let waiting = Waiting { kind, chunks, raw };
+            let waiting = Waiting::of(kind, chunks, raw);
             if whole { session.copy(&waiting, &encoded) } else { session.queue(waiting) }
         })?;
         Ok(copied)

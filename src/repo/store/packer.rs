@@ -30,18 +30,37 @@ pub(super) struct Waiting {
     pub kind: PackKind,
     /// Its chunks and their lengths, back to back.
     pub chunks: Vec<(ChunkId, u32)>,
-    pub raw: Vec<u8>,
+    raw: Vec<u8>,
+    /// CRC-32 of the bytes as they were when they got their names: they may wait for long, and memory is not what it should be everywhere.
+    sum: u32,
 }
 
 impl Waiting {
     /// Nothing yet.
     pub fn empty(kind: PackKind) -> Self {
-        Self { kind, chunks: Vec::new(), raw: Vec::new() }
+        Self { kind, chunks: Vec::new(), raw: Vec::new(), sum: 0 }
+    }
+
+    /// These chunks, which were named just now.
+    pub fn of(kind: PackKind, chunks: Vec<(ChunkId, u32)>, raw: Vec<u8>) -> Self {
+        Self { kind, chunks, sum: crc32fast::hash(&raw), raw }
+    }
+
+    /// The bytes of the chunks.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    fn is_intact(&self) -> bool {
+        crc32fast::hash(&self.raw) == self.sum
     }
 
     /// One chunk more.
     pub fn push(&mut self, chunk: (ChunkId, u32), bytes: Vec<u8>) {
         self.chunks.push(chunk);
+        let mut sum = crc32fast::Hasher::new_with_initial(self.sum);
+        sum.update(&bytes);
+        self.sum = sum.finalize();
         if self.raw.is_empty() {
             self.raw = bytes;
         } else {
@@ -181,9 +200,13 @@ impl Packer {
         }
     }
 
-    fn encode(&self, waiting: &[Waiting]) -> Vec<Encoded> {
+    /// None for a block whose bytes are not any more what they were when they got their names.
+    fn encode(&self, waiting: &[Waiting]) -> Vec<Option<Encoded>> {
         let compression = self.effort.compression;
-        let one = |block: &Waiting| codec::encode(&block.raw, compression);
+        let one = |block: &Waiting| {
+            let encoded = codec::encode(&block.raw, compression);
+            block.is_intact().then_some(encoded)
+        };
         match &self.pool {
             Some(pool) => pool.install(|| waiting.par_iter().map(one).collect()),
             None if self.workers == 1 => waiting.iter().map(one).collect(),
@@ -200,6 +223,7 @@ impl Packer {
             if (outlet.interrupted)() {
                 return Err(Error::Interrupted);
             }
+            let encoded = encoded.ok_or_else(|| changed_in_memory(outlet.disk))?;
             self.write(block, &encoded, outlet)?;
         }
         Ok(())
@@ -281,6 +305,37 @@ fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Erro
     Ok(())
 }
 
+fn changed_in_memory(disk: &dyn Disk) -> Error {
+    let rule = "bytes changed in memory before they were written: nothing was published; suspect the memory of this machine";
+    Error::Rule { path: disk.display(""), rule: rule.to_owned() }
+}
+
 fn refused(disk: &dyn Disk, path: &str, damage: &Damage) -> Error {
     Error::Rule { path: disk.display(path), rule: damage.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_that_flips_while_a_block_waits_is_seen() {
+        let bytes = |of: u8| vec![of; 1000];
+        let named = |bytes: &[u8]| (Naming::Blake3.chunk(bytes), 1000);
+        let mut joined = Waiting::empty(PackKind::Sealed);
+        joined.push(named(&bytes(1)), bytes(1));
+        joined.push(named(&bytes(2)), bytes(2));
+        let packer = Packer::new(Naming::Blake3, 0);
+        let mut blocks = [joined, Waiting::of(PackKind::Tail, vec![named(&bytes(3))], bytes(3))];
+        assert!(packer.encode(&blocks).iter().all(Option::is_some));
+        for at in [0, 999] {
+            for block in &mut blocks {
+                block.raw[at] ^= 4;
+            }
+            assert!(packer.encode(&blocks).iter().all(Option::is_none));
+            for block in &mut blocks {
+                block.raw[at] ^= 4;
+            }
+        }
+    }
 }

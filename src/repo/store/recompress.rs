@@ -23,7 +23,7 @@ impl Session<'_> {
             session.count_new(id, length);
             match room {
                 Ok(neighbours) => session.join(neighbours, (id, length), bytes),
-                Err(kind) => session.queue(Waiting { kind, chunks: vec![(id, length)], raw: bytes }),
+                Err(kind) => session.queue(Waiting::of(kind, vec![(id, length)], bytes)),
             }
         })
     }

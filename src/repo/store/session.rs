@@ -147,7 +147,7 @@ impl<'r> Session<'r> {
         self.guarded(|session| {
             let (id, is_new) = session.look_up(&bytes)?;
             if let Some(length) = is_new {
-                session.queue(Waiting { kind, chunks: vec![(id, length)], raw: bytes })?;
+                session.queue(Waiting::of(kind, vec![(id, length)], bytes))?;
             }
             Ok(id)
         })
@@ -174,14 +174,14 @@ impl<'r> Session<'r> {
                 let (id, is_new) = session.look_up(&bytes)?;
                 ids.push(id);
                 let Some(length) = is_new else { continue };
-                if block.raw.len().saturating_add(bytes.len()) > limits::memory::SHARED_BLOCK
-                    && !block.raw.is_empty()
+                if block.raw().len().saturating_add(bytes.len()) > limits::memory::SHARED_BLOCK
+                    && !block.raw().is_empty()
                 {
                     session.queue(std::mem::replace(&mut block, Waiting::empty(kind)))?;
                 }
                 block.push((id, length), bytes);
             }
-            if !block.raw.is_empty() {
+            if !block.raw().is_empty() {
                 session.queue(block)?;
             }
             Ok(ids)

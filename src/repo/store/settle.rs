@@ -5,8 +5,23 @@ use crate::repo::error::Error;
 use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::numbered::Row;
+use crate::repo::store::read::Repository;
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
+
+impl Repository {
+    /// Makes durable whatever is there: for a verb that finds all done, which may be the work of a run that was killed. Where somebody writes just
+    /// now, they have done that; where nothing can be written, there is nothing to be done.
+    pub fn settle(&self) -> Result<(), Error> {
+        if self.is_unlocked() {
+            return Ok(());
+        }
+        match self.session() {
+            Err(Error::Locked { .. }) => Ok(()),
+            begun => begun.map(drop),
+        }
+    }
+}
 
 /// Syncs every file of the repository's truth that is not known to be durable, then the directories. Packs and pages that can't be
 /// synced count as absent. Gives the packs that were synced here: whoever wrote them may not have finished, so they don't count before

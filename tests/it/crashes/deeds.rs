@@ -125,7 +125,8 @@ fn points_and(
 
 fn forgetting() -> Deed {
     let (disk, points) = lab(3);
-    let is_forgotten = |repository: &Repository| repository.journal().unwrap().listed().count() == 1;
+    let is_forgotten =
+        |repository: &Repository| repository.journal().is_ok_and(|journal| journal.listed().count() == 1);
     let run = move |disk: &CrashDisk| {
         if is_forgotten(&opened(disk)?) {
             return settled(disk);
@@ -139,7 +140,8 @@ fn forgetting() -> Deed {
 
 fn holding() -> Deed {
     let (disk, points) = lab(2);
-    let is_held = |repository: &Repository| repository.journal().unwrap().points[0].held.is_some();
+    let is_held =
+        |repository: &Repository| repository.journal().is_ok_and(|journal| journal.points[0].held.is_some());
     let run = move |disk: &CrashDisk| {
         if is_held(&opened(disk)?) {
             return settled(disk);
@@ -188,7 +190,12 @@ fn has_act(repository: &Repository, is_it: impl Fn(&Act) -> bool) -> bool {
 
 fn protecting() -> Deed {
     let (disk, points) = lab(2);
-    let run = |disk: &CrashDisk| done(repair::add_parity(&opened(disk)?, None, false, &At(0)));
+    let run = |disk: &CrashDisk| {
+        let report =
+            repair::add_parity(&opened(disk)?, None, false, &At(0)).map_err(|error| error.to_string())?;
+        // What can't be read is called damaged, and gets none.
+        if report.damaged.is_empty() { Ok(0) } else { Err(format!("{:?}", report.damaged)) }
+    };
     let is_protected = |repository: &Repository| repository.without_parity(true).unwrap().is_empty();
     deed("add-parity", disk, run, points_and(points, is_protected))
 }

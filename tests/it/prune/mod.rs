@@ -6,6 +6,7 @@ mod life;
 mod program;
 
 use crate::store::model::{back_up_on, check, noise, open, prepare};
+use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use lab::*;
 use segvault::engine;
@@ -181,6 +182,30 @@ fn an_act_of_a_newer_program_stops_everything() {
     let refused = prune_at(&disk, 9 * DAY, 0).unwrap_err();
     assert!(matches!(refused, engine::Error::Prune(prune::Error::UnknownAct { number: 2 })), "{refused}");
     assert_eq!(disk.files(), files);
+}
+
+/// A listing is no proof that something is gone: whatever file it hides, nothing is deleted that is needed.
+#[test]
+fn what_a_listing_hides_is_not_taken_for_gone() {
+    let (start, points) = lab(5);
+    forget(&start, &points[1..4], 0);
+    prune_at(&start, 1, DAY).unwrap();
+    let needed = [points[0], points[4]];
+    let (mut refused, mut pruned) = (0, 0);
+    for hidden in start.files().into_iter().filter(|path| path.contains('/') && !path.starts_with("locks/")) {
+        let disk = start.reboot(Image::ProcessKilled);
+        let odd = OddDisk { hidden: Some(hidden.clone()), ..OddDisk::of(&disk) };
+        let mark = open(&odd)
+            .map_err(engine::Error::from)
+            .and_then(|it| prune::mark(&it, &options(0), &At(9 * DAY)));
+        let alone = Alone::open(Arc::new(odd.clone()), OpenOptions::default()).map_err(engine::Error::from);
+        let deleted = alone.and_then(|alone| prune::delete(&alone, &options(0), &At(9 * DAY)));
+        *if mark.is_ok() && deleted.is_ok() { &mut pruned } else { &mut refused } += 1;
+        // It is back in the listing: all is there.
+        check(&open(&disk).unwrap(), &needed).unwrap_or_else(|why| panic!("{hidden}: {why}, {deleted:?}"));
+        whole_logs(&disk);
+    }
+    assert!(refused > 10, "{refused} refused, {pruned} pruned");
 }
 
 /// A marked pack goes only if what it holds and is needed lies in a pack that stays, and is read back from there.

@@ -4,7 +4,7 @@ mod crash;
 mod index;
 mod journal;
 pub mod model;
-mod odd_disk;
+pub mod odd_disk;
 mod parity;
 mod recompress;
 mod rules;
@@ -558,6 +558,30 @@ fn chunks_are_neither_empty_nor_too_long() {
         let refused = repository.session().unwrap().put(PackKind::Tail, vec![0; length]);
         assert!(matches!(refused, Err(Error::Rule { .. })));
     }
+}
+
+/// As on storage that refuses to overwrite and to delete.
+#[test]
+fn nothing_that_is_published_is_ever_removed_or_replaced_but_by_who_deletes() {
+    let disk = CrashDisk::default();
+    let odd = OddDisk { keeps_all: true, ..OddDisk::of(&disk) };
+    Repository::init(&odd, &config()).unwrap();
+    let mut before: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for backup in 1..=4 {
+        back_up_on(&odd, backup).unwrap();
+        let repository = open(&odd).unwrap();
+        let point = repository.journal().unwrap().points[0].reference();
+        let mut session = repository.session().unwrap();
+        session
+            .publish_act(Moment(1), Deed::Forgotten { points: vec![point], reason: "test".to_owned() })
+            .unwrap();
+        for (path, bytes) in &before {
+            assert!(disk.read(path, u64::MAX).unwrap() == *bytes, "{path}");
+        }
+        let files = disk.files().into_iter().filter(|path| !path.starts_with("staging/"));
+        before = files.map(|path| (path.clone(), disk.read(&path, u64::MAX).unwrap())).collect();
+    }
+    check(&open(&disk).unwrap(), &[]).unwrap();
 }
 
 #[test]

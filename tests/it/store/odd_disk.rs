@@ -16,12 +16,17 @@ pub struct OddDisk {
     pub overtaken_at: Option<&'static str>,
     /// Directories that are seen once more as they were: by somebody who lists them while another one deletes.
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
+    /// A file that is in no listing, though it can be read.
+    pub hidden: Option<String>,
+    /// True: what is published can't be removed.
+    pub keeps_all: bool,
 }
 
 impl OddDisk {
     /// A disk without oddities.
     pub fn of(disk: &CrashDisk) -> Self {
-        Self { disk: disk.clone(), locks_work: true, overtaken_at: None, late: Arc::default() }
+        let (disk, late) = (disk.clone(), Arc::default());
+        Self { disk, locks_work: true, overtaken_at: None, late, hidden: None, keeps_all: false }
     }
 }
 
@@ -58,12 +63,15 @@ impl Disk for OddDisk {
         self.disk.length(path)
     }
     fn list(&self, path: &str) -> Result<Vec<Listed>> {
-        match self.late.lock().unwrap().remove(path) {
-            Some(listed) => Ok(listed),
-            None => self.disk.list(path),
-        }
+        let mut listed = match self.late.lock().unwrap().remove(path) {
+            Some(listed) => listed,
+            None => self.disk.list(path)?,
+        };
+        listed.retain(|listed| self.hidden.as_deref() != Some(&format!("{path}/{}", listed.name)));
+        Ok(listed)
     }
     fn remove(&self, path: &str) -> Result<()> {
+        assert!(!self.keeps_all || path.starts_with("staging/"), "{path} is removed");
         self.disk.remove(path)
     }
     fn try_lock(&self, path: &str, mode: LockMode) -> Result<Option<Box<dyn Guard>>> {
