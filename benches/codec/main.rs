@@ -1,7 +1,8 @@
 //! What the codec makes of events: sizes exact, times per core and beside zstd -3, on seeded corpora and on the real fixtures.
 //!
-//! `cargo bench --bench codec -- [MIB] [fast|default|max] [columns]`: so many MiB of each corpus (256 if not said). Processor time is
-//! measured, not time on the wall. `columns` shows where the bytes go instead, column by column, the most first.
+//! `cargo bench --bench codec -- [MIB] [fast|default|max] [strong] [columns]`: so many MiB of each corpus (256 if not said). Processor time is
+//! measured, not time on the wall. `strong` compares with zstd -19, too, which takes long. `columns` shows where the bytes go instead, column by
+//! column, the most first.
 
 #![expect(
     clippy::print_stdout,
@@ -33,6 +34,8 @@ const SHOWN: usize = 24;
 struct Measured {
     raw: usize,
     zstd: usize,
+    /// zstd -19; 0 if it was not asked for.
+    strong: usize,
     stored: usize,
     zstd_time: Duration,
     columns_time: Duration,
@@ -52,11 +55,11 @@ fn main() {
     if is("columns") {
         show_columns(mib, compression);
     } else {
-        compare(mib, compression);
+        compare(mib, compression, is("strong"));
     }
 }
 
-fn compare(mib: usize, compression: Compression) {
+fn compare(mib: usize, compression: Compression, strong: bool) {
     println!(
         "{:30} {:>11} {:>8} {:>8} {:>7} {:>8} {:>9} {:>9} {:>9} {:>9}",
         "", "raw", "zstd -3", "stored", "share", "/entropy", "columns", "proven", "decode", "zstd -3"
@@ -65,7 +68,7 @@ fn compare(mib: usize, compression: Compression) {
         let corpus = corpus::corpus(kind, mib << 20, 1);
         let store = if kind == Kind::Snapshots { Store::Snapshots } else { Store::Events };
         let length = usize::try_from(compression.block_length(store)).unwrap();
-        let measured = measure(&corpus.blocks(length - length / 8), compression);
+        let measured = measure(&corpus.blocks(length - length / 8), (compression, strong));
         print(name, &measured, Some(corpus.entropy_bytes()));
         println!("    {:.1} bytes an event", measured.stored as f64 / corpus.events as f64);
         if mib == 1 {
@@ -77,7 +80,7 @@ fn compare(mib: usize, compression: Compression) {
     for fixture in FIXTURES {
         for suffix in ["events", "snapshots"] {
             let raw = segments(fixture, suffix);
-            print(&format!("{fixture} {suffix}"), &measure(&[&raw], compression), None);
+            print(&format!("{fixture} {suffix}"), &measure(&[&raw], (compression, strong)), None);
         }
     }
 }
@@ -115,12 +118,15 @@ fn mode(compression: Compression) -> Mode {
     if compression == Compression::Max { Mode::Mixed } else { Mode::Plain }
 }
 
-fn measure(blocks: &[&[u8]], compression: Compression) -> Measured {
+fn measure(blocks: &[&[u8]], (compression, strong): (Compression, bool)) -> Measured {
     let mut all = Measured::default();
     let mode = mode(compression);
     for block in blocks {
         all.raw += block.len();
         all.zstd += timed(&mut all.zstd_time, || zstd::bulk::compress(block, 3)).unwrap().len();
+        if strong {
+            all.strong += zstd::bulk::compress(block, 19).unwrap().len();
+        }
         timed(&mut all.columns_time, || columns::encode(block, mode, 6));
         let encoded = timed(&mut all.encode_time, || encode(block, compression));
         let length = u32::try_from(block.len()).unwrap();
@@ -159,6 +165,9 @@ fn print(name: &str, measured: &Measured, entropy: Option<f64>) {
         speed(measured.decode_time),
         speed(measured.zstd_time),
     );
+    if measured.strong > 0 {
+        println!("    {:.3} of zstd -19", measured.stored as f64 / measured.strong as f64);
+    }
 }
 
 /// The valid prefixes of all segments of a fixture, as one.

@@ -271,7 +271,7 @@ fn points_are_forgotten_and_remembered_through_the_program() {
     assert_eq!(room.points(), [1, 3]);
     room.ends(0, "hold remove 1");
     room.refused(2, "hold remove 1", &["not held"]);
-    room.ends(0, "forget 1 --yes");
+    assert_eq!(room.ends(0, "-q forget 1 --yes").0, "", "what was done is not told to whom wants quiet");
     assert_eq!(room.points(), [3]);
     room.refused(2, "forget 1 --yes", &["forgotten"]);
     room.refused(2, "hold add 1 --reason x", &["forgotten"]);

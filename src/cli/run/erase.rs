@@ -92,7 +92,11 @@ impl Run<'_> {
         let report = drop_history::drop_history(&repository, &options, &progress)?;
         let asks = self.may_ask_to_remove(&repository, asked.allow.allow_delete);
         drop((progress, repository));
-        self.screen.result("drop-history", &report, || render::erase::dropped(&report))?;
+        if report.dry_run {
+            self.screen.result("drop-history", &report, || render::erase::dropped(&report))?;
+        } else {
+            self.screen.report("drop-history", &report, || render::erase::dropped(&report))?;
+        }
         Ok(report.confirmation.filter(|_| report.dry_run && asks))
     }
 

@@ -25,7 +25,11 @@ impl Run<'_> {
         drop(progress);
         let report = self.forgotten(asked, self.global.dry_run || !self.global.yes)?;
         let asks = report.dry_run && report.forgotten > 0 && self.can_ask();
-        self.screen.result("forget", &report, || render::forget::text(&report, !asks))?;
+        if report.dry_run {
+            self.screen.result("forget", &report, || render::forget::text(&report, !asks))?;
+        } else {
+            self.screen.report("forget", &report, || render::forget::text(&report, true))?;
+        }
         if asks {
             self.forget_seen(asked, &report)?;
         }

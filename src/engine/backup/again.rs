@@ -1,5 +1,5 @@
-//! Reading a sealed segment that is archived once more: that its bytes are still the archived ones is proven by their hash alone. What was found in
-//! them when they were archived need not be found again.
+//! Reading a segment once more that is archived as it is now, sealed or open: that its bytes are the archived ones is proven by their hash alone. What
+//! was found in them when they were archived need not be found again.
 
 use crate::axon::segment::Ending;
 use crate::axon::segment::Step;
@@ -28,7 +28,7 @@ const HEAD: usize = 7;
 pub struct Again<'a> {
     /// Who watches.
     pub observer: &'a dyn Observer,
-    /// The segment as it is archived: sealed, whole, all its chunks there.
+    /// The segment as it is archived, all its chunks there.
     pub entry: &'a SegmentEntry,
     /// The lengths (rising) at which the hash of the prefix is wanted.
     pub wanted: &'a [u64],
@@ -42,9 +42,12 @@ impl Again<'_> {
         bytes: Bytes<'_>,
         mut hasher: Hasher,
     ) -> Result<Option<Scan>, Error> {
-        let mut window = Window::new(bytes);
-        let Some(checkpoints) = self.hash(&mut window, &mut hasher)? else { return Ok(None) };
-        let Some(walked) = self.end(&mut window, bytes.length()) else { return Ok(None) };
+        // One that has grown need not be hashed to know that.
+        if self.end(bytes).is_none() {
+            return Ok(None);
+        }
+        let Some(checkpoints) = self.hash(&mut Window::new(bytes), &mut hasher)? else { return Ok(None) };
+        let Some(walked) = self.end(bytes) else { return Ok(None) };
         let Ok(behind) = Behind::look(bytes, walked) else { return Ok(None) };
         let (file_length, modified_ns) = (bytes.length(), file.modified_ns);
         let noise = behind.last_byte.is_some();
@@ -89,10 +92,12 @@ impl Again<'_> {
     }
 
     /// The end behind the archived bytes, if it is the one that was there: nothing was appended.
-    fn end(&self, window: &mut Window<'_>, length: u64) -> Option<Walked> {
+    fn end(&self, bytes: Bytes<'_>) -> Option<Walked> {
         let (logical_end, next_token) = (self.entry.logical_end, self.entry.next_token()?);
-        let visible = window.at(logical_end, HEAD).ok()?;
-        match Walker::resume(logical_end, next_token, length).step(visible) {
+        let mut head = [0; HEAD];
+        let got = bytes.read_at(logical_end, &mut head).ok()?;
+        let visible = head.get(..got)?;
+        match Walker::resume(logical_end, next_token, bytes.length()).step(visible) {
             Step::End(ending)
                 if !matches!(ending, Ending::Stopped(_)) && end_of(ending) == self.entry.end =>
             {

@@ -14,6 +14,7 @@ use crate::engine::observe::Observer;
 use crate::engine::window::Bytes;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::limits::SEALED_CHUNK_MIN;
+use crate::repo::format::limits::TAIL_CHUNK_MIN;
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::StoreFile;
@@ -91,17 +92,24 @@ impl Proven<'_> {
         Self { log: None, twice: HashSet::new() }
     }
 
-    /// The archived copy of a segment that is sealed at the source, too.
-    fn archived(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
-        self.log.filter(|_| !file.is_volatile)?.shared(file.name).filter(|entry| entry.events > 0)
+    /// The archived copy of a segment that is sealed, or open, at the source, too.
+    fn archived(&self, file: &StoreFile) -> Option<&SegmentEntry> {
+        let log = self.log?;
+        let entry = match (log.good(file.name), file.is_volatile) {
+            // Pieces that a watch has left are joined by a scan.
+            (None, true) => log.tail(file.name).filter(|tail| !has_shorter(tail, TAIL_CHUNK_MIN)),
+            (good, false) => good,
+            (Some(_), true) => None,
+        };
+        entry.filter(|entry| entry.events > 0)
     }
 
     /// The archived copy of a segment that need not be read.
     fn entry(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
-        if !self.twice.contains(&file.name) {
+        if file.is_volatile || !self.twice.contains(&file.name) {
             return None;
         }
-        let entry = self.archived(file)?;
+        let entry = self.log?.shared(file.name)?;
         let same = entry.file_length == file.length && entry.modified_ns == file.modified_ns;
         same.then_some(entry)
     }
@@ -180,7 +188,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a segment that is archived sealed once more; none if it has to be scanned.
+    /// Reads a segment once more that is archived as it is now; none if it has to be scanned.
     fn again(
         &mut self,
         file: &StoreFile,
@@ -240,12 +248,15 @@ fn fit(one: &SeenSegment, other: &SeenSegment) -> bool {
 /// Whether a segment is held as a tail, or is held sealed and was cut as tails are: then its chunks are those that are there.
 fn is_cut_as_tail(archived: &[ArchivedContext], file: &StoreFile) -> bool {
     archived.iter().map(|context| context.log(file.store)).any(|log| {
-        let is_short = |entry: &SegmentEntry| {
-            let all_but_last = entry.extents.split_last().map(|(_, others)| others).unwrap_or_default();
-            all_but_last.iter().any(|extent| u64::from(extent.length) < SEALED_CHUNK_MIN)
-        };
+        let is_short = |entry| has_shorter(entry, SEALED_CHUNK_MIN);
         log.tail(file.name).is_some() || log.good(file.name).is_some_and(is_short)
     })
+}
+
+/// Whether any chunk but the last is shorter than that.
+fn has_shorter(entry: &SegmentEntry, least: u64) -> bool {
+    let all_but_last = entry.extents.split_last().map(|(_, others)| others).unwrap_or_default();
+    all_but_last.iter().any(|extent| u64::from(extent.length) < least)
 }
 
 /// The lengths at which the hash of a segment's prefix is wanted: those archived of it, in any incarnation.
