@@ -30,6 +30,7 @@ pub mod select;
 pub mod span;
 pub mod stats;
 pub mod status;
+mod temporary;
 pub mod verify;
 pub mod watch;
 pub mod window;

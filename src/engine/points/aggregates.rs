@@ -2,12 +2,15 @@
 
 use crate::engine::error::Error;
 use crate::engine::restore::cut::snapshots::aggregate_key;
+use crate::engine::temporary;
 use crate::repo;
 use rusqlite::Connection;
 use std::collections::HashSet;
 
 /// So many keys are held in memory.
 const HELD_MAX: usize = 1 << 20;
+
+const TABLE: &str = "CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID";
 
 /// A set of names, of which only the number is asked.
 pub struct Aggregates {
@@ -33,20 +36,8 @@ impl Aggregates {
         if self.held.len() >= self.held_max { self.spill().map_err(failed) } else { Ok(()) }
     }
 
-    /// A database without a name is a file that is removed by itself.
-    fn database() -> rusqlite::Result<Connection> {
-        let connection = Connection::open("")?;
-        connection.execute_batch(
-            "PRAGMA journal_mode = OFF;
-             PRAGMA synchronous = OFF;
-             PRAGMA cache_size = -32768;
-             CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID;",
-        )?;
-        Ok(connection)
-    }
-
     fn spill(&mut self) -> rusqlite::Result<()> {
-        let connection = self.spilled.take().map_or_else(Self::database, Ok)?;
+        let connection = self.spilled.take().map_or_else(|| temporary::database(TABLE), Ok)?;
         connection.execute_batch("BEGIN")?;
         // In their order: each page of the table is visited once.
         let mut keys: Vec<[u8; 16]> = self.held.drain().collect();

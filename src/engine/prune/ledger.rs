@@ -2,12 +2,12 @@
 
 use crate::engine;
 use crate::engine::prune::Error;
+use crate::engine::temporary;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::{Directory, PackKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
 const SCHEMA: &str = "
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;
 BEGIN;
 CREATE TABLE page (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE reached (chunk BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -64,10 +64,8 @@ pub(in crate::engine) struct Ledger {
 
 impl Ledger {
     pub fn new() -> Result<Self, Error> {
-        // The empty name: a temporary file of SQLite's own, which is there only once the cache is full.
-        let connection = Connection::open("")?;
+        let connection = temporary::database(SCHEMA)?;
         connection.set_prepared_statement_cache_capacity(32);
-        connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
 

@@ -2,6 +2,8 @@
 //! its process. What is found out about each of them is a few bits, and stays in memory.
 
 use crate::engine::error::Error;
+use crate::engine::temporary;
+use crate::engine::temporary::failed;
 use crate::repo::format::id::ChunkId;
 use rusqlite::{Connection, Row, params};
 use std::collections::BTreeSet;
@@ -13,7 +15,7 @@ const HELD: usize = 1 << 20;
 const STEP: u16 = 4096;
 
 const SCHEMA: &str = "
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;
+PRAGMA cache_size = -16384;
 CREATE TABLE found (chunk BLOB NOT NULL, pack INTEGER NOT NULL, length INTEGER NOT NULL);
 CREATE TABLE place (at INTEGER PRIMARY KEY, chunk BLOB NOT NULL, pack INTEGER NOT NULL, length INTEGER NOT NULL);
 ";
@@ -97,7 +99,7 @@ impl Gathering {
     fn spill(&mut self) -> rusqlite::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(temporary()?),
+            None => self.file.insert(temporary::database(SCHEMA)?),
         };
         let begun = file.transaction()?;
         {
@@ -120,13 +122,6 @@ impl Gathering {
         self.held.sort_unstable();
         Ok(Places::Held(self.held))
     }
-}
-
-/// `SQLite` makes a database with an empty name in a temporary file, unlinked from the start.
-fn temporary() -> rusqlite::Result<Connection> {
-    let connection = Connection::open("")?;
-    connection.execute_batch(SCHEMA)?;
-    Ok(connection)
 }
 
 /// All places, sorted by chunk and pack.
@@ -254,10 +249,6 @@ fn filed_place(row: &Row<'_>) -> rusqlite::Result<Place> {
 
 fn place((at, (chunk, pack, length)): (usize, &Found)) -> Place {
     Place { at, chunk: *chunk, pack: *pack, length: *length }
-}
-
-fn failed(source: rusqlite::Error) -> Error {
-    Error::Temporary { source }
 }
 
 /// The packs of some places.

@@ -2,6 +2,8 @@
 //! file without a name, which goes with its process.
 
 use crate::engine::error::Error;
+use crate::engine::temporary;
+use crate::engine::temporary::failed;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,6 +12,8 @@ use std::hash::{BuildHasher, RandomState};
 const HELD_BYTES: usize = 64 << 20;
 /// What one takes beside its identifier.
 const OVERHEAD: usize = 96;
+
+const TABLE: &str = "CREATE TABLE aggregates (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, token INTEGER NOT NULL) WITHOUT ROWID;";
 
 /// Where an aggregate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ impl Sequences {
     fn spill(&mut self) -> rusqlite::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(temporary()?),
+            None => self.file.insert(temporary::database(TABLE)?),
         };
         let begun = file.transaction()?;
         {
@@ -119,28 +123,12 @@ impl Filter {
     }
 }
 
-/// `SQLite` makes a database with an empty name in a temporary file, unlinked from the start.
-fn temporary() -> rusqlite::Result<Connection> {
-    let connection = Connection::open("")?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = OFF;
-         PRAGMA synchronous = OFF;
-         PRAGMA cache_size = -32768;
-         CREATE TABLE aggregates (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, token INTEGER NOT NULL) WITHOUT ROWID;",
-    )?;
-    Ok(connection)
-}
-
 fn read(file: &Connection, aggregate: &str) -> rusqlite::Result<Option<Standing>> {
     let mut ask = file.prepare_cached("SELECT sequence, token FROM aggregates WHERE id = ?")?;
     let standing = |row: &rusqlite::Row<'_>| {
         Ok(Standing { sequence: row.get(0)?, token: row.get::<_, i64>(1)?.cast_unsigned() })
     };
     ask.query_row([aggregate], standing).optional()
-}
-
-fn failed(source: rusqlite::Error) -> Error {
-    Error::Temporary { source }
 }
 
 #[cfg(test)]
