@@ -4,22 +4,78 @@
 use crate::repo::error::Error;
 use crate::repo::format::id::PackId;
 use std::collections::HashMap;
+use std::mem;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A block: its pack and its number.
 pub(super) type BlockName = (PackId, u32);
 
+/// A decoded block. When nobody reads it any more, its buffer is used anew.
+#[derive(Debug)]
+pub(super) struct Block {
+    name: BlockName,
+    bytes: Vec<u8>,
+    spares: Arc<Spares>,
+}
+
+impl Block {
+    /// Its name.
+    pub fn name(&self) -> BlockName {
+        self.name
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.spares.keep(mem::take(&mut self.bytes));
+    }
+}
+
+/// So many buffers are kept that nobody uses.
+const SPARES: usize = 4;
+
+/// Buffers of blocks that were let go of: fresh memory costs more than it takes to decode into it.
+#[derive(Debug, Default)]
+struct Spares(Mutex<Vec<Vec<u8>>>);
+
+impl Spares {
+    fn held(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The largest one: it needs not grow.
+    fn take(&self) -> Vec<u8> {
+        let mut held = self.held();
+        let largest = held.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
+        largest.map(|at| held.swap_remove(at)).unwrap_or_default()
+    }
+
+    fn keep(&self, buffer: Vec<u8>) {
+        let mut held = self.held();
+        if held.len() < SPARES && buffer.capacity() > 0 {
+            held.push(buffer);
+        }
+    }
+}
+
 /// The blocks that were read last.
 pub(super) struct BlockCache {
     limit: usize,
     held: Mutex<Held>,
+    spares: Arc<Spares>,
 }
 
 /// A block, or none as long as it is being read: whoever reads it holds the lock.
-type Slot = Mutex<Option<Arc<Vec<u8>>>>;
-
-/// Buffers of blocks that were let go of, to be used anew: fresh memory costs more than it takes to decode into it.
-const SPARES: usize = 4;
+type Slot = Mutex<Option<Arc<Block>>>;
 
 struct Holding {
     slot: Arc<Slot>,
@@ -33,7 +89,6 @@ struct Holding {
 struct Held {
     blocks: HashMap<BlockName, Holding>,
     bytes: usize,
-    spares: Vec<Vec<u8>>,
     /// Counts the questions: the least is the block that was not asked for longest.
     asked: u64,
 }
@@ -41,7 +96,7 @@ struct Held {
 impl BlockCache {
     /// Holds up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, held: Mutex::default() }
+        Self { limit, held: Mutex::default(), spares: Arc::default() }
     }
 
     /// A block of `length` bytes, if it is held; else as `read` gives it, once for all who ask meanwhile. `read` gets a buffer, whose content means
@@ -51,14 +106,14 @@ impl BlockCache {
         name: BlockName,
         length: u32,
         read: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
-    ) -> Result<Arc<Vec<u8>>, Error> {
+    ) -> Result<Arc<Block>, Error> {
         let slot = self.held().slot(name);
         let mut content = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(block) = content.as_ref().filter(|block| block.len() as u64 == u64::from(length)) {
             return Ok(Arc::clone(block));
         }
-        let spare = self.held().spares.pop().unwrap_or_default();
-        let block = Arc::new(read(spare).inspect_err(|_| self.forget(name))?);
+        let bytes = read(self.spares.take()).inspect_err(|_| self.forget(name))?;
+        let block = Arc::new(Block { name, bytes, spares: Arc::clone(&self.spares) });
         *content = Some(Arc::clone(&block));
         drop(content);
         self.held().settle(name, &slot, block.len(), self.limit);
@@ -108,17 +163,6 @@ impl Held {
     fn remove(&mut self, name: BlockName) {
         if let Some(holding) = self.blocks.remove(&name) {
             self.bytes = self.bytes.saturating_sub(holding.length);
-            self.keep(holding.slot);
-        }
-    }
-
-    /// Keeps the buffer of a block that nobody reads any more.
-    fn keep(&mut self, slot: Arc<Slot>) {
-        let content = Arc::into_inner(slot).and_then(|slot| slot.into_inner().ok()).flatten();
-        if let Some(buffer) = content.and_then(Arc::into_inner)
-            && self.spares.len() < SPARES
-        {
-            self.spares.push(buffer);
         }
     }
 }
@@ -172,7 +216,12 @@ mod tests {
         assert_eq!(spare, [1; 4], "what was let go of");
         assert_eq!(spare_for(4).1, [2; 4]);
         assert!(spare_for(5).1.is_empty(), "not what is still read");
-        assert_eq!(*held, [3; 4]);
+        assert_eq!(held[..], [3; 4]);
+        cache.forget(name(5));
+        assert_eq!(spare_for(6).1, [5; 4]);
+        assert_eq!(spare_for(7).1, [4; 4]);
+        drop(held);
+        assert_eq!(spare_for(8).1, [3; 4], "once it is read to its end");
     }
 
     #[test]

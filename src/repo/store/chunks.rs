@@ -12,7 +12,7 @@ use crate::repo::format::id::ChunkId;
 use crate::repo::format::id::PackId;
 use crate::repo::index::Place;
 use crate::repo::paths;
-use crate::repo::store::cache::BlockCache;
+use crate::repo::store::cache::{Block, BlockCache};
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::io;
@@ -62,8 +62,15 @@ impl LookedAgain {
 /// The bytes of a chunk, in the block that holds them: nothing is copied.
 #[derive(Clone, Debug)]
 pub struct ChunkBytes {
-    block: Arc<Vec<u8>>,
+    block: Arc<Block>,
     range: Range<usize>,
+}
+
+impl ChunkBytes {
+    /// Whether the block holds nothing but the chunk.
+    fn is_whole(&self) -> bool {
+        self.range.len() == self.block.len()
+    }
 }
 
 impl Deref for ChunkBytes {
@@ -197,7 +204,7 @@ fn read_from(
     Ok(bytes)
 }
 
-fn cut(block: Arc<Vec<u8>>, place: &Place) -> Option<ChunkBytes> {
+fn cut(block: Arc<Block>, place: &Place) -> Option<ChunkBytes> {
     let from = usize::try_from(place.offset).ok()?;
     let to = from.checked_add(usize::try_from(place.length).ok()?)?;
     (to <= block.len()).then_some(ChunkBytes { block, range: from..to })
@@ -245,6 +252,10 @@ pub(super) fn read_extents(
             let read = chunk(repository, extent.chunk)?;
             let part = part(&read.bytes, extent, from.saturating_sub(begin)..to.saturating_sub(begin));
             sink(part.ok_or_else(|| another_length(extent))?, extent.chunk, read.pack)?;
+            // Handed out to its end, and nothing else lies in its block: nobody is likely to ask for that again.
+            if to == end && read.bytes.is_whole() {
+                repository.cache.forget(read.bytes.block.name());
+            }
         }
         begin = end;
     }

@@ -17,72 +17,44 @@ pub(super) const COLUMNS_MAX: usize = 4096;
 /// Identifiers that a column remembers as recent.
 const RECENT: usize = 8;
 
-/// How a value is given.
+/// How a value is given: a number below 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
-    /// It is this guess.
-    Guess(u8),
-    /// It stands in this event already.
-    Local,
-    /// It is one of the key's values.
-    Listed,
-    /// It is one of the column's recent identifiers.
-    Recent,
-    /// It is an identifier that was seen before.
-    Known,
-    /// It is a new random identifier (version 4).
-    Random,
-    /// It is another new identifier.
-    Identifier,
-    /// A number.
-    Number,
-    /// A number, from the column's last one on.
-    Step,
-    /// A number, from the first guess on.
-    AggregateStep,
-    /// A moment, or a number, from the event's timestamp on.
-    Moment,
-    /// Words.
-    Text,
-    /// Bytes in the stream of long values.
-    Stream,
-}
+pub(super) struct Op(u8);
 
 impl Op {
-    pub(super) const fn number(self) -> u32 {
-        match self {
-            Self::Guess(number) => number as u32,
-            Self::Local => 4,
-            Self::Listed => 5,
-            Self::Recent => 6,
-            Self::Known => 7,
-            Self::Random => 8,
-            Self::Identifier => 9,
-            Self::Number => 10,
-            Self::Step => 11,
-            Self::AggregateStep => 12,
-            Self::Moment => 13,
-            Self::Text => 14,
-            Self::Stream => 15,
-        }
+    /// It stands in this event already.
+    pub(super) const LOCAL: Self = Self(4);
+    /// It is one of the key's values.
+    pub(super) const LISTED: Self = Self(5);
+    /// It is one of the column's recent identifiers.
+    pub(super) const RECENT: Self = Self(6);
+    /// It is an identifier that was seen before.
+    pub(super) const KNOWN: Self = Self(7);
+    /// It is a new random identifier (version 4).
+    pub(super) const RANDOM: Self = Self(8);
+    /// It is another new identifier.
+    pub(super) const IDENTIFIER: Self = Self(9);
+    /// A number.
+    pub(super) const NUMBER: Self = Self(10);
+    /// A number, from the column's last one on.
+    pub(super) const STEP: Self = Self(11);
+    /// A number, from the first guess on.
+    pub(super) const AGGREGATE_STEP: Self = Self(12);
+    /// A moment, or a number, from the event's timestamp on.
+    pub(super) const MOMENT: Self = Self(13);
+    /// Words.
+    pub(super) const TEXT: Self = Self(14);
+    /// Bytes in the stream of long values.
+    pub(super) const STREAM: Self = Self(15);
+
+    /// It is this guess, of four.
+    pub(super) const fn guess(at: u8) -> Self {
+        Self(at & 3)
     }
 
-    pub(super) const fn of(number: u32) -> Self {
-        match number {
-            0..4 => Self::Guess(number as u8),
-            4 => Self::Local,
-            5 => Self::Listed,
-            6 => Self::Recent,
-            7 => Self::Known,
-            8 => Self::Random,
-            9 => Self::Identifier,
-            10 => Self::Number,
-            11 => Self::Step,
-            12 => Self::AggregateStep,
-            13 => Self::Moment,
-            14 => Self::Text,
-            _ => Self::Stream,
-        }
+    /// Which guess it is, if it is one.
+    pub(super) const fn is_guess(self) -> Option<u8> {
+        if self.0 < 4 { Some(self.0) } else { None }
     }
 }
 
@@ -114,7 +86,7 @@ pub(super) struct Column {
     /// What a number costs, in 16ths of a bit, on average: used by the writer to choose.
     pub(super) costs: [u32; 4],
     base: u32,
-    last_ops: [u8; 8],
+    last_ops: [Op; 8],
     recent: [Value; RECENT],
     event: u32,
     occurrence: u32,
@@ -137,7 +109,7 @@ impl Column {
             moments: Number::default(),
             costs: [0; 4],
             base: coder.allocate(COLUMN_SLOTS),
-            last_ops: [14; 8],
+            last_ops: [Op::TEXT; 8],
             recent: [Value::default(); RECENT],
             event: 0,
             occurrence: 0,
@@ -159,13 +131,11 @@ impl Column {
     #[inline]
     pub(super) fn op<C: Coder>(&mut self, coder: &mut C, mask: u32, op: Op) -> Op {
         let Some(last) = self.last_ops.get_mut(mask as usize) else { return op };
-        let slot = self.base + OPS + mask * 16 + u32::from(*last);
-        if coder.bit(slot, u32::from(*last) == op.number()) {
-            return Op::of(u32::from(*last));
+        let slot = self.base + OPS + mask * 16 + u32::from(last.0);
+        if !coder.bit(slot, *last == op) {
+            *last = Op(tree(coder, self.base + TREES + mask * 16, 4, u32::from(op.0)) as u8);
         }
-        let number = tree(coder, self.base + TREES + mask * 16, 4, op.number());
-        *last = number as u8;
-        Op::of(number)
+        *last
     }
 
     /// Codes a place in the event, below 64.
@@ -190,12 +160,13 @@ impl Column {
     /// Moves an identifier to the front.
     #[inline]
     pub(super) fn touch(&mut self, value: Value) {
-        let at = self.recent.iter().position(|known| known.hash == value.hash).unwrap_or(RECENT - 1);
-        if let Some(front) = self.recent.get_mut(..=at) {
-            front.rotate_right(1);
-        }
-        if let Some(first) = self.recent.first_mut() {
-            *first = value;
+        let mut moved = value;
+        for place in &mut self.recent {
+            let before = std::mem::replace(place, moved);
+            if before.hash == value.hash {
+                return;
+            }
+            moved = before;
         }
     }
 

@@ -39,13 +39,16 @@ impl<'a, S: Source> Get<'a, S> {
         self.model.contexts(&mut self.coder, column, &guess);
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
         let key = state.key;
-        let op = state.op(&mut self.coder, guess.mask, Op::Stream);
-        let value = match op {
-            Op::Guess(at) => present(guess.values.get(usize::from(at)).copied().unwrap_or_default())?,
-            Op::Local => self.get_local(column)?,
-            Op::Recent => self.get_recent(column)?,
-            Op::Listed => self.get_listed(key)?,
-            other => self.get_new(column, form, &guess, other)?,
+        let op = state.op(&mut self.coder, guess.mask, Op::STREAM);
+        let value = if let Some(at) = op.is_guess() {
+            present(guess.values.get(usize::from(at)).copied().unwrap_or_default())?
+        } else {
+            match op {
+                Op::LOCAL => self.get_local(column)?,
+                Op::RECENT => self.get_recent(column)?,
+                Op::LISTED => self.get_listed(key)?,
+                other => self.get_new(column, form, &guess, other)?,
+            }
         };
         self.model.learn(column, &guess, value);
         Ok(value)
@@ -86,12 +89,12 @@ impl<'a, S: Source> Get<'a, S> {
         let from = self.values.len();
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
         let key = state.key;
-        let listed = !matches!(op, Op::Moment | Op::Stream);
+        let listed = !matches!(op, Op::MOMENT | Op::STREAM);
         match op {
-            Op::Known | Op::Random | Op::Identifier => self.get_id(column, op)?,
-            Op::Number | Op::Step | Op::AggregateStep => self.get_number(column, form, guess, op)?,
-            Op::Moment => self.get_moment(column, form)?,
-            Op::Text => self.model.words.read(&mut self.coder, key, &mut self.values)?,
+            Op::KNOWN | Op::RANDOM | Op::IDENTIFIER => self.get_id(column, op)?,
+            Op::NUMBER | Op::STEP | Op::AGGREGATE_STEP => self.get_number(column, form, guess, op)?,
+            Op::MOMENT => self.get_moment(column, form)?,
+            Op::TEXT => self.model.words.read(&mut self.coder, key, &mut self.values)?,
             _ => self.get_stream()?,
         }
         let value = Value::new(&self.values, Span::new(from, self.values.len() - from));
@@ -106,7 +109,7 @@ impl<'a, S: Source> Get<'a, S> {
         let state = self.model.columns.get(column).ok_or(Bad("no such column"))?;
         let style = state.code_style(&mut self.coder, Style::default());
         let id = match op {
-            Op::Known => {
+            Op::KNOWN => {
                 let back = self.model.distance.code(&mut self.coder, 0);
                 let last = self.model.ids.len() as u64;
                 let at = last
@@ -117,7 +120,7 @@ impl<'a, S: Source> Get<'a, S> {
                 id::render(id, style, &mut self.values);
                 return Ok(());
             }
-            Op::Random => {
+            Op::RANDOM => {
                 let high = self.coder.raw(48, 0);
                 random(high, 4, &mut self.coder)
             }
@@ -156,12 +159,12 @@ impl<'a, S: Source> Get<'a, S> {
         let format = state.code_format(coder, number::Format::default());
         let read = |value: Value| number::aligned(value.span.of(&self.values), form, format).unwrap_or(0);
         let number = match op {
-            Op::Number if is_bits(form, format) => {
+            Op::NUMBER if is_bits(form, format) => {
                 let high = state.direct.code(coder, 0) << 44;
                 (high | coder.raw(44, 0)).cast_signed()
             }
-            Op::Number => state.direct.signed(coder, 0),
-            Op::Step => read(last).wrapping_add(state.steps.signed(coder, 0)),
+            Op::NUMBER => state.direct.signed(coder, 0),
+            Op::STEP => read(last).wrapping_add(state.steps.signed(coder, 0)),
             _ => read(first).wrapping_add(state.aggregate_steps.signed(coder, 0)),
         };
         number::render(number, form, format, &mut self.values);

@@ -117,8 +117,8 @@ fn counted<P: Predict>(raw: &[u8]) -> Option<(write::Streams, Counts, Columns)> 
     Some((streams, counted.spent, columns))
 }
 
-/// The block of `raw_length` bytes that columns stand for.
-pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Bad> {
+/// The block of `raw_length` bytes that columns stand for, in a buffer that is used anew; what is in it is forgotten.
+pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Bad> {
     let mut rest = bytes;
     let literals = stream(&mut rest, raw_length)?;
     let values = stream(&mut rest, raw_length)?;
@@ -126,8 +126,8 @@ pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Ba
     let (raw, coded) = rest.split_at_checked(length).ok_or(Bad("it ends inside the raw bits"))?;
     let streams = read::Streams { coded, raw, literals: &literals, values: &values };
     match mode {
-        Mode::Plain => read::read::<Slots>(streams, raw_length),
-        Mode::Mixed => read::read::<Mixed>(streams, raw_length),
+        Mode::Plain => read::read::<Slots>(streams, raw_length, buffer),
+        Mode::Mixed => read::read::<Mixed>(streams, raw_length, buffer),
     }
 }
 

@@ -47,130 +47,133 @@ pub(super) struct Event {
     pub(super) snapshot: bool,
 }
 
-/// Steps through the fields of a message.
+/// Wire types.
+const VARINT: u8 = 0;
+const FIXED64: u8 = 1;
+const BYTES: u8 = 2;
+
+/// Steps through the fields of a message. Each method takes a field if it comes next; none means that it is not what we would write.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
     end: usize,
-    last: u64,
-}
-
-enum Field {
-    Number(u64),
-    Bytes(Span),
-    Fixed64(Span),
 }
 
 impl<'a> Fields<'a> {
     fn new(bytes: &'a [u8], span: Span) -> Self {
-        Self { bytes, at: span.at as usize, end: span.end(), last: 0 }
+        Self { bytes, at: span.at as usize, end: span.end() }
     }
 
-    fn is_done(&self) -> bool {
-        self.at >= self.end
+    /// Whether all was taken.
+    fn done(&self) -> Option<()> {
+        (self.at == self.end).then_some(())
     }
 
+    /// Whether a field comes next: then its tag is taken.
+    #[inline]
+    fn is_next(&mut self, number: u8, wire: u8) -> bool {
+        let next = self.at < self.end && self.bytes.get(self.at) == Some(&(number << 3 | wire));
+        self.at += usize::from(next);
+        next
+    }
+
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
         let (value, length) = varint(self.bytes.get(self.at..self.end)?)?;
         self.at += length;
         Some(value)
     }
 
-    /// The next field: its number, which never falls, and rises unless it is `repeated`.
-    fn next(&mut self, repeated: u64) -> Option<(u64, Field)> {
-        let tag = self.varint()?;
-        let number = tag >> 3;
-        if number <= self.last && !(number == repeated && number == self.last) {
-            return None;
-        }
-        self.last = number;
-        let field = match tag & 7 {
-            0 => Field::Number(self.varint()?),
-            1 => Field::Fixed64(self.take(8)?),
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                Field::Bytes(self.take(length)?)
-            }
-            _ => return None,
-        };
-        Some((number, field))
-    }
-
+    #[inline]
     fn take(&mut self, length: usize) -> Option<Span> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.end)?;
         let span = Span::new(self.at, length);
         self.at = end;
         Some(span)
     }
-}
 
-fn full(span: Span) -> Option<Span> {
-    (!span.is_empty()).then_some(span)
-}
+    #[inline]
+    fn block(&mut self) -> Option<Span> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        self.take(length)
+    }
 
-fn positive(number: u64) -> Option<u64> {
-    (number != 0).then_some(number)
+    /// A text, which is never empty when it is there.
+    #[inline]
+    fn text(&mut self, number: u8) -> Option<Span> {
+        if !self.is_next(number, BYTES) {
+            return Some(Span::default());
+        }
+        self.block().filter(|span| !span.is_empty())
+    }
+
+    /// A number, which is never 0 when it is there.
+    #[inline]
+    fn number(&mut self, number: u8) -> Option<u64> {
+        if !self.is_next(number, VARINT) {
+            return Some(0);
+        }
+        self.varint().filter(|number| *number != 0)
+    }
 }
 
 impl Event {
     /// Takes an event apart; none if it is not written as we would write it.
     pub(super) fn parse(&mut self, bytes: &[u8], span: Span) -> Option<()> {
-        let mut metadata = std::mem::take(&mut self.metadata);
-        metadata.clear();
-        *self = Self { metadata, ..Self::default() };
-        let event = self;
         let mut fields = Fields::new(bytes, span);
-        while !fields.is_done() {
-            match fields.next(7)? {
-                (1, Field::Bytes(span)) => event.message = full(span)?,
-                (2, Field::Bytes(span)) => event.aggregate = full(span)?,
-                (3, Field::Number(number)) => event.sequence = positive(number)?,
-                (4, Field::Bytes(span)) => event.aggregate_type = full(span)?,
-                (5, Field::Number(number)) => event.timestamp = positive(number)?,
-                (6, Field::Bytes(span)) => event.set_payload(bytes, span)?,
-                (7, Field::Bytes(span)) => event.metadata.push(entry(bytes, span)?),
-                (8, Field::Number(1)) => event.snapshot = true,
-                _ => return None,
-            }
+        self.message = fields.text(1)?;
+        self.aggregate = fields.text(2)?;
+        self.sequence = fields.number(3)?;
+        self.aggregate_type = fields.text(4)?;
+        self.timestamp = fields.number(5)?;
+        self.has_payload = fields.is_next(6, BYTES);
+        let payload = if self.has_payload { fields.block()? } else { Span::default() };
+        self.set_payload(bytes, payload)?;
+        self.metadata.clear();
+        while fields.is_next(7, BYTES) {
+            self.metadata.push(entry(bytes, fields.block()?)?);
         }
-        (event.metadata.len() <= ENTRIES_MAX).then_some(())
+        self.snapshot = match fields.number(8)? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        fields.done().filter(|()| self.metadata.len() <= ENTRIES_MAX)
     }
 
     fn set_payload(&mut self, bytes: &[u8], span: Span) -> Option<()> {
-        self.has_payload = true;
         let mut fields = Fields::new(bytes, span);
-        while !fields.is_done() {
-            match fields.next(0)? {
-                (1, Field::Bytes(span)) => self.payload_type = full(span)?,
-                (2, Field::Bytes(span)) => self.revision = full(span)?,
-                (3, Field::Bytes(span)) => self.data = full(span)?,
-                _ => return None,
-            }
-        }
-        Some(())
+        self.payload_type = fields.text(1)?;
+        self.revision = fields.text(2)?;
+        self.data = fields.text(3)?;
+        fields.done()
     }
 }
 
 /// A key, which must be there, and a value of one field.
 fn entry(bytes: &[u8], span: Span) -> Option<Entry> {
     let mut fields = Fields::new(bytes, span);
-    let (1, Field::Bytes(key)) = fields.next(0)? else { return None };
-    let (2, Field::Bytes(inner)) = fields.next(0)? else { return None };
-    if !fields.is_done() {
-        return None;
-    }
-    if inner.is_empty() {
-        return Some(Entry { key, kind: NO_VALUE, value: Span::new(inner.at as usize, 0) });
-    }
+    let key = if fields.is_next(1, BYTES) { fields.block()? } else { return None };
+    let inner = if fields.is_next(2, BYTES) { fields.block()? } else { return None };
+    fields.done()?;
     let mut fields = Fields::new(bytes, inner);
-    let from = fields.at;
-    let (kind, value) = match fields.next(0)? {
-        (kind @ (1 | 5), Field::Bytes(value)) => (kind, value),
-        (kind @ (2 | 3), Field::Number(_)) => (kind, Span::new(from + 1, fields.at - from - 1)),
-        (4, Field::Fixed64(value)) => (4, value),
+    let Some(tag) = inner.of(bytes).first() else {
+        return Some(Entry { key, kind: NO_VALUE, value: Span::new(inner.at as usize, 0) });
+    };
+    fields.at += 1;
+    let kind = tag >> 3;
+    let value = match (kind, tag & 7) {
+        (1 | 5, BYTES) => fields.block()?,
+        (2 | 3, VARINT) => {
+            let from = fields.at;
+            fields.varint()?;
+            Span::new(from, fields.at - from)
+        }
+        (4, FIXED64) => fields.take(8)?,
         _ => return None,
     };
-    fields.is_done().then_some(Entry { key, kind: kind as u8, value })
+    fields.done()?;
+    Some(Entry { key, kind, value })
 }
 
 /// A transaction: a run of events behind a head, with its CRC-32 behind.

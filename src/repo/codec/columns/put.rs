@@ -53,7 +53,7 @@ impl<'a, C: Coder> Put<'a, C> {
         let value = Value::new(self.bytes, span);
         self.model.contexts(&mut self.coder, column, &guess);
         match self.guessed(&guess, value) {
-            Some(at) => self.op(column, &guess, Op::Guess(at)),
+            Some(at) => self.op(column, &guess, Op::guess(at)),
             None => self.put_other(column, form, &guess, value),
         }
         self.model.learn(column, &guess, value);
@@ -116,7 +116,7 @@ impl<'a, C: Coder> Put<'a, C> {
         if !same_id && local.span.of(self.bytes) != value.span.of(self.bytes) {
             return false;
         }
-        self.op(column, guess, Op::Local);
+        self.op(column, guess, Op::LOCAL);
         let Some(column) = self.model.columns.get(column) else { return true };
         column.local(&mut self.coder, at as u32);
         if let Some((_, style)) = id {
@@ -134,7 +134,7 @@ impl<'a, C: Coder> Put<'a, C> {
         if recent.span.of(self.bytes) != value.span.of(self.bytes) {
             return false;
         }
-        state.op(&mut self.coder, guess.mask, Op::Recent);
+        state.op(&mut self.coder, guess.mask, Op::RECENT);
         state.recent_rank(&mut self.coder, rank as u32);
         true
     }
@@ -147,7 +147,7 @@ impl<'a, C: Coder> Put<'a, C> {
             return false;
         }
         if let Some(column) = self.model.columns.get(column) {
-            column.op(&mut self.coder, guess.mask, Op::Listed);
+            column.op(&mut self.coder, guess.mask, Op::LISTED);
         }
         listed.hits += 1;
         listed.index.code(&mut self.coder, at);
@@ -159,9 +159,9 @@ impl<'a, C: Coder> Put<'a, C> {
         let known = self.ids.get(&id).copied();
         let random = id >> 76 & 15 == 4 && id >> 62 & 3 == 2;
         let op = match known {
-            Some(_) => Op::Known,
-            None if random => Op::Random,
-            None => Op::Identifier,
+            Some(_) => Op::KNOWN,
+            None if random => Op::RANDOM,
+            None => Op::IDENTIFIER,
         };
         let timestamp = self.model.now.timestamp;
         let Some(state) = self.model.columns.get(column) else { return false };
@@ -196,7 +196,7 @@ impl<'a, C: Coder> Put<'a, C> {
         let Some((units, format)) = time::parse(text) else { return false };
         let base = format.base(self.model.now.timestamp);
         let Some(state) = self.model.columns.get(column) else { return false };
-        state.op(&mut self.coder, guess.mask, Op::Moment);
+        state.op(&mut self.coder, guess.mask, Op::MOMENT);
         state.code_time(&mut self.coder, format);
         state.moments.signed(&mut self.coder, units.wrapping_sub(base));
         true
@@ -242,15 +242,15 @@ impl<'a, C: Coder> Put<'a, C> {
 
     fn put_numeric(&mut self, column: u32, form: Form, guess: &Guess, numeric: &Numeric, best: usize) {
         let op = match best {
-            0 => Op::Number,
-            1 => Op::Step,
-            2 => Op::AggregateStep,
-            _ => Op::Moment,
+            0 => Op::NUMBER,
+            1 => Op::STEP,
+            2 => Op::AGGREGATE_STEP,
+            _ => Op::MOMENT,
         };
         let Some(state) = self.model.columns.get(column) else { return };
         let coder = &mut self.coder;
         state.op(coder, guess.mask, op);
-        if op == Op::Moment {
+        if op == Op::MOMENT {
             let format = time::Format { digits: NUMBER_BY_TIME, space: false, suffix: 0 };
             state.code_time(coder, format);
         }
@@ -258,13 +258,13 @@ impl<'a, C: Coder> Put<'a, C> {
         let base = numeric.bases.get(best).copied().unwrap_or(0);
         let difference = numeric.number.wrapping_sub(base);
         match op {
-            Op::Number if is_bits(form, numeric.format) => {
+            Op::NUMBER if is_bits(form, numeric.format) => {
                 state.direct.code(coder, numeric.number.cast_unsigned() >> 44);
                 coder.raw(44, numeric.number.cast_unsigned() & ((1 << 44) - 1));
             }
-            Op::Number => _ = state.direct.signed(coder, difference),
-            Op::Step => _ = state.steps.signed(coder, difference),
-            Op::AggregateStep => _ = state.aggregate_steps.signed(coder, difference),
+            Op::NUMBER => _ = state.direct.signed(coder, difference),
+            Op::STEP => _ = state.steps.signed(coder, difference),
+            Op::AGGREGATE_STEP => _ = state.aggregate_steps.signed(coder, difference),
             _ => _ = state.moments.signed(coder, difference),
         }
     }
@@ -272,11 +272,11 @@ impl<'a, C: Coder> Put<'a, C> {
     fn put_text(&mut self, column: u32, key: u32, guess: &Guess, value: Value) {
         let text = value.span.of(self.bytes);
         if Words::fits(text) {
-            self.op(column, guess, Op::Text);
+            self.op(column, guess, Op::TEXT);
             self.model.words.write(&mut self.coder, key, text);
             self.list(key, value);
         } else {
-            self.op(column, guess, Op::Stream);
+            self.op(column, guess, Op::STREAM);
             self.model.lengths.code(&mut self.coder, text.len() as u64);
             self.stream.extend(text);
         }

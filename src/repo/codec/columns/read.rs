@@ -54,12 +54,18 @@ struct Fields {
     shape: u32,
 }
 
-/// Reads a block of exactly `raw_length` bytes.
-pub(super) fn read<P: Predict>(streams: Streams<'_>, raw_length: usize) -> Result<Vec<u8>, Bad> {
+/// Reads a block of exactly `raw_length` bytes into `out`, whose content is forgotten.
+pub(super) fn read<P: Predict>(
+    streams: Streams<'_>,
+    raw_length: usize,
+    mut out: Vec<u8>,
+) -> Result<Vec<u8>, Bad> {
     let coder = Reader::<P>::new(streams.coded, streams.raw, raw_length);
     let mut get = Get::new(coder, streams.values, raw_length);
     let envelope = Envelope::new(&mut get.coder, &mut get.model);
-    let (out, parts, metadata) = (Vec::with_capacity(raw_length), Vec::new(), Vec::new());
+    out.clear();
+    out.reserve_exact(raw_length);
+    let (parts, metadata) = (Vec::new(), Vec::new());
     let literals = streams.literals;
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };

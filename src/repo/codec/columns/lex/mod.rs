@@ -74,21 +74,28 @@ impl Cutter<'_> {
     }
 }
 
-/// Where a byte is next, from `from` on: eight bytes at a time.
+/// Where a byte is next, from `from` on.
 #[inline]
 fn find(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
+    find_either(text, from, [wanted; 2])
+}
+
+/// Where one of two bytes is next, from `from` on: eight bytes at a time.
+#[inline]
+fn find_either(text: &[u8], from: usize, wanted: [u8; 2]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let rest = text.get(from..)?;
-    let pattern = u64::from(wanted) * ONES;
+    let [one, other] = wanted.map(|byte| u64::from(byte) * ONES);
     let (chunks, tail) = rest.as_chunks::<8>();
     for (at, chunk) in chunks.iter().enumerate() {
-        let word = u64::from_le_bytes(*chunk) ^ pattern;
-        let found = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        let word = u64::from_le_bytes(*chunk);
+        let [a, b] = [word ^ one, word ^ other];
+        let found = (a.wrapping_sub(ONES) & !a | b.wrapping_sub(ONES) & !b) & (ONES << 7);
         if found != 0 {
             return Some(from + at * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    tail.iter().position(|byte| *byte == wanted).map(|at| from + chunks.len() * 8 + at)
+    tail.iter().position(|byte| wanted.contains(byte)).map(|at| from + chunks.len() * 8 + at)
 }
 
 /// Where digits at the end of a short word begin, if they are worth a value of their own: `INV-000123`.

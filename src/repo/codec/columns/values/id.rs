@@ -85,67 +85,42 @@ pub(in crate::repo::codec::columns) fn parse(bytes: &[u8]) -> Option<(u128, Styl
 #[inline]
 fn parse_dashed(bytes: &[u8]) -> Option<(u128, Style)> {
     let text: &[u8; 36] = bytes.first_chunk()?;
-    let [
-        a @ ..,
-        b'-',
-        b0,
-        b1,
-        b2,
-        b3,
-        b'-',
-        c0,
-        c1,
-        c2,
-        c3,
-        b'-',
-        d0,
-        d1,
-        d2,
-        d3,
-        b'-',
-        e0,
-        e1,
-        e2,
-        e3,
-        e4,
-        e5,
-        e6,
-        e7,
-        e8,
-        e9,
-        ea,
-        eb,
-    ] = text
-    else {
-        return None;
-    };
-    let middle = [*b0, *b1, *b2, *b3, *c0, *c1, *c2, *c3, *d0, *d1, *d2, *d3, *e0, *e1, *e2, *e3];
-    let last = [*e4, *e5, *e6, *e7, *e8, *e9, *ea, *eb];
-    let mut digits = [0; 32];
-    let (first, rest) = digits.split_first_chunk_mut::<8>()?;
-    *first = *a;
-    let (second, third) = rest.split_first_chunk_mut::<16>()?;
-    *second = middle;
-    third.copy_from_slice(&last);
-    if let Some(id) = hex(&digits) {
+    let words = words_of(text)?;
+    if let Some(id) = join(words) {
         return Some((id, Style::Lower));
     }
-    if digits.iter().any(u8::is_ascii_lowercase) {
+    let mut lower = *text;
+    lower.make_ascii_lowercase();
+    let upper = !text.iter().any(u8::is_ascii_lowercase);
+    join(words_of(&lower)?).filter(|_| upper).map(|id| (id, Style::Upper))
+}
+
+/// The digits between the dashes, eight in a word; none if the dashes stand elsewhere.
+#[inline]
+fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
+    if (text[8], text[13], text[18], text[23]) != (b'-', b'-', b'-', b'-') {
         return None;
     }
-    digits.make_ascii_lowercase();
-    hex(&digits).map(|id| (id, Style::Upper))
+    let four = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |part| u64::from(u32::from_be_bytes(*part)));
+    let eight = |a, b| four(a) << 32 | four(b);
+    Some([eight(0, 4), eight(9, 14), eight(19, 24), eight(28, 32)])
+}
+
+/// The number that four words of digits are.
+#[inline]
+fn join(words: [u64; 4]) -> Option<u128> {
+    let mut id = 0;
+    for word in words {
+        id = id << 32 | u128::from(nibbles(word)?);
+    }
+    Some(id)
 }
 
 /// 32 hexadecimal digits in lower case.
 #[inline]
 fn hex(digits: &[u8; 32]) -> Option<u128> {
-    let (chunks, _) = digits.as_chunks::<8>();
-    let mut id = 0;
-    for chunk in chunks {
-        id = id << 32 | u128::from(nibbles(u64::from_be_bytes(*chunk))?);
-    }
-    Some(id)
+    let [a, b, c, d] = digits.as_chunks::<8>().0 else { return None };
+    join([a, b, c, d].map(|chunk| u64::from_be_bytes(*chunk)))
 }
 
 /// Appends an identifier.

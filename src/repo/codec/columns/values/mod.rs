@@ -51,6 +51,9 @@ impl Form {
 /// A varint in the fewest bytes: the number and its length.
 #[inline]
 pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    if let Some(byte @ 0..0x80) = bytes.first() {
+        return Some((u64::from(*byte), 1));
+    }
     let mut value = 0;
     for (at, byte) in bytes.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
@@ -59,7 +62,7 @@ pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
         }
         value |= bits << (7 * at);
         if byte & 0x80 == 0 {
-            return (at == 0 || *byte != 0).then_some((value, at + 1));
+            return (*byte != 0).then_some((value, at + 1));
         }
     }
     None
