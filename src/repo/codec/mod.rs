@@ -162,16 +162,16 @@ pub fn decode_into(
     let decoded = match codec {
         CodecId::Raw => copy(bytes, raw_length)?,
         CodecId::Zstd => general::decompress(bytes, raw_length, buffer)?,
-        CodecId::Columns => decode_columns(bytes, Mode::Plain, raw_length, buffer)?,
-        CodecId::MixedColumns => decode_columns(bytes, Mode::Mixed, raw_length, buffer)?,
+        CodecId::Columns => decode_columns(buffer, bytes, Mode::Plain, raw_length)?,
+        CodecId::MixedColumns => decode_columns(buffer, bytes, Mode::Mixed, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }
 }
 
-fn decode_columns(bytes: &[u8], mode: Mode, raw_length: u32, buffer: Vec<u8>) -> Result<Vec<u8>, CodecError> {
+fn decode_columns(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: u32) -> Result<Vec<u8>, CodecError> {
     let length = usize::try_from(raw_length).map_err(|_| CodecError::Length)?;
-    columns::decode(bytes, mode, length, buffer).map_err(|bad| CodecError::Undecodable(bad.to_string()))
+    columns::decode_into(buffer, bytes, mode, length).map_err(|bad| CodecError::Undecodable(bad.to_string()))
 }
 
 fn copy(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {

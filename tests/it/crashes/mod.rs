@@ -28,15 +28,17 @@ fn singles(changes: u64, last: u64) -> Vec<(u64, Vec<Image>)> {
 /// A change, and the image that is left.
 pub type Crash = (u64, Image);
 
-/// Pairs of a crash and one in the run after, which makes about as many changes: all, or some by chance.
+/// Pairs of a crash and one in the run after, which makes about as many changes: all, in one image or another; or some by chance.
 pub fn pairs(changes: u64, some: u64, seed: u64) -> Vec<(Crash, Crash)> {
     let image = |at: u64| Image::ALL[at as usize % Image::ALL.len()];
     let asked = asked("SEGVAULT_CRASH_PAIRS", 0);
     if is_exhaustive() && asked == 0 {
         let all = (1..=changes).flat_map(|first| (1..=changes).map(move |second| (first, second)));
-        return all
-            .map(|(first, second)| ((first, image(first + second)), (second, image(second))))
-            .collect();
+        let mut all: Vec<(Crash, Crash)> =
+            all.map(|(first, second)| ((first, image(first + second)), (second, image(second)))).collect();
+        // Those behind the same crash follow each other.
+        all.sort_by_key(|(first, _)| (first.0, Image::ALL.iter().position(|image| *image == first.1)));
+        return all;
     }
     let mut random = fastrand::Rng::with_seed(seed);
     let mut crash = || (random.u64(1..=changes), image(random.u64(..)));

@@ -1,6 +1,7 @@
 //! Whatever crashes, wherever: acknowledged points stay, whole, and the next run works without any manual step.
 
 use super::model::{back_up_on, check, config, open};
+use crate::crashes::is_exhaustive;
 use crate::support::crash_disk::{CrashDisk, EIO, ENOSPC, Image, Trouble};
 use segvault::repo::Error;
 use segvault::repo::format::act::PointRef;
@@ -86,7 +87,8 @@ fn matrix_of_the_run_after(
 
 #[test]
 fn a_crash_anywhere_and_another_one_after_it_lose_nothing_that_was_acknowledged() {
-    let crashes = matrix(Trouble::default(), |first, after| (first * 5 + after) % 41 == 0).unwrap();
+    let chosen = |first: u64, after: u64| is_exhaustive() || (first * 5 + after) % 41 == 0;
+    let crashes = matrix(Trouble::default(), chosen).unwrap();
     println!("{crashes} crashes");
     assert!(crashes > 1000, "{crashes}");
 }

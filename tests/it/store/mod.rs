@@ -105,6 +105,34 @@ fn what_is_known_is_stored_once() {
 }
 
 #[test]
+fn a_block_is_held_until_all_of_it_was_handed_out() {
+    let disk = new();
+    let alone = store(&disk, PackKind::Tail, &[noise(1, 5000)]);
+    let together = {
+        let repository = open(&disk).unwrap();
+        let mut session = repository.session().unwrap();
+        let together = session.put_together(PackKind::Tail, vec![noise(2, 5000), noise(3, 5000)]).unwrap();
+        let _ = session.barrier().unwrap();
+        together
+    };
+    let odd = OddDisk::of(&disk);
+    let repository = Repository::open(Arc::new(odd.clone()), OpenOptions::default()).unwrap();
+    let reads = |chunk: ChunkId, ranges: &[std::ops::Range<u64>]| {
+        let before = odd.parts_read.load(Ordering::Relaxed);
+        for range in ranges {
+            let extents = [Extent { chunk, length: 5000 }];
+            repository.read_extents(&extents, range.clone(), &mut |_| Ok(())).unwrap();
+        }
+        odd.parts_read.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(reads(alone[0], &[0..10, 10..4999, 3..4]), 1, "whoever asks for parts asks again");
+    assert_eq!(reads(alone[0], &[10..5000, 0..10]), 1, "held until its end, then read anew");
+    assert_eq!(reads(alone[0], &[0..5000, 0..5000]), 1, "the first one was held");
+    assert_eq!(reads(together[0], &[0..5000, 0..5000]), 1, "its neighbour will be asked for");
+    assert_eq!(reads(together[1], &[0..5000]), 0);
+}
+
+#[test]
 fn chunks_that_are_put_together_share_blocks() {
     let disk = new();
     let repository = open(&disk).unwrap();

@@ -4,6 +4,7 @@ use crate::support::crash_disk::CrashDisk;
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
 use std::collections::BTreeMap;
 use std::io::{Result, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A disk in memory, with oddities.
@@ -20,13 +21,15 @@ pub struct OddDisk {
     pub hidden: Option<String>,
     /// True: what is published can't be removed.
     pub keeps_all: bool,
+    /// Counts how often a part of a file was read.
+    pub parts_read: Arc<AtomicU32>,
 }
 
 impl OddDisk {
     /// A disk without oddities.
     pub fn of(disk: &CrashDisk) -> Self {
-        let (disk, late) = (disk.clone(), Arc::default());
-        Self { disk, locks_work: true, overtaken_at: None, late, hidden: None, keeps_all: false }
+        let (disk, late, parts_read) = (disk.clone(), Arc::default(), Arc::default());
+        Self { disk, locks_work: true, overtaken_at: None, late, hidden: None, keeps_all: false, parts_read }
     }
 }
 
@@ -57,6 +60,7 @@ impl Disk for OddDisk {
         self.disk.read(path, limit)
     }
     fn read_range(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+        self.parts_read.fetch_add(1, Ordering::Relaxed);
         self.disk.read_range(path, offset, length)
     }
     fn length(&self, path: &str) -> Result<u64> {

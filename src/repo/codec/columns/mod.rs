@@ -117,8 +117,13 @@ fn counted<P: Predict>(raw: &[u8]) -> Option<(write::Streams, Counts, Columns)> 
     Some((streams, counted.spent, columns))
 }
 
-/// The block of `raw_length` bytes that columns stand for, in a buffer that is used anew; what is in it is forgotten.
-pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Bad> {
+/// The block of `raw_length` bytes that columns stand for.
+pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Bad> {
+    decode_into(Vec::new(), bytes, mode, raw_length)
+}
+
+/// The same, in a buffer that is used anew; what is in it is forgotten.
+pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Bad> {
     let mut rest = bytes;
     let literals = stream(&mut rest, raw_length)?;
     let values = stream(&mut rest, raw_length)?;

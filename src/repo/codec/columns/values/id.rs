@@ -101,7 +101,9 @@ fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
     if (text[8], text[13], text[18], text[23]) != (b'-', b'-', b'-', b'-') {
         return None;
     }
-    let four = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |part| u64::from(u32::from_be_bytes(*part)));
+    let four = |at: usize| {
+        text.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |part| u64::from(u32::from_be_bytes(*part)))
+    };
     let eight = |a, b| four(a) << 32 | four(b);
     Some([eight(0, 4), eight(9, 14), eight(19, 24), eight(28, 32)])
 }
