@@ -9,6 +9,7 @@ mod cache;
 mod chunks;
 mod commit;
 mod effort;
+mod encoders;
 mod init;
 mod journal;
 mod known;

@@ -1,10 +1,9 @@
 //! New chunks become blocks, blocks become packs.
 //!
-//! Blocks wait until there are enough of them to keep all workers busy, are encoded together, and go into packs in the order in which they
-//! came: the same chunks make the same packs, however many workers there are.
+//! Blocks are encoded by workers while more are collected, and go into packs in the order in which they came: the same chunks make the same
+//! packs, however many workers there are.
 
 use crate::axon::name::Store;
-use crate::repo::codec;
 use crate::repo::codec::{Compression, Encoded};
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
@@ -17,11 +16,9 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, Header, PackBuilder, PackKind};
 use crate::repo::paths;
 use crate::repo::store::effort::Effort;
+use crate::repo::store::encoders::Encoders;
 use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
-use rayon::ThreadPool;
-use rayon::ThreadPoolBuilder;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A block that waits to be encoded.
@@ -51,8 +48,14 @@ impl Waiting {
         &self.raw
     }
 
-    fn is_intact(&self) -> bool {
+    /// Whether the bytes are what they were when they got their names.
+    pub fn is_intact(&self) -> bool {
         crc32fast::hash(&self.raw) == self.sum
+    }
+
+    #[cfg(test)]
+    pub fn flip(&mut self, at: usize) {
+        self.raw[at] ^= 4;
     }
 
     /// One chunk more.
@@ -118,12 +121,7 @@ pub(super) struct Written {
 pub(super) struct Packer {
     naming: Naming,
     attempt: u8,
-    effort: Effort,
-    workers: usize,
-    /// The workers, if they are fewer than there are threads.
-    pool: Option<ThreadPool>,
-    waiting: Vec<Waiting>,
-    waiting_bytes: usize,
+    encoders: Encoders,
     /// The blocks that chunks are being joined to.
     joining: BTreeMap<Neighbours, Waiting>,
     open: BTreeMap<PackKind, OpenPack>,
@@ -143,7 +141,7 @@ impl Packer {
     /// Bytes that are not encoded yet.
     pub fn waiting_bytes(&self) -> u64 {
         let joining: usize = self.joining.values().map(|block| block.raw.len()).sum();
-        self.waiting_bytes.saturating_add(joining) as u64
+        self.encoders.bytes().saturating_add(joining) as u64
     }
 
     /// `attempt` tells packs of this session from damaged ones of the same content.
@@ -151,11 +149,7 @@ impl Packer {
         Self {
             naming,
             attempt,
-            effort: Effort::default(),
-            workers: rayon::current_num_threads(),
-            pool: None,
-            waiting: Vec::new(),
-            waiting_bytes: 0,
+            encoders: Encoders::new(),
             joining: BTreeMap::new(),
             open: BTreeMap::new(),
             finished: Vec::new(),
@@ -165,7 +159,7 @@ impl Packer {
 
     /// Takes a chunk that shares a block with its neighbours. True if it is time to [`Packer::flush`].
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
-        let longest = neighbours.longest(self.effort.compression);
+        let longest = neighbours.longest(self.encoders.effort().compression);
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
         let is_full = joined.raw.len().saturating_add(bytes.len()) > longest
@@ -181,52 +175,32 @@ impl Packer {
 
     /// Takes a block. True if it is time to [`Packer::flush`].
     pub fn take(&mut self, block: Waiting) -> bool {
-        self.waiting_bytes = self.waiting_bytes.saturating_add(block.raw.len());
-        self.waiting.push(block);
-        self.waiting_bytes >= self.effort.batch(self.workers)
+        self.encoders.give(block);
+        self.encoders.is_full()
     }
 
     /// Works harder or less from here on, on as many blocks at once as have room in the memory.
     pub fn set_effort(&mut self, effort: Effort) {
-        let threads = rayon::current_num_threads();
-        self.effort = effort;
-        self.workers = effort.workers(threads);
-        // Without a pool of its own, one block at a time.
-        self.pool = (self.workers < threads)
-            .then(|| ThreadPoolBuilder::new().num_threads(self.workers).build().ok())
-            .flatten();
-        if self.workers < threads && self.pool.is_none() {
-            self.workers = 1;
-        }
+        self.encoders.set_effort(effort);
     }
 
-    /// None for a block whose bytes are not any more what they were when they got their names.
-    fn encode(&self, waiting: &[Waiting]) -> Vec<Option<Encoded>> {
-        let compression = self.effort.compression;
-        let one = |block: &Waiting| {
-            let encoded = codec::encode(&block.raw, compression);
-            block.is_intact().then_some(encoded)
-        };
-        match &self.pool {
-            Some(pool) => pool.install(|| waiting.par_iter().map(one).collect()),
-            None if self.workers == 1 => waiting.iter().map(one).collect(),
-            None => waiting.par_iter().map(one).collect(),
-        }
-    }
-
-    /// Encodes what waits, and writes it to packs.
+    /// Writes encoded blocks to packs, until there is room for more.
     pub fn flush(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<(), Error> {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.waiting_bytes = 0;
-        let encoded = self.encode(&waiting);
-        for (block, encoded) in waiting.iter().zip(encoded) {
-            if (outlet.interrupted)() {
-                return Err(Error::Interrupted);
-            }
-            let encoded = encoded.ok_or_else(|| changed_in_memory(outlet.disk))?;
-            self.write(block, &encoded, outlet)?;
+        while self.encoders.is_full() {
+            self.write_next(outlet)?;
         }
         Ok(())
+    }
+
+    /// Writes the next encoded block. False if there is none.
+    fn write_next(&mut self, outlet: &mut Outlet<'_, '_>) -> Result<bool, Error> {
+        if (outlet.interrupted)() {
+            return Err(Error::Interrupted);
+        }
+        let Some((block, encoded)) = self.encoders.take() else { return Ok(false) };
+        let encoded = encoded.ok_or_else(|| changed_in_memory(outlet.disk))?;
+        self.write(&block, &encoded, outlet)?;
+        Ok(true)
     }
 
     /// Finishes all packs: they are synced and published, and durable once the directories are synced.
@@ -234,7 +208,7 @@ impl Packer {
         for (_, joined) in std::mem::take(&mut self.joining) {
             self.take(joined);
         }
-        self.flush(outlet)?;
+        while self.write_next(outlet)? {}
         while let Some((_, pack)) = self.open.pop_first() {
             self.finish(pack, outlet)?;
         }
@@ -269,7 +243,7 @@ impl Packer {
     }
 
     fn header(&self, kind: PackKind) -> Header {
-        Header { kind, attempt: self.attempt, effort: self.effort.compression.number() }
+        Header { kind, attempt: self.attempt, effort: self.encoders.effort().compression.number() }
     }
 
     fn begin(&self, kind: PackKind, outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
@@ -319,23 +293,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bit_that_flips_while_a_block_waits_is_seen() {
+    fn a_bit_that_flips_while_chunks_are_joined_is_seen() {
         let bytes = |of: u8| vec![of; 1000];
         let named = |bytes: &[u8]| (Naming::Blake3.chunk(bytes), 1000);
         let mut joined = Waiting::empty(PackKind::Sealed);
         joined.push(named(&bytes(1)), bytes(1));
         joined.push(named(&bytes(2)), bytes(2));
-        let packer = Packer::new(Naming::Blake3, 0);
-        let mut blocks = [joined, Waiting::of(PackKind::Tail, vec![named(&bytes(3))], bytes(3))];
-        assert!(packer.encode(&blocks).iter().all(Option::is_some));
-        for at in [0, 999] {
-            for block in &mut blocks {
-                block.raw[at] ^= 4;
-            }
-            assert!(packer.encode(&blocks).iter().all(Option::is_none));
-            for block in &mut blocks {
-                block.raw[at] ^= 4;
-            }
+        assert!(joined.is_intact());
+        for at in [0, 999, 1000, 1999] {
+            joined.flip(at);
+            assert!(!joined.is_intact(), "{at}");
+            joined.flip(at);
         }
+        assert!(joined.is_intact());
     }
 }
