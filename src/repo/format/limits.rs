@@ -78,6 +78,6 @@ pub mod memory {
     pub const SPILL_ABOVE: usize = 24 << 20;
     /// Small new chunks that belong together share blocks of about this size.
     pub const SHARED_BLOCK: usize = 8 << 20;
-    /// New blocks wait until there are so many bytes of them for each worker, then all are encoded.
+    /// So many bytes of new blocks are with the workers, for each of them, before one has to come back.
     pub const ENCODING_BATCH: usize = 16 << 20;
 }
