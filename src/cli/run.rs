@@ -261,7 +261,7 @@ impl Run<'_> {
         let progress = Progress::new(self.screen, self.signals.clone());
         let options: VerifyOptions = against::options(asked, self.global.dry_run);
         let report = verify::verify(&repository, &options, &progress)?;
-        repository.healed_is_told();
+        repository.healed_is_told_of(report.findings.iter().filter_map(|finding| finding.path.as_deref()));
         Ok(report)
     }
 

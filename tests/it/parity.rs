@@ -8,7 +8,7 @@ use segvault::engine::copy::{CopyOptions, copy};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::repair::{self, Mended};
 use segvault::engine::restore::Restored;
-use segvault::engine::verify::{Class, Finding, Report};
+use segvault::engine::verify::{Class, Finding, Remember, Report, VerifyOptions, verify};
 use segvault::repo::format::config::Config;
 use segvault::repo::format::parity::Head;
 use std::collections::BTreeMap;
@@ -105,6 +105,48 @@ fn whatever_page_is_damaged_heals_by_itself_and_that_is_said() {
         let may_be_quiet = how.contains(" at ");
         assert!(told == ["healed"] || (may_be_quiet && told.is_empty()), "{how}: {:?}", done.warnings);
     }
+}
+
+#[test]
+fn what_verify_heals_on_its_way_is_a_finding_too() {
+    let archive = archive(10);
+    let options = |history, point: Option<&str>| VerifyOptions {
+        history,
+        point: point.map(str::to_owned),
+        remember: Remember::Nothing,
+        ..VerifyOptions::default()
+    };
+    // Each page of the pack in turn, but for those of its directory: parity is asked while histories are followed.
+    let pack = largest(&archive);
+    let bytes = archive.read(&pack);
+    let mut healed = 0;
+    for at in (0..bytes.len() - 2 * PAGE).step_by(PAGE) {
+        let mut damaged = bytes.clone();
+        damaged[at + 100..at + 300].fill(0xaa);
+        archive.write(&pack, &damaged);
+        let repository = archive.open();
+        let report = verify(&repository, &options(true, None), &Unobserved).unwrap();
+        let found = report.findings.iter().filter(|finding| finding.what == "pack-healed").count();
+        assert_eq!(found, repository.healed_packs().len(), "{at}");
+        assert_eq!(report.damaged_packs.len(), found);
+        healed += found;
+    }
+    assert!(healed > 3, "{healed}");
+}
+
+#[test]
+fn what_the_verification_of_one_point_heals_is_said() {
+    let room = Room::empty();
+    room.ends(0, "init --parity 10%");
+    let root = room.server("se-4.6.11-json");
+    room.ends(0, &format!("backup --data-dir {} --no-control-db --source node", root.display()));
+    let packs = room.files().into_iter().filter(|(path, _)| path.starts_with("packs"));
+    let (pack, length) = packs.max_by_key(|(_, length)| *length).unwrap();
+    flip(&room.repository().join(pack), length / 2);
+    room.ends(20, "verify --history");
+    room.ends(3, "verify --history 1");
+    room.ends(0, "repair packs");
+    room.ends(0, "verify --history 1");
 }
 
 #[test]

@@ -217,10 +217,10 @@ impl Reader<'_, '_> {
         scan(self.sink, self.observer, file, Bytes::Source(bytes.as_ref()), wanted)
     }
 
-    /// Whether the archive still has every byte of an entry: else it is read again, and stored again.
+    /// Whether the archive still has every byte of an entry, and its time map: else it is read again, and stored again.
     fn has_all_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
-        for extent in &entry.extents {
-            if !self.sink.knows(extent.chunk)? {
+        for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
+            if !self.sink.knows(chunk)? {
                 return Ok(false);
             }
         }

@@ -68,6 +68,12 @@ pub fn is_one_inside(path: &Path) -> bool {
     path.file_name() == Some(OsStr::new(INSIDE)) && (lock_inside(path).is_some() || is_marker(path))
 }
 
+/// Whether a restore is at work that holds that, a directory or a marker.
+pub fn is_held(path: &Path) -> bool {
+    let is_ours = is_directory(path) || is_marker(path);
+    is_ours && File::open(path).is_ok_and(|opened| matches!(opened.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// The lock of a directory that is a left-over.
 pub fn lock_inside(path: &Path) -> Option<File> {
     if is_directory(path) { lock(path) } else { None }

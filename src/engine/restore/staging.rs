@@ -76,10 +76,7 @@ impl Staging {
             // What can't be removed stays: it is in nobody's way.
             let _ = seam.remove_directory(&path);
         }
-        let marker = target.path.join(leftovers::INSIDE);
-        if leftovers::is_marker(&marker) {
-            seam.remove_file(&marker)?;
-        }
+        remove_marker(&target.path, seam)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).permissions(Permissions::from_mode(0o700));
         builder.tempdir_in(parent).map_err(at(parent))
@@ -87,9 +84,9 @@ impl Staging {
 
     fn inside(target: &Path, seam: &Seam) -> Result<TempDir, Error> {
         let place = target.join(leftovers::INSIDE);
-        if leftovers::is_marker(&place) {
-            seam.remove_file(&place)?;
-        } else if let Some(_lock) = leftovers::lock_inside(&place) {
+        if !remove_marker(target, seam)?
+            && let Some(_lock) = leftovers::lock_inside(&place)
+        {
             seam.remove_directory(&place)?;
         }
         let mut builder = tempfile::Builder::new();
@@ -177,14 +174,20 @@ impl Staging {
     }
 }
 
-/// A file in a target that stands there while its content is moved in; it is removed when it is dropped.
-struct Marker(PathBuf);
+/// A file in a target that stands there while its content is moved in, held so that nobody takes it for a left-over; it is removed when it is
+/// dropped.
+struct Marker(PathBuf, #[expect(dead_code, reason = "it is held")] Option<File>);
 
 impl Marker {
     fn set(target: &Path, seam: &Seam) -> Result<Self, Error> {
         let file = seam.make_file(&target.join(leftovers::INSIDE))?;
-        let marker = Self(file.path.clone());
+        let path = file.path.clone();
         file.finish(0)?;
+        // Another restore to this target may have removed it by now: that one goes on, and this one has moved nothing.
+        let Claim::Held(lock) = leftovers::claim(&path) else {
+            return Err(Error::Busy { path: target.to_owned() });
+        };
+        let marker = Self(path, lock);
         seam.sync_directory(target)?;
         Ok(marker)
     }
@@ -195,6 +198,19 @@ impl Drop for Marker {
         // Gone already, if all went well.
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Removes the marker of a restore that was killed, if there is one; refuses where one is at work.
+fn remove_marker(target: &Path, seam: &Seam) -> Result<bool, Error> {
+    let marker = target.join(leftovers::INSIDE);
+    if !leftovers::is_marker(&marker) {
+        return Ok(false);
+    }
+    let Claim::Held(_lock) = leftovers::claim(&marker) else {
+        return Err(Error::Busy { path: target.to_owned() });
+    };
+    seam.remove_file(&marker)?;
+    Ok(true)
 }
 
 fn names_in(directory: &Path) -> Result<Vec<OsString>, Error> {
@@ -377,6 +393,25 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn where_another_restore_moves_what_it_has_made_none_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let marker = dir.path().join(".segvault-restore");
+        let seen = || prove(dir.path(), None, false);
+        let create = |proven| Staging::create(proven, Access::default(), Arc::new(Open));
+        let before = seen().unwrap();
+        let held = fs::File::create(&marker).unwrap();
+        held.try_lock().unwrap();
+        assert!(matches!(create(before), Err(Error::Busy { .. })), "it began to move meanwhile");
+        fs::create_dir(dir.path().join("data")).unwrap();
+        assert!(matches!(seen(), Err(Error::Busy { .. })), "what it has moved is no left-over");
+        drop(held);
+        assert!(matches!(seen(), Err(Error::HalfMade { .. })), "now it is");
+        fs::remove_dir(dir.path().join("data")).unwrap();
+        create(seen().unwrap()).unwrap();
+        assert!(!marker.exists());
     }
 
     #[test]

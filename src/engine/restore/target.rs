@@ -103,6 +103,9 @@ fn existing(path: &Path, repository: Option<&Path>, may_be_filled: bool) -> Resu
 /// Refuses a directory that has anything in it but `lost+found`, and what a killed restore left inside; whether `lost+found` is there.
 fn refuse_content(path: &Path) -> Result<bool, Error> {
     let mut has_lost_and_found = false;
+    if leftovers::is_held(&path.join(leftovers::INSIDE)) {
+        return Err(Error::Busy { path: path.to_owned() });
+    }
     let was_interrupted = path.join(leftovers::INSIDE).symlink_metadata().is_ok();
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();

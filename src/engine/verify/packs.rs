@@ -201,6 +201,17 @@ impl Packs {
         which.iter().filter_map(|at| self.all.get(*at)).map(|pack| pack.length).sum()
     }
 
+    /// What was read with the help of parity while something else was looked at is damaged, too.
+    pub fn enter_healed(&mut self, healed: &[HealedPack]) {
+        for healed in healed {
+            let at = self.all.binary_search_by_key(&healed.pack, |facts| facts.id).unwrap_or(usize::MAX);
+            if let Some(facts) = self.all.get_mut(at).filter(|facts| facts.healed.is_none()) {
+                facts.trouble.push("a part of it can't be read as it is".to_owned());
+                facts.healed = Some(*healed);
+            }
+        }
+    }
+
     fn take(&mut self, at: usize, verdict: Verdict) {
         let pack = u32::try_from(at).unwrap_or(u32::MAX);
         for chunk in verdict.bad {

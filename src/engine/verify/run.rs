@@ -170,6 +170,7 @@ impl Run<'_> {
     }
 
     fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
+        self.packs.enter_healed(&self.repository.healed_packs());
         let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book)?;
         // Nothing is judged by what could not be looked up.
         self.packs.places.check()?;

@@ -31,7 +31,9 @@ impl Alone {
     /// Makes it durable that files are gone, whoever removed them: a run that was killed may not have done that.
     pub fn settle_removals(&self) -> Result<(), Error> {
         let disk = self.repository.disk();
-        for top in [paths::PACKS, paths::PAGES, paths::PARITY, paths::LOGS, paths::POINTS] {
+        // Of what a writer that was killed left in staging, too.
+        let tops = [paths::PACKS, paths::PAGES, paths::PARITY, paths::LOGS, paths::POINTS, paths::STAGING];
+        for top in tops {
             let mut directories: Vec<String> = Vec::new();
             for listed in paths::list(disk, top)?.iter().filter(|listed| listed.is_directory) {
                 directories.push(format!("{top}/{}", listed.name));

@@ -52,17 +52,23 @@ impl Spares {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The largest one: it needs not grow.
-    fn take(&self) -> Vec<u8> {
+    /// The smallest one that has room for so many bytes, and not for twice as many: what a small block holds stays small.
+    fn take(&self, length: usize) -> Vec<u8> {
         let mut held = self.held();
-        let largest = held.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
-        largest.map(|at| held.swap_remove(at)).unwrap_or_default()
+        let fits = |buffer: &Vec<u8>| (length..=length.saturating_mul(2)).contains(&buffer.capacity());
+        let fitting = held.iter().enumerate().filter(|(_, buffer)| fits(buffer));
+        let smallest = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
+        smallest.map(|at| held.remove(at)).unwrap_or_default()
     }
 
+    /// Keeps a buffer, instead of the one that was not taken longest.
     fn keep(&self, buffer: Vec<u8>) {
         let mut held = self.held();
-        if held.len() < SPARES && buffer.capacity() > 0 {
+        if buffer.capacity() > 0 {
             held.push(buffer);
+        }
+        if held.len() > SPARES {
+            held.remove(0);
         }
     }
 }
@@ -79,7 +85,7 @@ type Slot = Mutex<Option<Arc<Block>>>;
 
 struct Holding {
     slot: Arc<Slot>,
-    /// Its length, counted once it is read.
+    /// What it takes, counted once it is read.
     length: usize,
     /// When it was asked for last.
     asked: u64,
@@ -112,11 +118,12 @@ impl BlockCache {
         if let Some(block) = content.as_ref().filter(|block| block.len() as u64 == u64::from(length)) {
             return Ok(Arc::clone(block));
         }
-        let bytes = read(self.spares.take()).inspect_err(|_| self.forget(name))?;
+        let spare = self.spares.take(usize::try_from(length).unwrap_or(usize::MAX));
+        let bytes = read(spare).inspect_err(|_| self.forget(name))?;
         let block = Arc::new(Block { name, bytes, spares: Arc::clone(&self.spares) });
         *content = Some(Arc::clone(&block));
         drop(content);
-        self.held().settle(name, &slot, block.len(), self.limit);
+        self.held().settle(name, &slot, block.bytes.capacity(), self.limit);
         Ok(block)
     }
 
@@ -218,10 +225,34 @@ mod tests {
         assert!(spare_for(5).1.is_empty(), "not what is still read");
         assert_eq!(held[..], [3; 4]);
         cache.forget(name(5));
-        assert_eq!(spare_for(6).1, [5; 4]);
-        assert_eq!(spare_for(7).1, [4; 4]);
+        assert_eq!(spare_for(6).1, [4; 4]);
+        assert_eq!(spare_for(7).1, [5; 4]);
         drop(held);
-        assert_eq!(spare_for(8).1, [3; 4], "once it is read to its end");
+        assert_eq!([spare_for(8).1, spare_for(9).1], [[6; 4], [3; 4]], "once it is read to its end");
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_by_what_it_takes() {
+        let cache = BlockCache::new(1 << 20);
+        let mut number = 0;
+        let mut read = |length: u32| {
+            number += 1;
+            let block = cache.get_or(name(number), length, |mut buffer| {
+                buffer.clear();
+                buffer.resize(length as usize, 0);
+                Ok(buffer)
+            });
+            block.unwrap()
+        };
+        for _ in 0..50 {
+            drop(read(600 << 10));
+            for _ in 0..8 {
+                assert!(read(1 << 10).bytes.capacity() <= 2 << 10, "a small block in a large buffer");
+            }
+        }
+        let held = cache.held().blocks.values().map(|holding| holding.length).sum::<usize>();
+        assert!(held <= 1 << 20);
+        assert!(cache.spares.held().len() <= SPARES);
     }
 
     #[test]

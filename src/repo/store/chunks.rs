@@ -149,18 +149,16 @@ pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Re
 
 /// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
 fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
+    let _alone = repository.looked_again.alone();
     if repository.looked_again.is_first_doubt() {
-        let _alone = repository.looked_again.alone();
         repository.index.begin_anew()?;
-        match try_places(repository, id)? {
-            Tried::Found(read) => return Ok(read),
-            Tried::Failed { places, last: Some(error) } => {
-                return healed(repository, id, &places).ok_or(error);
-            }
-            Tried::Failed { last: None, .. } => {}
-        }
     }
-    Err(Error::ChunkMissing { chunk: id })
+    // Whoever waited meanwhile finds what is there now, too.
+    match try_places(repository, id)? {
+        Tried::Found(read) => Ok(read),
+        Tried::Failed { places, last: Some(error) } => healed(repository, id, &places).ok_or(error),
+        Tried::Failed { last: None, .. } => Err(Error::ChunkMissing { chunk: id }),
+    }
 }
 
 fn try_places(repository: &Repository, id: ChunkId) -> Result<Tried, Error> {

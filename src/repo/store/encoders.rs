@@ -8,6 +8,7 @@ use crate::repo::codec::Encoded;
 use crate::repo::store::effort::Effort;
 use crate::repo::store::packer::Waiting;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver};
@@ -88,10 +89,9 @@ impl Encoders {
     pub fn take(&mut self) -> Option<Done> {
         let job = self.jobs.pop_front()?;
         self.bytes = self.bytes.saturating_sub(job.length);
-        match job.done.recv().ok()? {
-            Ok(done) => Some(done),
-            Err(panic) => panic::resume_unwind(panic),
-        }
+        // What was given is never taken for nothing: chunks in it may be vouched for.
+        let lost = || Err(Box::new("a worker ended without a word") as Box<dyn Any + Send>);
+        Some(job.done.recv().unwrap_or_else(|_| lost()).unwrap_or_else(|why| panic::resume_unwind(why)))
     }
 
     /// Threads of their own: whoever gives blocks may be a thread of the common pool, and waits for them.

@@ -137,6 +137,11 @@ impl Repository {
         }
     }
 
+    /// A report names these files of packs that were healed: nobody else need tell of them.
+    pub fn healed_is_told_of<'f>(&self, files: impl Iterator<Item = &'f str>) {
+        files.for_each(|file| self.options.healings.remove(file));
+    }
+
     /// The directory of a pack of this length; where it is damaged, as its parity knows it.
     pub fn directory(&self, pack: PackId, length: u64) -> Option<Directory> {
         let read = read_directory(self.disk(), pack, length).ok();

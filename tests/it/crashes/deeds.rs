@@ -18,6 +18,7 @@ use segvault::repo::disk::Disk;
 use segvault::repo::format::act::{Deed as Act, PointRef};
 use segvault::repo::store::{Alone, Effort, OpenOptions, Repository};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
 /// The numbers of the points that were acknowledged; 0 for a verb that makes none.
@@ -226,6 +227,16 @@ fn transformed() -> CrashDisk {
     disk
 }
 
+/// What a backup left that was killed while it wrote a pack, and that a power loss does not take away.
+const LEFT: &str = "staging/99.new";
+
+fn leave(disk: &CrashDisk) {
+    let mut left = disk.create_new(LEFT).unwrap();
+    left.write_all(b"events").unwrap();
+    left.sync().unwrap();
+    disk.sync_directory("staging").unwrap();
+}
+
 /// Nothing is damaged; and what was said is so.
 fn nothing_lost(is_so: impl Fn(&Repository) -> bool) -> impl Fn(&CrashDisk, &Said) -> Result<(), String> {
     move |disk, said| {
@@ -258,9 +269,12 @@ fn erasing() -> Deed {
     let is_gone = |repository: &Repository| {
         let erased = erase::prove::Erased::by_acts(repository, "node", "default").unwrap();
         let proof = erase::prove::prove(repository, &erased, &At(0)).unwrap();
-        proof.is_clean() && proof.hashes > 0
+        let left = repository.disk().list("staging").unwrap();
+        proof.is_clean() && proof.hashes > 0 && left.iter().all(|left| !LEFT.ends_with(&left.name))
     };
-    deed("erase", transformed(), run, nothing_lost(is_gone))
+    let start = transformed();
+    leave(&start);
+    deed("erase", start, run, nothing_lost(is_gone))
 }
 
 fn dropping() -> Deed {

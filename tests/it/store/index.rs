@@ -1,15 +1,18 @@
 //! The index is a cache: whatever is wrong with it, the answers are the same.
 
 use super::model::{back_up, back_up_on, check, config, noise};
+use super::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::Config;
+use segvault::repo::format::id::ChunkId;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{IndexPlace, OpenOptions, Repository};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 /// A repository on a real disk with three backups, and its index.
 struct Place {
@@ -165,6 +168,74 @@ fn rows_that_are_wrong_or_lost_without_a_trace_give_no_other_answers() {
         place.points.push(back_up(&place.open(), 4).unwrap_or_else(|why| panic!("{harm}: {why}")));
         check(&place.open(), &place.points).unwrap_or_else(|why| panic!("{harm}: {why}"));
     }
+}
+
+#[test]
+fn whoever_reads_while_lost_rows_are_found_again_finds_them() {
+    let place = Place::new();
+    let chunks: Vec<ChunkId> = {
+        let repository = place.open();
+        let mut session = repository.session().unwrap();
+        let chunks = (0..40).map(|seed| session.put(PackKind::Tail, noise(seed, 500)).unwrap()).collect();
+        let _ = session.barrier().unwrap();
+        chunks
+    };
+    let good = std::fs::read(place.index()).unwrap();
+    for lost in 1..=40 {
+        std::fs::write(place.index(), &good).unwrap();
+        let connection = rusqlite::Connection::open(place.index()).unwrap();
+        connection.execute_batch("DELETE FROM chunks").unwrap();
+        drop(connection);
+        let (repository, all_are_there) = (place.open(), Barrier::new(4));
+        std::thread::scope(|scope| {
+            for reader in 0..4 {
+                let chunk = chunks[(lost * 7 + reader * 3) % 40];
+                let (repository, all_are_there) = (&repository, &all_are_there);
+                scope.spawn(move || {
+                    all_are_there.wait();
+                    repository.chunk(chunk).unwrap();
+                });
+            }
+        });
+    }
+}
+
+/// A worker that waits for others does what else there is to do meanwhile: under a lock it must not.
+#[test]
+fn who_reads_the_directories_of_packs_does_no_other_work_meanwhile() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let (reads, is_one_done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut odd = OddDisk::of(&disk);
+    let (begun, done) = (Arc::clone(&reads), Arc::clone(&is_one_done));
+    // Whoever reads the second directory does so until other work is done: the reader of the first one has nothing to do.
+    odd.before_part = Some(Arc::new(move |_| {
+        let number = begun.fetch_add(1, Ordering::SeqCst);
+        while (number == 0 && begun.load(Ordering::SeqCst) < 2)
+            || (number == 1 && !done.load(Ordering::SeqCst))
+        {
+            std::thread::yield_now();
+        }
+    }));
+    let repository = Repository::open(Arc::new(odd), OpenOptions::default()).unwrap();
+    for seed in 0..2 {
+        super::store(&disk, PackKind::Tail, &[noise(seed, 500)]);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    pool.install(move || {
+        for _ in 0..8 {
+            let (sender, done) = (sender.clone(), Arc::clone(&is_one_done));
+            rayon::spawn(move || {
+                sender.send(std::thread::current().id()).unwrap();
+                done.store(true, Ordering::SeqCst);
+            });
+        }
+        repository.index().refresh().unwrap();
+        let me = std::thread::current().id();
+        assert!(receiver.try_iter().all(|other| other != me));
+    });
+    assert!(reads.load(Ordering::SeqCst) >= 4, "two directories were read");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct OddDisk {
     pub hidden: Option<String>,
     /// True: what is published can't be removed.
     pub keeps_all: bool,
+    /// Is told of each part of a file before it is read.
+    pub before_part: Option<Arc<dyn Fn(&str) + Send + Sync>>,
     /// Counts how often a part of a file was read.
     pub parts_read: Arc<AtomicU32>,
 }
@@ -28,8 +30,16 @@ pub struct OddDisk {
 impl OddDisk {
     /// A disk without oddities.
     pub fn of(disk: &CrashDisk) -> Self {
-        let (disk, late, parts_read) = (disk.clone(), Arc::default(), Arc::default());
-        Self { disk, locks_work: true, overtaken_at: None, late, hidden: None, keeps_all: false, parts_read }
+        Self {
+            disk: disk.clone(),
+            locks_work: true,
+            overtaken_at: None,
+            late: Arc::default(),
+            hidden: None,
+            keeps_all: false,
+            before_part: None,
+            parts_read: Arc::default(),
+        }
     }
 }
 
@@ -61,6 +71,9 @@ impl Disk for OddDisk {
     }
     fn read_range(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
         self.parts_read.fetch_add(1, Ordering::Relaxed);
+        if let Some(before) = &self.before_part {
+            before(path);
+        }
         self.disk.read_range(path, offset, length)
     }
     fn length(&self, path: &str) -> Result<u64> {

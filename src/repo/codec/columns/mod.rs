@@ -16,6 +16,7 @@ mod account;
 mod coder;
 mod column;
 mod envelope;
+mod fields;
 mod finder;
 mod get;
 mod grammar;

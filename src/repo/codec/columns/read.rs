@@ -4,6 +4,10 @@ use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::{Predict, Reader, Source};
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
+use crate::repo::codec::columns::fields::put_number;
+use crate::repo::codec::columns::fields::put_text;
+use crate::repo::codec::columns::fields::put_value;
+use crate::repo::codec::columns::fields::text_length;
 use crate::repo::codec::columns::get::Get;
 use crate::repo::codec::columns::grammar::NONE;
 use crate::repo::codec::columns::lex::LITERAL_MAX;
@@ -369,38 +373,4 @@ impl<S: Source> Read<'_, S> {
             }
         }
     }
-}
-
-/// A `MetaDataValue`.
-fn put_value(kind: u8, value: &[u8], out: &mut Vec<u8>) {
-    let wire = match form_of(kind) {
-        Some(Form::Varint) => 0,
-        Some(Form::Fixed64) => 1,
-        _ => 2,
-    };
-    out.push(kind << 3 | wire);
-    if wire == 2 {
-        put_varint(value.len() as u64, out);
-    }
-    out.extend(value);
-}
-
-fn put_text(number: u8, text: &[u8], out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        out.push(number << 3 | 2);
-        put_varint(text.len() as u64, out);
-        out.extend(text);
-    }
-}
-
-fn put_number(number: u8, value: u64, out: &mut Vec<u8>) {
-    if value != 0 {
-        out.push(number << 3);
-        put_varint(value, out);
-    }
-}
-
-/// The bytes of a text field that is absent when it is empty.
-fn text_length(length: usize) -> usize {
-    if length == 0 { 0 } else { 1 + varint_length(length as u64) + length }
 }

@@ -1,0 +1,42 @@
+//! Writes fields as protobuf does: numbers in the fewest bytes, and nothing that is empty.
+
+use crate::repo::codec::columns::parse::form_of;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::values::varint_length;
+
+/// A `MetaDataValue`.
+pub(super) fn put_value(kind: u8, value: &[u8], out: &mut Vec<u8>) {
+    let wire = match form_of(kind) {
+        Some(Form::Varint) => 0,
+        Some(Form::Fixed64) => 1,
+        _ => 2,
+    };
+    out.push(kind << 3 | wire);
+    if wire == 2 {
+        put_varint(value.len() as u64, out);
+    }
+    out.extend(value);
+}
+
+/// A text, unless it is empty.
+pub(super) fn put_text(number: u8, text: &[u8], out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        out.push(number << 3 | 2);
+        put_varint(text.len() as u64, out);
+        out.extend(text);
+    }
+}
+
+/// A number, unless it is 0.
+pub(super) fn put_number(number: u8, value: u64, out: &mut Vec<u8>) {
+    if value != 0 {
+        out.push(number << 3);
+        put_varint(value, out);
+    }
+}
+
+/// The bytes of a text field that is absent when it is empty.
+pub(super) fn text_length(length: usize) -> usize {
+    if length == 0 { 0 } else { 1 + varint_length(length as u64) + length }
+}
