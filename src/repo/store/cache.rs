@@ -3,7 +3,7 @@
 
 use crate::repo::error::Error;
 use crate::repo::format::id::PackId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,6 +94,8 @@ struct Holding {
 #[derive(Default)]
 struct Held {
     blocks: HashMap<BlockName, Holding>,
+    /// Those that were read, by when they were asked for last.
+    by_asked: BTreeMap<u64, BlockName>,
     bytes: usize,
     /// Counts the questions: the least is the block that was not asked for longest.
     asked: u64,
@@ -143,6 +145,9 @@ impl Held {
         self.asked = self.asked.saturating_add(1);
         let fresh = || Holding { slot: Arc::default(), length: 0, asked: 0 };
         let holding = self.blocks.entry(name).or_insert_with(fresh);
+        if self.by_asked.remove(&holding.asked).is_some() {
+            self.by_asked.insert(self.asked, name);
+        }
         holding.asked = self.asked;
         Arc::clone(&holding.slot)
     }
@@ -155,21 +160,20 @@ impl Held {
         };
         self.bytes = self.bytes.saturating_sub(holding.length).saturating_add(length);
         holding.length = length;
+        self.by_asked.insert(holding.asked, name);
         if length > limit {
             self.remove(name);
         }
         while self.bytes > limit {
-            let read = self.blocks.iter().filter(|(_, holding)| holding.length > 0);
-            let Some(oldest) = read.min_by_key(|(_, holding)| holding.asked).map(|(name, _)| *name) else {
-                break;
-            };
-            self.remove(oldest);
+            let Some((_, oldest)) = self.by_asked.first_key_value() else { break };
+            self.remove(*oldest);
         }
     }
 
     fn remove(&mut self, name: BlockName) {
         if let Some(holding) = self.blocks.remove(&name) {
             self.bytes = self.bytes.saturating_sub(holding.length);
+            self.by_asked.remove(&holding.asked);
         }
     }
 }

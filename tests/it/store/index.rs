@@ -11,8 +11,8 @@ use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{IndexPlace, OpenOptions, Repository};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, OnceLock};
 
 /// A repository on a real disk with three backups, and its index.
 struct Place {
@@ -205,37 +205,37 @@ fn whoever_reads_while_lost_rows_are_found_again_finds_them() {
 fn who_reads_the_directories_of_packs_does_no_other_work_meanwhile() {
     let disk = CrashDisk::default();
     Repository::init(&disk, &config()).unwrap();
-    let (reads, is_one_done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+    let (reads, worked_in) = (Arc::new(AtomicUsize::new(0)), Arc::new(OnceLock::new()));
     let mut odd = OddDisk::of(&disk);
-    let (begun, done) = (Arc::clone(&reads), Arc::clone(&is_one_done));
-    // Whoever reads the second directory does so until other work is done: the reader of the first one has nothing to do.
-    odd.before_part = Some(Arc::new(move |_| {
-        let number = begun.fetch_add(1, Ordering::SeqCst);
-        while (number == 0 && begun.load(Ordering::SeqCst) < 2)
-            || (number == 1 && !done.load(Ordering::SeqCst))
-        {
-            std::thread::yield_now();
+    let (begun, others, worked) = (Arc::clone(&reads), Arc::clone(&pool), Arc::clone(&worked_in));
+    // The second directory is read as long as there is other work; the reader of the first one has nothing to do then.
+    odd.before_part = Some(Arc::new(move |_| match begun.fetch_add(1, Ordering::SeqCst) {
+        0 => wait(|| begun.load(Ordering::SeqCst) > 1),
+        1 => {
+            let worked = Arc::clone(&worked);
+            let other = Arc::clone(&worked);
+            others.spawn(move || other.set(std::thread::current().id()).unwrap());
+            wait(|| worked.get().is_some());
         }
+        _ => {}
     }));
     let repository = Repository::open(Arc::new(odd), OpenOptions::default()).unwrap();
     for seed in 0..2 {
         super::store(&disk, PackKind::Tail, &[noise(seed, 500)]);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    pool.install(move || {
-        for _ in 0..8 {
-            let (sender, done) = (sender.clone(), Arc::clone(&is_one_done));
-            rayon::spawn(move || {
-                sender.send(std::thread::current().id()).unwrap();
-                done.store(true, Ordering::SeqCst);
-            });
-        }
+    let reader = pool.install(|| {
         repository.index().refresh().unwrap();
-        let me = std::thread::current().id();
-        assert!(receiver.try_iter().all(|other| other != me));
+        std::thread::current().id()
     });
     assert!(reads.load(Ordering::SeqCst) >= 4, "two directories were read");
+    assert_ne!(worked_in.get(), Some(&reader));
+}
+
+fn wait(until: impl Fn() -> bool) {
+    while !until() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
