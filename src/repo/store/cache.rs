@@ -40,6 +40,8 @@ impl Drop for Block {
     }
 }
 
+/// So many times as much room as is needed a buffer may have: chunks of sealed segments are between 4 and 16 MiB long.
+const SPARE_ROOM: usize = 4;
 /// So many buffers are kept that nobody uses.
 const SPARES: usize = 4;
 
@@ -52,10 +54,11 @@ impl Spares {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The smallest one that has room for so many bytes, and not for twice as many: what a small block holds stays small.
+    /// The smallest one that has room for so many bytes, and not for many more: what a small block holds stays small.
     fn take(&self, length: usize) -> Vec<u8> {
         let mut held = self.held();
-        let fits = |buffer: &Vec<u8>| (length..=length.saturating_mul(2)).contains(&buffer.capacity());
+        let fits =
+            |buffer: &Vec<u8>| (length..=length.saturating_mul(SPARE_ROOM)).contains(&buffer.capacity());
         let fitting = held.iter().enumerate().filter(|(_, buffer)| fits(buffer));
         let smallest = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
         smallest.map(|at| held.remove(at)).unwrap_or_default()
@@ -251,7 +254,10 @@ mod tests {
         for _ in 0..50 {
             drop(read(600 << 10));
             for _ in 0..8 {
-                assert!(read(1 << 10).bytes.capacity() <= 2 << 10, "a small block in a large buffer");
+                assert!(
+                    read(1 << 10).bytes.capacity() <= SPARE_ROOM << 10,
+                    "a small block in a large buffer"
+                );
             }
         }
         let held = cache.held().blocks.values().map(|holding| holding.length).sum::<usize>();
