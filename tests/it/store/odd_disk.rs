@@ -7,6 +7,9 @@ use std::io::{Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Is told of a path.
+type Told = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A disk in memory, with oddities.
 #[derive(Clone)]
 pub struct OddDisk {
@@ -22,7 +25,7 @@ pub struct OddDisk {
     /// True: what is published can't be removed.
     pub keeps_all: bool,
     /// Is told of each part of a file before it is read.
-    pub before_part: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub before_part: Option<Told>,
     /// Counts how often a part of a file was read.
     pub parts_read: Arc<AtomicU32>,
 }

@@ -115,6 +115,7 @@ impl Table {
 
 /// How often a way to guess was right. One that seldom is costs time: it is tried now and then only, and given up if it never was.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for with each value")]
 pub(super) struct Trust {
     asked: u32,
     looked: u32,
