@@ -32,7 +32,7 @@ fn a_mounted_file_system_is_filled_from_inside() {
     fs::create_dir_all(target.join(".segvault-restore/data/default")).unwrap();
     let held = File::open(target.join(".segvault-restore")).unwrap();
     held.lock().unwrap();
-    room.ends(31, "restore --target mounted");
+    room.ends(11, "restore --target mounted");
     drop(held);
     room.restore(0, "1", "mounted");
     assert_eq!(names(&target), ["data", "lost+found"]);
