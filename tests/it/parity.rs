@@ -110,12 +110,7 @@ fn whatever_page_is_damaged_heals_by_itself_and_that_is_said() {
 #[test]
 fn what_verify_heals_on_its_way_is_a_finding_too() {
     let archive = archive(10);
-    let options = |history, point: Option<&str>| VerifyOptions {
-        history,
-        point: point.map(str::to_owned),
-        remember: Remember::Nothing,
-        ..VerifyOptions::default()
-    };
+    let options = VerifyOptions { history: true, remember: Remember::Nothing, ..VerifyOptions::default() };
     // Each page of the pack in turn, but for those of its directory: parity is asked while histories are followed.
     let pack = largest(&archive);
     let bytes = archive.read(&pack);
@@ -125,7 +120,7 @@ fn what_verify_heals_on_its_way_is_a_finding_too() {
         damaged[at + 100..at + 300].fill(0xaa);
         archive.write(&pack, &damaged);
         let repository = archive.open();
-        let report = verify(&repository, &options(true, None), &Unobserved).unwrap();
+        let report = verify(&repository, &options, &Unobserved).unwrap();
         let found = report.findings.iter().filter(|finding| finding.what == "pack-healed").count();
         assert_eq!(found, repository.healed_packs().len(), "{at}");
         assert_eq!(report.damaged_packs.len(), found);

@@ -182,7 +182,9 @@ impl Marker {
     fn set(target: &Path, seam: &Seam) -> Result<Self, Error> {
         let file = seam.make_file(&target.join(leftovers::INSIDE))?;
         let path = file.path.clone();
-        file.finish(0)?;
+        let finished = file.finish(0);
+        // One that could not be written is no marker, and in nobody's way.
+        finished.inspect_err(|_| _ = std::fs::remove_file(&path))?;
         // Another restore to this target may have removed it by now: that one goes on, and this one has moved nothing.
         let Claim::Held(lock) = leftovers::claim(&path) else {
             return Err(Error::Busy { path: target.to_owned() });

@@ -14,7 +14,6 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// So many directories are read before they are written: a rebuild holds little in memory, and others wait little.
@@ -59,24 +58,20 @@ pub(crate) fn directory_of(
 /// By threads of its own: whoever asks may hold a lock, and a worker of the common pool that waits does other work meanwhile, which may want
 /// the same lock.
 pub(super) fn read_directories(disk: &dyn Disk, packs: &[(PackId, u64)]) -> Vec<FoundPack> {
-    let workers = rayon::current_num_threads().min(packs.len());
-    if workers <= 1 {
-        return packs.iter().filter_map(|pack| look(disk, *pack)).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        packs.get(at).map(|pack| (at, look(disk, *pack)))
+    let share = packs.len().div_ceil(rayon::current_num_threads()).max(1);
+    let read = |share: &[(PackId, u64)]| -> Vec<FoundPack> {
+        share.iter().filter_map(|pack| look(disk, *pack)).collect()
     };
-    let work = || std::iter::from_fn(take).collect::<Vec<_>>();
-    let mut found: Vec<_> = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mine = work();
-        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|why| resume_unwind(why)));
-        mine.into_iter().chain(others.flatten()).collect()
-    });
-    found.sort_unstable_by_key(|(at, _)| *at);
-    found.into_iter().filter_map(|(_, found)| found).collect()
+    if share >= packs.len() {
+        return read(packs);
+    }
+    thread::scope(|scope| {
+        let readers: Vec<_> = packs.chunks(share).map(|share| scope.spawn(move || read(share))).collect();
+        readers
+            .into_iter()
+            .flat_map(|reader| reader.join().unwrap_or_else(|why| resume_unwind(why)))
+            .collect()
+    })
 }
 
 /// Drops what is gone; gives what is new. Packs whose directories could not be read are looked at again each time.

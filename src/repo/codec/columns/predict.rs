@@ -115,15 +115,12 @@ impl Table {
 
 /// How often a way to guess was right. One that seldom is costs time: it is tried now and then only, and given up if it never was.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is asked for with each value")]
 pub(super) struct Trust {
     asked: u32,
     looked: u32,
     right: u32,
     is_good: bool,
     ever: bool,
-    is_worth: bool,
-    is_kept: bool,
 }
 
 /// Values after which a way is judged anew, how many of these are tried anyway, and how often it must be right.
@@ -135,7 +132,7 @@ const GIVEN_UP: u32 = 1024;
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { asked: 0, looked: 0, right: 0, is_good: true, ever: false, is_worth: true, is_kept: true }
+        Self { asked: 0, looked: 0, right: 0, is_good: true, ever: false }
     }
 }
 
@@ -143,36 +140,26 @@ impl Trust {
     /// Whether a guess is worth a look.
     #[inline]
     pub(super) const fn is_worth(self) -> bool {
-        self.is_worth
+        self.is_good || self.asked % WINDOW < TRIED
     }
 
     /// Whether a value is worth to be remembered for such guesses.
     #[inline]
     pub(super) const fn is_kept(self) -> bool {
-        self.is_kept
+        self.ever || self.asked < GIVEN_UP
     }
 
     #[inline]
     pub(super) const fn learn(&mut self, right: bool) {
+        self.looked += self.is_worth() as u32;
         self.right += right as u32;
         self.ever |= right;
-        self.is_kept |= right;
         self.asked = self.asked.wrapping_add(1);
-        // What is judged changes only where as many were asked as are tried, or a multiple of that.
-        if self.asked.is_multiple_of(TRIED) {
-            self.judge();
-        }
-    }
-
-    const fn judge(&mut self) {
-        self.looked += TRIED * self.is_worth as u32;
         if self.asked.is_multiple_of(WINDOW) {
             self.is_good = self.right * RIGHT_OF >= self.looked;
             self.right = 0;
             self.looked = 0;
         }
-        self.is_worth = self.is_good || self.asked % WINDOW < TRIED;
-        self.is_kept = self.ever || self.asked < GIVEN_UP;
     }
 }
 
