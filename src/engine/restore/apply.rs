@@ -15,6 +15,7 @@ use crate::engine::restore::plain::PlainHandout;
 use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
 use crate::engine::restore::report::{Restored, RestoredContext, RestoredControlDb, RestoredStore};
+use crate::engine::restore::reread::Reread;
 use crate::engine::restore::staging::NewFile;
 use crate::engine::restore::target;
 use crate::repo;
@@ -178,7 +179,7 @@ impl Run<'_> {
             }
         };
         let naming = self.repository.naming();
-        let written = Written { file, path: &path, naming, observer: self.observer };
+        let written = Written { file: Reread::new(file), path: &path, naming, observer: self.observer };
         written.check_segment(plan, content, &mut |transaction| see(transaction))
     }
 

@@ -6,20 +6,17 @@ use crate::engine::observe::{Event, Observer};
 use crate::engine::proof::{Proven, Prover};
 use crate::engine::restore::error::{Error as Refused, at};
 use crate::engine::restore::plan::{PlannedEnd, SegmentPlan};
+use crate::engine::restore::reread::Reread;
 use crate::repo::format::id::{ContentHash, Naming};
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes that are read at once.
-const WINDOW: usize = 256 << 10;
 /// Enough behind a prefix to see any end.
 const BEHIND: usize = 16;
 
-/// A file that was just written, at its head.
+/// A file that was just written.
 pub struct Written<'a> {
-    /// The file.
-    pub file: File,
+    /// The file, at its head.
+    pub file: Reread,
     /// Where it is.
     pub path: &'a Path,
     /// How names are made.
@@ -33,37 +30,26 @@ impl Written<'_> {
         Refused::Written { path: self.path.to_owned(), what: what.into() }.into()
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        if self.observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        loop {
-            match self.file.read(buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return Ok(read.map_err(at(self.path))?),
-            }
-        }
-    }
-
     /// Hands the next `length` bytes on.
     fn hand_on(&mut self, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
-        let mut buffer = vec![0; WINDOW];
         let mut left = length;
         while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
-            let got = self.read(buffer.get_mut(..wanted).unwrap_or_default())?;
-            if got == 0 {
+            if self.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let bytes = self.file.next(left).map_err(at(self.path))?;
+            if bytes.is_empty() {
                 return Err(self.differs("it is shorter"));
             }
-            sink(buffer.get(..got).unwrap_or_default());
-            self.observer.event(&Event::Bytes(got as u64));
-            left -= got as u64;
+            sink(bytes);
+            left -= bytes.len() as u64;
+            self.observer.event(&Event::Bytes(bytes.len() as u64));
         }
         Ok(())
     }
 
     fn check_length(&self, expected: u64) -> Result<(), Error> {
-        let length = self.file.metadata().map_err(at(self.path))?.len();
+        let length = self.file.file().metadata().map_err(at(self.path))?.len();
         if length == expected {
             Ok(())
         } else {
@@ -143,7 +129,7 @@ impl Written<'_> {
 
     /// Whether the stored bytes are on the disk as they are named: then what does not fit is what the point says of them.
     fn is_as_written(&mut self, plan: &SegmentPlan, expected: ContentHash) -> Result<bool, Error> {
-        self.file.seek(SeekFrom::Start(0)).map_err(at(self.path))?;
+        self.file.seek(0);
         let mut hasher = self.naming.hasher();
         self.hand_on(plan.stored, &mut |bytes| hasher.update(bytes))?;
         Ok(hasher.content() == expected)
@@ -160,7 +146,7 @@ impl Written<'_> {
     /// Behind the end there is nothing but zeros. Holes are skipped, where the file system tells them.
     fn check_zeros(&mut self, mut from: u64, end: u64) -> Result<(), Error> {
         while let Some((begin, length)) = self.next_data(from, end) {
-            self.file.seek(SeekFrom::Start(begin)).map_err(at(self.path))?;
+            self.file.seek(begin);
             let mut is_zero = true;
             self.hand_on(length, &mut |bytes| is_zero &= bytes.iter().all(|byte| *byte == 0))?;
             if !is_zero {
@@ -178,12 +164,12 @@ impl Written<'_> {
         if from >= length {
             return None;
         }
-        let begin = match seek(&self.file, SeekFrom::Data(from)) {
+        let begin = match seek(self.file.file(), SeekFrom::Data(from)) {
             Ok(begin) => begin,
             Err(Errno::NXIO) => return None,
             Err(_) => return Some((from, length - from)),
         };
-        let end = seek(&self.file, SeekFrom::Hole(begin)).unwrap_or(length).min(length);
+        let end = seek(self.file.file(), SeekFrom::Hole(begin)).unwrap_or(length).min(length);
         (begin < end).then(|| (begin, end - begin))
     }
 }
@@ -222,6 +208,7 @@ mod tests {
     use crate::engine::observe::Unobserved;
     use crate::engine::restore::error::Error as Refused;
     use crate::engine::restore::plan::{PlannedEnd, SegmentPlan};
+    use crate::engine::restore::reread::Reread;
     use crate::repo::format::id::Naming;
     use std::fs::File;
 
@@ -261,6 +248,7 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         std::fs::write(&path, bytes).unwrap();
         let file = File::open(&path).unwrap();
+        let file = Reread::new(file);
         let written = Written { file, path: &path, naming: Naming::Blake3, observer: &Unobserved };
         written.check_segment(plan, plan.blake3.unwrap(), &mut |_| ()).map(|found| found.events)
     }

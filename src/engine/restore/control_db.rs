@@ -10,6 +10,7 @@ use crate::engine::restore::error::{Error as Refused, at};
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ControlDbPlan, RestoreOptions};
 use crate::engine::restore::remarks::Remarks;
+use crate::engine::restore::reread::Reread;
 use crate::engine::restore::staging::{NewFile, StagedFile};
 use crate::repo;
 use crate::repo::format::Damage;
@@ -112,7 +113,8 @@ impl Handout<'_> {
         let There { file, path, content } = there;
         let length = file.metadata().map_err(at(&path))?.len();
         let naming = self.repository.naming();
-        Written { file, path: &path, naming, observer: self.observer }.check_content(length, content)?;
+        Written { file: Reread::new(file), path: &path, naming, observer: self.observer }
+            .check_content(length, content)?;
         Ok(length)
     }
 
@@ -120,7 +122,8 @@ impl Handout<'_> {
         let (length, path) = (file.written(), file.path().to_owned());
         let file = file.finish(length)?;
         let naming = self.repository.naming();
-        Written { file, path: &path, naming, observer: self.observer }.check_content(length, expected)?;
+        Written { file: Reread::new(file), path: &path, naming, observer: self.observer }
+            .check_content(length, expected)?;
         Ok(length)
     }
 

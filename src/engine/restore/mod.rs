@@ -21,6 +21,7 @@ mod plan;
 mod planning;
 pub(super) mod remarks;
 mod report;
+mod reread;
 mod running;
 mod seam;
 mod staging;

@@ -14,6 +14,7 @@ use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ContextPlan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
+use crate::engine::restore::reread::Reread;
 use crate::engine::restore::staging::NewFile;
 use crate::repo;
 use crate::repo::format::files::{FileSet, INDEX, ListedFile, REPLICATION_LOG};
@@ -202,7 +203,7 @@ impl PlainHandout<'_> {
             Place::New(file) => self.written(&path, listed, file)?,
         };
         let naming = self.repository.naming();
-        let written = Written { file, path: &at, naming, observer: self.observer };
+        let written = Written { file: Reread::new(file), path: &at, naming, observer: self.observer };
         written.check_padded(listed.content.length, &[], listed.length(), listed.content.blake3)
     }
 

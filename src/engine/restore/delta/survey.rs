@@ -17,6 +17,7 @@ use crate::engine::restore::layout::Layout;
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::plan::{ContextPlan, ControlDbPlan, RestoreOptions, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
+use crate::engine::restore::reread::Reread;
 use crate::repo::format::files::{INDEX, ListedFile};
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::limits::CONTROL_DB_MAX;
@@ -195,7 +196,7 @@ impl Surveyed<'_> {
             Wanted::Database { length, content } => (*length, &[][..], *content),
         };
         let written = Written {
-            file: File::open(at).map_err(failed(at))?,
+            file: Reread::new(File::open(at).map_err(failed(at))?),
             path: at,
             naming: self.repository.naming(),
             observer: self.observer,
