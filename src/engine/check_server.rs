@@ -120,7 +120,7 @@ fn kept(source: &mut LiveSource, live: &LiveOptions) -> Result<Listing, Error> {
         excluded: live.excluded.clone(),
         ..BackupOptions::all("check-server")
     };
-    Ok(selection::keep(&listing, &selection::left_out(&listing, &options)?))
+    Ok(selection::keep(&listing, &selection::left_out(&listing, &options)?).into_owned())
 }
 
 /// What the server is.

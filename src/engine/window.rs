@@ -1,6 +1,6 @@
 //! Walking a segment front to back in bounded memory, wherever its bytes lie: in a map, in a file, in the archive.
 //!
-//! A window is as long as the longest transaction so far, and at least 1 MiB. The bytes of a transaction are read once: what was
+//! A window is as long as the longest transaction so far, and at least 256 KiB. The bytes of a transaction are read once: what was
 //! checked is what is archived.
 
 use crate::axon::segment::Ending;
@@ -16,7 +16,7 @@ use crate::repo::store::Repository;
 use crate::source::segment_bytes::{SegmentBytes, Spill, Spilled};
 
 /// Bytes that are read at once.
-const WINDOW: usize = 1 << 20;
+const WINDOW: usize = 256 << 10;
 
 /// Giants are read in such pieces.
 const SPILL_PIECE: usize = 4 << 20;

@@ -11,7 +11,7 @@ use crate::source::error::Error;
 use crate::source::listing::{ContextListing, FileFacts, Listing, StoreFile, StoreListing};
 use crate::source::storage::Storage;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -51,15 +51,15 @@ pub(super) fn contexts_of(storage: &Storage, look: Look) -> Result<Listing, Erro
 fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
-        let listing = sort_out(entries(path)?, look)?.unwrap_or_default();
+        let listing = sort_out(path, &entries(path)?, look)?.unwrap_or_default();
         add(&mut found, name, listing, &[*store]);
     }
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
             let inside = entries(&path)?;
-            if is_dcb(&inside)? {
+            if is_dcb(&path, &inside)? {
                 found.dcb.insert(context_name(&path)?);
-            } else if let Some(listing) = sort_out(inside, look)? {
+            } else if let Some(listing) = sort_out(&path, &inside, look)? {
                 add(&mut found, &context_name(&path)?, listing, &stores);
             }
         }
@@ -101,27 +101,25 @@ fn tell_open(context: &mut ContextListing) {
     }
 }
 
-/// Whether a directory with these entries, or one in it, is a store of `RocksDB`: a context of the newer kind (DCB).
-fn is_dcb(inside: &[PathBuf]) -> Result<bool, Error> {
-    if is_rocks(inside) {
+/// Whether `directory`, which has these entries, or one in it, is a store of `RocksDB`: a context of the newer kind (DCB).
+fn is_dcb(directory: &Path, names: &[OsString]) -> Result<bool, Error> {
+    if is_rocks(names) {
         return Ok(true);
     }
-    if inside.iter().any(|path| matches!(kind(path), FileKind::Data { .. })) {
+    if names.iter().any(|name| matches!(kind(name), FileKind::Data { .. })) {
         return Ok(false);
     }
-    for path in inside {
-        if metadata(path)?.is_dir() && entries(path).is_ok_and(|inside| is_rocks(&inside)) {
+    for name in names {
+        let path = inside(directory, name);
+        if metadata(&path)?.is_dir() && entries(&path).is_ok_and(|names| is_rocks(&names)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn is_rocks(inside: &[PathBuf]) -> bool {
-    let has = |begin: &[u8]| {
-        let name = |path: &PathBuf| path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(begin));
-        inside.iter().any(name)
-    };
+fn is_rocks(names: &[OsString]) -> bool {
+    let has = |begin: &[u8]| names.iter().any(|name| name.as_encoded_bytes().starts_with(begin));
     has(b"CURRENT") && has(b"MANIFEST-")
 }
 
@@ -140,7 +138,7 @@ fn holds_data(directory: &Path) -> Result<bool, Error> {
     let failed = |source| Error::on_listed(directory, source);
     for entry in fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if matches!(kind(Path::new(&name)), FileKind::Data { .. }) {
+        if matches!(kind(&name), FileKind::Data { .. }) {
             return Ok(true);
         }
     }
@@ -151,8 +149,9 @@ fn holds_data(directory: &Path) -> Result<bool, Error> {
 /// file systems, `rsync` and the like keep copies in such directories.
 fn subdirectories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
-    for path in entries(directory)? {
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    for name in entries(directory)? {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        let path = inside(directory, &name);
         if !is_hidden && metadata(&path)?.is_dir() && !is_lost_and_found(&path) {
             found.push(path);
         }
@@ -172,22 +171,26 @@ fn context_name(path: &Path) -> Result<String, Error> {
 
 /// What is in one directory; none if it is no context.
 pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
-    sort_out(entries(directory)?, Look::Files)
+    sort_out(directory, &entries(directory)?, Look::Files)
 }
 
-fn sort_out(inside: Vec<PathBuf>, look: Look) -> Result<Option<ContextListing>, Error> {
+/// What of these entries of a directory belongs to a context; none if it is no context.
+fn sort_out(directory: &Path, names: &[OsString], look: Look) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
     // Most are segments of events.
-    listing.events.segments.reserve(inside.len());
+    listing.events.segments.reserve(names.len());
     let mut misnamed = None;
-    for path in inside {
-        match kind(&path) {
+    for entry in names {
+        let path = || inside(directory, entry);
+        match kind(entry) {
             FileKind::Data { store, name, .. } => {
-                let file = store_file(path, (store, name), look)?;
+                let file = store_file(path(), (store, name), look)?;
                 store_mut(&mut listing, store).segments.push(file);
             }
-            FileKind::InProgress => store_mut(&mut listing, store_in_progress(&path)).in_progress.push(path),
-            FileKind::Misnamed => misnamed = misnamed.or(Some(path)),
+            FileKind::InProgress => {
+                store_mut(&mut listing, store_in_progress(entry)).in_progress.push(path())
+            }
+            FileKind::Misnamed => misnamed = misnamed.or_else(|| Some(path())),
             FileKind::Index { .. } | FileKind::GlobalIndex | FileKind::Other => {}
         }
     }
@@ -263,25 +266,25 @@ fn store_mut(listing: &mut ContextListing, store: Store) -> &mut StoreListing {
 }
 
 /// The store that a file being written belongs to: suffixes of the snapshot store are `.snapshots`, `.sindex`, `.sbloom`, `.snindex`.
-fn store_in_progress(path: &Path) -> Store {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+fn store_in_progress(name: &OsStr) -> Store {
+    let name = name.to_string_lossy();
     if name.contains(".s") { Store::Snapshots } else { Store::Events }
 }
 
-fn kind(path: &Path) -> FileKind {
+fn kind(name: &OsStr) -> FileKind {
     // A name that is not UTF-8 loses bytes here; none of them can be part of a number, so no segment is mistaken for another.
-    classify(&path.file_name().unwrap_or_default().to_string_lossy())
+    classify(&name.to_string_lossy())
 }
 
-/// All entries of a directory, sorted by name, so that errors and listings don't depend on the file system's order.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The names of all entries of a directory, sorted, so that errors and listings don't depend on the file system's order.
+fn entries(directory: &Path) -> Result<Vec<OsString>, Error> {
     let failed = |source| Error::on_listed(directory, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         names.push(entry.map_err(failed)?.file_name());
     }
     names.sort_unstable();
-    Ok(names.iter().map(|name| inside(directory, name)).collect())
+    Ok(names)
 }
 
 /// The path of an entry, without more room than it takes, and without taking room twice.

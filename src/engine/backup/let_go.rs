@@ -88,6 +88,9 @@ impl LetGoFiles {
         name: &str,
         context: &mut ContextListing,
     ) -> Result<Option<Finding>, Error> {
+        if !self.erased.keys().any(|(context, ..)| context == name) {
+            return Ok(None);
+        }
         let mut kept = Vec::with_capacity(context.events.segments.len());
         let mut names = Vec::new();
         for file in std::mem::take(&mut context.events.segments) {

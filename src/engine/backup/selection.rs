@@ -10,6 +10,7 @@ use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -53,10 +54,13 @@ pub fn skipped(listing: &Listing, options: &BackupOptions) -> Vec<Finding> {
 }
 
 /// A listing without what is left out.
-pub fn keep(listing: &Listing, left_out: &[String]) -> Listing {
+pub fn keep<'l>(listing: &'l Listing, left_out: &[String]) -> Cow<'l, Listing> {
+    if !left_out.iter().any(|name| listing.contexts.contains_key(name)) {
+        return Cow::Borrowed(listing);
+    }
     let mut kept = listing.clone();
     kept.contexts.retain(|name, _| !left_out.contains(name));
-    kept
+    Cow::Owned(kept)
 }
 
 /// Whether a version came or went between two listings, or a segment vanished. Segments that are new at the end are no change.
@@ -88,12 +92,11 @@ fn changed_store(before: &ContextListing, now: &ContextListing, store: Store) ->
 
 /// Whether the same names come first, in the same order, and behind them only higher numbers: so it is nearly always.
 fn is_plainly_continued(before: &ContextListing, now: &ContextListing, store: Store) -> bool {
-    let names =
-        |context: &ContextListing| context.store(store).segments.iter().map(|file| file.name).collect();
-    let (before, now): (Vec<SegmentName>, Vec<SegmentName>) = (names(before), names(now));
+    let (before, now) = (&before.store(store).segments, &now.store(store).segments);
     let Some((same, new)) = now.split_at_checked(before.len()) else { return false };
-    let newest = before.iter().map(|name| name.number).max();
-    same == before && new.iter().all(|name| Some(name.number) > newest)
+    let newest = before.iter().map(|file| file.name.number).max();
+    same.iter().zip(before).all(|(now, before)| now.name == before.name)
+        && new.iter().all(|file| Some(file.name.number) > newest)
 }
 
 fn versions(context: &ContextListing, store: Store) -> BTreeMap<Token, BTreeSet<u32>> {

@@ -243,7 +243,7 @@ fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Round, Error> 
 
 fn wanted(listing: &Listing, options: &BackupOptions) -> Result<Listing, Error> {
     let left_out = selection::left_out(listing, options)?;
-    Ok(selection::keep(listing, &left_out))
+    Ok(selection::keep(listing, &left_out).into_owned())
 }
 
 fn stores(listing: &Listing) -> impl Iterator<Item = (Which, &StoreListing)> {
