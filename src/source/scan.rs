@@ -188,7 +188,7 @@ fn sort_out(directory: &Path, names: &[OsString], look: Look) -> Result<Option<C
                 store_mut(&mut listing, store).segments.push(file);
             }
             FileKind::InProgress => {
-                store_mut(&mut listing, store_in_progress(entry)).in_progress.push(path())
+                store_mut(&mut listing, store_in_progress(entry)).in_progress.push(path());
             }
             FileKind::Misnamed => misnamed = misnamed.or_else(|| Some(path())),
             FileKind::Index { .. } | FileKind::GlobalIndex | FileKind::Other => {}
