@@ -147,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn where_the_disk_wants_other_places_memory_is_read() {
+        let (bytes, mut buffer) = (bytes(10_000), vec![0; 5000]);
+        let file = file(&bytes);
+        super::past_memory(&file, true).unwrap();
+        assert_eq!(super::read_at(&file, &mut buffer[1..4001], 3).unwrap(), 4000);
+        assert!(buffer[1..4001] == bytes[3..4003]);
+    }
+
+    #[test]
     fn what_is_appended_meanwhile_is_seen() {
         let mut named = tempfile::NamedTempFile::new().unwrap();
         named.write_all(&bytes(10_000)).unwrap();
