@@ -59,7 +59,7 @@ impl Grammar {
             literals: Vec::new(),
             places: vec![(0, NONE); PLACES],
             distance: Number::default(),
-            is_known: coder.allocate(1),
+            is_known: coder.allocate(1, 1),
             finder: Finder::default(),
         };
         grammar.add(coder, 0, (Vec::new(), Form::End, 0), None);
@@ -90,7 +90,7 @@ impl Grammar {
             return NONE;
         }
         let (text, form, label) = what;
-        let flags = coder.allocate(4);
+        let flags = coder.allocate(4, 1);
         let (successors, index) = (Vec::new(), Index::default());
         let number = self.literals.len() as u32;
         self.finder.entry(name(scope, &text, form, label)).or_insert(number);
@@ -145,6 +145,9 @@ impl Grammar {
 
     fn decide<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
         let (flags, last) = (from.flags, from.last);
+        if C::IN_STREAMS {
+            return Self::decide_in_stream(from, coder, likely, literal);
+        }
         if likely != NONE && likely != last && coder.bit(flags, literal == likely) {
             return likely;
         }
@@ -156,6 +159,29 @@ impl Grammar {
         let at = at.unwrap_or(from.successors.len()) as u32;
         let at = from.index.code(coder, at);
         from.successors.get(at as usize).copied().unwrap_or(NONE)
+    }
+
+    fn decide_in_stream<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
+        let (stream, last) = (from.flags, from.last);
+        let first = if likely == NONE { last } else { likely };
+        let symbol = if first != NONE && literal == first {
+            0
+        } else if last != NONE && literal == last {
+            1
+        } else {
+            let at = from.successors.iter().position(|successor| *successor == literal);
+            (at.unwrap_or(from.successors.len()) + 2).min(255) as u32
+        };
+        match coder.symbol(stream, 8, symbol) {
+            0 => first,
+            1 => last,
+            255 => {
+                let at = from.successors.iter().position(|successor| *successor == literal);
+                let at = coder.raw(16, at.unwrap_or(from.successors.len()) as u64);
+                from.successors.get(at as usize).copied().unwrap_or(NONE)
+            }
+            at => from.successors.get(at as usize - 2).copied().unwrap_or(NONE),
+        }
     }
 
     /// A literal that never followed here: known from elsewhere, or new.

@@ -68,7 +68,7 @@ impl Model {
     pub(super) fn new<C: Coder>(coder: &mut C, raw_length: usize) -> Self {
         Self {
             columns: Columns::default(),
-            table: Table::new(raw_length),
+            table: Table::new(raw_length, if C::IN_STREAMS { 1 << 17 } else { 1 << 18 }),
             words: Words::new(coder),
             listed: Vec::new(),
             trusts: Vec::new(),

@@ -82,8 +82,8 @@ impl Table {
     }
 
     /// A table for a block of so many bytes.
-    pub(super) fn new(raw_length: usize) -> Self {
-        let entries = (raw_length / 64).next_power_of_two().clamp(1 << 10, 1 << 18);
+    pub(super) fn new(raw_length: usize, entries_max: usize) -> Self {
+        let entries = (raw_length / 64).next_power_of_two().clamp(1 << 10, entries_max);
         Self { entries: vec![Entry::default(); entries], mask: entries as u32 - 1 }
     }
 

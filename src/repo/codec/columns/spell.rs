@@ -52,7 +52,7 @@ pub(super) struct Spelling {
 
 impl Spelling {
     pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
-        Self { bytes: coder.allocate(SLOTS), lengths: coder.allocate(2 * 64), keys: Vec::new() }
+        Self { bytes: coder.allocate(SLOTS, 1), lengths: coder.allocate(2 * 64, 2), keys: Vec::new() }
     }
 
     /// Codes a word of a key; gives its bytes and its length.
@@ -63,14 +63,14 @@ impl Spelling {
         text: &[u8],
     ) -> ([u8; TOKEN_MAX], usize) {
         let (key, after_word) = place;
-        let length = tree(coder, self.lengths + 64 * u32::from(after_word), 6, text.len() as u32);
+        let length = tree(coder, self.lengths + if C::IN_STREAMS { 1 } else { 64 } * u32::from(after_word), 6, text.len() as u32);
         let length = length as usize;
         let slots = self.places(coder, key, length);
         let mut word = [0; TOKEN_MAX];
         let mut so_far = 0;
         for (at, byte) in word.iter_mut().take(length).enumerate() {
             contexts(coder, (key, at, length), so_far);
-            let context = if slots == 0 { so_far as u32 & 0xff } else { (at as u32).min(PLACES - 1) };
+            let context = if C::IN_STREAMS { 0 } else if slots == 0 { so_far as u32 & 0xff } else { (at as u32).min(PLACES - 1) };
             let base = if slots == 0 { self.bytes } else { slots };
             *byte = tree(coder, base + context * 256, 8, u32::from(text.get(at).copied().unwrap_or(0))) as u8;
             so_far = so_far << 8 | u64::from(*byte);
@@ -87,7 +87,7 @@ impl Spelling {
         match self.keys.get_mut(key as usize) {
             Some(known) if known.by_place && length >= LONG => {
                 if known.places == 0 {
-                    known.places = coder.allocate(PLACES * 256);
+                    known.places = coder.allocate(PLACES * 256, 1);
                 }
                 known.places
             }

@@ -8,16 +8,14 @@ const NUMBER_SLOTS: u32 = 64 + 64 * 8;
 const NUMBER_BITS: u32 = 3;
 /// The length that stands for "64 bits follow".
 const NUMBER_LONG: u32 = 63;
+/// In streams: a number's streams, and what is below this is a byte.
+const NUMBER_STREAMS: u32 = 2;
+const SMALL: u64 = 190;
 
-/// A symbol of `bits` bits, the highest first, in the slots `base + 1 .. base + 2^bits`.
+/// A symbol of `bits` bits.
 #[inline]
 pub(super) fn tree<C: Coder>(coder: &mut C, base: u32, bits: u32, symbol: u32) -> u32 {
-    let mut node = 1;
-    for at in (0..bits).rev() {
-        let bit = coder.bit(base + node, symbol >> at & 1 == 1);
-        node = node << 1 | u32::from(bit);
-    }
-    node - (1 << bits)
+    coder.symbol(base, bits, symbol)
 }
 
 /// Predicts numbers by how many bits they have and by the first of these.
@@ -30,7 +28,10 @@ impl Number {
     /// Codes a number.
     pub(super) fn code<C: Coder>(&mut self, coder: &mut C, value: u64) -> u64 {
         if self.base == 0 {
-            self.base = coder.allocate(NUMBER_SLOTS);
+            self.base = coder.allocate(NUMBER_SLOTS, NUMBER_STREAMS);
+        }
+        if C::IN_STREAMS {
+            return self.bytes(coder, value);
         }
         let length = (64 - value.leading_zeros()).min(NUMBER_LONG);
         let length = tree(coder, self.base, 6, length);
@@ -39,6 +40,22 @@ impl Number {
             NUMBER_LONG => coder.raw(64, value),
             _ => self.rest(coder, length, value),
         }
+    }
+
+    /// In streams: a small number as it is, or its length; the highest bits behind the first; the others raw.
+    fn bytes<C: Coder>(self, coder: &mut C, value: u64) -> u64 {
+        let length = 64 - value.leading_zeros();
+        let first = if value < SMALL { value as u32 } else { SMALL as u32 + length };
+        let first = coder.symbol(self.base, 8, first);
+        if first < SMALL as u32 {
+            return u64::from(first);
+        }
+        let behind = (first - SMALL as u32).clamp(1, 64) - 1;
+        let high = behind.min(8);
+        let raw = behind - high;
+        let top = coder.symbol(self.base + 1, 8, (value >> raw) as u32 & ((1 << high) - 1));
+        let low = if raw > 0 { coder.raw(raw, value & ((1 << raw) - 1)) } else { 0 };
+        1 << behind | u64::from(top & ((1 << high) - 1)) << raw | low
     }
 
     fn rest<C: Coder>(self, coder: &mut C, length: u32, value: u64) -> u64 {
@@ -52,6 +69,10 @@ impl Number {
 
     /// Codes a number that may be negative: its size, then, if it is not 0, its sign.
     pub(super) fn signed<C: Coder>(&mut self, coder: &mut C, value: i64) -> i64 {
+        if C::IN_STREAMS {
+            let folded = self.code(coder, (value << 1 ^ value >> 63).cast_unsigned());
+            return (folded >> 1).cast_signed() ^ -((folded & 1).cast_signed());
+        }
         let size = self.code(coder, value.unsigned_abs());
         let length = (64 - size.leading_zeros()).min(NUMBER_LONG);
         let negative = size != 0 && coder.bit(self.base + 64 + length * 8, value < 0);
@@ -73,7 +94,11 @@ impl Index {
     /// Codes an index below [`INDEX_MAX`].
     pub(super) fn code<C: Coder>(&mut self, coder: &mut C, index: u32) -> u32 {
         if self.head == 0 {
-            self.head = coder.allocate(16);
+            self.head = coder.allocate(16, 2);
+        }
+        if C::IN_STREAMS {
+            let first = coder.symbol(self.head, 8, if index < 128 { index } else { 128 | index >> 8 });
+            return if first < 128 { first } else { (first & 127) << 8 | coder.symbol(self.head + 1, 8, index & 255) };
         }
         let length = tree(coder, self.head, 4, 32 - index.leading_zeros());
         if length < 2 {
@@ -81,7 +106,7 @@ impl Index {
         }
         let Some(class) = self.classes.get_mut(length as usize) else { return 0 };
         if *class == 0 {
-            *class = coder.allocate(1 << (length - 1));
+            *class = coder.allocate(1 << (length - 1), 0);
         }
         let rest = index & ((1 << (length - 1)) - 1);
         1 << (length - 1) | tree(coder, *class, length - 1, rest)

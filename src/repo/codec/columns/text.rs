@@ -120,7 +120,7 @@ impl Words {
         if let Some(words) = self.keys.get_mut(key as usize)
             && words.base == 0
         {
-            words.base = coder.allocate(KEY_SLOTS);
+            words.base = coder.allocate(KEY_SLOTS, 6);
         }
     }
 
@@ -257,6 +257,9 @@ impl Words {
     }
 
     fn class<C: Coder>(&self, coder: &mut C, place: Place, class: u32) -> u32 {
+        if C::IN_STREAMS {
+            return coder.symbol(self.base(place.key) + place.count.min(3), 2, class);
+        }
         let situation = u32::from(place.before != START) + u32::from(place.after_word);
         let base = self.base(place.key) + (situation * 4 + place.count.min(3)) * 4;
         tree(coder, base, 2, class)
@@ -276,7 +279,7 @@ impl Words {
 
     fn write_foretold<C: Coder>(&mut self, coder: &mut C, place: Place, token: u32) -> bool {
         let Some((foretold, trust)) = self.foretells(place) else { return false };
-        coder.bit(self.base(place.key) + 48 + trust, foretold == token)
+        coder.bit(self.base(place.key) + if C::IN_STREAMS { 4 + u32::from(trust > 3) } else { 48 + trust }, foretold == token)
     }
 
     /// Learns what came, and goes on behind it.
@@ -318,7 +321,7 @@ impl Words {
     ) -> Result<bool, Bad> {
         self.contexts(coder, *place);
         if let Some((foretold, trust)) = self.foretells(*place)
-            && coder.bit(self.base(place.key) + 48 + trust, false)
+            && coder.bit(self.base(place.key) + if C::IN_STREAMS { 4 + u32::from(trust > 3) } else { 48 + trust }, false)
         {
             return self.append(place, foretold, out);
         }
