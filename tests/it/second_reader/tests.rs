@@ -183,6 +183,13 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
     }
 }
 
+/// What writes event columns, and their codecs.
+const COLUMNS: [(Compression, CodecId); 3] = [
+    (Compression::Default, CodecId::StreamedColumns),
+    (Compression::High, CodecId::Columns),
+    (Compression::Max, CodecId::MixedColumns),
+];
+
 #[test]
 fn event_columns_of_every_kind_of_payload_come_back() {
     for (name, kind) in Kind::ALL {
@@ -190,47 +197,51 @@ fn event_columns_of_every_kind_of_payload_come_back() {
         let (one, other) = corpus.data.split_at(corpus.cuts[corpus.cuts.len() / 2]);
         // As blocks of one segment, of the end of one and the next one, and with something behind.
         for raw in [one, &[other, one].concat(), &[one, &[2, 0, 0, 0, 0, 9]].concat()] {
-            let plain = encode(raw, Compression::Default);
-            let mixed = encode(raw, Compression::Max);
-            assert_eq!([plain.codec, mixed.codec], [CodecId::Columns, CodecId::MixedColumns], "{name}");
-            for (bytes, is_mixed) in [(plain.bytes, false), (mixed.bytes, true)] {
-                assert!(events::decode(&bytes, raw.len() as u64, is_mixed).unwrap() == raw, "{name}");
+            for (setting, codec) in COLUMNS {
+                let encoded = encode(raw, setting);
+                assert_eq!(encoded.codec, codec, "{name}");
+                let second = events::decode(&encoded.bytes, raw.len() as u64, codec.number().into());
+                assert!(second.unwrap() == raw, "{name}");
             }
         }
     }
 }
 
 #[test]
-fn a_point_in_the_strongest_setting_comes_back_bit_by_bit() {
-    let room = Room::new();
-    let files = originals(SERVER);
-    room.backup(&files, "--no-control-db --compression max");
-    room.proves(1, &files);
+fn a_point_in_the_stronger_settings_comes_back_bit_by_bit() {
+    for setting in ["high", "max"] {
+        let room = Room::new();
+        let files = originals(SERVER);
+        room.backup(&files, &format!("--no-control-db --compression {setting}"));
+        room.proves(1, &files);
+    }
 }
 
 #[test]
 fn what_the_program_reads_of_damaged_columns_the_second_reader_reads_too() {
     let mut random = fastrand::Rng::with_seed(9);
-    let (mut alike, mut refused) = (0, 0);
-    for (_, kind) in Kind::ALL {
-        let raw = corpus(kind, 20_000, 22).data;
-        let encoded = encode(&raw, Compression::Default).bytes;
-        for _ in 0..50 {
-            let mut damaged = encoded.clone();
-            for _ in 0..random.usize(1..4) {
-                let at = random.usize(..damaged.len());
-                damaged[at] = random.u8(..);
+    for (setting, codec) in COLUMNS {
+        let (mut alike, mut refused) = (0, 0);
+        for (_, kind) in Kind::ALL {
+            let raw = corpus(kind, 20_000, 22).data;
+            let encoded = encode(&raw, setting).bytes;
+            for _ in 0..50 {
+                let mut damaged = encoded.clone();
+                for _ in 0..random.usize(1..4) {
+                    let at = random.usize(..damaged.len());
+                    damaged[at] = random.u8(..);
+                }
+                damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
+                let second = events::decode(&damaged, raw.len() as u64, codec.number().into()).ok();
+                match decode(codec, &damaged, raw.len() as u32) {
+                    Ok(read) => assert!(second == Some(read)),
+                    Err(_) => refused += 1,
+                }
+                alike += u32::from(second.is_some());
             }
-            damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
-            let second = events::decode(&damaged, raw.len() as u64, false).ok();
-            match decode(CodecId::Columns, &damaged, raw.len() as u32) {
-                Ok(read) => assert!(second == Some(read)),
-                Err(_) => refused += 1,
-            }
-            alike += u32::from(second.is_some());
         }
+        assert!(alike > 0 && refused > 50, "{codec:?}: {alike} read, {refused} refused");
     }
-    assert!(alike > 0 && refused > 50, "{alike} read, {refused} refused");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The coder under the columns: binary decisions with adaptive probabilities through a range coder, and raw bits beside it.
+//! The coder under the columns: binary decisions with adaptive probabilities through a range coder, and raw bits beside it. (`streams` is
+//! the other one.)
 //!
 //! Writer and reader share one trait, so that what models decisions is written once. A reader never fails on its own: behind the end
 //! it reads zeros and says so ([`Reader::is_past`]).
@@ -12,13 +13,24 @@ const RANGE_MIN: u64 = 1 << 32;
 
 /// Writes or reads decisions. What is passed as the decision counts only when writing; the returned one is the truth.
 pub(super) trait Coder {
-    /// Whether symbols are bytes in streams, one stream a place; otherwise they are decisions, each with a slot.
+    /// Whether symbols are bytes in streams, a stream for each place; otherwise they are decisions, each with a slot.
     const IN_STREAMS: bool;
-    /// Makes room for symbols: so many slots, or so many streams. Gives the first one, which is never 0.
+
+    /// Makes so many slots, or so many streams; gives the first one, or 0 where there is no more room: what is made then shares the first
+    /// ones.
     fn allocate(&mut self, slots: u32, streams: u32) -> u32;
-    /// A decision, by the probability in `slot`, which learns from it.
+
+    /// Where a symbol belongs: to a slot, or to a stream.
+    #[inline]
+    fn place(slot: u32, stream: u32) -> u32 {
+        if Self::IN_STREAMS { stream } else { slot }
+    }
+
+    /// A decision, by the probability in `slot`, which learns from it; or a byte of its stream.
     fn bit(&mut self, slot: u32, bit: bool) -> bool;
-    /// A symbol of up to 8 bits, the highest first, in the slots `base + 1 .. base + 2^bits`.
+
+    /// A symbol of up to 8 bits: as decisions, the highest bit first, in the slots `base + 1 .. base + 2^bits`. Read from a stream it may be
+    /// any byte.
     #[inline]
     fn symbol(&mut self, base: u32, bits: u32, symbol: u32) -> u32 {
         let mut node = 1;
@@ -28,11 +40,14 @@ pub(super) trait Coder {
         }
         node - (1 << bits)
     }
+
     /// Up to 64 bits that nothing predicts.
     fn raw(&mut self, bits: u32, value: u64) -> u64;
+
     /// Says where one is, for coders that predict by more than the slot.
     #[inline]
     fn contexts(&mut self, _: impl FnOnce() -> Contexts) {}
+
     /// Says what for bits are spent from here on, for those who count.
     #[inline]
     fn account(&mut self, _: Account) {}
@@ -92,7 +107,13 @@ pub(super) struct Writer<P = Slots> {
 impl<P: Predict> Writer<P> {
     /// For a block of so many bytes.
     pub(super) fn new(raw_length: usize) -> Self {
-        Self { slots: P::new(raw_length), low: 0, range: u64::MAX, coded: Vec::new(), raw: BitWriter::default() }
+        Self {
+            slots: P::new(raw_length),
+            low: 0,
+            range: u64::MAX,
+            coded: Vec::new(),
+            raw: BitWriter::default(),
+        }
     }
 
     /// The bytes of the decisions, and those of the raw bits; and what predicted them.
@@ -171,7 +192,7 @@ pub(super) struct Reader<'a, P = Slots> {
     range: u64,
     coded: &'a [u8],
     raw: BitReader<'a>,
-    /// Zeros that were read behind the ends.
+    /// Zeros that were read behind the end.
     past: u32,
 }
 
@@ -181,9 +202,8 @@ const PAST_MAX: u32 = 8;
 impl<'a, P: Predict> Reader<'a, P> {
     /// For a block of so many bytes.
     pub(super) fn new(coded: &'a [u8], raw: &'a [u8], raw_length: usize) -> Self {
-        let (code, range) = (0, u64::MAX);
-        let raw = BitReader::new(raw);
-        let mut reader = Self { slots: P::new(raw_length), code, range, coded, raw, past: 0 };
+        let (slots, raw) = (P::new(raw_length), BitReader::new(raw));
+        let mut reader = Self { slots, code: 0, range: u64::MAX, coded, raw, past: 0 };
         reader.code = u64::from(reader.word()) << 32 | u64::from(reader.word());
         reader
     }

@@ -25,7 +25,7 @@ pub(super) struct Scope {
     /// The column of payloads that are not cut.
     pub(super) whole: u32,
     pub(super) revision: u32,
-    /// Slots: whether payloads are cut; whether the shape is the last one.
+    /// Slots, or streams: whether payloads are cut; whether the shape is the last one.
     pub(super) flags: u32,
     pub(super) shape: u32,
 }
@@ -54,7 +54,7 @@ pub(super) struct Envelope {
     last_version: u8,
 }
 
-/// Slots of single decisions.
+/// Slots, or streams, of single decisions.
 const IS_NEXT: u32 = 0;
 const IS_RAW: u32 = 2;
 const IS_VERSION: u32 = 3;

@@ -13,6 +13,11 @@ use crate::repo::codec::columns::values::Form;
 const LITERALS_MAX: usize = 1 << 14;
 /// Places in the table of what followed in the same situation.
 const PLACES: usize = 1 << 15;
+/// In streams: the likely literal, or the last one where none is likely; the last one; those from the first place on; a place in raw bits.
+const FIRST: u32 = 0;
+const LAST: u32 = 1;
+const NEAR: u32 = 2;
+const FAR: u32 = 255;
 /// No literal.
 pub(super) const NONE: u32 = 0;
 
@@ -28,9 +33,38 @@ pub(super) struct Literal {
     successors: Vec<u32>,
     last: u32,
     index: Index,
+    /// Slots of decisions what follows, or the stream of that.
     flags: u32,
     event: u32,
     occurrence: u32,
+}
+
+impl Literal {
+    /// The place of a literal among those that ever followed; how many there are, if it is none of them.
+    fn place_of(&self, literal: u32) -> u32 {
+        let at = self.successors.iter().position(|successor| *successor == literal);
+        at.unwrap_or(self.successors.len()) as u32
+    }
+
+    fn successor(&self, at: u32) -> u32 {
+        self.successors.get(at as usize).copied().unwrap_or(NONE)
+    }
+
+    /// Codes what follows as one symbol: the likely one, the last one, or the place of any.
+    fn decide_in_stream<C: Coder>(&self, coder: &mut C, likely: u32, literal: u32) -> u32 {
+        let first = if likely == NONE { self.last } else { likely };
+        let symbol = match literal {
+            _ if literal != NONE && literal == first => FIRST,
+            _ if literal != NONE && literal == self.last => LAST,
+            _ => (self.place_of(literal) + NEAR).min(FAR),
+        };
+        match coder.symbol(self.flags, 8, symbol) {
+            FIRST => first,
+            LAST => self.last,
+            FAR => self.successor(coder.raw(16, u64::from(self.place_of(literal))) as u32),
+            near => self.successor(near.saturating_sub(NEAR)),
+        }
+    }
 }
 
 /// All literals, numbered as they come; [`NONE`] is no literal.
@@ -144,10 +178,10 @@ impl Grammar {
     }
 
     fn decide<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
-        let (flags, last) = (from.flags, from.last);
         if C::IN_STREAMS {
-            return Self::decide_in_stream(from, coder, likely, literal);
+            return from.decide_in_stream(coder, likely, literal);
         }
+        let (flags, last) = (from.flags, from.last);
         if likely != NONE && likely != last && coder.bit(flags, literal == likely) {
             return likely;
         }
@@ -155,33 +189,9 @@ impl Grammar {
         if last != NONE && coder.bit(flags + 1 + agree, literal == last) {
             return last;
         }
-        let at = from.successors.iter().position(|successor| *successor == literal);
-        let at = at.unwrap_or(from.successors.len()) as u32;
+        let at = from.place_of(literal);
         let at = from.index.code(coder, at);
-        from.successors.get(at as usize).copied().unwrap_or(NONE)
-    }
-
-    fn decide_in_stream<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
-        let (stream, last) = (from.flags, from.last);
-        let first = if likely == NONE { last } else { likely };
-        let symbol = if first != NONE && literal == first {
-            0
-        } else if last != NONE && literal == last {
-            1
-        } else {
-            let at = from.successors.iter().position(|successor| *successor == literal);
-            (at.unwrap_or(from.successors.len()) + 2).min(255) as u32
-        };
-        match coder.symbol(stream, 8, symbol) {
-            0 => first,
-            1 => last,
-            255 => {
-                let at = from.successors.iter().position(|successor| *successor == literal);
-                let at = coder.raw(16, at.unwrap_or(from.successors.len()) as u64);
-                from.successors.get(at as usize).copied().unwrap_or(NONE)
-            }
-            at => from.successors.get(at as usize - 2).copied().unwrap_or(NONE),
-        }
+        from.successor(at)
     }
 
     /// A literal that never followed here: known from elsewhere, or new.

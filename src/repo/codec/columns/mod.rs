@@ -2,7 +2,8 @@
 //!
 //! Events are taken apart into values; each value belongs to a column (a field of the envelope, a key of the metadata, a payload type
 //! and a key in it), and is given as shortly as what is known allows: the same as one before, a step from one before, a word that is
-//! known. What remains goes through a range coder; random bits lie beside it, long values and literals go through zstd.
+//! known. What remains goes through a range coder, or as bytes through zstd; random bits lie beside it, long values and literals go through
+//! zstd.
 //!
 //! Pure functions. Writing is deterministic. Reading is bounded by the declared length, and no bytes make it panic. FORMAT.md
 //! ("Event columns") says everything that a reader has to do.
@@ -12,6 +13,7 @@
     reason = "widths are part of the format; the writer is proven by decoding"
 )]
 
+mod account;
 mod bits;
 mod coder;
 mod column;
@@ -23,8 +25,8 @@ mod grammar;
 mod lex;
 mod logistic;
 mod mixed;
-mod packed;
 mod model;
+mod packed;
 mod parse;
 mod predict;
 mod put;
@@ -39,31 +41,36 @@ mod text;
 mod values;
 mod write;
 
-use crate::repo::codec::columns::coder::*;
-use crate::repo::codec::columns::packed::Packer;
-use streams::*;
-
-/// Of zstd, for streams: most of what is in them has no matches.
-const STREAMS_LEVEL: i32 = 1;
+use crate::repo::codec::columns::account::Counted;
+pub use crate::repo::codec::columns::account::Spent;
+use crate::repo::codec::columns::account::StreamCounter;
+use crate::repo::codec::columns::coder::Account;
+use crate::repo::codec::columns::coder::Predict;
+use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::coder::Writer;
+use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::mixed::Mixed;
 use crate::repo::codec::columns::slots::Slots;
+use crate::repo::codec::columns::streams::StreamReader;
+use crate::repo::codec::columns::streams::StreamWriter;
 use crate::repo::codec::columns::values::put_varint;
-use crate::repo::codec::columns::values::varint;
+use crate::repo::codec::columns::write::Texts;
 use crate::repo::format::limits;
+use std::collections::BTreeMap;
 
 /// Why bytes are no columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Bad(pub(super) &'static str);
 
-/// How probable decisions are thought to be.
+/// How symbols are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// By their own slot.
+    /// As decisions, each as probable as its own slot says.
     Plain,
-    /// By several situations, mixed: shorter, and slower.
+    /// As decisions, each as probable as several situations say, mixed: shorter, and slower.
     Mixed,
-    /// Not at all: streams.
+    /// As bytes of streams that go through zstd: longer, and faster.
     Streams,
 }
 
@@ -81,10 +88,9 @@ pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
 }
 
 fn decided<P: Predict>(raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let mut packer = Packer::new(level);
-    let (coder, texts, _) = write::write(raw, Writer::<P>::new(raw.len()))?;
-    let (coded, bits, _) = coder.finish();
-    let mut out = texts.packed(&mut packer);
+    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()))?;
+    let (coded, bits, _) = writer.finish();
+    let mut out = texts.packed(level);
     put_varint(bits.len() as u64, &mut out);
     out.extend(&bits);
     out.extend(&coded);
@@ -92,10 +98,50 @@ fn decided<P: Predict>(raw: &[u8], level: i32) -> Option<Vec<u8>> {
 }
 
 fn streamed(raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let (coder, texts, _) = write::write(raw, StreamWriter::new())?;
-    let mut out = texts.packed(&mut Packer::new(level));
-    coder.finish(&mut Packer::new(STREAMS_LEVEL), raw.len(), &mut out)?;
+    let (writer, texts, _) = write::write(raw, StreamWriter::default())?;
+    let mut out = texts.packed(level);
+    writer.finish(raw.len(), &mut out)?;
     Some(out)
+}
+
+/// Where the bits of a block go: scope and key of each column, and what is spent for it; the most first. None if it is not made of
+/// transactions.
+pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
+    let (texts, spent, columns) = match mode {
+        Mode::Plain => counted::<Slots>(raw)?,
+        Mode::Mixed => counted::<Mixed>(raw)?,
+        Mode::Streams => counted_streams(raw)?,
+    };
+    let names = columns.names();
+    let name = |account| match account {
+        Account::Envelope => "sequence numbers, timestamps, shapes".to_owned(),
+        Account::Literals => "literals: which one follows".to_owned(),
+        Account::Column(column) => {
+            let name = names.get(column as usize).cloned().unwrap_or_default();
+            format!("{} / {}", name.0, name.1)
+        }
+    };
+    let mut all: Vec<_> = spent.into_iter().map(|(account, spent)| (name(account), spent)).collect();
+    for (name, text) in
+        [("literals, before zstd", &texts.literals), ("long values, before zstd", &texts.values)]
+    {
+        all.push((name.to_owned(), Spent { times: 1, decided: 0.0, raw: text.len() as u64 * 8 }));
+    }
+    all.sort_by(|a, b| b.1.bits().total_cmp(&a.1.bits()));
+    Some(all)
+}
+
+type Counts = (Texts, BTreeMap<Account, Spent>, Columns);
+
+fn counted<P: Predict>(raw: &[u8]) -> Option<Counts> {
+    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()))?;
+    let (_, _, counted) = writer.finish();
+    Some((texts, counted.spent, columns))
+}
+
+fn counted_streams(raw: &[u8]) -> Option<Counts> {
+    let (counter, texts, columns) = write::write(raw, StreamCounter::new())?;
+    Some((texts, counter.finish(), columns))
 }
 
 /// The block of `raw_length` bytes that columns stand for.
@@ -105,16 +151,21 @@ pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Ba
 
 /// The same, in a buffer that is used anew; what is in it is forgotten.
 pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Bad> {
+    if raw_length > limits::BLOCK_RAW_MAX as usize {
+        return Err(Bad("it is longer than a block can be"));
+    }
     let mut rest = bytes;
     let (literals, values) = (packed::take(&mut rest, raw_length)?, packed::take(&mut rest, raw_length)?);
     let texts = read::Texts { literals: &literals, values: &values };
-    if mode == Mode::Streams {
-        return read::read(StreamReader::new(rest, raw_length)?, texts, raw_length, buffer);
+    match mode {
+        Mode::Plain => read::read(decisions::<Slots>(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Mixed => read::read(decisions::<Mixed>(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Streams => read::read(StreamReader::new(rest, raw_length)?, texts, raw_length, buffer),
     }
+}
+
+fn decisions<P: Predict>(mut rest: &[u8], raw_length: usize) -> Result<Reader<'_, P>, Bad> {
     let length = packed::number(&mut rest)?;
     let (raw, coded) = rest.split_at_checked(length).ok_or(Bad("it ends inside the raw bits"))?;
-    match mode {
-        Mode::Mixed => read::read(Reader::<Mixed>::new(coded, raw, raw_length), texts, raw_length, buffer),
-        _ => read::read(Reader::<Slots>::new(coded, raw, raw_length), texts, raw_length, buffer),
-    }
+    Ok(Reader::new(coded, raw, raw_length))
 }

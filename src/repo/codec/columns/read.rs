@@ -25,7 +25,7 @@ use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::values::varint_length;
 use crate::repo::codec::columns::write::column_of;
 
-/// The texts of a block.
+/// The texts of a block: see `write`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Texts<'a> {
     pub(super) literals: &'a [u8],
@@ -59,16 +59,16 @@ struct Fields {
 /// Reads a block of exactly `raw_length` bytes into `out`, whose content is forgotten.
 pub(super) fn read<S: Source>(
     coder: S,
-    streams: Texts<'_>,
+    texts: Texts<'_>,
     raw_length: usize,
     mut out: Vec<u8>,
 ) -> Result<Vec<u8>, Bad> {
-    let mut get = Get::new(coder, streams.values, raw_length);
+    let mut get = Get::new(coder, texts.values, raw_length);
     let envelope = Envelope::new(&mut get.coder, &mut get.model);
     out.clear();
     out.reserve_exact(raw_length);
     let (parts, metadata) = (Vec::new(), Vec::new());
-    let literals = streams.literals;
+    let literals = texts.literals;
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
     read.bytes()?;

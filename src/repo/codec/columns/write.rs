@@ -31,7 +31,7 @@ const LITERALS_OF: usize = 16;
 /// The header of a segment's file.
 const HEADER: usize = 5;
 
-/// Texts of a block, before zstd.
+/// The texts of a block, before zstd: what is no symbol.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// Literals and keys.
@@ -42,8 +42,8 @@ pub(super) struct Texts {
 
 impl Texts {
     /// Both, through zstd at this level.
-    pub(super) fn packed(&self, packer: &mut Packer) -> Vec<u8> {
-        let mut out = Vec::new();
+    pub(super) fn packed(&self, level: i32) -> Vec<u8> {
+        let (mut packer, mut out) = (Packer::new(level), Vec::new());
         packer.put(&self.literals, &mut out);
         packer.put(&self.values, &mut out);
         out
