@@ -217,3 +217,31 @@ impl Plan {
         blocks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(codec: CodecId) -> Block {
+        Block {
+            offset: 0,
+            body_offset: 0,
+            encoded_length: 1,
+            raw_length: 2,
+            codec,
+            dictionary: None,
+            chunks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_default_of_an_earlier_program_is_told_by_its_blocks() {
+        let [zstd, plain, streams] = [CodecId::Zstd, CodecId::Columns, CodecId::StreamedColumns].map(block);
+        assert_eq!(effort(2, &[zstd.clone(), plain.clone()]), Some(Compression::High));
+        assert_eq!(effort(2, &[zstd.clone(), streams]), Some(Compression::Default));
+        assert_eq!(effort(2, &[zstd.clone()]), Some(Compression::Default));
+        assert_eq!(effort(4, &[plain.clone()]), Some(Compression::High));
+        assert_eq!(effort(3, &[zstd.clone(), plain]), Some(Compression::Max));
+        assert_eq!([effort(0, &[]), effort(5, &[zstd])], [Some(Compression::Raw), None]);
+    }
+}
