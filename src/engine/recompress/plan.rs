@@ -239,9 +239,10 @@ mod tests {
         let [zstd, plain, streams] = [CodecId::Zstd, CodecId::Columns, CodecId::StreamedColumns].map(block);
         assert_eq!(effort(2, &[zstd.clone(), plain.clone()]), Some(Compression::High));
         assert_eq!(effort(2, &[zstd.clone(), streams]), Some(Compression::Default));
-        assert_eq!(effort(2, &[zstd.clone()]), Some(Compression::Default));
-        assert_eq!(effort(4, &[plain.clone()]), Some(Compression::High));
-        assert_eq!(effort(3, &[zstd.clone(), plain]), Some(Compression::Max));
-        assert_eq!([effort(0, &[]), effort(5, &[zstd])], [Some(Compression::Raw), None]);
+        let zstd = [zstd];
+        assert_eq!(effort(2, &zstd), Some(Compression::Default));
+        assert_eq!(effort(4, &zstd), Some(Compression::High));
+        assert_eq!(effort(3, &[plain]), Some(Compression::Max));
+        assert_eq!([effort(0, &[]), effort(5, &zstd)], [Some(Compression::Raw), None]);
     }
 }

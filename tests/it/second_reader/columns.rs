@@ -258,7 +258,7 @@ impl<'a> Coder<'a> {
     pub fn signed(&mut self, lazy: &mut Lazy) -> u64 {
         let magnitude = self.number(lazy);
         if self.is_in_streams() {
-            return if magnitude % 2 == 0 { magnitude / 2 } else { !(magnitude / 2) };
+            return if magnitude.is_multiple_of(2) { magnitude / 2 } else { !(magnitude / 2) };
         }
         let length = (64 - magnitude.leading_zeros()).min(63) as usize;
         let base = self.lazy(lazy, 576, 2);
@@ -738,8 +738,8 @@ impl<'a> Known<'a> {
         check((1..64).contains(&length), "the length of a token is impossible")?;
         let mut token: Vec<u8> = Vec::new();
         let places = match &mut self.keys[key] {
-            known if known.by_place && length >= 8 => Some(self.coder.lazy(&mut known.places, 32 * 256, 1)),
-            _ => None,
+            known if known.by_place && length >= 8 => self.coder.lazy(&mut known.places, 32 * 256, 1),
+            _ => 0,
         };
         for at in 0..length as usize {
             let last = token
@@ -751,7 +751,7 @@ impl<'a> Known<'a> {
             let place = mix((at as u64) << 8 | length, (key as u64) << 8 | 5);
             self.coder.situations([mix(last & 0xffff, 2), mix(last, 3), place]);
             let before = last as usize & 255;
-            let (base, slot) = places.map_or((self.spelling, before), |places| (places, at.min(31)));
+            let (base, slot) = if places == 0 { (self.spelling, before) } else { (places, at.min(31)) };
             token.push(self.coder.tree(base + self.coder.either(256 * slot, 0), 8) as u8);
         }
         if length >= 8 {

@@ -207,6 +207,36 @@ fn event_columns_of_every_kind_of_payload_come_back() {
     }
 }
 
+/// So many keys with numbers of parts and orders that there are no slots left for the places in these.
+#[test]
+fn event_columns_come_back_when_there_is_no_room_for_more_slots() {
+    let field = |number: u8, bytes: &[u8]| {
+        let length = [bytes.len() as u8 | 128, (bytes.len() >> 7) as u8 | 128, (bytes.len() >> 14) as u8];
+        let shortest = [0, 128, 16_384].iter().filter(|least| bytes.len() >= **least).count();
+        let mut length = length[..shortest].to_vec();
+        length[shortest - 1] &= 127;
+        [&[number << 3 | 2], &length[..], bytes].concat()
+    };
+    let (mut random, mut raw) = (fastrand::Rng::with_seed(23), Vec::new());
+    for _ in 0..4 {
+        let members: Vec<String> =
+            (0..600).map(|key| format!("\"key{key}\":\"part{}x\"", random.u32(100_000..))).collect();
+        let data = format!("{{{}}}", members.join(","));
+        let event = field(6, &[field(1, b"Type"), field(3, data.as_bytes())].concat());
+        let area = [&(event.len() as u32).to_be_bytes()[..], &event].concat();
+        raw.extend((area.len() as u32).to_be_bytes());
+        raw.extend([2, 0, 1]);
+        raw.extend(&area);
+        raw.extend(crc32fast::hash(&area).to_be_bytes());
+    }
+    for (setting, codec) in COLUMNS {
+        let encoded = encode(&raw, setting);
+        assert_eq!(encoded.codec, codec);
+        let second = events::decode(&encoded.bytes, raw.len() as u64, codec.number().into());
+        assert!(second.unwrap() == raw, "{codec:?}");
+    }
+}
+
 #[test]
 fn a_point_in_the_stronger_settings_comes_back_bit_by_bit() {
     for setting in ["high", "max"] {

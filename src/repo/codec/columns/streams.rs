@@ -261,7 +261,9 @@ mod tests {
     /// A container with this directory, and groups that were not packed.
     fn container(directory: &[u64], groups: &[&[u8]]) -> Vec<u8> {
         let (mut bytes, mut out) = (Vec::new(), Vec::new());
-        directory.iter().for_each(|number| put_varint(*number, &mut bytes));
+        for number in directory {
+            put_varint(*number, &mut bytes);
+        }
         put_varint(bytes.len() as u64, &mut out);
         out.push(0);
         out.extend(bytes);
