@@ -209,33 +209,60 @@ fn event_columns_of_every_kind_of_payload_come_back() {
     }
 }
 
-/// So many keys with numbers of parts and orders that there are no slots left for the places in these.
-#[test]
-fn event_columns_come_back_when_there_is_no_room_for_more_slots() {
-    let field = |number: u8, bytes: &[u8]| {
-        let length = [bytes.len() as u8 | 128, (bytes.len() >> 7) as u8 | 128, (bytes.len() >> 14) as u8];
-        let shortest = [0, 128, 16_384].iter().filter(|least| bytes.len() >= **least).count();
-        let mut length = length[..shortest].to_vec();
-        length[shortest - 1] &= 127;
-        [&[number << 3 | 2], &length[..], bytes].concat()
-    };
-    let (mut random, mut raw) = (fastrand::Rng::with_seed(23), Vec::new());
-    for _ in 0..4 {
-        let members: Vec<String> =
-            (0..600).map(|key| format!("\"key{key}\":\"part{}x\"", random.u32(100_000..))).collect();
-        let data = format!("{{{}}}", members.join(","));
-        let event = field(6, &[field(1, b"Type"), field(3, data.as_bytes())].concat());
-        let area = [&(event.len() as u32).to_be_bytes()[..], &event].concat();
-        raw.extend((area.len() as u32).to_be_bytes());
-        raw.extend([2, 0, 1]);
-        raw.extend(&area);
-        raw.extend(crc32fast::hash(&area).to_be_bytes());
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let (mut field, mut length) = (vec![number << 3 | 2], bytes.len());
+    while length > 127 {
+        field.push(length as u8 | 128);
+        length >>= 7;
     }
+    field.push(length as u8);
+    field.extend(bytes);
+    field
+}
+
+/// A transaction of one event with this payload.
+fn transaction(data: &[u8]) -> Vec<u8> {
+    let event = field(6, &[field(1, b"Type"), field(3, data)].concat());
+    let area = [&(event.len() as u32).to_be_bytes()[..], &event].concat();
+    let length = (area.len() as u32).to_be_bytes();
+    [&length[..], &[2, 0, 1], &area, &crc32fast::hash(&area).to_be_bytes()].concat()
+}
+
+/// Both readers read a block, in every codec of event columns.
+fn comes_back_in_all_columns(raw: &[u8]) {
     for (mode, codec) in [(Mode::Plain, 2), (Mode::Mixed, 3), (Mode::Streams, 4)] {
-        let encoded = columns::encode(&raw, mode, 6).unwrap();
+        let encoded = columns::encode(raw, mode, 6).unwrap();
         assert!(columns::decode(&encoded, mode, raw.len()).unwrap() == raw, "{mode:?}");
         assert!(events::decode(&encoded, raw.len() as u64, codec).unwrap() == raw, "{mode:?}");
     }
+}
+
+/// So many keys with numbers of parts and orders that there are no slots left for the places in these.
+#[test]
+fn event_columns_come_back_when_there_is_no_room_for_more_slots() {
+    let mut random = fastrand::Rng::with_seed(23);
+    let mut payload = || {
+        let mut member = |key: u32| format!("\"key{key}\":\"part{}x\"", random.u32(100_000..));
+        let members: Vec<String> = (0..600).map(&mut member).collect();
+        transaction(format!("{{{}}}", members.join(",")).as_bytes())
+    };
+    comes_back_in_all_columns(&[payload(), payload(), payload(), payload()].concat());
+}
+
+/// More ways to go on than one symbol of a stream can say.
+#[test]
+fn event_columns_come_back_where_hundreds_of_literals_follow_one() {
+    let mut random = fastrand::Rng::with_seed(24);
+    let payload = |key: usize| transaction(format!("{{\"id\":{key},\"key{key}\":1}}").as_bytes());
+    let all = (0..400).chain(std::iter::repeat_with(|| random.usize(..400)).take(600));
+    comes_back_in_all_columns(&all.flat_map(payload).collect::<Vec<u8>>());
+}
+
+/// In long blocks the table does not grow any more: what it forgets depends on how large it is.
+#[test]
+fn event_columns_of_long_blocks_come_back() {
+    let corpus = corpus(Kind::Json, 300_000, 25);
+    comes_back_in_all_columns(&[corpus.data, transaction(&vec![0; 17 << 20])].concat());
 }
 
 #[test]
