@@ -7,6 +7,7 @@ use segvault::axon::name::{FileKind, Store, classify};
 use segvault::axon::segment::walk;
 use segvault::axon::token::Token;
 use segvault::repo::codec;
+use segvault::repo::codec::columns::Mode;
 use segvault::repo::format::act::Act;
 use segvault::repo::format::config::Config;
 use segvault::repo::format::entry;
@@ -145,11 +146,13 @@ pub fn block(bytes: &[u8]) {
     }
 }
 
+const MODES: [Mode; 3] = [Mode::Plain, Mode::Mixed, Mode::Streams];
+
 /// Event columns: four bytes of length, then what is read. What is read is as long as it has to be.
 pub fn columns(bytes: &[u8]) {
     let Some((length, bytes)) = bytes.split_first_chunk() else { return };
     let length = u32::from_le_bytes(*length) as usize % (1 << 20);
-    for mode in [codec::columns::Mode::Plain, codec::columns::Mode::Mixed] {
+    for mode in MODES {
         if let Ok(raw) = codec::columns::decode(bytes, mode, length) {
             assert_eq!(raw.len(), length);
         }
@@ -158,7 +161,7 @@ pub fn columns(bytes: &[u8]) {
 
 /// Event columns the other way round: whatever is taken as transactions comes back.
 pub fn columns_again(bytes: &[u8]) {
-    for mode in [codec::columns::Mode::Plain, codec::columns::Mode::Mixed] {
+    for mode in MODES {
         if let Some(encoded) = codec::columns::encode(bytes, mode, 1) {
             let again = codec::columns::decode(&encoded, mode, bytes.len());
             assert!(again.as_deref() == Ok(bytes), "it comes back");

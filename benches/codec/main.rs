@@ -1,6 +1,6 @@
 //! What the codec makes of events: sizes exact, times per core and beside zstd -3, on seeded corpora and on the real fixtures.
 //!
-//! `cargo bench --bench codec -- [MIB] [fast|default|max] [strong] [columns]`: so many MiB of each corpus (256 if not said). Processor time is
+//! `cargo bench --bench codec -- [MIB] [fast|default|high|max] [strong] [columns]`: so many MiB of each corpus (256 if not said). Processor time is
 //! measured, not time on the wall. `strong` compares with zstd -19, too, which takes long. `columns` shows where the bytes go instead, column by
 //! column, the most first.
 
@@ -47,11 +47,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let mib = arguments.iter().find_map(|argument| argument.parse::<usize>().ok()).unwrap_or(256);
     let is = |word: &str| arguments.iter().any(|argument| argument == word);
-    let compression = match (is("fast"), is("max")) {
-        (true, _) => Compression::Fast,
-        (_, true) => Compression::Max,
-        _ => Compression::Default,
-    };
+    let asked = [("fast", Compression::Fast), ("high", Compression::High), ("max", Compression::Max)];
+    let compression = asked.into_iter().find(|(word, _)| is(word)).map_or(Compression::Default, |(_, of)| of);
     if is("columns") {
         show_columns(mib, compression);
     } else {
@@ -115,7 +112,11 @@ fn show_block(name: &str, raw: &[u8], compression: Compression) {
 }
 
 fn mode(compression: Compression) -> Mode {
-    if compression == Compression::Max { Mode::Mixed } else { Mode::Plain }
+    match compression {
+        Compression::Max => Mode::Mixed,
+        Compression::High => Mode::Plain,
+        _ => Mode::Streams,
+    }
 }
 
 fn measure(blocks: &[&[u8]], (compression, strong): (Compression, bool)) -> Measured {

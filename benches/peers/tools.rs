@@ -42,9 +42,10 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Segvault("fast"),
         Self::Segvault("default"),
+        Self::Segvault("high"),
         Self::Segvault("max"),
         Self::Restic,
         Self::Borg,
@@ -55,6 +56,7 @@ impl Tool {
     pub fn name(self) -> &'static str {
         match self {
             Self::Segvault("fast") => "segvault fast",
+            Self::Segvault("high") => "segvault high",
             Self::Segvault("max") => "segvault max",
             Self::Segvault(_) => "segvault default",
             Self::Restic => "restic",

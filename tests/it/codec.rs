@@ -21,10 +21,10 @@ fn again(raw: &[u8]) -> Encoded {
     encoded
 }
 
-const MODES: [Mode; 2] = [Mode::Plain, Mode::Mixed];
+const MODES: [Mode; 3] = [Mode::Plain, Mode::Mixed, Mode::Streams];
 
-/// Columns without any fallback, in both modes.
-fn columns_again(raw: &[u8]) -> [Vec<u8>; 2] {
+/// Columns without any fallback, in all modes.
+fn columns_again(raw: &[u8]) -> [Vec<u8>; 3] {
     MODES.map(|mode| {
         let encoded = columns::encode(raw, mode, 6).expect("it is made of transactions");
         assert!(columns::decode(&encoded, mode, raw.len()).as_deref() == Ok(raw), "it comes back");
@@ -40,10 +40,12 @@ fn zstd(raw: &[u8]) -> usize {
 fn events_of_every_kind_take_half_of_what_zstd_takes() {
     for (name, kind) in Kind::ALL {
         let corpus = corpus::corpus(kind, 2 << 20, 11);
-        let encoded = again(&corpus.data);
-        assert_eq!(encoded.codec, CodecId::Columns);
-        let share = encoded.bytes.len() as f64 / zstd(&corpus.data) as f64;
-        assert!(share < 0.5, "{name}: {share}");
+        let streams = again(&corpus.data);
+        let plain = encode(&corpus.data, Compression::High);
+        assert_eq!([streams.codec, plain.codec], [CodecId::StreamedColumns, CodecId::Columns]);
+        let [streams, plain] = [streams, plain].map(|encoded| encoded.bytes.len());
+        let zstd = zstd(&corpus.data);
+        assert!(streams * 100 < zstd * 51 && plain * 100 < zstd * 45, "{name}: {streams} {plain} {zstd}");
     }
 }
 
@@ -66,23 +68,38 @@ fn segments_share_a_block_and_what_is_known_of_their_events() {
 }
 
 #[test]
-fn the_mixture_is_shorter_and_keeps_its_own_codec() {
+fn the_mixture_is_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     for (name, kind) in Kind::ALL {
-        let corpus = corpus::corpus(kind, 300_000, 22);
-        let [plain, mixed] = columns_again(&corpus.data);
-        assert!(mixed.len() * 100 < plain.len() * 99, "{name}: {} {}", mixed.len(), plain.len());
-        let encoded = encode(&corpus.data, Compression::Max);
-        assert_eq!(encoded.codec, CodecId::MixedColumns);
-        let raw = decode(encoded.codec, &encoded.bytes, length(&corpus.data)).unwrap();
-        assert!(raw == corpus.data, "{name} comes back");
+        for (length, most) in [(300_000, 128), (2 << 20, 118)] {
+            let corpus = corpus::corpus(kind, length, 22);
+            let [plain, mixed, streams] = columns_again(&corpus.data).map(|encoded| encoded.len());
+            assert!(mixed * 100 < plain * 99, "{name}: {mixed} {plain}");
+            assert!(plain < streams && streams * 100 < plain * most, "{name}: {streams} {plain}");
+        }
     }
 }
 
-/// What was written once is read for ever, on every machine: two blocks as an earlier program wrote them. A codec that fails here needs
+#[test]
+fn each_setting_has_a_codec_of_its_own() {
+    for (name, kind) in Kind::ALL {
+        let corpus = corpus::corpus(kind, 300_000, 23);
+        let encoded = Compression::ALL.map(|setting| encode(&corpus.data, setting));
+        let codecs =
+            [CodecId::Raw, CodecId::Zstd, CodecId::StreamedColumns, CodecId::Columns, CodecId::MixedColumns];
+        assert_eq!(encoded.each_ref().map(|encoded| encoded.codec), codecs, "{name}");
+        assert!(encoded.is_sorted_by(|one, next| one.bytes.len() > next.bytes.len()), "{name}");
+        for encoded in &encoded {
+            let raw = decode(encoded.codec, &encoded.bytes, length(&corpus.data)).unwrap();
+            assert!(raw == corpus.data, "{name} comes back");
+        }
+    }
+}
+
+/// What was written once is read for ever, on every machine: blocks as an earlier program wrote them. A codec that fails here needs
 /// another codec byte.
 #[test]
 fn what_was_written_before_is_read() {
-    for (mode, name) in MODES.iter().zip(["plain", "mixed"]) {
+    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams"]) {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = columns::decode(&std::fs::read(path).unwrap(), *mode, 401_481).unwrap();
         let hash = blake3::hash(&raw).to_hex();
@@ -107,6 +124,7 @@ fn a_block_may_begin_and_end_anywhere() {
     }
     assert!(columns::encode(b"", Mode::Plain, 6).is_none());
     assert!(columns::encode(b"no transactions at all", Mode::Mixed, 6).is_none());
+    assert!(columns::encode(b"nor here", Mode::Streams, 6).is_none());
 }
 
 /// An event whose fields are given as they lie.
@@ -255,8 +273,8 @@ fn hostile_columns_are_refused_or_have_the_declared_length() {
     for (_, kind) in Kind::ALL {
         let raw = corpus::corpus(kind, 12_000, 19).data;
         let good = columns_again(&raw);
-        for round in 0..2000 {
-            let (mode, mut bad) = (MODES[round % 2], good[round % 2].clone());
+        for round in 0..3000 {
+            let (mode, mut bad) = (MODES[round % 3], good[round % 3].clone());
             for _ in 0..random.usize(1..4) {
                 let at = random.usize(0..bad.len());
                 bad[at] ^= 1 << random.u8(0..8);
@@ -284,12 +302,49 @@ fn random_bytes_are_refused_or_have_the_declared_length() {
         if random.bool() {
             bytes.splice(0..0, [0, 0, 0, 0, 40.min(bytes.len() as u8)]);
         }
-        check(&bytes, MODES[random.usize(0..2)], random.usize(0..100_000));
+        check(&bytes, MODES[random.usize(0..3)], random.usize(0..100_000));
     }
 }
 
+/// Every stream that there is at the beginning, and some of those that are made at first use, with symbols that no writer would write.
+#[test]
+fn random_symbols_in_streams_are_refused_or_have_the_declared_length() {
+    let mut random = fastrand::Rng::with_seed(24);
+    for round in 0..3000 {
+        let (mut directory, mut symbols) = (Vec::new(), Vec::new());
+        for _ in 0..random.usize(64..100) {
+            let length = random.u8(1..40);
+            directory.extend([random.u8(..) / 250, length]);
+            // Mostly those that say "once more" and "a little"; else nothing comes far.
+            let most = [2, 16, 200, 255][random.usize(0..4)];
+            symbols.extend((0..length).map(|_| if random.bool() { 1 } else { random.u8(0..=most) }));
+        }
+        let values: Vec<u8> = (0..100).map(|_| random.u8(..)).collect();
+        let texts = [&[100, 0][..], &values, &[100, 0], &values].concat();
+        // Its length takes two bytes: 64 streams are 128 bytes.
+        let length = directory.len();
+        let front = [length as u8 | 0x80, (length >> 7) as u8, 0];
+        let bytes = [&texts[..], &front, &directory, &[0], &symbols, &values].concat();
+        check(&bytes, Mode::Streams, 200 + round);
+    }
+}
+
+/// Small blocks of odd events have more symbols than bytes; where they are many, streams give up and zstd is better anyway.
+#[test]
+fn more_symbols_than_bytes_are_not_put_into_streams() {
+    let few = transaction(&[&b""[..]; 9]);
+    columns_again(&few);
+    let many = transaction(&[&b""[..]; 30_000]);
+    assert!(columns::encode(&many, Mode::Streams, 6).is_none());
+    again(&many);
+}
+
 fn check(bytes: &[u8], mode: Mode, raw_length: usize) {
-    let codec = if mode == Mode::Plain { CodecId::Columns } else { CodecId::MixedColumns };
+    let codec = match mode {
+        Mode::Plain => CodecId::Columns,
+        Mode::Mixed => CodecId::MixedColumns,
+        Mode::Streams => CodecId::StreamedColumns,
+    };
     let length = u32::try_from(raw_length).unwrap();
     match decode(codec, bytes, length) {
         Ok(decoded) => assert_eq!(decoded.len(), raw_length),

@@ -169,7 +169,8 @@ fn the_codes_are_those_that_are_written() {
     let (raw, zstd) = (CodecId::Raw.number(), CodecId::Zstd.number());
     assert_eq!(codes("Codecs")[..2], [(raw, "raw"), (zstd, "zstd")]);
     let (columns, mixed) = (CodecId::Columns.number(), CodecId::MixedColumns.number());
-    assert_eq!(codes("Codecs")[2..], [(columns, "columns"), (mixed, "mixed columns")]);
+    let streamed = (CodecId::StreamedColumns.number(), "streamed columns");
+    assert_eq!(codes("Codecs")[2..], [(columns, "columns"), (mixed, "mixed columns"), streamed]);
     let end = |end| entry_byte(SegmentEntry { end, ..entry() }, "end");
     let ends = [(end(End::Open), "open"), (end(End::Rolled), "rolled"), (end(End::EndOfFile), "end of file")];
     assert_eq!(codes("Ends"), ends);

@@ -1,8 +1,9 @@
 //! Repositories that earlier programs made, committed once and never made again: everything in them can be had for ever.
 //!
-//! `fixtures/repository-v1.tar.zst` holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
+//! `fixtures/repository-v1.tar.zst` (and `-streams`, when the default began to write codec 4) holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
 //! with the SHA-256 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
-//! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node.
+//! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node. Into
+//! `-streams`: a tail that grew and was sealed, real servers before and after a transformation, one of them in `high`.
 
 use crate::support::fixtures;
 use crate::support::program::{Room, backup, files_below, told};
@@ -13,8 +14,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The versions of the format of which there is one.
-const VERSIONS: [&str; 1] = ["repository-v1"];
+/// The versions of the format of which there is one, and what came to them later.
+const VERSIONS: [&str; 2] = ["repository-v1", "repository-v1-streams"];
 
 /// An old repository, and what is expected of it: by point, by path, the SHA-256.
 fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {

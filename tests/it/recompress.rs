@@ -2,8 +2,9 @@
 
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER};
+use segvault::repo::format::pack::{CodecId, PackKind, parse_pack};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// A repository with a point of a real server, in two steps, compressed as little as can be.
@@ -45,8 +46,11 @@ fn delete_dead(room: &Room) -> u64 {
         }
         for pack in act["packs"].as_array().unwrap() {
             let pack = pack.as_str().unwrap();
-            fs::remove_file(room.repository().join("packs").join(&pack[..2]).join(pack)).unwrap();
-            deleted += 1;
+            let path = room.repository().join("packs").join(&pack[..2]).join(pack);
+            if path.exists() {
+                fs::remove_file(path).unwrap();
+                deleted += 1;
+            }
         }
     }
     deleted
@@ -97,6 +101,69 @@ fn what_is_done_is_done() {
     assert!(crate::support::archive::tree(&room.repository().join("packs")) == files);
     let (text, _) = room.ends(0, "recompress");
     assert_eq!(text, "nothing to write anew: no pack would gain\n");
+}
+
+/// What the headers of all packs but those of tails, which stay, say of their writers, and the codecs of event columns in them.
+fn efforts(room: &Room) -> (BTreeSet<u8>, BTreeSet<u8>) {
+    let (mut efforts, mut codecs) = (BTreeSet::new(), BTreeSet::new());
+    for pack in packs(room).values().filter(|pack| pack[10] != PackKind::Tail.number()) {
+        efforts.insert(pack[12]);
+        let blocks = parse_pack(pack).unwrap().blocks;
+        codecs.extend(blocks.iter().map(|block| block.codec.number()).filter(|codec| *codec > 1));
+    }
+    (efforts, codecs)
+}
+
+#[test]
+fn each_setting_is_above_the_one_before() {
+    let room = fast();
+    let (before, mut size) = (names(&room), total(&packs(&room)));
+    for (setting, effort, codec) in [("default", 2, 4), ("high", 4, 2), ("max", 3, 3)] {
+        let done = recompress(&room, &format!(" --compression {setting}"));
+        assert_eq!((&done["compression"], &done["finished"]), (&setting.into(), &true.into()));
+        assert!(done["planned_packs"].as_u64().unwrap() > 0, "{setting}");
+        assert_eq!(delete_dead(&room), done["planned_packs"].as_u64().unwrap(), "{setting}");
+        assert_eq!(efforts(&room), ([effort].into(), [codec].into()), "{setting}");
+        let smaller = total(&packs(&room));
+        assert!(smaller < size, "{setting}: {size} bytes became {smaller}");
+        size = smaller;
+        verify(&room);
+    }
+    for setting in ["raw", "fast", "default", "high", "max"] {
+        let again = recompress(&room, &format!(" --compression {setting}"));
+        assert_eq!(again["planned_packs"], 0, "{setting} makes nothing worse");
+    }
+    assert_eq!(names(&room), before);
+}
+
+/// What `high` writes was the default once, and its packs still say so.
+#[test]
+fn what_the_default_wrote_once_is_not_made_larger() {
+    let room = Room::empty();
+    fixtures::unpack_repository("repository-v1", &room.path("."));
+    let former: Vec<_> = packs(&room)
+        .into_values()
+        .filter(|pack| pack[12] == 2)
+        .filter(|pack| parse_pack(pack).unwrap().blocks.iter().any(|block| block.codec == CodecId::Columns))
+        .collect();
+    assert!(!former.is_empty());
+    recompress(&room, "");
+    delete_dead(&room);
+    let left: BTreeSet<_> = packs(&room).into_values().collect();
+    assert!(former.iter().all(|pack| left.contains(pack)));
+    recompress(&room, " --compression high");
+    delete_dead(&room);
+    assert_eq!(efforts(&room), ([3, 4].into(), [2, 3].into()), "what max wrote stays");
+}
+
+#[test]
+fn a_backup_in_the_setting_above_the_default_says_so() {
+    let room = Room::new();
+    let line = "backup --no-control-db --source node --compression high --data-dir";
+    room.ends(0, &format!("{line} {}", fixtures::dir(SERVER).display()));
+    assert_eq!(efforts(&room), ([4].into(), [2].into()));
+    assert_eq!(recompress(&room, "")["planned_packs"], 0, "the default makes nothing of it");
+    verify(&room);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub enum Choice {
     Fast,
     /// Event columns: half of that and less, where there are events
     Default,
+    /// Event columns with a coder that learns: a little smaller, and slower, also to read
+    High,
     /// Event columns in larger blocks, with a coder that mixes what it knows: smallest, and much slower, also to read
     Max,
 }
@@ -36,6 +38,7 @@ impl EffortArgs {
             Choice::Raw => Compression::Raw,
             Choice::Fast => Compression::Fast,
             Choice::Default => Compression::Default,
+            Choice::High => Compression::High,
             Choice::Max => Compression::Max,
         };
         let (effort, needed) =

@@ -231,7 +231,7 @@ pub(in crate::cli) fn columns(columns: &Columns) -> String {
     }
     let mut text = Text::default();
     text.line(&format!(
-        "where the bytes go: {} of history as {} in columns",
+        "where the bytes go: {} of history as about {} in columns",
         bytes(columns.raw),
         bytes(columns.stored)
     ));

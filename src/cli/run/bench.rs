@@ -139,7 +139,7 @@ fn options(
 
 /// Ours, what only compresses files, and the others: those that were named, or else those that are there.
 fn tools(against: &[Rival], search: &OsString) -> Vec<Tool> {
-    let own = [Compression::Raw, Compression::Fast, Compression::Default, Compression::Max].map(Tool::Own);
+    let own = Compression::ALL.map(Tool::Own);
     let files = [Codec::Plain, Codec::Gzip, Codec::Zstd3, Codec::Zstd19, Codec::Xz].map(Tool::Files);
     let mut tools = [own.as_slice(), files.as_slice()].concat();
     if against.is_empty() {

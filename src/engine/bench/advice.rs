@@ -99,9 +99,10 @@ pub fn advice(report: &Report) -> Advice {
         }
         (_, Some(default)) => Some((default, reason(report, default.1, fast.map(|fast| fast.1)))),
         (Some(fast), None) => Some((fast, "default was not measured".to_owned())),
-        (None, None) => {
-            max.or_else(|| own("raw")).map(|other| (other, "no other setting was measured".to_owned()))
-        }
+        (None, None) => own("high")
+            .or(max)
+            .or_else(|| own("raw"))
+            .map(|other| (other, "no other setting was measured".to_owned())),
     };
     let Some(((row, measured), reason)) = chosen else {
         let reason = "none of the settings was measured with an equal restore".to_owned();

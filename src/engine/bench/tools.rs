@@ -72,6 +72,7 @@ impl Tool {
             Self::Own(Compression::Raw) => "segvault raw".to_owned(),
             Self::Own(Compression::Fast) => "segvault fast".to_owned(),
             Self::Own(Compression::Default) => "segvault default".to_owned(),
+            Self::Own(Compression::High) => "segvault high".to_owned(),
             Self::Own(Compression::Max) => "segvault max".to_owned(),
             Self::Files(Codec::Plain) => "plain files".to_owned(),
             Self::Files(codec) => codec.name().to_owned(),
@@ -94,6 +95,7 @@ impl Tool {
             Self::Own(Compression::Raw) => Some("raw"),
             Self::Own(Compression::Fast) => Some("fast"),
             Self::Own(Compression::Default) => Some("default"),
+            Self::Own(Compression::High) => Some("high"),
             Self::Own(Compression::Max) => Some("max"),
             _ => None,
         }

@@ -9,7 +9,7 @@ use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::limits;
-use crate::repo::format::pack::{self, HEADER_LENGTH, PackKind};
+use crate::repo::format::pack::{self, Block, CodecId, HEADER_LENGTH, PackKind};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Neighbours, Repository};
@@ -23,8 +23,8 @@ pub struct OldPack {
     /// Its length.
     pub length: u64,
     kind: PackKind,
-    /// How hard its writer compressed.
-    effort: u8,
+    /// How hard its writer compressed; none where a newer program says it in its own way.
+    effort: Option<Compression>,
     blocks: usize,
     /// Its chunks, in order.
     pub(super) chunks: Vec<(ChunkId, u32)>,
@@ -65,12 +65,13 @@ struct History {
 pub fn plan(repository: &Repository, compression: Compression) -> Result<Plan, Error> {
     let refused = refused(repository)?;
     let history = History::read(repository)?;
-    let asked = compression.number();
     let all = packs(repository, &refused)?;
     let is_kept_small = |pack: &OldPack| pack.kind == PackKind::Tail && !history.has_segments(pack);
+    // What a newer program wrote is none of ours to improve.
+    let is_weaker = |pack: &OldPack| pack.effort.is_some_and(|effort| effort < compression);
     let (weaker, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| pack.effort < asked);
-    let is_loose = |pack: &OldPack| pack.effort == asked && pack.length < limits::PACK_TARGET / 2;
+        all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| is_weaker(pack));
+    let is_loose = |pack: &OldPack| pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
     let loose: Vec<OldPack> = rest.into_iter().filter(is_loose).collect();
     let mut plan = Plan { packs: loose, history };
     if !plan.joins(compression) {
@@ -117,10 +118,18 @@ fn read(repository: &Repository, id: PackId, length: u64) -> Option<OldPack> {
         id,
         length,
         kind: header.kind,
-        effort: header.effort,
+        effort: effort(header.effort, &directory.blocks),
         blocks: directory.blocks.len(),
         chunks: chunks.map(|place| (place.chunk, place.length)).collect(),
     })
+}
+
+/// How hard a pack's writer compressed. What `high` is now was the default once, and has its number: the blocks tell them apart.
+fn effort(said: u8, blocks: &[Block]) -> Option<Compression> {
+    let said = Compression::of(said);
+    let is_former =
+        said == Some(Compression::Default) && blocks.iter().any(|block| block.codec == CodecId::Columns);
+    if is_former { Some(Compression::High) } else { said }
 }
 
 impl History {
@@ -206,5 +215,34 @@ impl Plan {
             };
         }
         blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(codec: CodecId) -> Block {
+        Block {
+            offset: 0,
+            body_offset: 0,
+            encoded_length: 1,
+            raw_length: 2,
+            codec,
+            dictionary: None,
+            chunks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_default_of_an_earlier_program_is_told_by_its_blocks() {
+        let [zstd, plain, streams] = [CodecId::Zstd, CodecId::Columns, CodecId::StreamedColumns].map(block);
+        assert_eq!(effort(2, &[zstd.clone(), plain.clone()]), Some(Compression::High));
+        assert_eq!(effort(2, &[zstd.clone(), streams]), Some(Compression::Default));
+        let zstd = [zstd];
+        assert_eq!(effort(2, &zstd), Some(Compression::Default));
+        assert_eq!(effort(4, &zstd), Some(Compression::High));
+        assert_eq!(effort(3, &[plain]), Some(Compression::Max));
+        assert_eq!([effort(0, &[]), effort(5, &zstd)], [Some(Compression::Raw), None]);
     }
 }

@@ -20,29 +20,41 @@ pub enum Compression {
     Raw,
     /// zstd, as small as its level 3 and faster.
     Fast,
-    /// Event columns; zstd -3 for what is no events.
+    /// Event columns, quick to write and to read; zstd -3 for what is no events.
     #[default]
     Default,
+    /// Event columns with a coder that learns; zstd -3 for what is no events.
+    High,
     /// Event columns with a mixing coder, stronger zstd inside and as the fallback, and larger blocks.
     Max,
 }
 
 impl Compression {
-    /// What a pack's header says of it; higher means harder. 0 is also what a writer says that tells nothing.
+    /// All of them: each works harder than those before.
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Fast, Self::Default, Self::High, Self::Max];
+
+    /// What a pack's header says of it. 0 is also what a writer says that tells nothing. The order of the numbers is not that of the
+    /// settings: one came later.
     pub const fn number(self) -> u8 {
         match self {
             Self::Raw => 0,
             Self::Fast => 1,
             Self::Default => 2,
+            Self::High => 4,
             Self::Max => 3,
         }
+    }
+
+    /// The setting with this number; none if a newer program wrote it.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|setting| setting.number() == number)
     }
 
     /// How zstd is asked where there are no columns.
     const fn level(self) -> Level {
         match self {
             Self::Raw | Self::Fast => Level::Events,
-            Self::Default => Level::Zstd(3),
+            Self::Default | Self::High => Level::Zstd(3),
             Self::Max => Level::Zstd(12),
         }
     }
@@ -50,7 +62,7 @@ impl Compression {
     /// The level of zstd for what is in columns and not predicted: literals, long values.
     const fn inner_level(self) -> i32 {
         match self {
-            Self::Raw | Self::Fast | Self::Default => 6,
+            Self::Raw | Self::Fast | Self::Default | Self::High => 6,
             Self::Max => 19,
         }
     }
@@ -59,7 +71,8 @@ impl Compression {
     const fn columns(self) -> Option<(CodecId, Mode)> {
         match self {
             Self::Raw | Self::Fast => None,
-            Self::Default => Some((CodecId::Columns, Mode::Plain)),
+            Self::Default => Some((CodecId::StreamedColumns, Mode::Streams)),
+            Self::High => Some((CodecId::Columns, Mode::Plain)),
             Self::Max => Some((CodecId::MixedColumns, Mode::Mixed)),
         }
     }
@@ -69,7 +82,7 @@ impl Compression {
     pub const fn block_length(self, store: Store) -> u32 {
         match (self, store) {
             (Self::Raw | Self::Fast, Store::Events) => 8 << 20,
-            (Self::Raw | Self::Fast, Store::Snapshots) | (Self::Default, _) => 16 << 20,
+            (Self::Raw | Self::Fast, Store::Snapshots) | (Self::Default | Self::High, _) => 16 << 20,
             (Self::Max, _) => limits::BLOCK_RAW_MAX,
         }
     }
@@ -164,6 +177,7 @@ pub fn decode_into(
         CodecId::Zstd => general::decompress(bytes, raw_length, buffer)?,
         CodecId::Columns => decode_columns(buffer, bytes, Mode::Plain, raw_length)?,
         CodecId::MixedColumns => decode_columns(buffer, bytes, Mode::Mixed, raw_length)?,
+        CodecId::StreamedColumns => decode_columns(buffer, bytes, Mode::Streams, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }
@@ -275,6 +289,14 @@ mod tests {
             }
         }
         assert_eq!(decode(CodecId::Zstd, &frame, length(&raw)), Ok(raw));
+    }
+
+    #[test]
+    fn settings_rise_and_have_numbers_of_their_own() {
+        assert!(Compression::ALL.is_sorted_by(|one, next| one < next));
+        assert_eq!(Compression::ALL.map(Compression::number), [0, 1, 2, 4, 3]);
+        assert_eq!([0, 1, 2, 4, 3].map(Compression::of), Compression::ALL.map(Some));
+        assert_eq!([5, 255].map(Compression::of), [None; 2]);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum CodecId {
     Columns,
     /// 3: event columns, their decisions by a mixture.
     MixedColumns,
+    /// 4: event columns, their symbols in streams.
+    StreamedColumns,
     /// Any other: its block can't be read by this program.
     Other(u8),
 }
@@ -45,6 +47,7 @@ impl CodecId {
             Self::Zstd => 1,
             Self::Columns => 2,
             Self::MixedColumns => 3,
+            Self::StreamedColumns => 4,
             Self::Other(number) => number,
         }
     }
@@ -56,6 +59,7 @@ impl CodecId {
             1 => Self::Zstd,
             2 => Self::Columns,
             3 => Self::MixedColumns,
+            4 => Self::StreamedColumns,
             other => Self::Other(other),
         }
     }

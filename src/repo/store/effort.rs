@@ -21,7 +21,7 @@ impl Effort {
 
     const fn of_a_worker(compression: Compression) -> u64 {
         match compression {
-            Compression::Raw | Compression::Fast | Compression::Default => memory::WORKER,
+            Compression::Raw | Compression::Fast | Compression::Default | Compression::High => memory::WORKER,
             Compression::Max => memory::WORKER_MAX,
         }
     }

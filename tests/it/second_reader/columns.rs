@@ -1,6 +1,7 @@
 //! Event columns, decoded as FORMAT.md says: the symbols, what is known, values.
 
 use super::mixture::Mixture;
+use super::streams::Streams;
 use super::wire::{Read, check};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -93,11 +94,12 @@ pub struct Index {
     rest: [Lazy; 16],
 }
 
-/// Decisions, and raw bits beside them.
+/// Decisions, or symbols in streams, and raw bits beside them.
 pub struct Coder<'a> {
     /// Probability, count, history.
     slots: Vec<(u64, u64, u64)>,
     mixture: Option<Mixture>,
+    streams: Option<Streams>,
     range: u64,
     code: u64,
     coded: &'a [u8],
@@ -107,12 +109,29 @@ pub struct Coder<'a> {
 }
 
 impl<'a> Coder<'a> {
-    fn new(coded: &'a [u8], raw: &'a [u8], mixture: Option<Mixture>) -> Self {
-        let mut coder =
-            Self { slots: Vec::new(), mixture, range: u64::MAX, code: 0, coded, at: 0, raw, bit: 0 };
+    pub fn new(coded: &'a [u8], raw: &'a [u8], mixture: Option<Mixture>) -> Self {
+        let (slots, streams) = (Vec::new(), None);
+        let mut coder = Self { slots, mixture, streams, range: u64::MAX, code: 0, coded, at: 0, raw, bit: 0 };
         coder.code = coder.bytes(8);
-        coder.slots(16_384);
+        coder.make(16_384, 0);
         coder
+    }
+
+    pub fn in_streams(streams: Streams, raw: &'a [u8]) -> Self {
+        Self { streams: Some(streams), ..Self::new(&[], raw, None) }
+    }
+
+    pub fn is_in_streams(&self) -> bool {
+        self.streams.is_some()
+    }
+
+    /// A slot, or a stream.
+    fn either(&self, slot: usize, stream: usize) -> usize {
+        if self.is_in_streams() { stream } else { slot }
+    }
+
+    pub fn byte(&mut self, stream: usize) -> u64 {
+        self.streams.as_mut().map_or(0, |streams| streams.byte(stream))
     }
 
     fn bytes(&mut self, count: usize) -> u64 {
@@ -123,23 +142,32 @@ impl<'a> Coder<'a> {
 
     /// Nothing that was written is so much longer than its streams.
     pub fn check(&self) -> Read<()> {
-        check(self.at <= self.coded.len() + 64 && self.bit <= self.raw.len() * 8 + 64, "it ends too early")
+        let is_past = self.streams.as_ref().is_some_and(|streams| streams.is_past);
+        let is_near = self.at <= self.coded.len() + 64 && self.bit <= self.raw.len() * 8 + 64;
+        check(is_near && !is_past, "it ends too early")
     }
 
-    pub fn slots(&mut self, count: usize) -> usize {
+    /// The first of so many new slots, or streams.
+    pub fn make(&mut self, slots: usize, streams: usize) -> usize {
+        if let Some(all) = &mut self.streams {
+            return all.make(streams);
+        }
         let first = self.slots.len();
-        if first + count > 3 << 20 {
+        if first + slots > 3 << 20 {
             return 0;
         }
-        self.slots.resize(first + count, (1 << 21, 0, 0));
+        self.slots.resize(first + slots, (1 << 21, 0, 0));
         first
     }
 
-    fn lazy(&mut self, lazy: &mut Lazy, count: usize) -> usize {
-        *lazy.0.get_or_insert_with(|| self.slots(count))
+    fn lazy(&mut self, lazy: &mut Lazy, slots: usize, streams: usize) -> usize {
+        *lazy.0.get_or_insert_with(|| self.make(slots, streams))
     }
 
     pub fn decision(&mut self, slot: usize) -> bool {
+        if self.is_in_streams() {
+            return self.byte(slot) != 0;
+        }
         let (p, n, history) = self.slots[slot];
         let q = p >> 6;
         let is_certain = n >= 30 && !(256..=65_279).contains(&q);
@@ -176,6 +204,9 @@ impl<'a> Coder<'a> {
     }
 
     pub fn tree(&mut self, base: usize, bits: u32) -> u64 {
+        if self.is_in_streams() {
+            return self.byte(base);
+        }
         let mut node = 1;
         for _ in 0..bits {
             node = 2 * node + usize::from(self.decision(base + node));
@@ -196,7 +227,10 @@ impl<'a> Coder<'a> {
     }
 
     pub fn number(&mut self, lazy: &mut Lazy) -> u64 {
-        let base = self.lazy(lazy, 576);
+        let base = self.lazy(lazy, 576, 2);
+        if self.is_in_streams() {
+            return self.number_in_streams(base);
+        }
         let length = self.tree(base, 6) as u32;
         match length {
             0 => 0,
@@ -210,21 +244,39 @@ impl<'a> Coder<'a> {
         }
     }
 
+    fn number_in_streams(&mut self, base: usize) -> u64 {
+        let byte = self.byte(base);
+        if byte < 190 {
+            return byte;
+        }
+        let behind = (byte - 190).clamp(1, 64) as u32 - 1;
+        let high = behind.min(8);
+        let top = self.byte(base + 1) % (1 << high);
+        1 << behind | top << (behind - high) | self.raw(behind - high)
+    }
+
     pub fn signed(&mut self, lazy: &mut Lazy) -> u64 {
         let magnitude = self.number(lazy);
+        if self.is_in_streams() {
+            return if magnitude.is_multiple_of(2) { magnitude / 2 } else { !(magnitude / 2) };
+        }
         let length = (64 - magnitude.leading_zeros()).min(63) as usize;
-        let base = self.lazy(lazy, 576);
+        let base = self.lazy(lazy, 576, 2);
         let negative = magnitude != 0 && self.decision(base + 64 + 8 * length);
         if negative { magnitude.wrapping_neg() } else { magnitude }
     }
 
     pub fn index(&mut self, index: &mut Index) -> usize {
-        let base = self.lazy(&mut index.lengths, 16);
+        let base = self.lazy(&mut index.lengths, 16, 2);
+        if self.is_in_streams() {
+            let byte = self.byte(base) as usize;
+            return if byte < 128 { byte } else { (byte - 128) * 256 + self.byte(base + 1) as usize };
+        }
         let length = self.tree(base, 4) as usize;
         if length < 2 {
             return length;
         }
-        let base = self.lazy(&mut index.rest[length], 1 << (length - 1));
+        let base = self.lazy(&mut index.rest[length], 1 << (length - 1), 0);
         1 << (length - 1) | self.tree(base, length as u32 - 1) as usize
     }
 }
@@ -326,10 +378,9 @@ pub struct Known<'a> {
 pub type Form = u64;
 
 impl<'a> Known<'a> {
-    pub fn new((coded, raw, values): (&'a [u8], &'a [u8], &'a [u8]), length: usize, is_mixed: bool) -> Self {
-        let mut coder = Coder::new(coded, raw, is_mixed.then(|| Mixture::new(length)));
-        let (spelling, lengths) = (coder.slots(65_536), coder.slots(128));
-        let places = (length / 64).next_power_of_two().clamp(1 << 10, 1 << 18);
+    pub fn new(mut coder: Coder<'a>, values: &'a [u8], length: usize) -> Self {
+        let (spelling, lengths) = (coder.make(65_536, 1), coder.make(128, 2));
+        let places = (length / 64).next_power_of_two().clamp(1 << 10, coder.either(1 << 18, 1 << 17));
         Self {
             coder,
             values,
@@ -375,7 +426,7 @@ impl<'a> Known<'a> {
         if self.columns.len() >= NUMBERED {
             return self.columns.len() - 1;
         }
-        let slots = self.coder.slots(344);
+        let slots = self.coder.make(344, 14);
         let salt = mix((scope as u64) << 32 | key as u64, 0x5a17);
         self.columns.push(Column {
             key,
@@ -487,7 +538,10 @@ impl<'a> Known<'a> {
         let Event { before, owner, .. } = self.event;
         self.coder.situations([mix(before, salt), mix(owner, salt), mix(both, salt ^ mask as u64)]);
         let (slots, last) = (self.columns[at].slots, self.columns[at].operations[mask]);
-        if !self.coder.decision(slots + mask * 16 + last) {
+        if self.coder.is_in_streams() {
+            let byte = self.coder.byte(slots + mask) as usize;
+            self.columns[at].operations[mask] = if byte == 0 { last } else { (byte - 1) % 16 };
+        } else if !self.coder.decision(slots + mask * 16 + last) {
             self.columns[at].operations[mask] = self.coder.tree(slots + 128 + mask * 16, 4) as usize;
         }
         self.columns[at].operations[mask]
@@ -504,7 +558,7 @@ impl<'a> Known<'a> {
         let value = match operation {
             0..=3 => return guesses[operation].clone().ok_or_else(|| "there is no such guess".into()),
             4 => {
-                let place = self.coder.tree(slots + 264, 6) as usize;
+                let place = self.coder.tree(slots + self.coder.either(264, 8), 6) as usize;
                 let value = self.event.values.get(place).cloned().ok_or("no value of the event")?;
                 match value.id {
                     Some(id) => Value::new(styled(id, self.style(at))),
@@ -518,7 +572,7 @@ impl<'a> Known<'a> {
                 key.listed.get(place).cloned().ok_or("no listed value")?
             }
             6 => {
-                let place = self.coder.tree(slots + 328, 3) as usize;
+                let place = self.coder.tree(slots + self.coder.either(328, 9), 3) as usize;
                 self.columns[at].recent.get(place).cloned().ok_or("no recent identifier")?
             }
             7..=9 => {
@@ -544,7 +598,7 @@ impl<'a> Known<'a> {
     }
 
     fn style(&mut self, at: usize) -> u8 {
-        let flags = self.columns[at].slots + 256;
+        let flags = self.columns[at].slots + self.coder.either(256, 11);
         if !self.coder.decision(flags) {
             self.columns[at].style = self.coder.raw(2) as u8;
         }
@@ -562,7 +616,7 @@ impl<'a> Known<'a> {
             let (high, middle, low) = (coder.raw(48), coder.raw(12), coder.raw(62));
             return Ok(u128::from(high << 16 | 4 << 12 | middle) << 64 | u128::from(1_u64 << 63 | low));
         }
-        let kind = coder.tree(self.columns[at].slots + 336, 3);
+        let kind = coder.tree(self.columns[at].slots + coder.either(336, 10), 3);
         if kind != 1 {
             let high = coder.raw(64);
             return Ok(u128::from(high) << 64 | u128::from(coder.raw(64)));
@@ -573,7 +627,7 @@ impl<'a> Known<'a> {
     }
 
     fn format(&mut self, at: usize) -> Format {
-        let flags = self.columns[at].slots + 256;
+        let flags = self.columns[at].slots + self.coder.either(256, 11);
         if !self.coder.decision(flags + 1) {
             let bits = self.coder.raw(11);
             self.columns[at].format = ((bits & 31) as u32, (bits >> 5 & 31) as usize, bits >> 10 == 1);
@@ -606,7 +660,7 @@ impl<'a> Known<'a> {
     }
 
     fn moment(&mut self, at: usize, form: Form) -> Read<Vec<u8>> {
-        let flags = self.columns[at].slots + 256;
+        let flags = self.columns[at].slots + self.coder.either(256, 11);
         if !self.coder.decision(flags + 2) {
             let bits = self.coder.raw(8);
             self.columns[at].time_format = ((bits & 15) as u32, (bits >> 4 & 7) as usize, bits >> 7 == 1);
@@ -620,7 +674,7 @@ impl<'a> Known<'a> {
     fn words(&mut self, key: usize) -> Read<Vec<u8>> {
         let base = match self.keys[key].words {
             Some(base) => base,
-            None => *self.keys[key].words.insert(self.coder.slots(56)),
+            None => *self.keys[key].words.insert(self.coder.make(56, 6)),
         };
         let (mut text, mut before, mut after_word, mut count) = (Vec::new(), 0xffff_ffff_u64, false, 0);
         let mut earlier = before;
@@ -653,11 +707,13 @@ impl<'a> Known<'a> {
     ) -> Read<(Option<usize>, Option<Vec<u8>>)> {
         let situation = mix(key as u64, before);
         let (tag, number, trust) = self.followers[situation as usize % (1 << 14)];
-        if trust > 0 && tag == situation >> 32 && self.coder.decision(base + 48 + trust as usize) {
+        let slot = self.coder.either(48 + trust as usize, 4 + usize::from(trust > 3));
+        if trust > 0 && tag == situation >> 32 && self.coder.decision(base + slot) {
             return Ok((Some(number), (number > 0).then(|| self.tokens[number - 1].clone())));
         }
         let class = usize::from(before != 0xffff_ffff) + usize::from(after_word);
-        let symbol = self.coder.tree(base + 4 * (4 * class + count.min(3)), 2);
+        let slot = self.coder.either(4 * (4 * class + count.min(3)), count.min(3));
+        let symbol = self.coder.tree(base + slot, 2);
         let number = match symbol {
             0 => return Ok((Some(0), None)),
             1 => {
@@ -671,17 +727,19 @@ impl<'a> Known<'a> {
                 self.join(key, number);
                 number
             }
-            _ => return Ok(self.spell(key, after_word)),
+            _ => return self.spell(key, after_word),
         };
         Ok((Some(number), Some(self.tokens[number - 1].clone())))
     }
 
-    fn spell(&mut self, key: usize, after_word: bool) -> (Option<usize>, Option<Vec<u8>>) {
-        let length = self.coder.tree(self.lengths + 64 * usize::from(after_word), 6);
+    fn spell(&mut self, key: usize, after_word: bool) -> Read<(Option<usize>, Option<Vec<u8>>)> {
+        let lengths = self.lengths + self.coder.either(64, 1) * usize::from(after_word);
+        let length = self.coder.tree(lengths, 6);
+        check((1..64).contains(&length), "the length of a token is impossible")?;
         let mut token: Vec<u8> = Vec::new();
         let places = match &mut self.keys[key] {
-            known if known.by_place && length >= 8 => Some(self.coder.lazy(&mut known.places, 32 * 256)),
-            _ => None,
+            known if known.by_place && length >= 8 => self.coder.lazy(&mut known.places, 32 * 256, 1),
+            _ => 0,
         };
         for at in 0..length as usize {
             let last = token
@@ -693,18 +751,18 @@ impl<'a> Known<'a> {
             let place = mix((at as u64) << 8 | length, (key as u64) << 8 | 5);
             self.coder.situations([mix(last & 0xffff, 2), mix(last, 3), place]);
             let before = last as usize & 255;
-            let slots = places.map_or(self.spelling + 256 * before, |places| places + 256 * at.min(31));
-            token.push(self.coder.tree(slots, 8) as u8);
+            let (base, slot) = if places == 0 { (self.spelling, before) } else { (places, at.min(31)) };
+            token.push(self.coder.tree(base + self.coder.either(256 * slot, 0), 8) as u8);
         }
         if length >= 8 {
             self.keys[key].by_place = token.iter().any(u8::is_ascii_digit);
         }
         if token.len() > 24 || self.tokens.len() >= 1 << 18 || self.keys[key].tokens.len() >= 32_768 {
-            return (None, Some(token));
+            return Ok((None, Some(token)));
         }
         self.tokens.push(token.clone());
         self.join(key, self.tokens.len());
-        (Some(self.tokens.len()), Some(token))
+        Ok((Some(self.tokens.len()), Some(token)))
     }
 
     fn join(&mut self, key: usize, number: usize) {

@@ -1,6 +1,8 @@
 //! A block of event columns: transactions, events, payloads.
 
 use super::columns::{Coder, Event, Form, Index, Known, Lazy, MESSAGE, Value, mix};
+use super::mixture::Mixture;
+use super::streams::Streams;
 use super::wire::{Read, check};
 use std::collections::HashMap;
 
@@ -70,7 +72,7 @@ struct Block<'a> {
     steps: usize,
 }
 
-fn varint(bytes: &mut &[u8]) -> Read<usize> {
+pub fn varint(bytes: &mut &[u8]) -> Read<usize> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first().ok_or("it ends in a length")?;
@@ -84,9 +86,14 @@ fn varint(bytes: &mut &[u8]) -> Read<usize> {
     Err("a varint is too long".into())
 }
 
-fn stream(bytes: &mut &[u8], longest: usize) -> Read<Vec<u8>> {
+pub fn stream(bytes: &mut &[u8], longest: usize) -> Read<Vec<u8>> {
     let (length, packed) = (varint(bytes)?, varint(bytes)?);
-    check(length <= longest, "a stream is longer than the block")?;
+    check(length <= longest, "a stream is too long")?;
+    unpack(bytes, packed, length)
+}
+
+/// So many bytes, of a frame if that has a length.
+pub fn unpack(bytes: &mut &[u8], packed: usize, length: usize) -> Read<Vec<u8>> {
     let (taken, rest) =
         bytes.split_at_checked(if packed == 0 { length } else { packed }).ok_or("it ends in a stream")?;
     *bytes = rest;
@@ -95,13 +102,19 @@ fn stream(bytes: &mut &[u8], longest: usize) -> Read<Vec<u8>> {
     Ok(unpacked)
 }
 
-/// Decodes a block of so many bytes, of codec 3 if it is mixed.
-pub fn decode(mut bytes: &[u8], length: u64, is_mixed: bool) -> Read<Vec<u8>> {
+/// Decodes a block of so many bytes, of codec 2, 3 or 4.
+pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     let length = usize::try_from(length)?;
     let (literals, values) = (stream(&mut bytes, length)?, stream(&mut bytes, length)?);
-    let raw = varint(&mut bytes)?;
-    let (raw, coded) = bytes.split_at_checked(raw).ok_or("it ends in the raw bits")?;
-    let known = Known::new((coded, raw, &values), length, is_mixed);
+    let coder = if codec == 4 {
+        let streams = Streams::read(&mut bytes, length)?;
+        Coder::in_streams(streams, bytes)
+    } else {
+        let raw = varint(&mut bytes)?;
+        let (raw, coded) = bytes.split_at_checked(raw).ok_or("it ends in the raw bits")?;
+        Coder::new(coded, raw, (codec == 3).then(|| Mixture::new(length)))
+    };
+    let known = Known::new(coder, &values, length);
     let mut block = Block::new(known, &literals, length);
     block.all()?;
     Ok(block.out)
@@ -136,12 +149,12 @@ fn number_field(tag: u8, number: u64, out: &mut Vec<u8>) {
 
 impl<'a> Block<'a> {
     fn new(mut known: Known<'a>, literals: &'a [u8], length: usize) -> Self {
-        let is_known = known.coder.slots(1);
-        let none = known.coder.slots(4);
+        let is_known = known.coder.make(1, 1);
+        let none = known.coder.make(4, 1);
         let scope = known.name(0, b"\0event");
         let envelope = [b"\0message".as_slice(), b"\0aggregate", b"\0aggregate type"]
             .map(|key| known.column(scope, key));
-        let flags = known.coder.slots(8);
+        let flags = known.coder.make(8, 8);
         let none = Literal {
             text: Vec::new(),
             form: 5,
@@ -338,7 +351,7 @@ impl<'a> Block<'a> {
         let [payload, revision] =
             [b"\0payload".as_slice(), b"\0revision"].map(|key| self.known.column(scope, key));
         let first = self.literal(scope, (Vec::new(), 5, 65_535));
-        let slots = self.coder().slots(2);
+        let slots = self.coder().make(2, 2);
         self.types.push(Type { scope, payload, revision, first, slots, shape: None });
         self.by_name.insert(name.bytes.to_vec(), self.types.len() - 1);
         Ok(self.types.len() - 1)
@@ -356,7 +369,7 @@ impl<'a> Block<'a> {
         };
         let has_column = form != 5 && !name.is_empty();
         let column = has_column.then(|| self.known.column(scope, &name));
-        let slots = self.coder().slots(4);
+        let slots = self.coder().make(4, 1);
         let (index, followers) = (Index::default(), Vec::new());
         self.literals.push(Literal { text, form, column, slots, index, followers, last: None });
         self.literals.len() - 1
@@ -448,9 +461,14 @@ impl<'a> Block<'a> {
         let is_likely = forks && entered > 0 && tag == situation >> 32;
         let likely = is_likely.then_some(entered);
         let known = self.literals.len();
-        let next = match self.choose(slots, likely, last) {
+        let chosen = if self.coder().is_in_streams() {
+            self.chosen_in_stream(from, likely.or(last), last)
+        } else {
+            self.choose(slots, likely, last).or_else(|| self.listed(from))
+        };
+        let next = match chosen {
             Some(next) => next,
-            None => self.listed(from, scope)?,
+            None => self.distant(from, scope)?,
         };
         if forks && next < known {
             self.likely[place] = (situation >> 32, next);
@@ -471,11 +489,25 @@ impl<'a> Block<'a> {
         last.filter(|_| self.coder().decision(slots + slot))
     }
 
-    fn listed(&mut self, from: usize, scope: usize) -> Read<usize> {
+    /// One of all that ever followed.
+    fn listed(&mut self, from: usize) -> Option<usize> {
         let place = self.known.coder.index(&mut self.literals[from].index);
-        if let Some(next) = self.literals[from].followers.get(place) {
-            return Ok(*next);
-        }
+        self.literals[from].followers.get(place).copied()
+    }
+
+    fn chosen_in_stream(&mut self, from: usize, first: Option<usize>, last: Option<usize>) -> Option<usize> {
+        let stream = self.literals[from].slots;
+        let place = match self.coder().byte(stream) {
+            0 => return first,
+            1 => return last,
+            255 => self.coder().raw(16),
+            byte => byte - 2,
+        };
+        self.literals[from].followers.get(place as usize).copied()
+    }
+
+    /// A literal that never followed.
+    fn distant(&mut self, from: usize, scope: usize) -> Read<usize> {
         let slot = self.is_known;
         let next = if self.coder().decision(slot) {
             let back = usize::try_from(self.number(Number::Literals))?;

@@ -8,6 +8,7 @@ mod numbers;
 mod packs;
 mod pages;
 mod restore;
+mod streams;
 mod tests;
 mod wire;
 

@@ -13,6 +13,8 @@ use crate::support::repository_v1;
 use crate::support::segments::{Change, History, StoreImage};
 use segvault::axon::name::Store;
 use segvault::engine::bench::corpus::{Kind, corpus};
+use segvault::repo::codec::columns;
+use segvault::repo::codec::columns::Mode;
 use segvault::repo::codec::{Compression, decode, encode};
 use segvault::repo::format::pack::CodecId;
 use serde_json::{Value, json};
@@ -183,6 +185,13 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
     }
 }
 
+/// What writes event columns, and their codecs.
+const COLUMNS: [(Compression, CodecId); 3] = [
+    (Compression::Default, CodecId::StreamedColumns),
+    (Compression::High, CodecId::Columns),
+    (Compression::Max, CodecId::MixedColumns),
+];
+
 #[test]
 fn event_columns_of_every_kind_of_payload_come_back() {
     for (name, kind) in Kind::ALL {
@@ -190,47 +199,107 @@ fn event_columns_of_every_kind_of_payload_come_back() {
         let (one, other) = corpus.data.split_at(corpus.cuts[corpus.cuts.len() / 2]);
         // As blocks of one segment, of the end of one and the next one, and with something behind.
         for raw in [one, &[other, one].concat(), &[one, &[2, 0, 0, 0, 0, 9]].concat()] {
-            let plain = encode(raw, Compression::Default);
-            let mixed = encode(raw, Compression::Max);
-            assert_eq!([plain.codec, mixed.codec], [CodecId::Columns, CodecId::MixedColumns], "{name}");
-            for (bytes, is_mixed) in [(plain.bytes, false), (mixed.bytes, true)] {
-                assert!(events::decode(&bytes, raw.len() as u64, is_mixed).unwrap() == raw, "{name}");
+            for (setting, codec) in COLUMNS {
+                let encoded = encode(raw, setting);
+                assert_eq!(encoded.codec, codec, "{name}");
+                let second = events::decode(&encoded.bytes, raw.len() as u64, codec.number().into());
+                assert!(second.unwrap() == raw, "{name}");
             }
         }
     }
 }
 
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let (mut field, mut length) = (vec![number << 3 | 2], bytes.len());
+    while length > 127 {
+        field.push(length as u8 | 128);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    field.extend(bytes);
+    field
+}
+
+/// A transaction of one event with this payload.
+fn transaction(data: &[u8]) -> Vec<u8> {
+    let event = field(6, &[field(1, b"Type"), field(3, data)].concat());
+    let area = [&(event.len() as u32).to_be_bytes()[..], &event].concat();
+    let length = (area.len() as u32).to_be_bytes();
+    [&length[..], &[2, 0, 1], &area, &crc32fast::hash(&area).to_be_bytes()].concat()
+}
+
+/// Both readers read a block, in every codec of event columns.
+fn comes_back_in_all_columns(raw: &[u8]) {
+    for (mode, codec) in [(Mode::Plain, 2), (Mode::Mixed, 3), (Mode::Streams, 4)] {
+        let encoded = columns::encode(raw, mode, 6).unwrap();
+        assert!(columns::decode(&encoded, mode, raw.len()).unwrap() == raw, "{mode:?}");
+        assert!(events::decode(&encoded, raw.len() as u64, codec).unwrap() == raw, "{mode:?}");
+    }
+}
+
+/// So many keys with numbers of parts and orders that there are no slots left for the places in these.
 #[test]
-fn a_point_in_the_strongest_setting_comes_back_bit_by_bit() {
-    let room = Room::new();
-    let files = originals(SERVER);
-    room.backup(&files, "--no-control-db --compression max");
-    room.proves(1, &files);
+fn event_columns_come_back_when_there_is_no_room_for_more_slots() {
+    let mut random = fastrand::Rng::with_seed(23);
+    let mut payload = || {
+        let mut member = |key: u32| format!("\"key{key}\":\"part{}x\"", random.u32(100_000..));
+        let members: Vec<String> = (0..600).map(&mut member).collect();
+        transaction(format!("{{{}}}", members.join(",")).as_bytes())
+    };
+    comes_back_in_all_columns(&[payload(), payload(), payload(), payload()].concat());
+}
+
+/// More ways to go on than one symbol of a stream can say.
+#[test]
+fn event_columns_come_back_where_hundreds_of_literals_follow_one() {
+    let mut random = fastrand::Rng::with_seed(24);
+    let payload = |key: usize| transaction(format!("{{\"id\":{key},\"key{key}\":1}}").as_bytes());
+    let all = (0..400).chain(std::iter::repeat_with(|| random.usize(..400)).take(600));
+    comes_back_in_all_columns(&all.flat_map(payload).collect::<Vec<u8>>());
+}
+
+/// In long blocks the table does not grow any more: what it forgets depends on how large it is.
+#[test]
+fn event_columns_of_long_blocks_come_back() {
+    let corpus = corpus(Kind::Json, 300_000, 25);
+    comes_back_in_all_columns(&[corpus.data, transaction(&vec![0; 17 << 20])].concat());
+}
+
+#[test]
+fn a_point_in_the_stronger_settings_comes_back_bit_by_bit() {
+    for setting in ["high", "max"] {
+        let room = Room::new();
+        let files = originals(SERVER);
+        room.backup(&files, &format!("--no-control-db --compression {setting}"));
+        room.proves(1, &files);
+    }
 }
 
 #[test]
 fn what_the_program_reads_of_damaged_columns_the_second_reader_reads_too() {
     let mut random = fastrand::Rng::with_seed(9);
-    let (mut alike, mut refused) = (0, 0);
-    for (_, kind) in Kind::ALL {
-        let raw = corpus(kind, 20_000, 22).data;
-        let encoded = encode(&raw, Compression::Default).bytes;
-        for _ in 0..50 {
-            let mut damaged = encoded.clone();
-            for _ in 0..random.usize(1..4) {
-                let at = random.usize(..damaged.len());
-                damaged[at] = random.u8(..);
+    for (setting, codec) in COLUMNS {
+        let (mut alike, mut refused) = (0, 0);
+        for (_, kind) in Kind::ALL {
+            let raw = corpus(kind, 20_000, 22).data;
+            let encoded = encode(&raw, setting).bytes;
+            for _ in 0..50 {
+                let mut damaged = encoded.clone();
+                for _ in 0..random.usize(1..4) {
+                    let at = random.usize(..damaged.len());
+                    damaged[at] = random.u8(..);
+                }
+                damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
+                let second = events::decode(&damaged, raw.len() as u64, codec.number().into()).ok();
+                match decode(codec, &damaged, raw.len() as u32) {
+                    Ok(read) => assert!(second == Some(read)),
+                    Err(_) => refused += 1,
+                }
+                alike += u32::from(second.is_some());
             }
-            damaged.truncate(if random.bool() { damaged.len() } else { random.usize(..damaged.len()) });
-            let second = events::decode(&damaged, raw.len() as u64, false).ok();
-            match decode(CodecId::Columns, &damaged, raw.len() as u32) {
-                Ok(read) => assert!(second == Some(read)),
-                Err(_) => refused += 1,
-            }
-            alike += u32::from(second.is_some());
         }
+        assert!(alike > 0 && refused > 50, "{codec:?}: {alike} read, {refused} refused");
     }
-    assert!(alike > 0 && refused > 50, "{alike} read, {refused} refused");
 }
 
 #[test]

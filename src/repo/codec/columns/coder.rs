@@ -1,8 +1,11 @@
-//! The coder under the columns: binary decisions with adaptive probabilities through a range coder, and raw bits beside it.
+//! The coder under the columns: binary decisions with adaptive probabilities through a range coder, and raw bits beside it. (`streams` is
+//! the other one.)
 //!
 //! Writer and reader share one trait, so that what models decisions is written once. A reader never fails on its own: behind the end
 //! it reads zeros and says so ([`Reader::is_past`]).
 
+use crate::repo::codec::columns::bits::BitReader;
+use crate::repo::codec::columns::bits::BitWriter;
 use crate::repo::codec::columns::slots::Slots;
 
 /// The range is kept at or above this.
@@ -10,15 +13,41 @@ const RANGE_MIN: u64 = 1 << 32;
 
 /// Writes or reads decisions. What is passed as the decision counts only when writing; the returned one is the truth.
 pub(super) trait Coder {
-    /// Makes `count` slots for probabilities; gives the first one.
-    fn allocate(&mut self, count: u32) -> u32;
-    /// A decision, by the probability in `slot`, which learns from it.
+    /// Whether symbols are bytes in streams, a stream for each place; otherwise they are decisions, each with a slot.
+    const IN_STREAMS: bool;
+
+    /// Makes so many slots, or so many streams; gives the first one, or 0 where there is no more room: what is made then shares the first
+    /// ones.
+    fn allocate(&mut self, slots: u32, streams: u32) -> u32;
+
+    /// Where a symbol belongs: to a slot, or to a stream.
+    #[inline]
+    fn place(slot: u32, stream: u32) -> u32 {
+        if Self::IN_STREAMS { stream } else { slot }
+    }
+
+    /// A decision, by the probability in `slot`, which learns from it; or a byte of its stream.
     fn bit(&mut self, slot: u32, bit: bool) -> bool;
+
+    /// A symbol of up to 8 bits: as decisions, the highest bit first, in the slots `base + 1 .. base + 2^bits`. Read from a stream it may be
+    /// any byte.
+    #[inline]
+    fn symbol(&mut self, base: u32, bits: u32, symbol: u32) -> u32 {
+        let mut node = 1;
+        for at in (0..bits).rev() {
+            let bit = self.bit(base + node, symbol >> at & 1 == 1);
+            node = node << 1 | u32::from(bit);
+        }
+        node - (1 << bits)
+    }
+
     /// Up to 64 bits that nothing predicts.
     fn raw(&mut self, bits: u32, value: u64) -> u64;
+
     /// Says where one is, for coders that predict by more than the slot.
     #[inline]
     fn contexts(&mut self, _: impl FnOnce() -> Contexts) {}
+
     /// Says what for bits are spent from here on, for those who count.
     #[inline]
     fn account(&mut self, _: Account) {}
@@ -72,16 +101,19 @@ pub(super) struct Writer<P = Slots> {
     low: u64,
     range: u64,
     coded: Vec<u8>,
-    raw: Vec<u8>,
-    pending: u64,
-    pending_bits: u32,
+    raw: BitWriter,
 }
 
 impl<P: Predict> Writer<P> {
     /// For a block of so many bytes.
     pub(super) fn new(raw_length: usize) -> Self {
-        let (coded, raw) = (Vec::new(), Vec::new());
-        Self { slots: P::new(raw_length), low: 0, range: u64::MAX, coded, raw, pending: 0, pending_bits: 0 }
+        Self {
+            slots: P::new(raw_length),
+            low: 0,
+            range: u64::MAX,
+            coded: Vec::new(),
+            raw: BitWriter::default(),
+        }
     }
 
     /// The bytes of the decisions, and those of the raw bits; and what predicted them.
@@ -89,9 +121,7 @@ impl<P: Predict> Writer<P> {
         let last = self.low.to_be_bytes();
         let length = last.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         self.coded.extend(last.iter().take(length));
-        let left = self.pending_bits.div_ceil(8) as usize;
-        self.raw.extend(self.pending.to_le_bytes().iter().take(left));
-        (self.coded, self.raw, self.slots)
+        (self.coded, self.raw.finish(), self.slots)
     }
 
     #[cold]
@@ -103,21 +133,13 @@ impl<P: Predict> Writer<P> {
             }
         }
     }
-
-    fn push(&mut self, bits: u32, value: u64) {
-        self.pending |= value << self.pending_bits;
-        self.pending_bits += bits;
-        if self.pending_bits >= 32 {
-            self.raw.extend((self.pending as u32).to_le_bytes());
-            self.pending >>= 32;
-            self.pending_bits -= 32;
-        }
-    }
 }
 
 impl<P: Predict> Coder for Writer<P> {
-    fn allocate(&mut self, count: u32) -> u32 {
-        self.slots.allocate(count)
+    const IN_STREAMS: bool = false;
+
+    fn allocate(&mut self, slots: u32, _: u32) -> u32 {
+        self.slots.allocate(slots)
     }
 
     #[inline]
@@ -157,12 +179,7 @@ impl<P: Predict> Coder for Writer<P> {
 
     fn raw(&mut self, bits: u32, value: u64) -> u64 {
         self.slots.spend(bits);
-        if bits > 32 {
-            self.push(32, value & 0xffff_ffff);
-            self.push(bits - 32, value >> 32);
-        } else {
-            self.push(bits, value);
-        }
+        self.raw.put(bits, value);
         value
     }
 }
@@ -174,10 +191,8 @@ pub(super) struct Reader<'a, P = Slots> {
     code: u64,
     range: u64,
     coded: &'a [u8],
-    raw: &'a [u8],
-    pending: u64,
-    pending_bits: u32,
-    /// Zeros that were read behind the ends.
+    raw: BitReader<'a>,
+    /// Zeros that were read behind the end.
     past: u32,
 }
 
@@ -187,9 +202,8 @@ const PAST_MAX: u32 = 8;
 impl<'a, P: Predict> Reader<'a, P> {
     /// For a block of so many bytes.
     pub(super) fn new(coded: &'a [u8], raw: &'a [u8], raw_length: usize) -> Self {
-        let (code, range) = (0, u64::MAX);
-        let mut reader =
-            Self { slots: P::new(raw_length), code, range, coded, raw, pending: 0, pending_bits: 0, past: 0 };
+        let (slots, raw) = (P::new(raw_length), BitReader::new(raw));
+        let mut reader = Self { slots, code: 0, range: u64::MAX, coded, raw, past: 0 };
         reader.code = u64::from(reader.word()) << 32 | u64::from(reader.word());
         reader
     }
@@ -206,36 +220,19 @@ impl<'a, P: Predict> Reader<'a, P> {
         self.coded = &[];
         u32::from_be_bytes(word)
     }
-
-    fn pull(&mut self, bits: u32) -> u64 {
-        if self.pending_bits < bits {
-            let mut word = [0; 4];
-            if let Some((chunk, rest)) = self.raw.split_first_chunk() {
-                (word, self.raw) = (*chunk, rest);
-            } else {
-                word.iter_mut().zip(self.raw).for_each(|(to, from)| *to = *from);
-                self.past = self.past.saturating_add(if self.raw.is_empty() { PAST_MAX + 1 } else { 0 });
-                self.raw = &[];
-            }
-            self.pending |= u64::from(u32::from_le_bytes(word)) << self.pending_bits;
-            self.pending_bits += 32;
-        }
-        let value = self.pending & ((1 << bits) - 1);
-        self.pending >>= bits;
-        self.pending_bits -= bits;
-        value
-    }
 }
 
 impl<P: Predict> Source for Reader<'_, P> {
     fn is_past(&self) -> bool {
-        self.past > PAST_MAX
+        self.past > PAST_MAX || self.raw.is_past()
     }
 }
 
 impl<P: Predict> Coder for Reader<'_, P> {
-    fn allocate(&mut self, count: u32) -> u32 {
-        self.slots.allocate(count)
+    const IN_STREAMS: bool = false;
+
+    fn allocate(&mut self, slots: u32, _: u32) -> u32 {
+        self.slots.allocate(slots)
     }
 
     #[inline]
@@ -264,11 +261,6 @@ impl<P: Predict> Coder for Reader<'_, P> {
     }
 
     fn raw(&mut self, bits: u32, _: u64) -> u64 {
-        if bits > 32 {
-            let low = self.pull(32);
-            low | self.pull(bits - 32) << 32
-        } else {
-            self.pull(bits)
-        }
+        self.raw.take(bits)
     }
 }

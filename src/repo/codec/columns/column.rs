@@ -7,7 +7,6 @@ use crate::repo::codec::columns::predict::Trust;
 use crate::repo::codec::columns::predict::Value;
 use crate::repo::codec::columns::span::mix;
 use crate::repo::codec::columns::symbol::Number;
-use crate::repo::codec::columns::symbol::tree;
 use crate::repo::codec::columns::values::id::Style;
 use crate::repo::codec::columns::values::number;
 use crate::repo::codec::columns::values::time;
@@ -66,6 +65,12 @@ const LOCALS: u32 = FLAGS + 8;
 const RECENTS: u32 = LOCALS + 64;
 const KINDS: u32 = RECENTS + 8;
 const COLUMN_SLOTS: u32 = KINDS + 8;
+/// Streams of a column: one of operations for each mask, then those of places, ranks, kinds, and of flags.
+const LOCALS_STREAM: u32 = 8;
+const RECENTS_STREAM: u32 = LOCALS_STREAM + 1;
+const KINDS_STREAM: u32 = RECENTS_STREAM + 1;
+const FLAGS_STREAM: u32 = KINDS_STREAM + 1;
+const COLUMN_STREAMS: u32 = FLAGS_STREAM + 3;
 
 /// All values of one path.
 #[derive(Debug)]
@@ -108,7 +113,7 @@ impl Column {
             aggregate_steps: Number::default(),
             moments: Number::default(),
             costs: [0; 4],
-            base: coder.allocate(COLUMN_SLOTS),
+            base: coder.allocate(COLUMN_SLOTS, COLUMN_STREAMS),
             last_ops: [Op::TEXT; 8],
             recent: [Value::default(); RECENT],
             event: 0,
@@ -131,26 +136,33 @@ impl Column {
     #[inline]
     pub(super) fn op<C: Coder>(&mut self, coder: &mut C, mask: u32, op: Op) -> Op {
         let Some(last) = self.last_ops.get_mut(mask as usize) else { return op };
+        if C::IN_STREAMS {
+            let symbol = if *last == op { 0 } else { u32::from(op.0) + 1 };
+            if let Some(number) = coder.symbol(self.base + mask, 8, symbol).checked_sub(1) {
+                *last = Op(number as u8 & 15);
+            }
+            return *last;
+        }
         let slot = self.base + OPS + mask * 16 + u32::from(last.0);
         if !coder.bit(slot, *last == op) {
-            *last = Op(tree(coder, self.base + TREES + mask * 16, 4, u32::from(op.0)) as u8);
+            *last = Op(coder.symbol(self.base + TREES + mask * 16, 4, u32::from(op.0)) as u8);
         }
         *last
     }
 
     /// Codes a place in the event, below 64.
     pub(super) fn local<C: Coder>(&self, coder: &mut C, at: u32) -> u32 {
-        tree(coder, self.base + LOCALS, 6, at)
+        coder.symbol(self.base + C::place(LOCALS, LOCALS_STREAM), 6, at)
     }
 
     /// Codes a rank among the recent identifiers.
     pub(super) fn recent_rank<C: Coder>(&self, coder: &mut C, rank: u32) -> u32 {
-        tree(coder, self.base + RECENTS, 3, rank)
+        coder.symbol(self.base + C::place(RECENTS, RECENTS_STREAM), 3, rank)
     }
 
     /// Codes which kind of an identifier or number follows, below 8.
     pub(super) fn kind<C: Coder>(&self, coder: &mut C, kind: u32) -> u32 {
-        tree(coder, self.base + KINDS, 3, kind)
+        coder.symbol(self.base + C::place(KINDS, KINDS_STREAM), 3, kind)
     }
 
     pub(super) fn recent(&self) -> &[Value] {
@@ -172,7 +184,7 @@ impl Column {
 
     /// Codes a spelling.
     pub(super) fn code_style<C: Coder>(&mut self, coder: &mut C, style: Style) -> Style {
-        if !coder.bit(self.base + FLAGS, style == self.style) {
+        if !coder.bit(self.base + C::place(FLAGS, FLAGS_STREAM), style == self.style) {
             self.style = Style::of(coder.raw(2, u64::from(style.number())) as u8);
         }
         self.style
@@ -180,7 +192,7 @@ impl Column {
 
     /// Codes how a number is written.
     pub(super) fn code_format<C: Coder>(&mut self, coder: &mut C, format: number::Format) -> number::Format {
-        if !coder.bit(self.base + FLAGS + 1, format == self.format) {
+        if !coder.bit(self.base + C::place(FLAGS + 1, FLAGS_STREAM + 1), format == self.format) {
             let packed = u64::from(format.scale & 31)
                 | u64::from(format.width & 31) << 5
                 | u64::from(format.stripped) << 10;
@@ -193,7 +205,7 @@ impl Column {
 
     /// Codes how a moment is written.
     pub(super) fn code_time<C: Coder>(&mut self, coder: &mut C, format: time::Format) -> time::Format {
-        if !coder.bit(self.base + FLAGS + 2, format == self.time) {
+        if !coder.bit(self.base + C::place(FLAGS + 2, FLAGS_STREAM + 2), format == self.time) {
             let packed = u64::from(format.digits & 15)
                 | u64::from(format.suffix & 7) << 4
                 | u64::from(format.space) << 7;

@@ -25,7 +25,7 @@ pub(super) struct Scope {
     /// The column of payloads that are not cut.
     pub(super) whole: u32,
     pub(super) revision: u32,
-    /// Slots: whether payloads are cut; whether the shape is the last one.
+    /// Slots, or streams: whether payloads are cut; whether the shape is the last one.
     pub(super) flags: u32,
     pub(super) shape: u32,
 }
@@ -54,7 +54,7 @@ pub(super) struct Envelope {
     last_version: u8,
 }
 
-/// Slots of single decisions.
+/// Slots, or streams, of single decisions.
 const IS_NEXT: u32 = 0;
 const IS_RAW: u32 = 2;
 const IS_VERSION: u32 = 3;
@@ -91,7 +91,7 @@ impl Envelope {
             times: [Number::default(); 2],
             counts: Number::default(),
             lengths: Number::default(),
-            flags: coder.allocate(FLAGS),
+            flags: coder.allocate(FLAGS, FLAGS),
             last_timestamp: 0,
             last_aggregate: 0,
             last_version: 2,
@@ -115,7 +115,7 @@ impl Envelope {
         };
         let (whole, revision) = (column(b"\0payload"), column(b"\0revision"));
         let start = self.grammar.add(coder, number, (vec![0], Form::End, u16::MAX), None);
-        let flags = coder.allocate(2);
+        let flags = coder.allocate(2, 2);
         let at = self.scopes.len() as u32;
         let scope = Scope { at, number, start, whole, revision, flags, shape: u32::MAX };
         self.scope_names.insert(name.to_vec(), at);

@@ -13,6 +13,11 @@ use crate::repo::codec::columns::values::Form;
 const LITERALS_MAX: usize = 1 << 14;
 /// Places in the table of what followed in the same situation.
 const PLACES: usize = 1 << 15;
+/// In streams: the likely literal, or the last one where none is likely; the last one; those from the first place on; a place in raw bits.
+const FIRST: u32 = 0;
+const LAST: u32 = 1;
+const NEAR: u32 = 2;
+const FAR: u32 = 255;
 /// No literal.
 pub(super) const NONE: u32 = 0;
 
@@ -28,9 +33,38 @@ pub(super) struct Literal {
     successors: Vec<u32>,
     last: u32,
     index: Index,
+    /// Slots of decisions what follows, or the stream of that.
     flags: u32,
     event: u32,
     occurrence: u32,
+}
+
+impl Literal {
+    /// The place of a literal among those that ever followed; how many there are, if it is none of them.
+    fn place_of(&self, literal: u32) -> u32 {
+        let at = self.successors.iter().position(|successor| *successor == literal);
+        at.unwrap_or(self.successors.len()) as u32
+    }
+
+    fn successor(&self, at: u32) -> u32 {
+        self.successors.get(at as usize).copied().unwrap_or(NONE)
+    }
+
+    /// Codes what follows as one symbol: the likely one, the last one, or the place of any.
+    fn decide_in_stream<C: Coder>(&self, coder: &mut C, likely: u32, literal: u32) -> u32 {
+        let first = if likely == NONE { self.last } else { likely };
+        let symbol = match literal {
+            _ if literal != NONE && literal == first => FIRST,
+            _ if literal != NONE && literal == self.last => LAST,
+            _ => (self.place_of(literal) + NEAR).min(FAR),
+        };
+        match coder.symbol(self.flags, 8, symbol) {
+            FIRST => first,
+            LAST => self.last,
+            FAR => self.successor(coder.raw(16, u64::from(self.place_of(literal))) as u32),
+            near => self.successor(near.saturating_sub(NEAR)),
+        }
+    }
 }
 
 /// All literals, numbered as they come; [`NONE`] is no literal.
@@ -59,7 +93,7 @@ impl Grammar {
             literals: Vec::new(),
             places: vec![(0, NONE); PLACES],
             distance: Number::default(),
-            is_known: coder.allocate(1),
+            is_known: coder.allocate(1, 1),
             finder: Finder::default(),
         };
         grammar.add(coder, 0, (Vec::new(), Form::End, 0), None);
@@ -90,7 +124,7 @@ impl Grammar {
             return NONE;
         }
         let (text, form, label) = what;
-        let flags = coder.allocate(4);
+        let flags = coder.allocate(4, 1);
         let (successors, index) = (Vec::new(), Index::default());
         let number = self.literals.len() as u32;
         self.finder.entry(name(scope, &text, form, label)).or_insert(number);
@@ -144,6 +178,9 @@ impl Grammar {
     }
 
     fn decide<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
+        if C::IN_STREAMS {
+            return from.decide_in_stream(coder, likely, literal);
+        }
         let (flags, last) = (from.flags, from.last);
         if likely != NONE && likely != last && coder.bit(flags, literal == likely) {
             return likely;
@@ -152,10 +189,9 @@ impl Grammar {
         if last != NONE && coder.bit(flags + 1 + agree, literal == last) {
             return last;
         }
-        let at = from.successors.iter().position(|successor| *successor == literal);
-        let at = at.unwrap_or(from.successors.len()) as u32;
+        let at = from.place_of(literal);
         let at = from.index.code(coder, at);
-        from.successors.get(at as usize).copied().unwrap_or(NONE)
+        from.successor(at)
     }
 
     /// A literal that never followed here: known from elsewhere, or new.

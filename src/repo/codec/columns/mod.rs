@@ -2,7 +2,8 @@
 //!
 //! Events are taken apart into values; each value belongs to a column (a field of the envelope, a key of the metadata, a payload type
 //! and a key in it), and is given as shortly as what is known allows: the same as one before, a step from one before, a word that is
-//! known. What remains goes through a range coder; random bits lie beside it, long values and literals go through zstd.
+//! known. What remains goes through a range coder, or as bytes through zstd; random bits lie beside it, long values and literals go through
+//! zstd.
 //!
 //! Pure functions. Writing is deterministic. Reading is bounded by the declared length, and no bytes make it panic. FORMAT.md
 //! ("Event columns") says everything that a reader has to do.
@@ -13,6 +14,7 @@
 )]
 
 mod account;
+mod bits;
 mod coder;
 mod column;
 mod envelope;
@@ -24,6 +26,7 @@ mod lex;
 mod logistic;
 mod mixed;
 mod model;
+mod packed;
 mod parse;
 mod predict;
 mod put;
@@ -32,6 +35,7 @@ mod shape;
 mod slots;
 mod span;
 mod spell;
+mod streams;
 mod symbol;
 mod text;
 mod values;
@@ -39,27 +43,35 @@ mod write;
 
 use crate::repo::codec::columns::account::Counted;
 pub use crate::repo::codec::columns::account::Spent;
+use crate::repo::codec::columns::account::StreamCounter;
 use crate::repo::codec::columns::coder::Account;
 use crate::repo::codec::columns::coder::Predict;
+use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::mixed::Mixed;
 use crate::repo::codec::columns::slots::Slots;
+use crate::repo::codec::columns::streams::StreamReader;
+use crate::repo::codec::columns::streams::StreamWriter;
 use crate::repo::codec::columns::values::put_varint;
-use crate::repo::codec::columns::values::varint;
+use crate::repo::codec::columns::write::Texts;
 use crate::repo::format::limits;
+use std::collections::BTreeMap;
 
 /// Why bytes are no columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Bad(pub(super) &'static str);
 
-/// How probable decisions are thought to be.
+/// How symbols are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// By their own slot.
+    /// As decisions, each as probable as its own slot says.
     Plain,
-    /// By several situations, mixed: shorter, and slower.
+    /// As decisions, each as probable as several situations say, mixed: shorter, and slower.
     Mixed,
+    /// As bytes of streams that go through zstd: longer, and faster.
+    Streams,
 }
 
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
@@ -68,29 +80,37 @@ pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
     if raw.len() > limits::BLOCK_RAW_MAX as usize {
         return None;
     }
-    let streams = match mode {
-        Mode::Plain => write::write::<Slots>(raw)?,
-        Mode::Mixed => write::write::<Mixed>(raw)?,
-    };
-    let mut out = Vec::new();
-    for stream in [&streams.literals, &streams.values] {
-        let packed = zstd::bulk::compress(stream, level).ok().filter(|packed| packed.len() < stream.len());
-        put_varint(stream.len() as u64, &mut out);
-        put_varint(packed.as_ref().map_or(0, Vec::len) as u64, &mut out);
-        out.extend(packed.as_ref().unwrap_or(stream));
+    match mode {
+        Mode::Plain => decided::<Slots>(raw, level),
+        Mode::Mixed => decided::<Mixed>(raw, level),
+        Mode::Streams => streamed(raw, level),
     }
-    put_varint(streams.raw.len() as u64, &mut out);
-    out.extend(&streams.raw);
-    out.extend(&streams.coded);
+}
+
+fn decided<P: Predict>(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()))?;
+    let (coded, bits, _) = writer.finish();
+    let mut out = texts.packed(level);
+    put_varint(bits.len() as u64, &mut out);
+    out.extend(&bits);
+    out.extend(&coded);
+    Some(out)
+}
+
+fn streamed(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, StreamWriter::default())?;
+    let mut out = texts.packed(level);
+    writer.finish(raw.len(), &mut out)?;
     Some(out)
 }
 
 /// Where the bits of a block go: scope and key of each column, and what is spent for it; the most first. None if it is not made of
 /// transactions.
 pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
-    let (streams, spent, columns) = match mode {
+    let (texts, spent, columns) = match mode {
         Mode::Plain => counted::<Slots>(raw)?,
         Mode::Mixed => counted::<Mixed>(raw)?,
+        Mode::Streams => counted_streams(raw)?,
     };
     let names = columns.names();
     let name = |account| match account {
@@ -102,20 +122,26 @@ pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
         }
     };
     let mut all: Vec<_> = spent.into_iter().map(|(account, spent)| (name(account), spent)).collect();
-    for (name, stream) in
-        [("literals, before zstd", &streams.literals), ("long values, before zstd", &streams.values)]
+    for (name, text) in
+        [("literals, before zstd", &texts.literals), ("long values, before zstd", &texts.values)]
     {
-        all.push((name.to_owned(), Spent { times: 1, decided: 0.0, raw: stream.len() as u64 * 8 }));
+        all.push((name.to_owned(), Spent { times: 1, decided: 0.0, raw: text.len() as u64 * 8 }));
     }
     all.sort_by(|a, b| b.1.bits().total_cmp(&a.1.bits()));
     Some(all)
 }
 
-type Counts = std::collections::BTreeMap<Account, Spent>;
+type Counts = (Texts, BTreeMap<Account, Spent>, Columns);
 
-fn counted<P: Predict>(raw: &[u8]) -> Option<(write::Streams, Counts, Columns)> {
-    let (streams, counted, columns) = write::write_all::<Counted<P>>(raw)?;
-    Some((streams, counted.spent, columns))
+fn counted<P: Predict>(raw: &[u8]) -> Option<Counts> {
+    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()))?;
+    let (_, _, counted) = writer.finish();
+    Some((texts, counted.spent, columns))
+}
+
+fn counted_streams(raw: &[u8]) -> Option<Counts> {
+    let (counter, texts, columns) = write::write(raw, StreamCounter::new())?;
+    Some((texts, counter.finish(), columns))
 }
 
 /// The block of `raw_length` bytes that columns stand for.
@@ -125,37 +151,21 @@ pub fn decode(bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Ba
 
 /// The same, in a buffer that is used anew; what is in it is forgotten.
 pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize) -> Result<Vec<u8>, Bad> {
+    if raw_length > limits::BLOCK_RAW_MAX as usize {
+        return Err(Bad("it is longer than a block can be"));
+    }
     let mut rest = bytes;
-    let literals = stream(&mut rest, raw_length)?;
-    let values = stream(&mut rest, raw_length)?;
-    let length = number(&mut rest)?;
-    let (raw, coded) = rest.split_at_checked(length).ok_or(Bad("it ends inside the raw bits"))?;
-    let streams = read::Streams { coded, raw, literals: &literals, values: &values };
+    let (literals, values) = (packed::take(&mut rest, raw_length)?, packed::take(&mut rest, raw_length)?);
+    let texts = read::Texts { literals: &literals, values: &values };
     match mode {
-        Mode::Plain => read::read::<Slots>(streams, raw_length, buffer),
-        Mode::Mixed => read::read::<Mixed>(streams, raw_length, buffer),
+        Mode::Plain => read::read(decisions::<Slots>(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Mixed => read::read(decisions::<Mixed>(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Streams => read::read(StreamReader::new(rest, raw_length)?, texts, raw_length, buffer),
     }
 }
 
-fn number(rest: &mut &[u8]) -> Result<usize, Bad> {
-    let (value, length) = varint(rest).ok_or(Bad("no length"))?;
-    *rest = rest.get(length..).unwrap_or_default();
-    usize::try_from(value).map_err(|_| Bad("no length"))
-}
-
-/// A stream, never longer than the block itself.
-fn stream(rest: &mut &[u8], raw_length: usize) -> Result<Vec<u8>, Bad> {
-    let length = number(rest)?;
-    let packed = number(rest)?;
-    if length > raw_length {
-        return Err(Bad("a stream is longer than the block"));
-    }
-    let taken = if packed == 0 { length } else { packed };
-    let (bytes, behind) = rest.split_at_checked(taken).ok_or(Bad("it ends inside a stream"))?;
-    *rest = behind;
-    if packed == 0 {
-        return Ok(bytes.to_vec());
-    }
-    let unpacked = zstd::bulk::decompress(bytes, length).map_err(|_| Bad("a stream is no zstd"))?;
-    if unpacked.len() == length { Ok(unpacked) } else { Err(Bad("a stream has another length")) }
+fn decisions<P: Predict>(mut rest: &[u8], raw_length: usize) -> Result<Reader<'_, P>, Bad> {
+    let length = packed::number(&mut rest)?;
+    let (raw, coded) = rest.split_at_checked(length).ok_or(Bad("it ends inside the raw bits"))?;
+    Ok(Reader::new(coded, raw, raw_length))
 }

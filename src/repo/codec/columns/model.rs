@@ -21,6 +21,10 @@ const LOCALS_MAX: usize = 64;
 const LISTED_AT_FIRST: usize = 64;
 const LISTED_PER_HIT: usize = 16;
 
+/// Places in the table of a large block: where symbols are bytes it is the table that takes the time, so that it had better fit a cache.
+const TABLE_MAX: usize = 1 << 18;
+const TABLE_IN_STREAMS: usize = 1 << 17;
+
 /// By this and an identifier the last message is remembered whose metadata had the identifier.
 const MESSAGE: u64 = 0x4d45_5353;
 
@@ -68,7 +72,7 @@ impl Model {
     pub(super) fn new<C: Coder>(coder: &mut C, raw_length: usize) -> Self {
         Self {
             columns: Columns::default(),
-            table: Table::new(raw_length),
+            table: Table::new(raw_length, if C::IN_STREAMS { TABLE_IN_STREAMS } else { TABLE_MAX }),
             words: Words::new(coder),
             listed: Vec::new(),
             trusts: Vec::new(),

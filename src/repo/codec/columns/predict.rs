@@ -81,9 +81,9 @@ impl Table {
         Place { at, tag: (owner as u32 ^ (key / GROUP).wrapping_mul(37)) & 0xff }
     }
 
-    /// A table for a block of so many bytes.
-    pub(super) fn new(raw_length: usize) -> Self {
-        let entries = (raw_length / 64).next_power_of_two().clamp(1 << 10, 1 << 18);
+    /// A table for a block of so many bytes, with at most so many entries, a power of two.
+    pub(super) fn new(raw_length: usize, entries_max: usize) -> Self {
+        let entries = (raw_length / 64).next_power_of_two().clamp(1 << 10, entries_max);
         Self { entries: vec![Entry::default(); entries], mask: entries as u32 - 1 }
     }
 

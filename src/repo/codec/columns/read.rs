@@ -1,7 +1,7 @@
 //! Reads a block: the other way round of `write`. Bounded by the length that the block must have; hostile bytes end in an error.
 
 use crate::repo::codec::columns::Bad;
-use crate::repo::codec::columns::coder::{Predict, Reader, Source};
+use crate::repo::codec::columns::coder::Source;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::fields::put_number;
@@ -25,11 +25,9 @@ use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::values::varint_length;
 use crate::repo::codec::columns::write::column_of;
 
-/// The streams of a block.
+/// The texts of a block: see `write`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Streams<'a> {
-    pub(super) coded: &'a [u8],
-    pub(super) raw: &'a [u8],
+pub(super) struct Texts<'a> {
     pub(super) literals: &'a [u8],
     pub(super) values: &'a [u8],
 }
@@ -59,18 +57,18 @@ struct Fields {
 }
 
 /// Reads a block of exactly `raw_length` bytes into `out`, whose content is forgotten.
-pub(super) fn read<P: Predict>(
-    streams: Streams<'_>,
+pub(super) fn read<S: Source>(
+    coder: S,
+    texts: Texts<'_>,
     raw_length: usize,
     mut out: Vec<u8>,
 ) -> Result<Vec<u8>, Bad> {
-    let coder = Reader::<P>::new(streams.coded, streams.raw, raw_length);
-    let mut get = Get::new(coder, streams.values, raw_length);
+    let mut get = Get::new(coder, texts.values, raw_length);
     let envelope = Envelope::new(&mut get.coder, &mut get.model);
     out.clear();
     out.reserve_exact(raw_length);
     let (parts, metadata) = (Vec::new(), Vec::new());
-    let literals = streams.literals;
+    let literals = texts.literals;
     let steps = raw_length.saturating_add(1 << 16);
     let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
     read.bytes()?;

@@ -3,7 +3,6 @@
 
 use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::span::mix;
-use crate::repo::codec::columns::symbol::tree;
 
 /// The longest token.
 pub(super) const TOKEN_MAX: usize = 63;
@@ -11,6 +10,8 @@ pub(super) const TOKEN_MAX: usize = 63;
 pub(super) const KEPT_MAX: usize = 24;
 /// Slots for each byte before.
 const SLOTS: u32 = 256 * 256;
+/// Slots of lengths, behind a word or not.
+const LENGTHS: u32 = 64;
 /// Slots for each place, of keys with such tokens; and how long these are at least.
 const PLACES: u32 = 32;
 const LONG: usize = 8;
@@ -52,10 +53,11 @@ pub(super) struct Spelling {
 
 impl Spelling {
     pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
-        Self { bytes: coder.allocate(SLOTS), lengths: coder.allocate(2 * 64), keys: Vec::new() }
+        let (bytes, lengths) = (coder.allocate(SLOTS, 1), coder.allocate(2 * LENGTHS, 2));
+        Self { bytes, lengths, keys: Vec::new() }
     }
 
-    /// Codes a word of a key; gives its bytes and its length.
+    /// Codes a word of a key; gives its bytes and its length. What is read may be longer than a word can be: then all bytes there are.
     pub(super) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -63,16 +65,20 @@ impl Spelling {
         text: &[u8],
     ) -> ([u8; TOKEN_MAX], usize) {
         let (key, after_word) = place;
-        let length = tree(coder, self.lengths + 64 * u32::from(after_word), 6, text.len() as u32);
-        let length = length as usize;
+        let lengths = self.lengths + C::place(LENGTHS, 1) * u32::from(after_word);
+        let length = coder.symbol(lengths, 6, text.len() as u32) as usize;
         let slots = self.places(coder, key, length);
         let mut word = [0; TOKEN_MAX];
         let mut so_far = 0;
         for (at, byte) in word.iter_mut().take(length).enumerate() {
             contexts(coder, (key, at, length), so_far);
-            let context = if slots == 0 { so_far as u32 & 0xff } else { (at as u32).min(PLACES - 1) };
-            let base = if slots == 0 { self.bytes } else { slots };
-            *byte = tree(coder, base + context * 256, 8, u32::from(text.get(at).copied().unwrap_or(0))) as u8;
+            let (base, context) = if slots == 0 {
+                (self.bytes, so_far as u32 & 0xff)
+            } else {
+                (slots, (at as u32).min(PLACES - 1))
+            };
+            let written = u32::from(text.get(at).copied().unwrap_or(0));
+            *byte = coder.symbol(base + C::place(context * 256, 0), 8, written) as u8;
             so_far = so_far << 8 | u64::from(*byte);
         }
         self.learn(key, word.get(..length).unwrap_or_default());
@@ -87,7 +93,7 @@ impl Spelling {
         match self.keys.get_mut(key as usize) {
             Some(known) if known.by_place && length >= LONG => {
                 if known.places == 0 {
-                    known.places = coder.allocate(PLACES * 256);
+                    known.places = coder.allocate(PLACES * 256, 1);
                 }
                 known.places
             }

@@ -15,7 +15,6 @@ use crate::repo::codec::columns::spell::Token;
 use crate::repo::codec::columns::symbol::INDEX_MAX;
 use crate::repo::codec::columns::symbol::Index;
 use crate::repo::codec::columns::symbol::Number;
-use crate::repo::codec::columns::symbol::tree;
 
 /// The longest text that is taken as words.
 pub(super) const TEXT_MAX: usize = 8192;
@@ -26,7 +25,11 @@ const TOKENS_MAX: usize = 1 << 18;
 /// Places in the table of what follows what.
 const FOLLOWS: usize = 1 << 14;
 /// Slots of a key: 12 situations with 4 each, then 8 for what is foretold.
-const KEY_SLOTS: u32 = 48 + 8;
+const FORETOLD: u32 = 48;
+const KEY_SLOTS: u32 = FORETOLD + 8;
+/// Streams of a key: by the tokens so far; then what is foretold, by whether that was right often.
+const FORETOLD_STREAM: u32 = 4;
+const KEY_STREAMS: u32 = FORETOLD_STREAM + 2;
 
 /// The end of a text, where tokens are named by number; the first token is 1.
 const END: u32 = 0;
@@ -120,7 +123,7 @@ impl Words {
         if let Some(words) = self.keys.get_mut(key as usize)
             && words.base == 0
         {
-            words.base = coder.allocate(KEY_SLOTS);
+            words.base = coder.allocate(KEY_SLOTS, KEY_STREAMS);
         }
     }
 
@@ -257,9 +260,9 @@ impl Words {
     }
 
     fn class<C: Coder>(&self, coder: &mut C, place: Place, class: u32) -> u32 {
-        let situation = u32::from(place.before != START) + u32::from(place.after_word);
-        let base = self.base(place.key) + (situation * 4 + place.count.min(3)) * 4;
-        tree(coder, base, 2, class)
+        let (situation, count) =
+            (u32::from(place.before != START) + u32::from(place.after_word), place.count.min(3));
+        coder.symbol(self.base(place.key) + C::place((situation * 4 + count) * 4, count), 2, class)
     }
 
     fn follow_slot(place: Place) -> (usize, u32) {
@@ -276,7 +279,13 @@ impl Words {
 
     fn write_foretold<C: Coder>(&mut self, coder: &mut C, place: Place, token: u32) -> bool {
         let Some((foretold, trust)) = self.foretells(place) else { return false };
-        coder.bit(self.base(place.key) + 48 + trust, foretold == token)
+        self.foretold(coder, place, trust, foretold == token)
+    }
+
+    /// Codes whether what is foretold with this trust is right.
+    fn foretold<C: Coder>(&self, coder: &mut C, place: Place, trust: u32, right: bool) -> bool {
+        let at = C::place(FORETOLD + trust, FORETOLD_STREAM + u32::from(trust > 3));
+        coder.bit(self.base(place.key) + at, right)
     }
 
     /// Learns what came, and goes on behind it.
@@ -318,7 +327,7 @@ impl Words {
     ) -> Result<bool, Bad> {
         self.contexts(coder, *place);
         if let Some((foretold, trust)) = self.foretells(*place)
-            && coder.bit(self.base(place.key) + 48 + trust, false)
+            && self.foretold(coder, *place, trust, false)
         {
             return self.append(place, foretold, out);
         }

@@ -1,8 +1,6 @@
 //! Writes a block: transactions, events, payloads, each value by its column.
 
 use crate::repo::codec::columns::coder::Coder;
-use crate::repo::codec::columns::coder::Predict;
-use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
@@ -13,6 +11,7 @@ use crate::repo::codec::columns::grammar::key_of;
 use crate::repo::codec::columns::lex;
 use crate::repo::codec::columns::lex::Piece;
 use crate::repo::codec::columns::model::Model;
+use crate::repo::codec::columns::packed::Packer;
 use crate::repo::codec::columns::parse::Event;
 use crate::repo::codec::columns::parse::Transaction;
 use crate::repo::codec::columns::parse::form_of;
@@ -32,17 +31,23 @@ const LITERALS_OF: usize = 16;
 /// The header of a segment's file.
 const HEADER: usize = 5;
 
-/// The streams of a block, before zstd.
+/// The texts of a block, before zstd: what is no symbol.
 #[derive(Debug)]
-pub(super) struct Streams {
-    /// Decisions.
-    pub(super) coded: Vec<u8>,
-    /// Bits that nothing predicts.
-    pub(super) raw: Vec<u8>,
+pub(super) struct Texts {
     /// Literals and keys.
     pub(super) literals: Vec<u8>,
     /// Long values, raw events, what is not transactions.
     pub(super) values: Vec<u8>,
+}
+
+impl Texts {
+    /// Both, through zstd at this level.
+    pub(super) fn packed(&self, level: i32) -> Vec<u8> {
+        let (mut packer, mut out) = (Packer::new(level), Vec::new());
+        packer.put(&self.literals, &mut out);
+        packer.put(&self.values, &mut out);
+        out
+    }
 }
 
 struct Write<'a, C> {
@@ -57,16 +62,11 @@ struct Write<'a, C> {
     walks: HashMap<u64, (usize, usize), BuildHasherDefault<Same>>,
 }
 
-/// Writes a block; none if most of it is not transactions.
-pub(super) fn write<P: Predict>(raw: &[u8]) -> Option<Streams> {
-    Some(write_all::<P>(raw)?.0)
-}
-
-/// The same, with all that was known at the end.
-pub(super) fn write_all<P: Predict>(raw: &[u8]) -> Option<(Streams, P, Columns)> {
+/// Writes a block; none if most of it is not transactions. Gives the coder back, and the columns that there were.
+pub(super) fn write<C: Coder>(raw: &[u8], coder: C) -> Option<(C, Texts, Columns)> {
     let mut transaction = Transaction::default();
     let start = [0, HEADER].into_iter().find(|start| transaction.parse(raw, *start).is_some())?;
-    let mut put = Put::new(raw, Writer::<P>::new(raw.len()));
+    let mut put = Put::new(raw, coder);
     let envelope = Envelope::new(&mut put.coder, &mut put.model);
     let (literals, pieces, metadata) = (Vec::new(), Vec::new(), Vec::new());
     let mut write = Write {
@@ -100,8 +100,7 @@ pub(super) fn write_all<P: Predict>(raw: &[u8]) -> Option<(Streams, P, Columns)>
         }
     }
     let Write { put, literals, .. } = write;
-    let (coded, bits, predict) = put.coder.finish();
-    Some((Streams { coded, raw: bits, literals, values: put.stream }, predict, put.model.columns))
+    Some((put.coder, Texts { literals, values: put.stream }, put.model.columns))
 }
 
 /// Where transactions go on behind the header of another segment; the end, if they don't.

@@ -1,0 +1,94 @@
+//! Raw bits: what nothing predicts lies beside what is coded, the lowest bits first.
+
+/// Writes raw bits.
+#[derive(Debug, Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    pending: u64,
+    pending_bits: u32,
+}
+
+impl BitWriter {
+    /// Writes up to 64 bits; those above must be 0.
+    #[inline]
+    pub(super) fn put(&mut self, bits: u32, value: u64) {
+        if bits > 32 {
+            self.push(32, value & 0xffff_ffff);
+            self.push(bits - 32, value >> 32);
+        } else {
+            self.push(bits, value);
+        }
+    }
+
+    fn push(&mut self, bits: u32, value: u64) {
+        self.pending |= value << self.pending_bits;
+        self.pending_bits += bits;
+        if self.pending_bits >= 32 {
+            self.bytes.extend((self.pending as u32).to_le_bytes());
+            self.pending >>= 32;
+            self.pending_bits -= 32;
+        }
+    }
+
+    /// All bits, in the fewest bytes.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        let left = self.pending_bits.div_ceil(8) as usize;
+        self.bytes.extend(self.pending.to_le_bytes().iter().take(left));
+        self.bytes
+    }
+}
+
+/// Reads raw bits; behind the end it reads zeros and says so.
+#[derive(Debug)]
+pub(super) struct BitReader<'a> {
+    bytes: &'a [u8],
+    pending: u64,
+    pending_bits: u32,
+    is_past: bool,
+}
+
+impl<'a> BitReader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, pending: 0, pending_bits: 0, is_past: false }
+    }
+
+    /// Whether more was read than there is.
+    pub(super) const fn is_past(&self) -> bool {
+        self.is_past
+    }
+
+    /// Reads up to 64 bits.
+    #[inline]
+    pub(super) fn take(&mut self, bits: u32) -> u64 {
+        if bits > 32 {
+            let low = self.pull(32);
+            low | self.pull(bits - 32) << 32
+        } else {
+            self.pull(bits)
+        }
+    }
+
+    fn pull(&mut self, bits: u32) -> u64 {
+        if self.pending_bits < bits {
+            let word = self.word();
+            self.pending |= u64::from(word) << self.pending_bits;
+            self.pending_bits += 32;
+        }
+        let value = self.pending & ((1 << bits) - 1);
+        self.pending >>= bits;
+        self.pending_bits -= bits;
+        value
+    }
+
+    fn word(&mut self) -> u32 {
+        if let Some((word, rest)) = self.bytes.split_first_chunk() {
+            self.bytes = rest;
+            return u32::from_le_bytes(*word);
+        }
+        let mut word = [0; 4];
+        word.iter_mut().zip(self.bytes).for_each(|(to, from)| *to = *from);
+        self.is_past |= self.bytes.is_empty();
+        self.bytes = &[];
+        u32::from_le_bytes(word)
+    }
+}

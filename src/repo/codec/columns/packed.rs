@@ -1,0 +1,110 @@
+//! Bytes that go through zstd, if that makes them fewer.
+
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::values::varint;
+use zstd::bulk::Compressor;
+
+/// Packs bytes with zstd, one frame after the other.
+pub(super) struct Packer {
+    zstd: Option<Compressor<'static>>,
+    frame: Vec<u8>,
+}
+
+impl Packer {
+    /// At this level.
+    pub(super) fn new(level: i32) -> Self {
+        Self { zstd: Compressor::new(level).ok(), frame: Vec::new() }
+    }
+
+    /// Appends bytes: how many there are, then as [`Self::put_known`].
+    pub(super) fn put(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        put_varint(bytes.len() as u64, out);
+        self.put_known(bytes, out);
+    }
+
+    /// Appends bytes: the length of a frame and the frame, or 0 and the bytes.
+    pub(super) fn put_known(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.frame.clear();
+        self.frame.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        let packed = self.zstd.as_mut().and_then(|zstd| zstd.compress_to_buffer(bytes, &mut self.frame).ok());
+        let packed = packed.filter(|packed| *packed < bytes.len());
+        put_varint(packed.unwrap_or(0) as u64, out);
+        out.extend(if packed.is_some() { &self.frame } else { bytes });
+    }
+}
+
+/// Takes a number.
+pub(super) fn number(rest: &mut &[u8]) -> Result<usize, Bad> {
+    let (value, length) = varint(rest).ok_or(Bad("no length"))?;
+    *rest = rest.get(length..).unwrap_or_default();
+    usize::try_from(value).map_err(|_| Bad("no length"))
+}
+
+/// Takes bytes, never more than `limit`.
+pub(super) fn take(rest: &mut &[u8], limit: usize) -> Result<Vec<u8>, Bad> {
+    let length = number(rest)?;
+    if length > limit {
+        return Err(Bad("a stream is too long"));
+    }
+    let mut out = Vec::new();
+    take_known(rest, length, &mut out)?;
+    Ok(out)
+}
+
+/// Takes so many bytes and appends them. Whoever calls bounds them: that much memory is taken for a frame, whatever it holds.
+pub(super) fn take_known(rest: &mut &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), Bad> {
+    let packed = number(rest)?;
+    let taken = if packed == 0 { length } else { packed };
+    let (bytes, behind) = rest.split_at_checked(taken).ok_or(Bad("it ends inside a stream"))?;
+    *rest = behind;
+    if packed == 0 {
+        out.extend(bytes);
+        return Ok(());
+    }
+    let from = out.len();
+    out.resize(from.saturating_add(length), 0);
+    let unpacked = zstd::bulk::decompress_to_buffer(bytes, out.get_mut(from..).unwrap_or_default());
+    match unpacked.map_err(|_| Bad("a stream is no zstd"))? {
+        read if read == length => Ok(()),
+        _ => Err(Bad("a stream has another length")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gets_shorter_is_a_frame_and_all_else_lies_there_as_it_is() {
+        let (mut packer, mut out) = (Packer::new(3), Vec::new());
+        let parts = [b"the same ".repeat(100), b"short".to_vec(), Vec::new(), b"again ".repeat(100)];
+        for part in &parts {
+            packer.put(part, &mut out);
+        }
+        assert!(out.len() < 100);
+        let mut rest = &out[..];
+        for part in &parts {
+            assert_eq!(take(&mut rest, part.len()).as_deref(), Ok(&part[..]));
+        }
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn lengths_are_compared_before_there_is_memory_for_them() {
+        let (mut packer, mut out) = (Packer::new(3), Vec::new());
+        packer.put(&[7; 1000], &mut out);
+        assert_eq!(take(&mut &out[..], 999), Err(Bad("a stream is too long")));
+        assert_eq!(take(&mut &out[..out.len() - 1], 1000), Err(Bad("it ends inside a stream")));
+        // The frame is of another length than it should be.
+        for wrong in [999, 1001] {
+            assert!(take_known(&mut &out[2..], wrong, &mut Vec::new()).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0][..], 9),
+            Err(Bad("a stream is too long"))
+        );
+        assert_eq!(take(&mut &[5, 9, 1, 2, 3][..], 5), Err(Bad("it ends inside a stream")));
+        assert_eq!(take(&mut &[5, 3, 1, 2, 3][..], 5), Err(Bad("a stream is no zstd")));
+    }
+}
