@@ -70,8 +70,9 @@ impl<'a> BitReader<'a> {
 
     fn pull(&mut self, bits: u32) -> u64 {
         if self.pending_bits < bits {
-            let word = self.word();
-            self.pending |= u64::from(word) << self.pending_bits;
+            let word = word(&mut self.bytes);
+            self.is_past |= word.is_none();
+            self.pending |= u64::from(word.map_or(0, u32::from_le_bytes)) << self.pending_bits;
             self.pending_bits += 32;
         }
         let value = self.pending & ((1 << bits) - 1);
@@ -79,16 +80,17 @@ impl<'a> BitReader<'a> {
         self.pending_bits -= bits;
         value
     }
+}
 
-    fn word(&mut self) -> u32 {
-        if let Some((word, rest)) = self.bytes.split_first_chunk() {
-            self.bytes = rest;
-            return u32::from_le_bytes(*word);
-        }
-        let mut word = [0; 4];
-        word.iter_mut().zip(self.bytes).for_each(|(to, from)| *to = *from);
-        self.is_past |= self.bytes.is_empty();
-        self.bytes = &[];
-        u32::from_le_bytes(word)
+/// The next four bytes, zeros behind the end; none if there is nothing left.
+#[inline]
+pub(super) fn word(bytes: &mut &[u8]) -> Option<[u8; 4]> {
+    if let Some((word, rest)) = bytes.split_first_chunk() {
+        *bytes = rest;
+        return Some(*word);
     }
+    let mut word = [0; 4];
+    word.iter_mut().zip(*bytes).for_each(|(to, from)| *to = *from);
+    let is_there = !std::mem::take(bytes).is_empty();
+    is_there.then_some(word)
 }

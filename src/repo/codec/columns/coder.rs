@@ -6,6 +6,7 @@
 
 use crate::repo::codec::columns::bits::BitReader;
 use crate::repo::codec::columns::bits::BitWriter;
+use crate::repo::codec::columns::bits::word;
 use crate::repo::codec::columns::slots::Slots;
 
 /// The range is kept at or above this.
@@ -209,16 +210,10 @@ impl<'a, P: Predict> Reader<'a, P> {
     }
 
     fn word(&mut self) -> u32 {
-        if let Some((word, rest)) = self.coded.split_first_chunk() {
-            self.coded = rest;
-            return u32::from_be_bytes(*word);
-        }
         // The zeros at the end are not written.
-        let mut word = [0; 4];
-        word.iter_mut().zip(self.coded).for_each(|(to, from)| *to = *from);
-        self.past = self.past.saturating_add(u32::from(self.coded.is_empty()));
-        self.coded = &[];
-        u32::from_be_bytes(word)
+        let word = word(&mut self.coded);
+        self.past = self.past.saturating_add(u32::from(word.is_none()));
+        word.map_or(0, u32::from_be_bytes)
     }
 }
 
