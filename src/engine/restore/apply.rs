@@ -180,16 +180,33 @@ impl Run<'_> {
         };
         let naming = self.repository.naming();
         let written = Written { file: Reread::new(file), path: &path, naming, observer: self.observer };
-        written.check_segment(plan, content, &mut |transaction| see(transaction))
+        written
+            .check_segment(plan, content, &mut |transaction| see(transaction))
+            .map_err(|error| self.whose_fault(plan, error))
     }
 
-    /// Writes the stored bytes, and compares them with the hash that the point names. (What is cut has none; each of its chunks has.)
+    /// Writes the stored bytes; gives the hash that has to be read back: the one that the point names. (What is cut has none; each of its chunks
+    /// has.)
     fn write(&self, plan: &SegmentPlan, file: &mut NewFile) -> Result<ContentHash, Error> {
         let mut hasher = self.repository.naming().hasher();
+        self.read(plan, &mut |bytes| {
+            if plan.blake3.is_none() {
+                hasher.update(bytes);
+            }
+            file.write(bytes)
+        })?;
+        Ok(plan.blake3.unwrap_or_else(|| hasher.content()))
+    }
+
+    /// Hands the stored bytes on.
+    fn read(
+        &self,
+        plan: &SegmentPlan,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), Refused>,
+    ) -> Result<(), Error> {
         let mut failed = None;
         let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
-            hasher.update(bytes);
-            failed = file.write(bytes).err();
+            failed = sink(bytes).err();
             self.observer.event(&Event::Bytes(bytes.len() as u64));
             if failed.is_some() || self.observer.interrupted() {
                 Err(repo::Error::Interrupted)
@@ -200,13 +217,27 @@ impl Run<'_> {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        read.map_err(|error| lost(plan, error))?;
-        let (found, Some(expected)) = (hasher.content(), plan.blake3) else { return Ok(hasher.content()) };
-        if found == expected {
-            return Ok(found);
+        read.map_err(|error| lost(plan, error))
+    }
+
+    /// What was read back is not what the point names: if the archive holds something else, it isn't the disk's fault.
+    fn whose_fault(&self, plan: &SegmentPlan, error: Error) -> Error {
+        let (Error::Restore(Refused::Written { .. }), Some(expected)) = (&error, plan.blake3) else {
+            return error;
+        };
+        let mut hasher = self.repository.naming().hasher();
+        let read = self.read(plan, &mut |bytes| {
+            hasher.update(bytes);
+            Ok(())
+        });
+        match (read, hasher.content()) {
+            (Err(other), _) => other,
+            (Ok(()), found) if found == expected => error,
+            (Ok(()), found) => {
+                let what = format!("the archive holds bytes with the hash {found}, not {expected}");
+                Refused::Contradiction { file: plan.path.clone(), what }.into()
+            }
         }
-        let what = format!("the archive holds bytes with the hash {found}, not {expected}");
-        Err(Refused::Contradiction { file: plan.path.clone(), what }.into())
     }
 
     fn control_db(&mut self) -> Result<(Option<RestoredControlDb>, Option<StagedZip>), Error> {

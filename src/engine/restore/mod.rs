@@ -6,6 +6,7 @@
 //! the one that is wanted by [`delta`].
 
 mod access;
+mod aligned;
 mod apply;
 mod check;
 mod control_db;
@@ -16,6 +17,7 @@ mod estimate;
 mod layout;
 mod leftovers;
 mod names;
+mod onto_disk;
 mod plain;
 mod plan;
 mod planning;

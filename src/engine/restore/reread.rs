@@ -1,7 +1,7 @@
 //! Reads a file from its disk, past what the system remembers of it, where the file system lets one: then what is read is what is there, and
 //! nothing is copied twice.
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use crate::engine::restore::aligned::{ALIGNED, Aligned, index, past_memory};
 use std::fs::File;
 use std::io;
 use std::io::ErrorKind;
@@ -10,13 +10,11 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes that are read at once.
 const WINDOW: u64 = 1 << 20;
-/// Places, lengths and memory that every disk takes.
-const ALIGNED: u64 = 4096;
 
 /// A file that is read again.
 pub struct Reread {
     file: File,
-    buffer: Vec<u8>,
+    buffer: Aligned,
     /// What of the file lies in the buffer, from its first aligned byte on.
     window: Range<u64>,
     at: u64,
@@ -27,7 +25,7 @@ impl Reread {
     pub fn new(file: File) -> Self {
         // Where it is not taken, memory is read.
         let _ = past_memory(&file, true);
-        Self { file, buffer: Vec::new(), window: 0..0, at: 0 }
+        Self { file, buffer: Aligned::default(), window: 0..0, at: 0 }
     }
 
     /// The file itself.
@@ -48,35 +46,20 @@ impl Reread {
         let from = self.at.saturating_sub(self.window.start);
         let length = self.window.end.saturating_sub(self.at).min(wanted);
         self.at = self.at.saturating_add(length);
-        let first = first_aligned(&self.buffer).saturating_add(index(from));
-        Ok(self.buffer.get(first..first.saturating_add(index(length))).unwrap_or_default())
+        let first = index(from);
+        Ok(self.buffer.bytes().get(first..first.saturating_add(index(length))).unwrap_or_default())
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
+        if self.buffer.bytes().is_empty() {
             let length = self.file.metadata()?.len().next_multiple_of(ALIGNED).clamp(ALIGNED, WINDOW);
-            self.buffer = vec![0; index(length + ALIGNED)];
+            self.buffer = Aligned::new(length);
         }
         let from = self.at - self.at % ALIGNED;
-        let read = read_at(&self.file, aligned(&mut self.buffer), from)?;
+        let read = read_at(&self.file, self.buffer.bytes_mut(), from)?;
         self.window = from..from.saturating_add(read as u64);
         Ok(())
     }
-}
-
-fn index(length: u64) -> usize {
-    usize::try_from(length).unwrap_or(usize::MAX)
-}
-
-fn first_aligned(buffer: &[u8]) -> usize {
-    buffer.as_ptr().align_offset(index(ALIGNED))
-}
-
-/// As much of the buffer as can be read into: whole pages.
-fn aligned(buffer: &mut [u8]) -> &mut [u8] {
-    let first = first_aligned(buffer);
-    let length = buffer.len().saturating_sub(index(ALIGNED));
-    buffer.get_mut(first..first.saturating_add(length)).unwrap_or_default()
 }
 
 /// Reads there; if the disk wants other places or lengths, memory is read from then on.
@@ -88,14 +71,6 @@ fn read_at(file: &File, buffer: &mut [u8], from: u64) -> io::Result<usize> {
             read => return read,
         }
     }
-}
-
-/// Says whether memory is to be passed; gives whether that is a change.
-fn past_memory(file: &File, wanted: bool) -> io::Result<bool> {
-    let before = fcntl_getfl(file)?;
-    let flags = if wanted { before | OFlags::DIRECT } else { before - OFlags::DIRECT };
-    fcntl_setfl(file, flags)?;
-    Ok(flags != before)
 }
 
 #[cfg(test)]

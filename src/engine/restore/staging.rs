@@ -11,12 +11,13 @@ use crate::engine::restore::delta::gate::{Gate, Step};
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::leftovers;
 use crate::engine::restore::leftovers::Claim;
+use crate::engine::restore::onto_disk::OntoDisk;
 use crate::engine::restore::seam::Seam;
 use crate::engine::restore::target::{Place, Target};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,7 +116,7 @@ impl Staging {
     /// Makes a file inside.
     pub fn make_file(&self, relative: &str) -> Result<NewFile, Error> {
         let file = self.seam.make_file(&self.path(relative))?;
-        self.access.of_file(&file.file, &file.path)?;
+        self.access.of_file(file.file(), &file.path)?;
         Ok(file)
     }
 
@@ -296,7 +297,7 @@ pub fn forget_pages(file: &File) {
 /// A file that is being written.
 pub struct NewFile {
     path: PathBuf,
-    file: File,
+    disk: OntoDisk,
     written: u64,
     /// Who is asked before each change, and how the file is called there.
     gate: Option<(Arc<dyn Gate>, String)>,
@@ -312,7 +313,7 @@ impl NewFile {
                     _ => at(&path)(error),
                 },
             )?;
-        Ok(Self { path, file, written: 0, gate: None })
+        Ok(Self { path, disk: OntoDisk::new(file), written: 0, gate: None })
     }
 
     /// Has a gate asked before each change; there the file is called `name`.
@@ -328,7 +329,7 @@ impl NewFile {
 
     /// The file itself.
     pub fn file(&self) -> &File {
-        &self.file
+        self.disk.file()
     }
 
     /// Where it is.
@@ -341,24 +342,36 @@ impl NewFile {
         self.written
     }
 
-    /// Writes the next bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.pass(|name| Step::Write(name, bytes))?;
-        self.file.write_all(bytes).map_err(at(&self.path))?;
+    /// Writes the next bytes; the last ones may wait for [`Self::finish`].
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.written = self.written.saturating_add(bytes.len() as u64);
+        while !bytes.is_empty() {
+            let taken = self.disk.take(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if self.disk.is_full() {
+                self.pour()?;
+            }
+        }
         Ok(())
+    }
+
+    fn pour(&mut self) -> Result<(), Error> {
+        self.pass(|name| Step::Write(name, self.disk.waiting()))?;
+        self.disk.pour().map_err(at(&self.path))
     }
 
     /// Gives it its length (what is behind the written bytes is a hole of zeros), makes it durable, and has the system forget its pages, so
     /// that they are read from the disk again. Stands at its head then.
     pub fn finish(mut self, length: u64) -> Result<File, Error> {
+        if !self.disk.waiting().is_empty() {
+            self.pour()?;
+        }
         self.pass(|name| Step::SetLength(name, length))?;
-        self.file.set_len(length).map_err(at(&self.path))?;
+        self.file().set_len(length).map_err(at(&self.path))?;
         self.pass(Step::SyncFile)?;
-        self.file.sync_all().map_err(at(&self.path))?;
-        forget_pages(&self.file);
-        self.file.seek(SeekFrom::Start(0)).map_err(at(&self.path))?;
-        Ok(self.file)
+        self.file().sync_all().map_err(at(&self.path))?;
+        forget_pages(self.file());
+        Ok(self.disk.into_file())
     }
 }
 
