@@ -123,13 +123,28 @@ impl Prover {
         if self.least > SPILL_ABOVE as u64 && self.spill(bytes, see) {
             return;
         }
-        let mut window = std::mem::take(&mut self.window);
-        window.extend_from_slice(bytes);
-        if window.len() as u64 >= self.least {
-            let walked = self.walk(&window, see);
-            window.drain(..walked);
+        let rest = self.complete(bytes, see);
+        if self.window.is_empty() && self.ending.is_none() {
+            let walked = self.walk(rest, see);
+            self.window.extend_from_slice(rest.get(walked..).unwrap_or_default());
         }
-        self.window = window;
+    }
+
+    /// Walks what began in the piece before, with as many of these bytes as it takes; gives the others. They are walked where they are: most
+    /// bytes need not be copied.
+    fn complete<'b>(&mut self, mut bytes: &'b [u8], see: &mut dyn FnMut(&Transaction<'_>)) -> &'b [u8] {
+        while !self.window.is_empty() && !bytes.is_empty() && self.ending.is_none() {
+            let missing = distance(self.window.len() as u64, self.least);
+            let (taken, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
+            self.window.extend_from_slice(taken);
+            bytes = rest;
+            if self.window.len() as u64 >= self.least {
+                let mut window = std::mem::take(&mut self.window);
+                window.drain(..self.walk(&window, see));
+                self.window = window;
+            }
+        }
+        bytes
     }
 
     /// Takes the next bytes of a giant into a temporary file, and walks when it is whole. False where there can be none: memory has to do.

@@ -31,13 +31,13 @@ pub(super) enum Wire<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
-    /// Where `rest` begins in the event.
-    at: usize,
+    /// Where `rest` ends in the event.
+    end: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, at: 0 }
+        Self { rest: bytes, end: bytes.len() }
     }
 
     pub(super) const fn bytes(self) -> &'a [u8] {
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.rest).map_err(|error| Malformed {
-            at: self.at.saturating_add(error.valid_up_to()),
+            at: self.at().saturating_add(error.valid_up_to()),
             what: "a string is not UTF-8",
         })
     }
@@ -61,8 +61,13 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    /// Where `rest` begins in the event.
+    const fn at(&self) -> usize {
+        self.end.saturating_sub(self.rest.len())
+    }
+
     const fn malformed(&self, what: &'static str) -> Malformed {
-        Malformed { at: self.at, what }
+        Malformed { at: self.at(), what }
     }
 
     fn tag(&mut self) -> Result<(u32, u32), Malformed> {
@@ -86,7 +91,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.rest.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let start = *self;
         let mut number = 0;
         for index in 0..VARINT {
@@ -101,9 +117,9 @@ impl<'a> Reader<'a> {
     }
 
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(self.malformed("it ends inside a number"))?;
+        let (bytes, rest) =
+            self.rest.split_first_chunk().ok_or_else(|| self.malformed("it ends inside a number"))?;
         self.rest = rest;
-        self.at = self.at.saturating_add(N);
         Ok(*bytes)
     }
 
@@ -111,10 +127,9 @@ impl<'a> Reader<'a> {
         let start = *self;
         let length = self.varint()?;
         let parts = usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
-        let (bytes, rest) = parts.ok_or(start.malformed("a length runs past the end"))?;
-        let inside = Self { rest: bytes, at: self.at };
-        *self = Self { rest, at: self.at.saturating_add(bytes.len()) };
-        Ok(inside)
+        let (bytes, rest) = parts.ok_or_else(|| start.malformed("a length runs past the end"))?;
+        self.rest = rest;
+        Ok(Self { rest: bytes, end: self.at() })
     }
 
     fn skip_group(&mut self, number: u32, depth: usize) -> Result<(), Malformed> {
