@@ -33,7 +33,7 @@ pub use crate::cli::place_args::PlaceArgs;
 pub use crate::cli::server_args::{CheckServer, ServerArgs};
 pub use crate::cli::storage_args::StorageArgs;
 use crate::repo::format::parity::PERCENT_MAX;
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use effort::EffortArgs;
 pub use erase::{DropHistory, Erase};
 pub use recompress::Recompress;
@@ -210,6 +210,7 @@ pub struct AllowDelete {
 
 /// `backup`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(group(ArgGroup::new("captured").args(["control_db", "no_control_db", "server"]).required(true).multiple(true)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was typed or not")]
 pub struct Backup {
     /// The directory that holds the contexts, or a server's root with data/ in it
@@ -223,7 +224,7 @@ pub struct Backup {
     pub server: ServerArgs,
     /// The zip of the control database, or a directory of them: the newest that is not newer than the data is taken; or a stopped node's own
     /// .mv.db
-    #[arg(long, value_name = "PATH", required_unless_present_any = ["no_control_db", "server"], conflicts_with = "server")]
+    #[arg(long, value_name = "PATH", conflicts_with = "server")]
     pub control_db: Option<PathBuf>,
     /// Archive no control database; the point says so
     #[arg(long, conflicts_with = "control_db")]
@@ -416,6 +417,8 @@ mod tests {
     #[test]
     fn a_backup_says_where_the_control_db_comes_from_and_says_it_once() {
         assert_eq!(typed("backup --data-dir d"), Err(ErrorKind::MissingRequiredArgument));
+        let unsaid = Cli::try_parse_from(["segvault", "backup", "--data-dir", "d"]).unwrap_err().to_string();
+        assert!(unsaid.contains("<--control-db <PATH>|--no-control-db|--server <URL>>"), "{unsaid}");
         assert_eq!(typed("backup --no-control-db"), Err(ErrorKind::MissingRequiredArgument));
         assert_eq!(
             typed("backup --data-dir d --control-db z --no-control-db"),
