@@ -4,7 +4,7 @@ use super::{Growing, bytes};
 use crate::support::program::{Room, backup_data};
 use std::fs;
 
-/// As issue 4 has it: backups of a growing store end near the size of one fresh backup. `SEGVAULT_TAILS=30` makes so many, of a larger store,
+/// Backups of a growing store end near the size of one fresh backup. `SEGVAULT_TAILS=30` makes so many, of a larger store,
 /// and holds them to 1.10 before and 1.02 after the tails are given back.
 #[test]
 fn many_backups_of_a_growing_store_end_near_one_fresh_backup() {
