@@ -7,6 +7,7 @@ use crate::repo::codec::columns::coder::Contexts;
 use crate::repo::codec::columns::coder::Predict;
 use crate::repo::codec::columns::logistic::Tables;
 use crate::repo::codec::columns::slots::Slots;
+use crate::repo::codec::columns::slots::steps;
 use crate::repo::codec::columns::span::mix as hashed;
 
 /// Of the slot, of its last decisions, of each situation, and one that is always the same.
@@ -24,6 +25,8 @@ const WEIGHT_MAX: i32 = 1 << 20;
 const USES_MAX: u32 = 60;
 /// A probability of one half.
 const HALF: u32 = 1 << 31;
+/// Half of how far a probability moves at its n-th use: 32768 / (n + 1.5).
+const STEPS: [u32; 64] = steps(65_536);
 
 type Weights = [i32; INPUTS];
 
@@ -57,7 +60,7 @@ const fn knowledge(uses: u32) -> usize {
 #[inline]
 fn moved(state: u32, bit: bool) -> u32 {
     let (p, uses) = (state >> 16, state & 0x3f);
-    let step = 65_536 / (2 * uses + 3);
+    let step = STEPS.get(uses as usize).copied().unwrap_or(0);
     let p = if bit { p + (((65_535 - p) * 2 * step) >> 16) } else { p - ((p * 2 * step) >> 16) };
     p << 16 | state & 0xffc0 | (uses + u32::from(uses < USES_MAX))
 }
@@ -116,11 +119,11 @@ fn mix(inputs: &[i32; INPUTS], weights: [&Weights; 2]) -> i32 {
     (sum >> 16) as i32
 }
 
-/// Weights after an error, in 65,536ths.
+/// Weights after an error, in 65,536ths. No input is larger than the largest logit: 12 bits, and 17 of the error.
 #[inline]
 fn learn(weights: &mut Weights, inputs: &[i32; INPUTS], error: i32) {
     for (weight, input) in weights.iter_mut().zip(inputs) {
-        let change = ((i64::from(*input) * i64::from(error)) >> 15) as i32;
+        let change = (*input * error) >> 15;
         *weight = (*weight + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
     }
 }

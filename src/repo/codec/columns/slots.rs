@@ -15,15 +15,16 @@ const CERTAIN_USES: u32 = 30;
 const CERTAIN: u32 = 256;
 
 /// How far a probability moves at its n-th use: 65536 / (n + 1.5).
-const STEPS: [u32; 256] = steps();
+const STEPS: [u32; 256] = steps(131_072);
 
-const fn steps() -> [u32; 256] {
-    let mut steps = [0; 256];
+/// What is to be divided by 2n + 3, for each n.
+pub(super) const fn steps<const COUNT: usize>(divided: usize) -> [u32; COUNT] {
+    let mut steps = [0; COUNT];
     let mut n = 0;
-    while n < 256 {
+    while n < COUNT {
         #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
         {
-            steps[n] = (131_072 / (2 * n + 3)) as u32;
+            steps[n] = (divided / (2 * n + 3)) as u32;
         }
         n += 1;
     }
