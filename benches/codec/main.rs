@@ -113,7 +113,7 @@ fn show_block(name: &str, raw: &[u8], compression: Compression) {
 
 fn mode(compression: Compression) -> Mode {
     match compression {
-        Compression::Max => Mode::Mixed,
+        Compression::Max => Mode::Lean,
         Compression::High => Mode::Plain,
         _ => Mode::Streams,
     }

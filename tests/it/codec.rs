@@ -21,10 +21,10 @@ fn again(raw: &[u8]) -> Encoded {
     encoded
 }
 
-const MODES: [Mode; 3] = [Mode::Plain, Mode::Mixed, Mode::Streams];
+const MODES: [Mode; 4] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean];
 
 /// Columns without any fallback, in all modes.
-fn columns_again(raw: &[u8]) -> [Vec<u8>; 3] {
+fn columns_again(raw: &[u8]) -> [Vec<u8>; 4] {
     MODES.map(|mode| {
         let encoded = columns::encode(raw, mode, 6).expect("it is made of transactions");
         assert!(columns::decode(&encoded, mode, raw.len()).as_deref() == Ok(raw), "it comes back");
@@ -68,12 +68,13 @@ fn segments_share_a_block_and_what_is_known_of_their_events() {
 }
 
 #[test]
-fn the_mixture_is_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
+fn mixtures_are_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     for (name, kind) in Kind::ALL {
         for (length, most) in [(300_000, 128), (2 << 20, 118)] {
             let corpus = corpus::corpus(kind, length, 22);
-            let [plain, mixed, streams] = columns_again(&corpus.data).map(|encoded| encoded.len());
-            assert!(mixed * 100 < plain * 99, "{name}: {mixed} {plain}");
+            let [plain, mixed, streams, lean] = columns_again(&corpus.data).map(|encoded| encoded.len());
+            assert!(lean * 100 < plain * 99, "{name}: {lean} {plain}");
+            assert!(lean.abs_diff(mixed) * 100 < mixed, "{name}: {mixed} {lean}");
             assert!(plain < streams && streams * 100 < plain * most, "{name}: {streams} {plain}");
         }
     }
@@ -85,7 +86,7 @@ fn each_setting_has_a_codec_of_its_own() {
         let corpus = corpus::corpus(kind, 300_000, 23);
         let encoded = Compression::ALL.map(|setting| encode(&corpus.data, setting));
         let codecs =
-            [CodecId::Raw, CodecId::Zstd, CodecId::StreamedColumns, CodecId::Columns, CodecId::MixedColumns];
+            [CodecId::Raw, CodecId::Zstd, CodecId::StreamedColumns, CodecId::Columns, CodecId::LeanColumns];
         assert_eq!(encoded.each_ref().map(|encoded| encoded.codec), codecs, "{name}");
         assert!(encoded.is_sorted_by(|one, next| one.bytes.len() > next.bytes.len()), "{name}");
         for encoded in &encoded {
@@ -99,7 +100,7 @@ fn each_setting_has_a_codec_of_its_own() {
 /// another codec byte.
 #[test]
 fn what_was_written_before_is_read() {
-    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams"]) {
+    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams", "lean"]) {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = columns::decode(&std::fs::read(path).unwrap(), *mode, 401_481).unwrap();
         let hash = blake3::hash(&raw).to_hex();
@@ -123,7 +124,7 @@ fn a_block_may_begin_and_end_anywhere() {
         }
     }
     assert!(columns::encode(b"", Mode::Plain, 6).is_none());
-    assert!(columns::encode(b"no transactions at all", Mode::Mixed, 6).is_none());
+    assert!(columns::encode(b"no transactions at all", Mode::Lean, 6).is_none());
     assert!(columns::encode(b"nor here", Mode::Streams, 6).is_none());
 }
 
@@ -274,7 +275,7 @@ fn hostile_columns_are_refused_or_have_the_declared_length() {
         let raw = corpus::corpus(kind, 12_000, 19).data;
         let good = columns_again(&raw);
         for round in 0..3000 {
-            let (mode, mut bad) = (MODES[round % 3], good[round % 3].clone());
+            let (mode, mut bad) = (MODES[round % 4], good[round % 4].clone());
             for _ in 0..random.usize(1..4) {
                 let at = random.usize(0..bad.len());
                 bad[at] ^= 1 << random.u8(0..8);
@@ -302,7 +303,7 @@ fn random_bytes_are_refused_or_have_the_declared_length() {
         if random.bool() {
             bytes.splice(0..0, [0, 0, 0, 0, 40.min(bytes.len() as u8)]);
         }
-        check(&bytes, MODES[random.usize(0..3)], random.usize(0..100_000));
+        check(&bytes, MODES[random.usize(0..4)], random.usize(0..100_000));
     }
 }
 
@@ -344,6 +345,7 @@ fn check(bytes: &[u8], mode: Mode, raw_length: usize) {
         Mode::Plain => CodecId::Columns,
         Mode::Mixed => CodecId::MixedColumns,
         Mode::Streams => CodecId::StreamedColumns,
+        Mode::Lean => CodecId::LeanColumns,
     };
     let length = u32::try_from(raw_length).unwrap();
     match decode(codec, bytes, length) {

@@ -169,8 +169,9 @@ fn the_codes_are_those_that_are_written() {
     let (raw, zstd) = (CodecId::Raw.number(), CodecId::Zstd.number());
     assert_eq!(codes("Codecs")[..2], [(raw, "raw"), (zstd, "zstd")]);
     let (columns, mixed) = (CodecId::Columns.number(), CodecId::MixedColumns.number());
-    let streamed = (CodecId::StreamedColumns.number(), "streamed columns");
-    assert_eq!(codes("Codecs")[2..], [(columns, "columns"), (mixed, "mixed columns"), streamed]);
+    assert_eq!(codes("Codecs")[2..4], [(columns, "columns"), (mixed, "mixed columns")]);
+    let (streamed, lean) = (CodecId::StreamedColumns.number(), CodecId::LeanColumns.number());
+    assert_eq!(codes("Codecs")[4..], [(streamed, "streamed columns"), (lean, "lean columns")]);
     let end = |end| entry_byte(SegmentEntry { end, ..entry() }, "end");
     let ends = [(end(End::Open), "open"), (end(End::Rolled), "rolled"), (end(End::EndOfFile), "end of file")];
     assert_eq!(codes("Ends"), ends);

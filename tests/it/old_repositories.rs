@@ -1,21 +1,23 @@
 //! Repositories that earlier programs made, committed once and never made again: everything in them can be had for ever.
 //!
-//! `fixtures/repository-v1.tar.zst` (and `-streams`, when the default began to write codec 4) holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
+//! `fixtures/repository-v1.tar.zst` (and `-streams`, when the default began to write codec 4, and `-lean`, when max began to write codec 5) holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
 //! with the SHA-256 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
 //! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node. Into
-//! `-streams`: a tail that grew and was sealed, real servers before and after a transformation, one of them in `high`.
+//! `-streams`: a tail that grew and was sealed, real servers before and after a transformation, one of them in `high`. Into `-lean`: the same, written
+//! anew by `recompress`, so that it has a block that is longer than a MiB: from there on the table of states of codec 5 grows no more.
 
 use crate::support::fixtures;
 use crate::support::program::{Room, backup, files_below, told};
 
+use segvault::repo::format::pack::parse_pack;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 /// The versions of the format of which there is one, and what came to them later.
-const VERSIONS: [&str; 2] = ["repository-v1", "repository-v1-streams"];
+const VERSIONS: [&str; 3] = ["repository-v1", "repository-v1-streams", "repository-v1-lean"];
 
 /// An old repository, and what is expected of it: by point, by path, the SHA-256.
 fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {
@@ -64,6 +66,19 @@ fn they_verify_and_are_written_on() {
         room.restore(0, &(last + 1).to_string(), "new");
         room.ends(0, "verify --data");
     }
+}
+
+/// Together they have blocks of every codec of event columns, also of those that no setting writes any more.
+#[test]
+fn they_have_blocks_of_every_codec() {
+    let codecs = VERSIONS.map(|version| {
+        let (room, _) = old(version);
+        let packs = files_below(&room.repository().join("packs")).into_keys();
+        let packs = packs.map(|path| fs::read(room.repository().join("packs").join(path)).unwrap());
+        let blocks = packs.flat_map(|pack| parse_pack(&pack).unwrap().blocks);
+        blocks.map(|block| block.codec.number()).filter(|codec| *codec > 1).collect::<BTreeSet<u8>>()
+    });
+    assert_eq!(codecs, [[2, 3].into(), [2, 4].into(), [4, 5].into()]);
 }
 
 /// Whoever has only the document can read them too.

@@ -73,7 +73,7 @@ impl Compression {
             Self::Raw | Self::Fast => None,
             Self::Default => Some((CodecId::StreamedColumns, Mode::Streams)),
             Self::High => Some((CodecId::Columns, Mode::Plain)),
-            Self::Max => Some((CodecId::MixedColumns, Mode::Mixed)),
+            Self::Max => Some((CodecId::LeanColumns, Mode::Lean)),
         }
     }
 
@@ -178,6 +178,7 @@ pub fn decode_into(
         CodecId::Columns => decode_columns(buffer, bytes, Mode::Plain, raw_length)?,
         CodecId::MixedColumns => decode_columns(buffer, bytes, Mode::Mixed, raw_length)?,
         CodecId::StreamedColumns => decode_columns(buffer, bytes, Mode::Streams, raw_length)?,
+        CodecId::LeanColumns => decode_columns(buffer, bytes, Mode::Lean, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }

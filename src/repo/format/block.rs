@@ -35,6 +35,8 @@ pub enum CodecId {
     MixedColumns,
     /// 4: event columns, their symbols in streams.
     StreamedColumns,
+    /// 5: event columns, their decisions by a mixture of fewer situations.
+    LeanColumns,
     /// Any other: its block can't be read by this program.
     Other(u8),
 }
@@ -48,6 +50,7 @@ impl CodecId {
             Self::Columns => 2,
             Self::MixedColumns => 3,
             Self::StreamedColumns => 4,
+            Self::LeanColumns => 5,
             Self::Other(number) => number,
         }
     }
@@ -60,6 +63,7 @@ impl CodecId {
             2 => Self::Columns,
             3 => Self::MixedColumns,
             4 => Self::StreamedColumns,
+            5 => Self::LeanColumns,
             other => Self::Other(other),
         }
     }
@@ -104,7 +108,7 @@ impl Block {
     /// Whether this program can decode it: `Newer` if its codec is unknown, or if it needs a dictionary.
     pub fn check_readable(&self) -> Result<(), Damage> {
         if let CodecId::Other(number) = self.codec {
-            return Err(newer("codec", &number, "0 and 1"));
+            return Err(newer("codec", &number, "0 to 5"));
         }
         match self.dictionary {
             Some(block) => Err(newer("dictionary", &block, "none")),

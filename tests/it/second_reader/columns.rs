@@ -170,8 +170,7 @@ impl<'a> Coder<'a> {
         }
         let (p, n, history) = self.slots[slot];
         let q = p >> 6;
-        let is_certain = n >= 30 && !(256..=65_279).contains(&q);
-        let mixture = self.mixture.as_mut().filter(|_| !is_certain);
+        let mixture = self.mixture.as_mut().filter(|mixture| mixture.mixes(q, n));
         let is_mixed = mixture.is_some();
         let probability = mixture.map_or(q.max(1), |mixture| mixture.mix(slot, q, history));
         let bound = (self.range >> 16) * probability;

@@ -102,7 +102,7 @@ pub fn unpack(bytes: &mut &[u8], packed: usize, length: usize) -> Read<Vec<u8>> 
     Ok(unpacked)
 }
 
-/// Decodes a block of so many bytes, of codec 2, 3 or 4.
+/// Decodes a block of so many bytes, of codec 2, 3, 4 or 5.
 pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     let length = usize::try_from(length)?;
     let (literals, values) = (stream(&mut bytes, length)?, stream(&mut bytes, length)?);
@@ -112,7 +112,7 @@ pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     } else {
         let raw = varint(&mut bytes)?;
         let (raw, coded) = bytes.split_at_checked(raw).ok_or("it ends in the raw bits")?;
-        Coder::new(coded, raw, (codec == 3).then(|| Mixture::new(length)))
+        Coder::new(coded, raw, (codec != 2).then(|| Mixture::new(length, codec == 5)))
     };
     let known = Known::new(coder, &values, length);
     let mut block = Block::new(known, &literals, length);

@@ -1,4 +1,4 @@
-//! The mixture of codec 3: what several situations say of a decision.
+//! The mixtures of codecs 3 and 5: what several situations say of a decision.
 
 use super::columns::mix;
 
@@ -23,22 +23,28 @@ struct State {
     m: i64,
 }
 
+/// A state of which nothing is known.
+const FRESH: State = State { u: 1 << 15, tag: 0, m: 0 };
+
 /// What is known for the mixture, and where one is.
 pub struct Mixture {
+    /// Of codec 5.
+    is_lean: bool,
     logits: Vec<i64>,
     states: Vec<State>,
     by_slot: Vec<[i64; 6]>,
     by_counts: Vec<[i64; 6]>,
     pub situations: [u64; 3],
-    used: [usize; 4],
+    used: [Option<usize>; 4],
     inputs: [i64; 6],
     sets: [usize; 2],
     p: i64,
 }
 
 impl Mixture {
-    pub fn new(length: usize) -> Self {
-        let states = (length / 4).next_power_of_two().clamp(1 << 12, 1 << 23);
+    pub fn new(length: usize, is_lean: bool) -> Self {
+        let most = if is_lean { 1 << 18 } else { 1 << 23 };
+        let states = (length / 4).next_power_of_two().clamp(1 << 12, most);
         let weights = [16_000, 9_000, 9_000, 9_000, 9_000, 0];
         let mut x = -2_816;
         let logits = (0..4_096).map(|part| {
@@ -48,16 +54,42 @@ impl Mixture {
             x
         });
         Self {
+            is_lean,
             logits: logits.collect(),
-            states: vec![State { u: 1 << 15, tag: 0, m: 0 }; states],
+            states: vec![FRESH; states],
             by_slot: vec![weights; 4_096],
             by_counts: vec![weights; 81],
             situations: [0; 3],
-            used: [0; 4],
+            used: [None; 4],
             inputs: [0; 6],
             sets: [0; 2],
             p: 0,
         }
+    }
+
+    /// Whether a decision is mixed, by the probability and the count of its slot.
+    pub fn mixes(&self, q: u64, n: u64) -> bool {
+        let least = if self.is_lean { 2_048 } else { 256 };
+        n < 30 || (least..=65_535 - least).contains(&q)
+    }
+
+    /// The state of a situation; one of which nothing is known where it says nothing.
+    fn look(&mut self, n: usize, situation: u64, more: usize) -> State {
+        self.used[n] = None;
+        if self.is_lean && n == 2 {
+            return FRESH;
+        }
+        let place = ((situation >> 32) as usize + more) % self.states.len();
+        let state = &mut self.states[place];
+        if state.tag != situation % 1_024 {
+            if self.is_lean && state.m > 1 {
+                state.m -= 1;
+                return FRESH;
+            }
+            *state = State { tag: situation % 1_024, ..FRESH };
+        }
+        self.used[n] = Some(place);
+        *state
     }
 
     /// The probability of a decision in 65,536ths, from that of its slot and its history.
@@ -67,12 +99,7 @@ impl Mixture {
         // What one says is taken before the next one is looked at, which may be of the same place.
         let states = [0, 1, 2, 3].map(|n| {
             let (situation, more) = looked[n];
-            self.used[n] = ((situation >> 32) as usize + more) % self.states.len();
-            let state = &mut self.states[self.used[n]];
-            if state.tag != situation % 1_024 {
-                *state = State { u: 1 << 15, tag: situation % 1_024, m: 0 };
-            }
-            *state
+            self.look(n, situation, more)
         });
         let logit = |state: State| if state.m == 0 { 0 } else { self.logits[state.u as usize / 16] };
         let [first, second, third, fourth] = states.map(logit);
@@ -93,7 +120,7 @@ impl Mixture {
                 *weight = (*weight + ((x * error) >> 15)).clamp(-(1 << 20), 1 << 20);
             }
         }
-        for at in self.used {
+        for at in self.used.into_iter().flatten() {
             let state = &mut self.states[at];
             let step = 2 * (65_536 / (2 * state.m + 3));
             state.u += if is { ((65_535 - state.u) * step) >> 16 } else { -((state.u * step) >> 16) };

@@ -135,7 +135,7 @@ impl Block {
                 check(length && one && encoded[4] & 4 == 0, "a zstd frame is not as it should be")?;
                 Ok(zstd::bulk::decompress(encoded, usize::try_from(self.raw)?)?)
             }
-            2..=4 => super::events::decode(encoded, self.raw, self.codec),
+            2..=5 => super::events::decode(encoded, self.raw, self.codec),
             _ => Err("a codec is not known".into()),
         }
     }

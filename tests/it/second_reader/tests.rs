@@ -15,7 +15,7 @@ use segvault::axon::name::Store;
 use segvault::engine::bench::corpus::{Kind, corpus};
 use segvault::repo::codec::columns;
 use segvault::repo::codec::columns::Mode;
-use segvault::repo::codec::{Compression, decode, encode};
+use segvault::repo::codec::decode;
 use segvault::repo::format::pack::CodecId;
 use serde_json::{Value, json};
 
@@ -185,11 +185,12 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
     }
 }
 
-/// What writes event columns, and their codecs.
-const COLUMNS: [(Compression, CodecId); 3] = [
-    (Compression::Default, CodecId::StreamedColumns),
-    (Compression::High, CodecId::Columns),
-    (Compression::Max, CodecId::MixedColumns),
+/// The codecs of event columns.
+const COLUMNS: [(Mode, CodecId); 4] = [
+    (Mode::Plain, CodecId::Columns),
+    (Mode::Mixed, CodecId::MixedColumns),
+    (Mode::Streams, CodecId::StreamedColumns),
+    (Mode::Lean, CodecId::LeanColumns),
 ];
 
 #[test]
@@ -199,12 +200,7 @@ fn event_columns_of_every_kind_of_payload_come_back() {
         let (one, other) = corpus.data.split_at(corpus.cuts[corpus.cuts.len() / 2]);
         // As blocks of one segment, of the end of one and the next one, and with something behind.
         for raw in [one, &[other, one].concat(), &[one, &[2, 0, 0, 0, 0, 9]].concat()] {
-            for (setting, codec) in COLUMNS {
-                let encoded = encode(raw, setting);
-                assert_eq!(encoded.codec, codec, "{name}");
-                let second = events::decode(&encoded.bytes, raw.len() as u64, codec.number().into());
-                assert!(second.unwrap() == raw, "{name}");
-            }
+            comes_back_in_all_columns(raw, name);
         }
     }
 }
@@ -229,11 +225,22 @@ fn transaction(data: &[u8]) -> Vec<u8> {
 }
 
 /// Both readers read a block, in every codec of event columns.
-fn comes_back_in_all_columns(raw: &[u8]) {
-    for (mode, codec) in [(Mode::Plain, 2), (Mode::Mixed, 3), (Mode::Streams, 4)] {
+fn comes_back_in_all_columns(raw: &[u8], what: &str) {
+    for (mode, codec) in COLUMNS {
         let encoded = columns::encode(raw, mode, 6).unwrap();
-        assert!(columns::decode(&encoded, mode, raw.len()).unwrap() == raw, "{mode:?}");
-        assert!(events::decode(&encoded, raw.len() as u64, codec).unwrap() == raw, "{mode:?}");
+        assert!(columns::decode(&encoded, mode, raw.len()).unwrap() == raw, "{what}, {mode:?}");
+        let second = events::decode(&encoded, raw.len() as u64, codec.number().into());
+        assert!(second.unwrap() == raw, "{what}, {mode:?}");
+    }
+}
+
+/// Blocks that earlier programs wrote.
+#[test]
+fn event_columns_that_were_written_before_are_read() {
+    for (name, codec) in [("plain", 2), ("mixed", 3), ("streams", 4), ("lean", 5)] {
+        let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
+        let raw = events::decode(&fs::read(path).unwrap(), 401_481, codec).unwrap();
+        assert!(hex(&hash(&raw)).starts_with("5176deb5b4f5bf97457a32ae63e644df"), "{name}");
     }
 }
 
@@ -246,7 +253,7 @@ fn event_columns_come_back_when_there_is_no_room_for_more_slots() {
         let members: Vec<String> = (0..600).map(&mut member).collect();
         transaction(format!("{{{}}}", members.join(",")).as_bytes())
     };
-    comes_back_in_all_columns(&[payload(), payload(), payload(), payload()].concat());
+    comes_back_in_all_columns(&[payload(), payload(), payload(), payload()].concat(), "many keys");
 }
 
 /// More ways to go on than one symbol of a stream can say.
@@ -255,14 +262,14 @@ fn event_columns_come_back_where_hundreds_of_literals_follow_one() {
     let mut random = fastrand::Rng::with_seed(24);
     let payload = |key: usize| transaction(format!("{{\"id\":{key},\"key{key}\":1}}").as_bytes());
     let all = (0..400).chain(std::iter::repeat_with(|| random.usize(..400)).take(600));
-    comes_back_in_all_columns(&all.flat_map(payload).collect::<Vec<u8>>());
+    comes_back_in_all_columns(&all.flat_map(payload).collect::<Vec<u8>>(), "many literals");
 }
 
-/// In long blocks the table does not grow any more: what it forgets depends on how large it is.
+/// In long blocks tables do not grow any more: what they forget depends on how large they are.
 #[test]
 fn event_columns_of_long_blocks_come_back() {
     let corpus = corpus(Kind::Json, 300_000, 25);
-    comes_back_in_all_columns(&[corpus.data, transaction(&vec![0; 17 << 20])].concat());
+    comes_back_in_all_columns(&[corpus.data, transaction(&vec![0; 17 << 20])].concat(), "a long block");
 }
 
 #[test]
@@ -278,11 +285,11 @@ fn a_point_in_the_stronger_settings_comes_back_bit_by_bit() {
 #[test]
 fn what_the_program_reads_of_damaged_columns_the_second_reader_reads_too() {
     let mut random = fastrand::Rng::with_seed(9);
-    for (setting, codec) in COLUMNS {
+    for (mode, codec) in COLUMNS {
         let (mut alike, mut refused) = (0, 0);
         for (_, kind) in Kind::ALL {
             let raw = corpus(kind, 20_000, 22).data;
-            let encoded = encode(&raw, setting).bytes;
+            let encoded = columns::encode(&raw, mode, 6).unwrap();
             for _ in 0..50 {
                 let mut damaged = encoded.clone();
                 for _ in 0..random.usize(1..4) {

@@ -1,35 +1,77 @@
 //! Probabilities for the strongest setting: what several situations say of a decision is mixed, and the mixing learns.
 //!
-//! Whole numbers only, so that every machine reads what another one wrote.
+//! Whole numbers only, so that every machine reads what another one wrote. There are two mixtures, each with a codec of its own: one that
+//! asks all that it can, and one that asks less, of a table that fits a cache.
 
 use crate::repo::codec::columns::coder::CONTEXTS;
 use crate::repo::codec::columns::coder::Contexts;
 use crate::repo::codec::columns::coder::Predict;
 use crate::repo::codec::columns::logistic::Tables;
 use crate::repo::codec::columns::slots::Slots;
+use crate::repo::codec::columns::slots::steps;
 use crate::repo::codec::columns::span::mix as hashed;
+use std::marker::PhantomData;
 
-/// Of the slot, of its last decisions, of each situation, and one that is always the same.
-const INPUTS: usize = CONTEXTS + 3;
-/// What the last one says.
+/// What the last input says, always.
 const BIAS: i32 = 256;
-/// Sets of weights chosen by slot, and by how much is known of the situations.
+/// Sets of weights chosen by slot; others are, by how much is known of the situations.
 const SETS_BY_SLOT: usize = 4096;
-const SETS_BY_KNOWLEDGE: usize = 3_usize.pow(CONTEXTS as u32 + 1);
-/// 65,536 stands for 1. Both sets are added.
-const WEIGHTS_AT_FIRST: Weights = [16_000, 9000, 9000, 9000, 9000, 0];
+/// Weights at first: of the slot, of the situations. The last input has none. 65,536 stands for 1; both sets are added.
+const SLOT_AT_FIRST: i32 = 16_000;
+const SITUATION_AT_FIRST: i32 = 9000;
 /// The largest weight.
 const WEIGHT_MAX: i32 = 1 << 20;
 /// Uses after which a probability moves no slower.
 const USES_MAX: u32 = 60;
 /// A probability of one half.
 const HALF: u32 = 1 << 31;
+/// Half of how far a probability moves at its n-th use: 32768 / (n + 1.5).
+const STEPS: [u32; 64] = steps(65_536);
+/// Where the state of a situation is that was not asked: nowhere.
+const NOWHERE: u32 = u32::MAX;
 
-type Weights = [i32; INPUTS];
+/// In what mixtures differ.
+pub(super) trait Blend {
+    /// Places for situations that a large block has.
+    const PLACES_MAX: usize;
+    /// A slot is not mixed if it is nearer to certainty than so many 65,536ths.
+    const CERTAIN: u32;
+    /// Whether a situation that came more than once keeps its place for a while when another one comes there.
+    const KEEPS_KNOWN: bool;
+    /// The contexts that are asked.
+    const ASKED: &[usize];
+}
+
+/// Everything is asked.
+#[derive(Debug)]
+pub(super) struct Everything;
+
+impl Blend for Everything {
+    const PLACES_MAX: usize = 1 << 23;
+    const CERTAIN: u32 = 256;
+    const KEEPS_KNOWN: bool = false;
+    const ASKED: &[usize] = &[0, 1, 2];
+}
+
+/// Two of the contexts are asked, and only about what is less certain.
+#[derive(Debug)]
+pub(super) struct Less;
+
+impl Blend for Less {
+    const PLACES_MAX: usize = 1 << 18;
+    const CERTAIN: u32 = 2048;
+    const KEEPS_KNOWN: bool = true;
+    const ASKED: &[usize] = &[0, 2];
+}
+
+/// The mixture of codec 3. Inputs are what is said by the slot, by its last decisions, by each context, and what is always said.
+pub(super) type Full = Mixed<Everything, 6>;
+/// The mixture of codec 5: nearly as short, and twice as fast.
+pub(super) type Lean = Mixed<Less, 5>;
 
 /// What is known, by slot and by situation.
 #[derive(Debug)]
-pub(super) struct Mixed {
+pub(super) struct Mixed<B, const INPUTS: usize> {
     slots: Slots,
     /// The last 8 decisions of each slot.
     histories: Vec<u8>,
@@ -37,11 +79,13 @@ pub(super) struct Mixed {
     situations: Vec<u32>,
     mask: u32,
     contexts: Contexts,
-    by_slot: Vec<Weights>,
-    by_knowledge: Vec<Weights>,
+    by_slot: Vec<[i32; INPUTS]>,
+    by_knowledge: Vec<[i32; INPUTS]>,
     tables: Tables,
     inputs: [i32; INPUTS],
-    places: [u32; CONTEXTS + 1],
+    /// Where the state is that gave each input.
+    places: [u32; INPUTS],
+    blend: PhantomData<B>,
 }
 
 /// How much is known after so many uses: 0, 1, or 2.
@@ -57,24 +101,34 @@ const fn knowledge(uses: u32) -> usize {
 #[inline]
 fn moved(state: u32, bit: bool) -> u32 {
     let (p, uses) = (state >> 16, state & 0x3f);
-    let step = 65_536 / (2 * uses + 3);
+    let step = STEPS.get(uses as usize).copied().unwrap_or(0);
     let p = if bit { p + (((65_535 - p) * 2 * step) >> 16) } else { p - ((p * 2 * step) >> 16) };
     p << 16 | state & 0xffc0 | (uses + u32::from(uses < USES_MAX))
 }
 
-impl Mixed {
-    /// Looks at a situation: what it says goes among the inputs; gives how much is known.
-    #[inline]
-    fn look(&mut self, at: usize, situation: u64, slot: u32) -> usize {
-        let place = ((situation >> 32) as u32).wrapping_add(slot) & self.mask;
-        let tag = (situation as u32 & 0x3ff) << 6;
-        let Some(state) = self.situations.get_mut(place as usize) else { return 0 };
-        if *state & 0xffc0 != tag {
-            *state = HALF | tag;
+/// What a state says of a situation, and after how many uses; none if it is that of another one, and stays it. Else it is this one's now.
+#[inline]
+fn ask<B: Blend>(state: &mut u32, situation: u64) -> Option<(u32, u32)> {
+    let tag = (situation as u32 & 0x3ff) << 6;
+    if *state & 0xffc0 != tag {
+        if B::KEEPS_KNOWN && *state & 0x3f > 1 {
+            *state -= 1;
+            return None;
         }
-        let uses = *state & 0x3f;
-        let logit = if uses == 0 { 0 } else { self.tables.logit(*state >> 16) };
-        if let (Some(input), Some(kept)) = (self.inputs.get_mut(at + 1), self.places.get_mut(at)) {
+        *state = HALF | tag;
+    }
+    Some((*state >> 16, *state & 0x3f))
+}
+
+impl<B: Blend, const INPUTS: usize> Mixed<B, INPUTS> {
+    /// Looks at a situation: what it says is an input; gives how much is known.
+    #[inline]
+    fn look(&mut self, input: usize, situation: u64, slot: u32) -> usize {
+        let place = ((situation >> 32) as u32).wrapping_add(slot) & self.mask;
+        let asked = self.situations.get_mut(place as usize).and_then(|state| ask::<B>(state, situation));
+        let (p, uses, place) = asked.map_or((0, 0, NOWHERE), |(p, uses)| (p, uses, place));
+        let logit = if uses == 0 { 0 } else { self.tables.logit(p) };
+        if let (Some(input), Some(kept)) = (self.inputs.get_mut(input), self.places.get_mut(input)) {
             (*input, *kept) = (logit, place);
         }
         knowledge(uses)
@@ -84,14 +138,16 @@ impl Mixed {
     #[inline]
     fn look_around(&mut self, slot: u32, known: (u32, u32)) -> usize {
         let (p, history) = known;
-        let mut set = self.look(0, hashed(u64::from(slot), u64::from(history)), 0);
+        let mut set = self.look(1, hashed(u64::from(slot), u64::from(history)), 0);
         let contexts = self.contexts;
-        for (at, situation) in contexts.iter().enumerate() {
-            set = set * 3 + self.look(at + 1, *situation, slot);
+        for (input, context) in (2..).zip(B::ASKED) {
+            let situation = contexts.get(*context).copied().unwrap_or(0);
+            set = set * 3 + self.look(input, situation, slot);
         }
         let logit = self.tables.logit(p);
-        let [first, .., last] = &mut self.inputs;
-        (*first, *last) = (logit, BIAS);
+        if let Some(first) = self.inputs.first_mut() {
+            *first = logit;
+        }
         set
     }
 
@@ -106,7 +162,7 @@ impl Mixed {
 
 /// What the weights make of the inputs.
 #[inline]
-fn mix(inputs: &[i32; INPUTS], weights: [&Weights; 2]) -> i32 {
+fn mix<const INPUTS: usize>(inputs: &[i32; INPUTS], weights: [&[i32; INPUTS]; 2]) -> i32 {
     let [a, b] = weights;
     let sum: i64 = inputs
         .iter()
@@ -116,29 +172,41 @@ fn mix(inputs: &[i32; INPUTS], weights: [&Weights; 2]) -> i32 {
     (sum >> 16) as i32
 }
 
-/// Weights after an error, in 65,536ths.
+/// Weights after an error, in 65,536ths. No input is larger than the largest logit: 12 bits, and 17 of the error.
 #[inline]
-fn learn(weights: &mut Weights, inputs: &[i32; INPUTS], error: i32) {
+fn learn<const INPUTS: usize>(weights: &mut [i32; INPUTS], inputs: &[i32; INPUTS], error: i32) {
     for (weight, input) in weights.iter_mut().zip(inputs) {
-        let change = ((i64::from(*input) * i64::from(error)) >> 15) as i32;
+        let change = (*input * error) >> 15;
         *weight = (*weight + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
     }
 }
 
-impl Predict for Mixed {
+/// The weights of so many inputs at first, or the inputs.
+fn row<const INPUTS: usize>(first: i32, between: i32, last: i32) -> [i32; INPUTS] {
+    let mut row = [between; INPUTS];
+    if let [begin, .., end] = row.as_mut_slice() {
+        (*begin, *end) = (first, last);
+    }
+    row
+}
+
+impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
     fn new(raw_length: usize) -> Self {
-        let places = (raw_length / 4).next_power_of_two().clamp(1 << 12, 1 << 23);
+        const { assert!(INPUTS == B::ASKED.len() + 3) };
+        let places = (raw_length / 4).next_power_of_two().clamp(1 << 12, B::PLACES_MAX);
+        let weights = row(SLOT_AT_FIRST, SITUATION_AT_FIRST, 0);
         Self {
             slots: Slots::new(raw_length),
             histories: Vec::new(),
             situations: vec![HALF; places],
             mask: places as u32 - 1,
             contexts: [0; CONTEXTS],
-            by_slot: vec![WEIGHTS_AT_FIRST; SETS_BY_SLOT],
-            by_knowledge: vec![WEIGHTS_AT_FIRST; SETS_BY_KNOWLEDGE],
+            by_slot: vec![weights; SETS_BY_SLOT],
+            by_knowledge: vec![weights; 3_usize.pow(INPUTS as u32 - 2)],
             tables: Tables::new(),
-            inputs: [0; INPUTS],
-            places: [0; CONTEXTS + 1],
+            inputs: row(0, 0, BIAS),
+            places: [NOWHERE; INPUTS],
+            blend: PhantomData,
         }
     }
 
@@ -154,7 +222,7 @@ impl Predict for Mixed {
     }
 
     fn decide(&mut self, slot: u32, decide: impl FnOnce(u64) -> bool) -> bool {
-        if self.slots.is_certain(slot) {
+        if self.slots.is_certain(slot, B::CERTAIN) {
             return self.slots.decide(slot, decide);
         }
         let history = self.histories.get(slot as usize).copied().unwrap_or(0);

@@ -49,7 +49,8 @@ use crate::repo::codec::columns::coder::Predict;
 use crate::repo::codec::columns::coder::Reader;
 use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Columns;
-use crate::repo::codec::columns::mixed::Mixed;
+use crate::repo::codec::columns::mixed::Full;
+use crate::repo::codec::columns::mixed::Lean;
 use crate::repo::codec::columns::slots::Slots;
 use crate::repo::codec::columns::streams::StreamReader;
 use crate::repo::codec::columns::streams::StreamWriter;
@@ -68,10 +69,12 @@ pub struct Bad(pub(super) &'static str);
 pub enum Mode {
     /// As decisions, each as probable as its own slot says.
     Plain,
-    /// As decisions, each as probable as several situations say, mixed: shorter, and slower.
+    /// As decisions, each as probable as several situations say, mixed: shorter, and slower. No setting writes it any more.
     Mixed,
     /// As bytes of streams that go through zstd: longer, and faster.
     Streams,
+    /// Mixed, of fewer situations: nearly as short, and faster.
+    Lean,
 }
 
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
@@ -82,8 +85,9 @@ pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
     }
     match mode {
         Mode::Plain => decided::<Slots>(raw, level),
-        Mode::Mixed => decided::<Mixed>(raw, level),
+        Mode::Mixed => decided::<Full>(raw, level),
         Mode::Streams => streamed(raw, level),
+        Mode::Lean => decided::<Lean>(raw, level),
     }
 }
 
@@ -109,8 +113,9 @@ fn streamed(raw: &[u8], level: i32) -> Option<Vec<u8>> {
 pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
     let (texts, spent, columns) = match mode {
         Mode::Plain => counted::<Slots>(raw)?,
-        Mode::Mixed => counted::<Mixed>(raw)?,
+        Mode::Mixed => counted::<Full>(raw)?,
         Mode::Streams => counted_streams(raw)?,
+        Mode::Lean => counted::<Lean>(raw)?,
     };
     let names = columns.names();
     let name = |account| match account {
@@ -159,8 +164,9 @@ pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize)
     let texts = read::Texts { literals: &literals, values: &values };
     match mode {
         Mode::Plain => read::read(decisions::<Slots>(rest, raw_length)?, texts, raw_length, buffer),
-        Mode::Mixed => read::read(decisions::<Mixed>(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Mixed => read::read(decisions::<Full>(rest, raw_length)?, texts, raw_length, buffer),
         Mode::Streams => read::read(StreamReader::new(rest, raw_length)?, texts, raw_length, buffer),
+        Mode::Lean => read::read(decisions::<Lean>(rest, raw_length)?, texts, raw_length, buffer),
     }
 }
 

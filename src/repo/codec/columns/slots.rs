@@ -10,20 +10,20 @@ const SLOTS_SHARED: usize = 1 << 14;
 const FRESH: u32 = 1 << 31;
 /// Uses after which a probability moves no slower.
 const USES_MAX: u32 = 250;
-/// Uses, and a probability in 65,536ths, beyond which a slot is certain.
+/// Uses from which on a slot may be certain.
 const CERTAIN_USES: u32 = 30;
-const CERTAIN: u32 = 256;
 
 /// How far a probability moves at its n-th use: 65536 / (n + 1.5).
-const STEPS: [u32; 256] = steps();
+const STEPS: [u32; 256] = steps(131_072);
 
-const fn steps() -> [u32; 256] {
-    let mut steps = [0; 256];
+/// What is to be divided by 2n + 3, for each n.
+pub(super) const fn steps<const COUNT: usize>(divided: usize) -> [u32; COUNT] {
+    let mut steps = [0; COUNT];
     let mut n = 0;
-    while n < 256 {
+    while n < COUNT {
         #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
         {
-            steps[n] = (131_072 / (2 * n + 3)) as u32;
+            steps[n] = (divided / (2 * n + 3)) as u32;
         }
         n += 1;
     }
@@ -72,11 +72,12 @@ impl Slots {
         self.states.get(slot as usize).map_or(1 << 15, |state| *state >> 16)
     }
 
-    /// Whether a slot is so sure, after so many decisions, that nothing else need be asked.
+    /// Whether a slot is so sure, after so many decisions, that nothing else need be asked: nearer to one of both ends than so many
+    /// 65,536ths.
     #[inline]
-    pub(super) fn is_certain(&self, slot: u32) -> bool {
+    pub(super) fn is_certain(&self, slot: u32, near: u32) -> bool {
         let state = self.states.get(slot as usize).copied().unwrap_or(FRESH);
-        state & 0x3ff >= CERTAIN_USES && (state >> 16).wrapping_sub(CERTAIN) > 65_535 - 2 * CERTAIN
+        state & 0x3ff >= CERTAIN_USES && (state >> 16).wrapping_sub(near) > 65_535 - 2 * near
     }
 
     /// Learns from a decision.
