@@ -420,6 +420,7 @@ mod tests {
         let unsaid = Cli::try_parse_from(["segvault", "backup", "--data-dir", "d"]).unwrap_err().to_string();
         assert!(unsaid.contains("<--control-db <PATH>|--no-control-db|--server <URL>>"), "{unsaid}");
         assert_eq!(typed("backup --no-control-db"), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(typed("watch --data-dir d"), Err(ErrorKind::MissingRequiredArgument));
         assert_eq!(
             typed("backup --data-dir d --control-db z --no-control-db"),
             Err(ErrorKind::ArgumentConflict)

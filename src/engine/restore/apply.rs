@@ -169,75 +169,57 @@ impl Run<'_> {
 
     fn segment(&self, plan: &SegmentPlan, see: &See<'_>) -> Result<Proven, Error> {
         self.observer.event(&Event::File { name: &plan.path });
-        let (file, path, content) = match self.desk.place(&plan.path)? {
-            Place::There(there) => (there.file, there.path, there.content),
+        let (file, path, content, is_new) = match self.desk.place(&plan.path)? {
+            Place::There(there) => (there.file, there.path, there.content, false),
             Place::New(mut file) => {
                 let content = self.write(plan, &mut file)?;
                 file.write(plan.end.bytes())?;
                 let path = file.path().to_owned();
-                (file.finish(plan.length)?, path, content)
+                (file.finish(plan.length)?, path, content, true)
             }
         };
         let naming = self.repository.naming();
         let written = Written { file: Reread::new(file), path: &path, naming, observer: self.observer };
-        written
-            .check_segment(plan, content, &mut |transaction| see(transaction))
-            .map_err(|error| self.whose_fault(plan, error))
+        let proven = written.check_segment(plan, content, &mut |transaction| see(transaction));
+        proven.map_err(|error| if is_new { self.whose_fault(plan, error) } else { error })
     }
 
     /// Writes the stored bytes; gives the hash that has to be read back: the one that the point names. (What is cut has none; each of its chunks
     /// has.)
     fn write(&self, plan: &SegmentPlan, file: &mut NewFile) -> Result<ContentHash, Error> {
         let mut hasher = self.repository.naming().hasher();
-        self.read(plan, &mut |bytes| {
+        let mut failed = None;
+        let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
             if plan.blake3.is_none() {
                 hasher.update(bytes);
             }
-            file.write(bytes)
-        })?;
-        Ok(plan.blake3.unwrap_or_else(|| hasher.content()))
-    }
-
-    /// Hands the stored bytes on.
-    fn read(
-        &self,
-        plan: &SegmentPlan,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), Refused>,
-    ) -> Result<(), Error> {
-        let mut failed = None;
-        let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
-            failed = sink(bytes).err();
+            failed = file.write(bytes).err();
             self.observer.event(&Event::Bytes(bytes.len() as u64));
-            if failed.is_some() || self.observer.interrupted() {
-                Err(repo::Error::Interrupted)
-            } else {
-                Ok(())
-            }
+            stop_if(failed.is_some() || self.observer.interrupted())
         });
         if let Some(error) = failed {
             return Err(error.into());
         }
-        read.map_err(|error| lost(plan, error))
+        read.map_err(|error| lost(plan, error))?;
+        Ok(plan.blake3.unwrap_or_else(|| hasher.content()))
     }
 
-    /// What was read back is not what the point names: if the archive holds something else, it isn't the disk's fault.
+    /// What was read back is not what the point names: if the archive is seen to hold something else, it isn't the disk's fault.
     fn whose_fault(&self, plan: &SegmentPlan, error: Error) -> Error {
         let (Error::Restore(Refused::Written { .. }), Some(expected)) = (&error, plan.blake3) else {
             return error;
         };
         let mut hasher = self.repository.naming().hasher();
-        let read = self.read(plan, &mut |bytes| {
+        let read = self.repository.read_extents(&plan.extents, 0..plan.stored, &mut |bytes| {
             hasher.update(bytes);
-            Ok(())
+            stop_if(self.observer.interrupted())
         });
-        match (read, hasher.content()) {
-            (Err(other), _) => other,
-            (Ok(()), found) if found == expected => error,
-            (Ok(()), found) => {
-                let what = format!("the archive holds bytes with the hash {found}, not {expected}");
-                Refused::Contradiction { file: plan.path.clone(), what }.into()
-            }
+        let found = hasher.content();
+        if read.is_err() || found == expected {
+            return error;
         }
+        let what = format!("the archive holds bytes with the hash {found}, not {expected}");
+        Refused::Contradiction { file: plan.path.clone(), what }.into()
     }
 
     fn control_db(&mut self) -> Result<(Option<RestoredControlDb>, Option<StagedZip>), Error> {
@@ -273,6 +255,10 @@ fn zip_name(database: &ControlDb) -> &str {
         ControlDb::Zip { name, .. } => name,
         ControlDb::Inner { .. } | ControlDb::Absent { .. } => "the zip",
     }
+}
+
+fn stop_if(stop: bool) -> Result<(), repo::Error> {
+    if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
 }
 
 /// What an error of the repository means for a segment.

@@ -6,6 +6,9 @@ use crate::delta::{run_at, server_of};
 use crate::support::archive::{Archive, tree};
 use crate::support::crash_disk::Image;
 use crate::support::crash_gate::CrashGate;
+use crate::support::segments::{Event, StoreImage};
+use crate::support::server::Server;
+use segvault::axon::name::Store;
 use segvault::engine::Error;
 use segvault::engine::restore::delta::gate::{Gate, Open};
 use segvault::engine::restore::{Error as Refused, Layout, RestoreOptions, Restored};
@@ -31,6 +34,24 @@ enum Kind {
     Root,
     /// The same with several names.
     SeveralInRoot,
+    /// Missing, and a file is written in more than one step.
+    Long,
+}
+
+/// A server with a segment that is longer than what is written at once.
+fn server_for(kind: Kind) -> Server {
+    if kind != Kind::Long {
+        return server_of(3, 5);
+    }
+    let mut server = Server::new("node", &["default"], 3);
+    for context in server.contexts.values_mut() {
+        context.events = StoreImage::new(4 << 20);
+        context.append(Store::Events, 2);
+        let digits: String = (0..450_000).map(|number| format!("{number} ")).collect();
+        context.events.append(&[Event::of("long", 0).carrying(digits)]);
+        context.append(Store::Events, 2);
+    }
+    server
 }
 
 struct Lab {
@@ -44,7 +65,7 @@ struct Lab {
 impl Lab {
     fn new(kind: Kind) -> Self {
         let archive = Archive::new();
-        archive.backup(&mut server_of(3, 5));
+        archive.backup(&mut server_for(kind));
         let mut options = RestoreOptions::latest(archive.beside("room/target"));
         if matches!(kind, Kind::Several | Kind::SeveralInRoot) {
             let (events, snapshots) = ("events".to_owned(), "snapshots".to_owned());
@@ -55,7 +76,7 @@ impl Lab {
         lab.repository = tree(&lab.archive.repository_path());
         lab.run(&gate).unwrap();
         lab.full = lab.found();
-        assert!(lab.full.len() > 4);
+        assert!(lab.full.len() > 4 || kind == Kind::Long);
         lab
     }
 
@@ -65,7 +86,7 @@ impl Lab {
         let _ = fs::remove_dir_all(&room);
         fs::create_dir(&room).unwrap();
         fs::write(room.join("neighbour"), "of somebody else").unwrap();
-        if self.kind != Kind::Missing {
+        if !matches!(self.kind, Kind::Missing | Kind::Long) {
             fs::create_dir(room.join("target")).unwrap();
         }
         if matches!(self.kind, Kind::Root | Kind::SeveralInRoot) {
@@ -216,6 +237,7 @@ fn of(kind: Kind) {
 #[test]
 fn a_restore_to_a_new_directory() {
     of(Kind::Missing);
+    of(Kind::Long);
 }
 
 #[test]
