@@ -7,6 +7,9 @@ use std::io;
 /// Places, lengths and memory that every disk takes.
 pub const ALIGNED: u64 = 4096;
 
+/// Bytes that are written, or read, at once.
+pub const WINDOW: u64 = 1 << 20;
+
 /// Bytes that begin at an aligned place.
 #[derive(Debug, Default)]
 pub struct Aligned {

@@ -10,7 +10,7 @@ use crate::engine::restore::control_db::{Handout, StagedZip};
 use crate::engine::restore::cut::proof::RuleProof;
 use crate::engine::restore::delta::desk::{Desk, Place};
 use crate::engine::restore::delta::gate::{Gate, Open};
-use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::error::{Error as Refused, stop_if};
 use crate::engine::restore::plain::PlainHandout;
 use crate::engine::restore::plan::{ContextPlan, Plan, PlannedEnd, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
@@ -255,10 +255,6 @@ fn zip_name(database: &ControlDb) -> &str {
         ControlDb::Zip { name, .. } => name,
         ControlDb::Inner { .. } | ControlDb::Absent { .. } => "the zip",
     }
-}
-
-fn stop_if(stop: bool) -> Result<(), repo::Error> {
-    if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
 }
 
 /// What an error of the repository means for a segment.

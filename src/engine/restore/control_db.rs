@@ -6,7 +6,7 @@ use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::restore::check::Written;
 use crate::engine::restore::delta::desk::{Desk, Place, There};
-use crate::engine::restore::error::{Error as Refused, at};
+use crate::engine::restore::error::{Error as Refused, at, stop_if};
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ControlDbPlan, RestoreOptions};
 use crate::engine::restore::remarks::Remarks;
@@ -194,10 +194,6 @@ fn rebuilt(
 /// What rebuilds a zip.
 pub fn recipe(entry: &str, zip: &RebuiltZip) -> Recipe {
     Recipe { entry_name: entry.to_owned(), dos_time: zip.dos_time, zip_length: zip.length }
-}
-
-fn stop_if(stop: bool) -> Result<(), repo::Error> {
-    if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
 }
 
 /// What the loss of a piece of the control database means.

@@ -277,3 +277,8 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
         _ => Error::Target { path: path.to_owned(), source },
     }
 }
+
+/// Ends the reading of content whose sink has failed, or which is interrupted.
+pub(super) fn stop_if(stop: bool) -> Result<(), repo::Error> {
+    if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
+}

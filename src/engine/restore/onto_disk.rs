@@ -1,14 +1,11 @@
 //! Writes a file onto its disk, past what the system remembers of it, where the file system is known to do that well: nothing is copied twice,
 //! nothing else is pushed out of memory, and little is left to do when it is made durable.
 
-use crate::engine::restore::aligned::{Aligned, past_memory};
+use crate::engine::restore::aligned::{Aligned, WINDOW, past_memory};
 use std::fs::File;
 use std::io;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-
-/// Bytes that are written at once.
-pub const WINDOW: u64 = 1 << 20;
 
 /// ext2 to ext4, and XFS, by the numbers that the kernel has for them. Others compress or check what goes through memory only, or make every
 /// such write durable at once.

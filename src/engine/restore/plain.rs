@@ -9,7 +9,7 @@ use crate::engine::files;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::restore::check::Written;
 use crate::engine::restore::delta::desk::{Desk, Place};
-use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::error::{Error as Refused, stop_if};
 use crate::engine::restore::layout::Layout;
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ContextPlan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan};
@@ -212,8 +212,7 @@ impl PlainHandout<'_> {
         let streamed = content::stream(self.repository, &listed.content, &mut |bytes| {
             failed = file.write(bytes).err();
             self.observer.event(&Event::Bytes(bytes.len() as u64));
-            let stop = failed.is_some() || self.observer.interrupted();
-            if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
+            stop_if(failed.is_some() || self.observer.interrupted())
         });
         match (failed, streamed) {
             (Some(error), _) => return Err(error.into()),

@@ -1,15 +1,12 @@
 //! Reads a file from its disk, past what the system remembers of it, where the file system lets one: then what is read is what is there, and
 //! nothing is copied twice.
 
-use crate::engine::restore::aligned::{ALIGNED, Aligned, index, past_memory};
+use crate::engine::restore::aligned::{ALIGNED, Aligned, WINDOW, index, past_memory};
 use std::fs::File;
 use std::io;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-
-/// Bytes that are read at once.
-const WINDOW: u64 = 1 << 20;
 
 /// A file that is read again.
 pub struct Reread {
