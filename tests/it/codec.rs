@@ -228,6 +228,52 @@ fn a_wrong_crc_an_unknown_version_and_empty_transactions_come_back() {
     again(&[0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0].repeat(100));
 }
 
+#[test]
+fn an_identifier_comes_back_in_each_spelling_it_had() {
+    let lower = "f9b178d5-792c-4965-9e2a-9752b81f91fb";
+    let spellings = [lower.to_owned(), lower.to_uppercase(), lower.replace('-', "")];
+    let event = |spelling: &String| {
+        let data = format!("{{\"x\":\"{spelling}\",\"y\":\"{lower}\"}}");
+        [field(2, b"one"), field(6, &[field(1, b"T"), field(3, data.as_bytes())].concat())].concat()
+    };
+    let mut random = fastrand::Rng::with_seed(3);
+    for known in 1..=spellings.len() {
+        let events: Vec<Vec<u8>> = (0..40).map(|_| event(&spellings[random.usize(..known)])).collect();
+        let all: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
+        columns_again(&transaction(&all));
+    }
+}
+
+/// Two texts with the hash that FORMAT.md describes: whatever the first eight bytes make different, the next eight undo.
+fn texts_of_one_hash() -> [Vec<u8>; 2] {
+    let (length, first, second) = (16_u64, *b"\xffone tex", u64::from_le_bytes(*b"t of two"));
+    let behind = |first: [u8; 8]| {
+        let state = (length.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from_le_bytes(first))
+            .wrapping_mul(0xff51_afd7_ed55_8ccd);
+        state ^ state >> 31
+    };
+    let other = *b"\xffanother";
+    let undone = second ^ behind(first) ^ behind(other);
+    [[first, second.to_le_bytes()].concat(), [other, undone.to_le_bytes()].concat()]
+}
+
+#[test]
+fn a_block_that_hashes_confuse_is_not_kept_as_columns() {
+    let [one, other] = texts_of_one_hash();
+    let event = |text: &[u8]| field(6, &[field(1, b"T"), field(3, text)].concat());
+    let (one, other) = (event(&one), event(&other));
+    let raw = transaction(&[&one, &other, &one]).repeat(20);
+    for mode in MODES {
+        let encoded = columns::encode(&raw, mode, 6).unwrap();
+        assert!(
+            columns::decode(&encoded, mode, raw.len()).as_deref() != Ok(&raw[..]),
+            "else there is nothing to test"
+        );
+    }
+    assert_eq!(again(&raw).codec, CodecId::Zstd);
+    columns_again(&transaction(&[&one, &one, &one]).repeat(20));
+}
+
 /// Payloads of random text that is nearly JSON, XML, or protobuf; in which values, once in a while, are like others.
 #[test]
 fn random_payloads_come_back() {

@@ -275,7 +275,7 @@ impl Columns {
 }
 
 /// Names beyond this many share the last number.
-const NAMES_MAX: usize = 4096;
+pub(super) const NAMES_MAX: usize = 4096;
 
 fn number_of(names: &mut Names, name: &[u8]) -> u32 {
     if let Some(number) = names.get(name) {

@@ -18,6 +18,8 @@ const FIRST: u32 = 0;
 const LAST: u32 = 1;
 const NEAR: u32 = 2;
 const FAR: u32 = 255;
+/// Where only one literal ever followed, nothing is remembered.
+const NOWHERE: (usize, u32) = (usize::MAX, 0);
 /// No literal.
 pub(super) const NONE: u32 = 0;
 
@@ -165,16 +167,19 @@ impl Grammar {
         let Some(from) = self.literals.get_mut(state as usize) else { return NONE };
         from.occurrence = if from.event == event { from.occurrence + 1 } else { 0 };
         from.event = event;
-        // Where only one literal ever followed, nothing is remembered.
-        let forks = from.successors.len() > 1;
+        if from.successors.len() < 2 {
+            let decided = Self::decide(from, coder, NONE, literal);
+            return if decided == NONE { self.distant(coder, state, literal, NOWHERE) } else { decided };
+        }
         let situation = mix(owner, u64::from(state) << 32 | u64::from(from.occurrence));
-        let place = if forks { situation as usize % PLACES } else { usize::MAX };
-        let tag = (situation >> 32) as u32;
+        let (place, tag) = (situation as usize % PLACES, (situation >> 32) as u32);
         let likely = self.places.get(place).filter(|entry| entry.0 == tag).map_or(NONE, |entry| entry.1);
         let decided = Self::decide(from, coder, likely, literal);
-        let literal = if decided == NONE { self.distant(coder, literal) } else { decided };
-        self.learn(state, literal, (place, tag));
-        literal
+        if decided == NONE {
+            return self.distant(coder, state, literal, (place, tag));
+        }
+        self.learn(state, decided, (place, tag));
+        decided
     }
 
     fn decide<C: Coder>(from: &mut Literal, coder: &mut C, likely: u32, literal: u32) -> u32 {
@@ -195,13 +200,15 @@ impl Grammar {
     }
 
     /// A literal that never followed here: known from elsewhere, or new.
-    fn distant<C: Coder>(&mut self, coder: &mut C, literal: u32) -> u32 {
+    fn distant<C: Coder>(&mut self, coder: &mut C, state: u32, literal: u32, place: (usize, u32)) -> u32 {
         if !coder.bit(self.is_known, literal != NONE) {
             return NONE;
         }
         let last = self.literals.len() as u64 - 1;
         let back = self.distance.code(coder, last.wrapping_sub(u64::from(literal)));
-        last.checked_sub(back).map_or(NONE, |literal| literal as u32)
+        let literal = last.checked_sub(back).map_or(NONE, |literal| literal as u32);
+        self.learn(state, literal, place);
+        literal
     }
 
     fn learn(&mut self, state: u32, literal: u32, place: (usize, u32)) {
@@ -220,7 +227,7 @@ impl Grammar {
 
     /// Learns that a new literal followed.
     pub(super) fn learn_new(&mut self, state: u32, literal: u32) {
-        self.learn(state, literal, (usize::MAX, 0));
+        self.learn(state, literal, NOWHERE);
     }
 }
 

@@ -31,6 +31,7 @@ mod parse;
 mod predict;
 mod put;
 mod read;
+mod runs;
 mod shape;
 mod slots;
 mod span;

@@ -4,8 +4,8 @@ use crate::repo::codec::columns::coder::Account;
 use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::column::Column;
 use crate::repo::codec::columns::column::Columns;
+use crate::repo::codec::columns::column::NAMES_MAX;
 use crate::repo::codec::columns::predict::Guess;
-use crate::repo::codec::columns::predict::Place;
 use crate::repo::codec::columns::predict::Table;
 use crate::repo::codec::columns::predict::Trust;
 use crate::repo::codec::columns::predict::Value;
@@ -75,7 +75,7 @@ impl Model {
             table: Table::new(raw_length, if C::IN_STREAMS { TABLE_IN_STREAMS } else { TABLE_MAX }),
             words: Words::new(coder),
             listed: Vec::new(),
-            trusts: Vec::new(),
+            trusts: vec![Default::default(); NAMES_MAX + 1],
             ids: Vec::new(),
             distance: Number::default(),
             lengths: Number::default(),
@@ -99,22 +99,16 @@ impl Model {
     /// What the next value of a column may be.
     #[inline]
     pub(super) fn guess(&mut self, column: u32) -> Guess {
-        let event = self.now.event;
+        let now = &self.now;
         let Some(column) = self.columns.get(column) else { return Guess::default() };
-        let occurrence = u64::from(column.occur(event));
-        let [owner, identifier] = self.trusts.get(column.key as usize).copied().unwrap_or_default();
+        let occurrence = u64::from(column.occur(now.event));
+        let Some([owner, identifier]) = self.trusts.get(column.key as usize) else { return Guess::default() };
         let beside = if column.is_metadata { MESSAGE } else { u64::from(column.key) };
-        let places = [
-            (self.table.place_of(mix(self.now.owner, occurrence), column.key), owner),
-            (self.table.place(mix(self.now.before, column.salt)), column.trust),
-            (self.table.place(mix(self.now.identifier, beside)), identifier),
-        ];
-        let look = |(place, trust): (Place, Trust)| {
-            if trust.is_worth() { self.table.get(place) } else { Value::default() }
-        };
-        let [a, b, d] = places.map(look);
-        let places = places.map(|(place, trust)| if trust.is_kept() { place } else { Place::NONE });
-        Guess::new([a, b, column.last, d], places)
+        let table = &self.table;
+        let (a, of_owner) = table.look(owner, || table.place_of(mix(now.owner, occurrence), column.key));
+        let (b, behind) = table.look(&column.trust, || table.place(mix(now.before, column.salt)));
+        let (d, of_identifier) = table.look(identifier, || table.place(mix(now.identifier, beside)));
+        Guess::new([a, b, column.last, d], [of_owner, behind, of_identifier])
     }
 
     /// Says where one is: what a decision about the next value may depend on.
@@ -162,23 +156,20 @@ impl Model {
     /// Learns a value, and whether one of the guesses was right.
     #[inline]
     pub(super) fn learn(&mut self, column: u32, guess: &Guess, value: Value) {
-        for place in guess.places {
-            self.table.set(place, value);
-        }
-        let [a, b, _, d] = guess.values.map(|guess| guess.hash == value.hash);
+        let [a, b, _, d] = &guess.values;
+        let [of_owner, behind, of_identifier] = guess.places;
+        self.table.set(of_owner, value);
+        self.table.set(behind, value);
+        self.table.set(of_identifier, value);
         if let Some(column) = self.columns.get(column) {
             column.last = value;
-            column.trust.learn(b);
+            column.trust.learn(b.hash == value.hash);
             if value.is_id() {
                 column.touch(value);
             }
-            let key = column.key as usize;
-            if key >= self.trusts.len() {
-                self.trusts.resize(key + 1, Default::default());
-            }
-            if let Some([owner, identifier]) = self.trusts.get_mut(key) {
-                owner.learn(a);
-                identifier.learn(d);
+            if let Some([owner, identifier]) = self.trusts.get_mut(column.key as usize) {
+                owner.learn(a.hash == value.hash);
+                identifier.learn(d.hash == value.hash);
             }
         }
         if self.now.locals.len() < LOCALS_MAX {

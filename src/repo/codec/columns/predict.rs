@@ -19,10 +19,16 @@ impl Value {
     /// The value that lies here.
     #[inline]
     pub(super) fn new(bytes: &[u8], span: Span) -> Self {
+        Self::read(bytes, span).0
+    }
+
+    /// The value that lies here, and how it is spelled if it is an identifier.
+    #[inline]
+    pub(super) fn read(bytes: &[u8], span: Span) -> (Self, Option<id::Style>) {
         let text = span.of(bytes);
         match id::parse(text) {
-            Some((id, _)) => Self { span, hash: id_hash(id) },
-            None => Self { span, hash: hash(text) & !3 | 2 },
+            Some((id, style)) => (Self { span, hash: id_hash(id) }, Some(style)),
+            None => (Self { span, hash: hash(text) & !3 | 2 }, None),
         }
     }
 
@@ -92,6 +98,17 @@ impl Table {
         Place { at: (situation >> 32) as u32 & self.mask, tag: situation as u32 & 0xff }
     }
 
+    /// What is at a place, and the place, as far as it is trusted.
+    #[inline]
+    pub(super) fn look(&self, trust: &Trust, place: impl FnOnce() -> Place) -> (Value, Place) {
+        if !trust.is_worth() && !trust.is_kept() {
+            return (Value::default(), Place::NONE);
+        }
+        let place = place();
+        let value = if trust.is_worth() { self.get(place) } else { Value::default() };
+        (value, if trust.is_kept() { place } else { Place::NONE })
+    }
+
     #[inline]
     pub(super) fn get(&self, place: Place) -> Value {
         match self.entries.get(place.at as usize) {
@@ -120,7 +137,9 @@ pub(super) struct Trust {
     looked: u32,
     right: u32,
     is_good: bool,
-    ever: bool,
+    is_worth: bool,
+    /// When it is given up: never, once it was right.
+    end: u32,
 }
 
 /// Values after which a way is judged anew, how many of these are tried anyway, and how often it must be right.
@@ -132,34 +151,43 @@ const GIVEN_UP: u32 = 1024;
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { asked: 0, looked: 0, right: 0, is_good: true, ever: false }
+        Self { asked: 0, looked: 0, right: 0, is_good: true, is_worth: true, end: GIVEN_UP }
     }
 }
 
 impl Trust {
     /// Whether a guess is worth a look.
     #[inline]
-    pub(super) const fn is_worth(self) -> bool {
-        self.is_good || self.asked % WINDOW < TRIED
+    pub(super) const fn is_worth(&self) -> bool {
+        self.is_worth
     }
 
     /// Whether a value is worth to be remembered for such guesses.
     #[inline]
-    pub(super) const fn is_kept(self) -> bool {
-        self.ever || self.asked < GIVEN_UP
+    pub(super) const fn is_kept(&self) -> bool {
+        self.asked < self.end
     }
 
     #[inline]
     pub(super) const fn learn(&mut self, right: bool) {
-        self.looked += self.is_worth() as u32;
+        self.looked += self.is_worth as u32;
         self.right += right as u32;
-        self.ever |= right;
+        if right {
+            self.end = u32::MAX;
+        }
         self.asked = self.asked.wrapping_add(1);
+        if self.asked.is_multiple_of(TRIED) {
+            self.judge();
+        }
+    }
+
+    const fn judge(&mut self) {
         if self.asked.is_multiple_of(WINDOW) {
             self.is_good = self.right * RIGHT_OF >= self.looked;
             self.right = 0;
             self.looked = 0;
         }
+        self.is_worth = self.is_good || self.asked % WINDOW < TRIED;
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Put<'a, C> {
     pub(super) stream: Vec<u8>,
     listed: Finder,
     ids: Ids,
+    /// Whether an identifier was spelled in upper case.
+    has_upper: bool,
 }
 
 /// A number to be written: it, its format, and what it is counted from.
@@ -44,13 +46,14 @@ impl<'a, C: Coder> Put<'a, C> {
     pub(super) fn new(bytes: &'a [u8], mut coder: C) -> Self {
         let model = Model::new(&mut coder, bytes.len());
         let (listed, ids) = (Finder::default(), Ids::default());
-        Self { bytes, coder, model, stream: Vec::new(), listed, ids }
+        Self { bytes, coder, model, stream: Vec::new(), listed, ids, has_upper: false }
     }
 
     /// Writes a value of a column.
     pub(super) fn put(&mut self, column: u32, form: Form, span: Span) -> Value {
         let guess = self.model.guess(column);
-        let value = Value::new(self.bytes, span);
+        let (value, style) = Value::read(self.bytes, span);
+        self.has_upper |= style == Some(id::Style::Upper);
         self.model.contexts(&mut self.coder, column, &guess);
         match self.guessed(&guess, value) {
             Some(at) => self.op(column, &guess, Op::guess(at)),
@@ -62,10 +65,16 @@ impl<'a, C: Coder> Put<'a, C> {
 
     #[inline]
     fn guessed(&self, guess: &Guess, value: Value) -> Option<u8> {
-        let same = |guess: &Value| {
-            guess.hash == value.hash && guess.span.of(self.bytes) == value.span.of(self.bytes)
-        };
-        guess.values.iter().position(same).map(|at| at as u8)
+        guess.values.iter().position(|guess| self.is_same(*guess, value)).map(|at| at as u8)
+    }
+
+    /// Whether a value that is known is the same as this one, in the same spelling. That their hashes are equal is enough to write it so,
+    /// as each block is read again before it is kept: the bytes of the one that is known would have to be fetched from afar.
+    #[inline]
+    fn is_same(&self, known: Value, value: Value) -> bool {
+        known.hash == value.hash
+            && known.span.length == value.span.length
+            && (!self.has_upper || known.span.of(self.bytes) == value.span.of(self.bytes))
     }
 
     fn op(&mut self, column: u32, guess: &Guess, op: Op) {
@@ -131,9 +140,10 @@ impl<'a, C: Coder> Put<'a, C> {
             return false;
         };
         let recent = state.recent().get(rank).copied().unwrap_or_default();
-        if recent.span.of(self.bytes) != value.span.of(self.bytes) {
+        if !self.is_same(recent, value) {
             return false;
         }
+        let Some(state) = self.model.columns.get(column) else { return false };
         state.op(&mut self.coder, guess.mask, Op::RECENT);
         state.recent_rank(&mut self.coder, rank as u32);
         true
@@ -141,11 +151,11 @@ impl<'a, C: Coder> Put<'a, C> {
 
     fn put_listed(&mut self, column: u32, key: u32, guess: &Guess, value: Value) -> bool {
         let Some(at) = self.listed.get(&mix(u64::from(key), value.hash)).copied() else { return false };
-        let Some(listed) = self.model.listed.get_mut(key as usize) else { return false };
-        let known = listed.values.get(at as usize).copied().unwrap_or_default();
-        if known.span.of(self.bytes) != value.span.of(self.bytes) {
+        let known = self.model.listed(key).and_then(|listed| listed.values.get(at as usize).copied());
+        if !self.is_same(known.unwrap_or_default(), value) {
             return false;
         }
+        let Some(listed) = self.model.listed.get_mut(key as usize) else { return false };
         if let Some(column) = self.model.columns.get(column) {
             column.op(&mut self.coder, guess.mask, Op::LISTED);
         }

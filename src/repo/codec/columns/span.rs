@@ -40,14 +40,26 @@ pub(super) const fn mix(a: u64, b: u64) -> u64 {
 #[inline]
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let mut state = (bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut chunks = bytes.chunks_exact(8);
-    for chunk in &mut chunks {
-        let word = chunk.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
-        state = (state ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        state = (state ^ u64::from_le_bytes(*chunk)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         state ^= state >> 31;
     }
-    let mut last = [0; 8];
-    last.iter_mut().zip(chunks.remainder()).for_each(|(to, from)| *to = *from);
-    state = (state ^ u64::from_le_bytes(last)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last).checked_shr(64 - 8 * rest.len() as u32).unwrap_or(0),
+        None => short_word(rest),
+    };
+    state = (state ^ last).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     state ^ state >> 29
+}
+
+/// Fewer than eight bytes as a number, the first one lowest. What is read twice falls on itself.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (first, last) = (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)));
+        return first | last << (8 * (bytes.len() - 4));
+    }
+    let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte) << (8 * at));
+    byte(0) | byte(1) | byte(2)
 }

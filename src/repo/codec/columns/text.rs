@@ -6,11 +6,13 @@
 use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::Coder;
 use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::runs;
+use crate::repo::codec::columns::runs::first_run;
+use crate::repo::codec::columns::runs::is_word;
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
 use crate::repo::codec::columns::spell::KEPT_MAX;
 use crate::repo::codec::columns::spell::Spelling;
-use crate::repo::codec::columns::spell::TOKEN_MAX;
 use crate::repo::codec::columns::spell::Token;
 use crate::repo::codec::columns::symbol::INDEX_MAX;
 use crate::repo::codec::columns::symbol::Index;
@@ -18,8 +20,6 @@ use crate::repo::codec::columns::symbol::Number;
 
 /// The longest text that is taken as words.
 pub(super) const TEXT_MAX: usize = 8192;
-/// Values up to this length are words whatever they are.
-const SHORT: usize = 4;
 /// Tokens that are remembered.
 const TOKENS_MAX: usize = 1 << 18;
 /// Places in the table of what follows what.
@@ -79,15 +79,6 @@ pub(super) struct Words {
     earlier: u32,
 }
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
-}
-
-fn is_text(bytes: &[u8]) -> bool {
-    let plain = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
-    bytes.iter().all(plain) && std::str::from_utf8(bytes).is_ok()
-}
-
 impl Words {
     pub(super) fn new<C: Coder>(coder: &mut C) -> Self {
         Self {
@@ -133,9 +124,7 @@ impl Words {
 
     /// Whether a value can be written as words, and is worth it: text, and not too long.
     pub(super) fn fits(bytes: &[u8]) -> bool {
-        bytes.len() <= TEXT_MAX
-            && (bytes.len() <= SHORT || is_text(bytes))
-            && bytes.chunk_by(|a, b| is_word(*a) == is_word(*b)).all(|run| run.len() <= TOKEN_MAX)
+        bytes.len() <= TEXT_MAX && runs::fit(bytes)
     }
 
     /// Writes a text that [fits](Self::fits).
@@ -143,12 +132,14 @@ impl Words {
         self.key(coder, key);
         self.earlier = START;
         let mut place = Place { key, before: START, after_word: false, count: 0 };
-        let mut runs = text.chunk_by(|a, b| is_word(*a) == is_word(*b)).peekable();
-        while let Some(run) = runs.next() {
-            if run == b" " && place.after_word && runs.peek().is_some() {
-                continue;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (run, behind) = first_run(rest);
+            let is_understood = run == b" " && place.after_word && !behind.is_empty();
+            if !is_understood {
+                self.write_token(coder, &mut place, run);
             }
-            self.write_token(coder, &mut place, run);
+            rest = behind;
         }
         self.write_end(coder, &mut place);
     }

@@ -12,18 +12,24 @@ const FIELD_MAX: u64 = 512;
 
 /// Cuts a message; false if it is none.
 pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
-    if !is_message(text) {
+    let mut cutter = Cutter { base, from: 0, label: 0, pieces };
+    if !message(text, (0, text.len()), (0, 1), &mut cutter) {
         return false;
     }
-    let mut cutter = Cutter { base, from: 0, label: 0, pieces };
-    message(text, (0, text.len()), (0, 1), &mut cutter);
     cutter.label = 0;
     cutter.end(text.len());
     true
 }
 
-/// A field: its wire type and where its content begins and ends.
-fn field(text: &[u8], at: usize, end: usize) -> Option<(u64, usize, usize, usize)> {
+/// A field: its wire type, where what is behind its tag begins, where its content does, and where the next field does.
+struct Field {
+    kind: u64,
+    from: usize,
+    content: usize,
+    end: usize,
+}
+
+fn field(text: &[u8], at: usize, end: usize) -> Option<Field> {
     let (tag, length) = varint(text.get(at..end)?)?;
     if tag >> 3 == 0 || tag >> 3 > FIELD_MAX {
         return None;
@@ -39,43 +45,49 @@ fn field(text: &[u8], at: usize, end: usize) -> Option<(u64, usize, usize, usize
         }
         _ => return None,
     };
-    (next <= end).then_some((tag & 7, from, content, next))
+    (next <= end).then_some(Field { kind: tag & 7, from, content, end: next })
 }
 
-fn is_message(text: &[u8]) -> bool {
-    let mut at = 0;
-    while at < text.len() {
-        let Some((.., next)) = field(text, at, text.len()) else { return false };
-        at = next;
-    }
-    at > 0
-}
-
-fn message(text: &[u8], range: (usize, usize), nest: (usize, u16), cutter: &mut Cutter<'_>) {
+/// Cuts a message; false if it is none: then pieces are to be taken back.
+fn message(text: &[u8], range: (usize, usize), nest: (usize, u16), cutter: &mut Cutter<'_>) -> bool {
     let ((mut at, end), (depth, path)) = (range, nest);
-    while let Some((kind, from, content, next)) = field(text, at, end).filter(|_| at < end) {
+    while at < end {
+        let Some(field) = field(text, at, end) else { return false };
         let label = path.wrapping_mul(193).wrapping_add(tag(text, at)) | 1;
         cutter.label = label;
-        match kind {
-            0 => cutter.value(Form::Varint, from, from, next),
-            1 => cutter.value(Form::Fixed64, from, from, next),
-            5 => cutter.value(Form::Fixed32, from, from, next),
-            _ if depth < DEPTH_MAX && is_nested(text.get(content..next).unwrap_or_default()) => {
-                cutter.value(Form::Varint, from, from, content);
-                message(text, (content, next), (depth + 1, label), cutter);
-            }
-            _ => cutter.value(Form::Prefixed, from, content, next),
+        match field.kind {
+            0 => cutter.value(Form::Varint, field.from, field.from, field.end),
+            1 => cutter.value(Form::Fixed64, field.from, field.from, field.end),
+            5 => cutter.value(Form::Fixed32, field.from, field.from, field.end),
+            _ => block(text, &field, (depth, label), cutter),
         }
-        at = next;
+        at = field.end;
     }
+    range.0 < end
+}
+
+/// What has a length in front: a message inside of this one, or a value.
+fn block(text: &[u8], field: &Field, nest: (usize, u16), cutter: &mut Cutter<'_>) {
+    let (depth, label) = nest;
+    let inner = (field.content, field.end);
+    if depth < DEPTH_MAX && may_be_nested(text.get(inner.0..inner.1).unwrap_or_default()) {
+        let (pieces, from) = (cutter.pieces.len(), cutter.from);
+        cutter.value(Form::Varint, field.from, field.from, field.content);
+        if message(text, inner, (depth + 1, label), cutter) {
+            return;
+        }
+        cutter.pieces.truncate(pieces);
+        (cutter.from, cutter.label) = (from, label);
+    }
+    cutter.value(Form::Prefixed, field.from, field.content, field.end);
 }
 
 fn tag(text: &[u8], at: usize) -> u16 {
     text.get(at..).and_then(varint).map_or(0, |(tag, _)| (tag << 1) as u16)
 }
 
-/// Whether a content is a message, and not text or an identifier that reads like one.
-fn is_nested(content: &[u8]) -> bool {
+/// Whether a content may be a message: text and identifiers can read like one.
+fn may_be_nested(content: &[u8]) -> bool {
     let text = content.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte >= 0x80);
-    content.len() != 16 && !text && is_message(content)
+    content.len() != 16 && !text
 }

@@ -39,14 +39,14 @@ const fn all(byte: u64) -> u64 {
     byte * 0x0101_0101_0101_0101
 }
 
-/// Eight hexadecimal digits in lower case, the first one in the highest byte; none if they are something else.
+/// Eight hexadecimal digits in lower case, the first one in the highest byte; and 0, or something else if they are no such digits.
 #[inline]
-fn nibbles(text: u64) -> Option<u64> {
+const fn nibbles(text: u64) -> (u64, u64) {
     let digits = (text & all(0x0f)).wrapping_add(((text >> 6) & all(1)).wrapping_mul(9));
-    let same = digits & all(0xf0) == 0 && spelled(digits) == text;
+    let wrong = digits & all(0xf0) | spelled(digits) ^ text;
     let pairs = (digits | digits >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    same.then_some((fours | fours >> 16) & 0xffff_ffff)
+    ((fours | fours >> 16) & 0xffff_ffff, wrong)
 }
 
 /// Eight digits, each in a byte of its own, as text.
@@ -111,18 +111,17 @@ fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
 /// The number that four words of digits are.
 #[inline]
 fn join(words: [u64; 4]) -> Option<u128> {
-    let mut id = 0;
-    for word in words {
-        id = id << 32 | u128::from(nibbles(word)?);
-    }
-    Some(id)
+    let [a, b, c, d] = words;
+    let ((a, not_a), (b, not_b), (c, not_c), (d, not_d)) = (nibbles(a), nibbles(b), nibbles(c), nibbles(d));
+    let id = u128::from(a << 32 | b) << 64 | u128::from(c << 32 | d);
+    (not_a | not_b | not_c | not_d == 0).then_some(id)
 }
 
 /// 32 hexadecimal digits in lower case.
 #[inline]
 fn hex(digits: &[u8; 32]) -> Option<u128> {
     let [a, b, c, d] = digits.as_chunks::<8>().0 else { return None };
-    join([a, b, c, d].map(|chunk| u64::from_be_bytes(*chunk)))
+    join([u64::from_be_bytes(*a), u64::from_be_bytes(*b), u64::from_be_bytes(*c), u64::from_be_bytes(*d)])
 }
 
 /// Appends an identifier.

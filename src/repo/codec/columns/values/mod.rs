@@ -51,9 +51,14 @@ impl Form {
 /// A varint in the fewest bytes: the number and its length.
 #[inline]
 pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
-    if let Some(byte @ 0..0x80) = bytes.first() {
-        return Some((u64::from(*byte), 1));
+    match bytes.first() {
+        Some(byte @ 0..0x80) => Some((u64::from(*byte), 1)),
+        Some(_) => long_varint(bytes),
+        None => None,
     }
+}
+
+fn long_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
