@@ -104,11 +104,16 @@ impl Model {
         let occurrence = u64::from(column.occur(now.event));
         let Some([owner, identifier]) = self.trusts.get(column.key as usize) else { return Guess::default() };
         let beside = if column.is_metadata { MESSAGE } else { u64::from(column.key) };
+        // All places first: that one of them has to be fetched from afar need not keep the next one waiting.
         let table = &self.table;
-        let (a, of_owner) = table.look(owner, || table.place_of(mix(now.owner, occurrence), column.key));
-        let (b, behind) = table.look(&column.trust, || table.place(mix(now.before, column.salt)));
-        let (d, of_identifier) = table.look(identifier, || table.place(mix(now.identifier, beside)));
-        Guess::new([a, b, column.last, d], [of_owner, behind, of_identifier])
+        let of_owner = table.place_of(mix(now.owner, occurrence), column.key);
+        let behind = table.place(mix(now.before, column.salt));
+        let of_identifier = table.place(mix(now.identifier, beside));
+        let a = table.look(owner, of_owner);
+        let b = table.look(&column.trust, behind);
+        let d = table.look(identifier, of_identifier);
+        let places = [of_owner.kept(owner), behind.kept(&column.trust), of_identifier.kept(identifier)];
+        Guess::new([a, b, column.last, d], places)
     }
 
     /// Says where one is: what a decision about the next value may depend on.

@@ -70,6 +70,12 @@ pub(super) struct Place {
 impl Place {
     /// Nothing is looked for, nothing remembered.
     pub(super) const NONE: Self = Self { at: u32::MAX, tag: 0 };
+
+    /// The place, if what comes is worth to be remembered there.
+    #[inline]
+    pub(super) const fn kept(self, trust: &Trust) -> Self {
+        if trust.is_kept() { self } else { Self::NONE }
+    }
 }
 
 /// The last value of each situation.
@@ -98,15 +104,10 @@ impl Table {
         Place { at: (situation >> 32) as u32 & self.mask, tag: situation as u32 & 0xff }
     }
 
-    /// What is at a place, and the place, as far as it is trusted.
+    /// What is at a place, if that is worth a look.
     #[inline]
-    pub(super) fn look(&self, trust: &Trust, place: impl FnOnce() -> Place) -> (Value, Place) {
-        if !trust.is_worth() && !trust.is_kept() {
-            return (Value::default(), Place::NONE);
-        }
-        let place = place();
-        let value = if trust.is_worth() { self.get(place) } else { Value::default() };
-        (value, if trust.is_kept() { place } else { Place::NONE })
+    pub(super) fn look(&self, trust: &Trust, place: Place) -> Value {
+        if trust.is_worth() { self.get(place) } else { Value::default() }
     }
 
     #[inline]
