@@ -3,7 +3,14 @@
 use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::values::varint;
+use std::cell::RefCell;
 use zstd::bulk::Compressor;
+use zstd::bulk::Decompressor;
+
+thread_local! {
+    /// A block has hundreds of frames, and a context is costly to make: one for each thread.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Packs bytes with zstd, one frame after the other.
 pub(super) struct Packer {
@@ -64,11 +71,21 @@ pub(super) fn take_known(rest: &mut &[u8], length: usize, out: &mut Vec<u8>) -> 
     }
     let from = out.len();
     out.resize(from.saturating_add(length), 0);
-    let unpacked = zstd::bulk::decompress_to_buffer(bytes, out.get_mut(from..).unwrap_or_default());
-    match unpacked.map_err(|_| Bad("a stream is no zstd"))? {
-        read if read == length => Ok(()),
-        _ => Err(Bad("a stream has another length")),
+    match unpack(bytes, out.get_mut(from..).unwrap_or_default()) {
+        Some(read) if read == length => Ok(()),
+        Some(_) => Err(Bad("a stream has another length")),
+        None => Err(Bad("a stream is no zstd")),
     }
+}
+
+/// How many bytes a frame stands for; none if it is none, or of more than there is room for.
+fn unpack(frame: &[u8], out: &mut [u8]) -> Option<usize> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut decompressor = kept.take().or_else(|| Decompressor::new().ok())?;
+        let read = decompressor.decompress_to_buffer(frame, out).ok();
+        *kept = Some(decompressor);
+        read
+    })
 }
 
 #[cfg(test)]

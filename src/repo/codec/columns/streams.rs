@@ -199,7 +199,8 @@ fn cursors(mut directory: &[u8], most: usize) -> Result<Vec<Cursor>, Bad> {
 
 /// Takes all groups.
 fn symbols(rest: &mut &[u8], cursors: &[Cursor]) -> Result<Vec<u8>, Bad> {
-    let (mut symbols, mut groups, mut end) = (Vec::new(), Groups::default(), 0);
+    let all = cursors.last().map_or(0, |last| last.end as usize);
+    let (mut symbols, mut groups, mut end) = (Vec::with_capacity(all), Groups::default(), 0);
     for cursor in cursors.iter().filter(|cursor| cursor.end > cursor.at) {
         let length = cursor.end.saturating_sub(cursor.at) as usize;
         if groups.begins(length) {
