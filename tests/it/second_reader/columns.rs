@@ -320,6 +320,7 @@ pub struct Column {
     pub key: usize,
     pub salt: u64,
     slots: usize,
+    is_metadata: bool,
     last: Option<Value>,
     recent: Vec<Value>,
     operations: [usize; 8],
@@ -431,6 +432,7 @@ impl<'a> Known<'a> {
             key,
             salt,
             slots,
+            is_metadata: false,
             last: None,
             recent: Vec::new(),
             operations: [14; 8],
@@ -480,10 +482,18 @@ impl<'a> Known<'a> {
         self.put_at(self.place(situation), value);
     }
 
-    /// A value of a column; `in_metadata` chooses the fourth guess.
-    pub fn value(&mut self, at: usize, form: Form, in_metadata: bool) -> Read<Value> {
+    /// The column of a key of the metadata.
+    pub fn metadata_column(&mut self, key: &[u8]) -> usize {
+        let scope = self.name(0, b"\0metadata");
+        let at = self.column(scope, key);
+        self.columns[at].is_metadata = true;
+        at
+    }
+
+    /// A value of a column.
+    pub fn value(&mut self, at: usize, form: Form) -> Read<Value> {
         let (key, salt) = (self.columns[at].key, self.columns[at].salt);
-        let fourth = if in_metadata { MESSAGE } else { key as u64 };
+        let fourth = if self.columns[at].is_metadata { MESSAGE } else { key as u64 };
         let places = [
             self.place_of_owner(at),
             self.place(mix(self.event.before, salt)),

@@ -7,6 +7,7 @@ use super::wire::{Read, check};
 use std::collections::HashMap;
 
 const TYPE: u64 = 0x7479_7065;
+const LITERALS: usize = 16_384;
 
 /// A shared symbol of a block.
 #[derive(Clone, Copy)]
@@ -274,29 +275,29 @@ impl<'a> Block<'a> {
         self.known.event.owner = self.aggregate;
         self.known.event.identifier = 0;
         self.known.event.before = u64::from(later);
-        let aggregate = self.known.value(aggregate, 0, false)?;
+        let aggregate = self.known.value(aggregate, 0)?;
         self.aggregate = aggregate.hash;
         self.known.event.owner = aggregate.hash;
-        let aggregate_type = self.known.value(aggregate_type, 0, false)?;
+        let aggregate_type = self.known.value(aggregate_type, 0)?;
         let place = mix(aggregate.hash, TYPE);
         let before = self.known.look(place).map_or(0, |value| value.hash);
         self.known.event.owner = mix(before, TYPE);
         let name = [b"\0types ", aggregate_type.bytes.as_slice()].concat();
         let scope = self.known.name(0, &name);
         let types = self.known.column(scope, &name);
-        let payload_type = self.known.value(types, 0, false)?;
+        let payload_type = self.known.value(types, 0)?;
         self.known.put(place, &payload_type);
         let kind = self.kind(&payload_type)?;
         self.known.event.owner = mix(aggregate.hash, 1);
         self.known.event.before = payload_type.hash;
         self.known.event.identifier = 0;
-        let revision = self.known.value(self.types[kind].revision, 0, false)?;
+        let revision = self.known.value(self.types[kind].revision, 0)?;
         self.situations(payload_type.hash, later);
         let sequence = self.sequence(aggregate.hash);
         let clock = if later { Number::NextTime } else { Number::FirstTime };
         self.time = self.time.wrapping_add(self.known.coder.signed(&mut self.numbers[clock as usize]));
         self.known.event.timestamp = self.time;
-        let message = self.known.value(message, 0, false)?;
+        let message = self.known.value(message, 0)?;
         self.known.event.before = payload_type.hash;
         self.known.event.identifier = 0;
         self.situations(payload_type.hash, later);
@@ -304,7 +305,7 @@ impl<'a> Block<'a> {
         let mut metadata = Vec::new();
         for (field, _, column) in &shape.entries {
             let form = [5, 0, 2, 2, 4, 0, 5, 5][*field as usize];
-            let value = if form == 5 { None } else { Some(self.known.value(*column, form, true)?) };
+            let value = if form == 5 { None } else { Some(self.known.value(*column, form)?) };
             metadata.push(value);
         }
         self.known.event.before = payload_type.hash;
@@ -346,7 +347,9 @@ impl<'a> Block<'a> {
         if let Some(kind) = self.by_name.get(name.bytes.as_slice()) {
             return Ok(*kind);
         }
-        check(self.types.len() < 2_048, "too many payload types")?;
+        if self.types.len() >= 2_048 {
+            return Ok(self.types.len() - 1);
+        }
         let scope = self.known.name(0, &name.bytes);
         let [payload, revision] =
             [b"\0payload".as_slice(), b"\0revision"].map(|key| self.known.column(scope, key));
@@ -359,6 +362,9 @@ impl<'a> Block<'a> {
 
     /// Makes a literal.
     fn literal(&mut self, scope: usize, (text, form, label): (Vec<u8>, Form, u64)) -> usize {
+        if self.literals.len() >= LITERALS {
+            return 0;
+        }
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$-.".contains(byte) || *byte >= 128;
         let name = if label > 0 {
             [&[0, 0], &(scope as u32).to_be_bytes()[..], &(label as u16).to_be_bytes()].concat()
@@ -414,8 +420,7 @@ impl<'a> Block<'a> {
             let field = self.coder().raw(3);
             check(field <= 5, "no such field")?;
             let key = self.literal_bytes()?.to_vec();
-            let scope = self.known.name(0, b"\0metadata");
-            let column = self.known.column(scope, &key);
+            let column = self.known.metadata_column(&key);
             entries.push((field, key, column));
         }
         Ok(Shape { flags, entries })
@@ -424,7 +429,7 @@ impl<'a> Block<'a> {
     fn payload(&mut self, kind: usize) -> Read<Vec<u8>> {
         let Type { scope, payload, first, slots, .. } = self.types[kind];
         if !self.coder().decision(slots) {
-            return Ok(self.known.value(payload, 0, false)?.bytes.to_vec());
+            return Ok(self.known.value(payload, 0)?.bytes.to_vec());
         }
         let (mut data, mut at, mut column) = (Vec::new(), first, payload);
         loop {
@@ -437,7 +442,7 @@ impl<'a> Block<'a> {
             if form == 5 {
                 return Ok(data);
             }
-            let value = self.known.value(column, form, false)?;
+            let value = self.known.value(column, form)?;
             if form == 1 {
                 put_varint(value.bytes.len() as u64, &mut data);
             }
@@ -514,7 +519,7 @@ impl<'a> Block<'a> {
             let newest = self.literals.len() - 1;
             newest.checked_sub(back).ok_or("no such literal")?
         } else {
-            check(self.literals.len() < 16_384, "too many literals")?;
+            check(self.literals.len() < LITERALS, "too many literals")?;
             let (form, label) = (self.coder().raw(3), self.coder().raw(16));
             check(form <= 5, "no such form")?;
             let text = self.literal_bytes()?.to_vec();
@@ -541,7 +546,7 @@ fn entry(kind: u64, key: &[u8], value: Option<&Value>) -> Vec<u8> {
         }
     }
     let mut entry = Vec::new();
-    field(1, key, &mut entry);
+    whole_field(1, key, &mut entry);
     whole_field(2, &inner, &mut entry);
     entry
 }

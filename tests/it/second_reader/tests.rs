@@ -244,6 +244,68 @@ fn event_columns_that_were_written_before_are_read() {
     }
 }
 
+/// A transaction of one event: its payload's type and data, then whatever else there is.
+fn transaction_of(kind: &str, data: &[u8], rest: &[u8]) -> Vec<u8> {
+    let payload = field(6, &[field(1, kind.as_bytes()), field(3, data)].concat());
+    let event = [payload, rest.to_vec()].concat();
+    let area = [&(event.len() as u32).to_be_bytes()[..], &event].concat();
+    let length = (area.len() as u32).to_be_bytes();
+    [&length[..], &[2, 0, 1], &area, &crc32fast::hash(&area).to_be_bytes()].concat()
+}
+
+/// An entry of the metadata whose value is text.
+fn metadata(key: &str, value: &str) -> Vec<u8> {
+    field(7, &[field(1, key.as_bytes()), field(2, &field(1, value.as_bytes()))].concat())
+}
+
+#[test]
+fn event_columns_of_more_types_than_are_told_apart_come_back() {
+    let mut random = fastrand::Rng::with_seed(25);
+    let mut event = |kind: u32| {
+        let data = format!("{{\"of\":{},\"part\":\"P-{}\"}}", random.u32(..9), random.u32(..900));
+        transaction_of(&format!("Type{kind}"), data.as_bytes(), &metadata("trace", "one"))
+    };
+    let all: Vec<u8> = (0..2_300).chain(2_000..2_300).chain(0..50).flat_map(&mut event).collect();
+    comes_back_in_all_columns(&all, "2,300 types");
+}
+
+#[test]
+fn entries_of_the_metadata_without_a_key_come_back() {
+    let event =
+        |value: &str| transaction_of("Type", b"{}", &[metadata("", value), metadata("b", "")].concat());
+    comes_back_in_all_columns(&[event("one"), event("two"), event("")].concat(), "no key");
+}
+
+/// Payloads of keys that never come again, each of a type of its own, until there are no literals left; what was known before still is.
+#[test]
+fn event_columns_come_back_when_there_is_no_room_for_more_literals() {
+    let mut random = fastrand::Rng::with_seed(26);
+    let usual = transaction_of("Usual", b"{\"name\":\"usual\",\"of\":1}", b"");
+    let mut odd = |kind: u32| {
+        let mut member = |_| format!("\"k{:x}\":{}", random.u64(..), random.u8(..));
+        let members: Vec<String> = (0..3_000).map(&mut member).collect();
+        let data = format!("{{{}}}", members.join(","));
+        [&usual[..], &transaction_of(&format!("Odd{kind}"), data.as_bytes(), b""), &usual].concat()
+    };
+    comes_back_in_all_columns(&(0..8).flat_map(&mut odd).collect::<Vec<u8>>(), "24,000 keys");
+}
+
+/// The last column serves all that come when there are no more: keys of payloads and of the metadata.
+#[test]
+fn event_columns_come_back_when_there_is_no_room_for_more_columns() {
+    let id = |number: u64| format!("f9b178d5-792c-4965-9e2a-{number:012x}");
+    let mut random = fastrand::Rng::with_seed(27);
+    let mut event = |kind: u32| {
+        let members: Vec<String> =
+            (0..30).map(|key| format!("\"k{key}\":\"{}\"", id(random.u64(..5)))).collect();
+        let data = format!("{{{}}}", members.join(","));
+        let rest =
+            [metadata(&format!("m{kind}"), &id(random.u64(..5))), metadata("all", &id(random.u64(..5)))];
+        transaction_of(&format!("Type{}", kind % 200), data.as_bytes(), &rest.concat())
+    };
+    comes_back_in_all_columns(&(0..600).flat_map(&mut event).collect::<Vec<u8>>(), "6,000 columns");
+}
+
 /// So many keys with numbers of parts and orders that there are no slots left for the places in these.
 #[test]
 fn event_columns_come_back_when_there_is_no_room_for_more_slots() {

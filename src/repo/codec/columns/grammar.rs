@@ -110,8 +110,9 @@ impl Grammar {
         self.literals.len()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.literals.len() >= LITERALS_MAX
+    /// How many can be added.
+    pub(super) fn room(&self) -> usize {
+        LITERALS_MAX.saturating_sub(self.literals.len())
     }
 
     /// Adds a literal; when there are too many, none is added.
@@ -122,7 +123,7 @@ impl Grammar {
         what: (Vec<u8>, Form, u16),
         column: Option<u32>,
     ) -> u32 {
-        if self.is_full() {
+        if self.room() == 0 {
             return NONE;
         }
         let (text, form, label) = what;

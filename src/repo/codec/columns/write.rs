@@ -226,7 +226,9 @@ impl<C: Coder> Write<'_, C> {
 
     fn payload(&mut self, scope: Scope, data: Span) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        let cut = self.is_worth_cutting(scope) && lex::cut(self.put.bytes, data, &mut pieces);
+        let cut = self.is_worth_cutting(scope)
+            && lex::cut(self.put.bytes, data, &mut pieces)
+            && self.has_room(scope, &pieces);
         self.put.coder.bit(scope.flags, cut);
         if cut {
             self.walk(scope, &pieces);
@@ -239,7 +241,17 @@ impl<C: Coder> Write<'_, C> {
     /// Payloads whose literals never come again (keys that are identifiers, say) are better left whole, before they fill the grammar.
     fn is_worth_cutting(&self, scope: Scope) -> bool {
         let (walked, added) = self.walks.get(&u64::from(scope.number)).copied().unwrap_or_default();
-        !self.envelope.grammar.is_full() && (added < LITERALS_AT_FIRST || added * LITERALS_OF < walked)
+        added < LITERALS_AT_FIRST || added * LITERALS_OF < walked
+    }
+
+    /// Whether all literals that are new among these can be added: a walk that was begun can't be taken back.
+    fn has_room(&self, scope: Scope, pieces: &[Piece]) -> bool {
+        let grammar = &self.envelope.grammar;
+        let is_new = |piece: &&Piece| {
+            let text = piece.literal.of(self.put.bytes);
+            grammar.find(NONE, scope.number, (text, piece.form, piece.label)) == NONE
+        };
+        pieces.len() <= grammar.room() || pieces.iter().filter(is_new).count() <= grammar.room()
     }
 
     fn walk(&mut self, scope: Scope, pieces: &[Piece]) {
