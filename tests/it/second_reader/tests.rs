@@ -287,7 +287,11 @@ fn event_columns_come_back_when_there_is_no_room_for_more_literals() {
         let data = format!("{{{}}}", members.join(","));
         [&usual[..], &transaction_of(&format!("Odd{kind}"), data.as_bytes(), b""), &usual].concat()
     };
-    comes_back_in_all_columns(&(0..8).flat_map(&mut odd).collect::<Vec<u8>>(), "24,000 keys");
+    let mut all: Vec<u8> = (0..6).flat_map(&mut odd).collect();
+    for kind in 0..1_500 {
+        all.extend(transaction_of(&format!("Small{kind}"), b"{\"one\":1}", b""));
+    }
+    comes_back_in_all_columns(&[&all[..], &usual].concat(), "18,000 keys, then types");
 }
 
 /// The last column serves all that come when there are no more: keys of payloads and of the metadata.
