@@ -203,8 +203,34 @@ fn each_source_is_looked_at_by_itself() {
     }
     assert_eq!(kept(&points, &last(1)), [5, 10]);
     let all: Vec<&ListedPoint> = points.iter().collect();
-    let together = decide(&all, &BTreeSet::new(), &last(1), false, far());
-    assert_eq!(together.iter().filter(|one| one.keep).count(), 1);
+    let together = decide(&all, &BTreeSet::new(), &last(2), false, far());
+    let kept: Vec<u64> = together.into_iter().filter(|one| one.keep).map(|one| one.number).collect();
+    assert_eq!(kept, [5, 9, 10], "the two newest of all, and the newest one of each source");
+}
+
+#[test]
+fn what_is_always_kept_is_kept_of_each_source_even_if_all_are_looked_at_together() {
+    let mut points = hourly(10);
+    for one in &mut points[..5] {
+        one.point.body.source = "another".to_owned();
+    }
+    points[4].point.body.complete = false;
+    points[4].point.body.control_db = ControlDb::Absent { reason: "none".to_owned() };
+    points[3].marked_incomplete = Some("found later".to_owned());
+    let tried: BTreeSet<PointRef> = [points[1].reference(), points[7].reference()].into();
+    let all: Vec<&ListedPoint> = points.iter().collect();
+    let together = decide(&all, &tried, &last(1), false, far());
+    let kept: Vec<(u64, String)> =
+        together.into_iter().filter(|one| one.keep).map(|one| (one.number, one.reasons.join("; "))).collect();
+    let said = [
+        (2, "last one whose restore was tried"),
+        (3, "newest complete one"),
+        (4, "newest one with a control db"),
+        (5, "last"),
+        (8, "last one whose restore was tried"),
+        (10, "last; last 1"),
+    ];
+    assert_eq!(kept, said.map(|(number, why)| (number, why.to_owned())));
 }
 
 /// For any points and any policy: what more rules keep is no less; the newest and the held are always kept.

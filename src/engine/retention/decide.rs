@@ -2,7 +2,7 @@
 //!
 //! Points are ordered by their numbers, never by their clocks. Each rule decides by itself, so that more rules never keep less. What is always
 //! kept, whatever the rules say: held points, the newest one of each source, its newest complete one, its newest one with a control database,
-//! the last one whose restore was tried with success, and points that are dated in the future (a clock was wrong; nobody knows whose).
+//! the last one of it whose restore was tried with success, and points that are dated in the future (a clock was wrong; nobody knows whose).
 
 use crate::engine::retention::hold::held;
 use crate::engine::retention::policy::{Period, Policy};
@@ -39,8 +39,8 @@ impl Decision {
     }
 }
 
-/// Decides of all points, which come by rising number. `tried` are those whose restore was tried with success. With `by_source` each source
-/// is looked at by itself.
+/// Decides of all points, which come by rising number. `tried` are those whose restore was tried with success. With `by_source` the
+/// rules look at each source by itself.
 pub fn decide(
     points: &[&ListedPoint],
     tried: &BTreeSet<PointRef>,
@@ -91,8 +91,8 @@ impl<'a> Group<'a> {
         self.reasons.entry(listed.point.number).or_default().push(reason);
     }
 
-    fn keep_first(&mut self, reason: &str, fits: impl Fn(&ListedPoint) -> bool) {
-        if let Some(found) = self.points.iter().copied().find(|listed| fits(listed)) {
+    fn keep_first(&mut self, of: &[&ListedPoint], reason: &str, fits: impl Fn(&ListedPoint) -> bool) {
+        if let Some(found) = of.iter().find(|listed| fits(listed)) {
             self.keep(found, reason.to_owned());
         }
     }
@@ -111,18 +111,36 @@ impl<'a> Group<'a> {
     }
 
     fn always(&mut self, tried: &BTreeSet<PointRef>) {
-        self.keep_first("last", |_| true);
-        if !self.points.first().is_some_and(|listed| listed.is_complete()) {
-            self.keep_first("newest complete one", ListedPoint::is_complete);
+        // Of each source, even if all are looked at together: without its newest point nothing of it can be restored.
+        for of_source in self.by_source().into_values() {
+            self.always_of(&of_source, tried);
         }
-        if !self.points.first().is_some_and(|listed| has_control_db(listed)) {
-            self.keep_first("newest one with a control db", has_control_db);
-        }
-        self.keep_first("last one whose restore was tried", |listed| tried.contains(&listed.reference()));
         let now = self.now;
         self.keep_all(|listed| {
             (listed.point.body.at > now).then(|| "dated in the future: no rule applies".to_owned())
         });
+    }
+
+    fn by_source(&self) -> BTreeMap<&'a str, Vec<&'a ListedPoint>> {
+        let mut sources: BTreeMap<&str, Vec<&ListedPoint>> = BTreeMap::new();
+        for listed in self.points.iter().copied() {
+            sources.entry(&listed.point.body.source).or_default().push(listed);
+        }
+        sources
+    }
+
+    /// Of the points of one source, the newest first.
+    fn always_of(&mut self, points: &[&ListedPoint], tried: &BTreeSet<PointRef>) {
+        let newest = points.first();
+        self.keep_first(points, "last", |_| true);
+        if !newest.is_some_and(|listed| listed.is_complete()) {
+            self.keep_first(points, "newest complete one", ListedPoint::is_complete);
+        }
+        if !newest.is_some_and(|listed| has_control_db(listed)) {
+            self.keep_first(points, "newest one with a control db", has_control_db);
+        }
+        let is_tried = |listed: &ListedPoint| tried.contains(&listed.reference());
+        self.keep_first(points, "last one whose restore was tried", is_tried);
     }
 
     /// Points that a rule of the calendar can apply to.
