@@ -147,6 +147,9 @@ pub enum Verb {
     /// Keep points whatever a policy says
     Hold(Hold),
     /// Forget points by a policy, or by name; what they held of the history stays
+    ///
+    /// No rule forgets what is held, the newest point of each source, its newest complete one and its newest one with a control database. A point
+    /// that is named goes, if it is not held.
     Forget(Box<Forget>),
     /// Delete what nothing needs any more: mark it first, delete it in a later run
     Prune(Prune),

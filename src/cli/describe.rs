@@ -225,6 +225,7 @@ fn select(error: &select::Error) -> Meaning {
     let id = match error {
         Error::Malformed { .. } => "point.malformed",
         Error::NoPoints => "point.none",
+        Error::AllForgotten { .. } => "point.all-forgotten",
         Error::NoSuchPoint { .. } => "point.no-such-point",
         Error::TooFarBack { .. } => "point.too-far-back",
         Error::Ambiguous { .. } => "point.ambiguous",
@@ -232,7 +233,11 @@ fn select(error: &select::Error) -> Meaning {
         Error::NoSuchSource { .. } => "point.no-such-source",
         Error::OtherSource { .. } => "point.other-source",
     };
-    meaning(Exit::Usage, id, "see them with 'segvault points'")
+    let hint = match error {
+        Error::AllForgotten { .. } => "list them again with 'segvault forget --undo'",
+        _ => "see them with 'segvault points'",
+    };
+    meaning(Exit::Usage, id, hint)
 }
 
 const SEE: &str = "see what it means with 'segvault verify'";

@@ -23,6 +23,12 @@ pub enum Error {
     /// There are no points at all.
     #[error("there is no point yet")]
     NoPoints,
+    /// All that could be meant are forgotten.
+    #[error("there is no point{}: all are forgotten", of(.source_name.as_ref()))]
+    AllForgotten {
+        /// The source, if one was given.
+        source_name: Option<String>,
+    },
     /// No point of that number or hash.
     #[error("there is no point {name}")]
     NoSuchPoint {
@@ -71,6 +77,10 @@ pub enum Error {
         /// What was given.
         source_name: String,
     },
+}
+
+fn of(source: Option<&String>) -> String {
+    source.map_or_else(String::new, |name| format!(" of the source '{name}'"))
 }
 
 fn numbers(of: &[u64]) -> String {
@@ -157,10 +167,19 @@ fn latest<'j>(
         return Err(Error::Sources { name: name.to_owned(), sources });
     }
     if eligible.is_empty() {
-        return Err(Error::NoPoints);
+        return Err(none(journal, source));
     }
     let listed = eligible.len();
     eligible.into_iter().rev().nth(back).ok_or_else(|| Error::TooFarBack { name: name.to_owned(), listed })
+}
+
+/// Forgotten points can be listed again: that has to be said.
+fn none(journal: &Journal, source: Option<&str>) -> Error {
+    let is_of = |listed: &ListedPoint| source.is_none_or(|wanted| listed.point.body.source == wanted);
+    if journal.points.iter().any(is_of) {
+        return Error::AllForgotten { source_name: source.map(str::to_owned) };
+    }
+    Error::NoPoints
 }
 
 fn numbered(journal: &Journal, number: u64) -> Option<&ListedPoint> {
@@ -322,5 +341,10 @@ mod tests {
         journal.points[2].forgotten = true;
         assert_eq!(number(&journal, "latest"), Ok(2));
         assert_eq!(number(&journal, "12"), Ok(12));
+        journal.points.iter_mut().for_each(|listed| listed.forgotten = true);
+        assert_eq!(number(&journal, "latest"), Err(Error::AllForgotten { source_name: None }));
+        journal.points.push(listed(13, "b", [0xcc, 0x00]));
+        let of_a = point(&journal, "latest", Some("a")).map(|found| found.point.number);
+        assert_eq!(of_a, Err(Error::AllForgotten { source_name: Some("a".into()) }));
     }
 }

@@ -312,6 +312,34 @@ fn points_are_forgotten_and_remembered_through_the_program() {
 }
 
 #[test]
+fn a_point_that_is_named_goes_and_what_can_not_be_restored_then_is_said() {
+    let room = room(2);
+    let data = room.path(SERVER).join("data");
+    room.ends(0, &format!("backup --data-dir {} --no-control-db --source B", data.display()));
+    let (plan, _) = room.ends(0, "forget 3");
+    let said = "nothing of 'B' can be restored then; undo with 'segvault forget --undo', before a prune\n";
+    assert!(plan.ends_with(&format!("would forget 1 point and keep 2; do it with --yes\n{said}")), "{plan}");
+    let done = room.document(0, "forget", "forget latest --source B --yes");
+    assert_eq!((&done["kept"], &done["forgotten"], &done["bare"][0]), (&0.into(), &1.into(), &"B".into()));
+    let undo = "list them again with 'segvault forget --undo'";
+    room.refused(2, "restore latest --source B --target t", &["no point of the source 'B'", undo]);
+    room.refused(2, "events --source B --context default", &["no point of the source 'B'", undo]);
+    let (told, _) = room.ends(0, "forget 1 --yes");
+    assert!(told.contains("forgot 1 point, kept 1; 'segvault forget --undo' lists it again"), "{told}");
+    assert!(!told.contains("nothing of"), "another point of that source is left: {told}");
+    let (told, _) = room.ends(0, "forget 2 --yes");
+    assert!(
+        told.ends_with(
+            "nothing of 'node-1' can be restored now; undo with 'segvault forget --undo', before a prune\n"
+        ),
+        "{told}"
+    );
+    room.refused(2, "restore --target t", &["there is no point: all are forgotten", undo]);
+    room.ends(0, "forget --undo");
+    room.restore(0, "latest~1 --source node-1", "t");
+}
+
+#[test]
 fn a_policy_comes_from_a_file_too_and_nothing_said_is_refused() {
     let room = room(2);
     room.refused(2, "forget", &["--keep-last"]);

@@ -31,12 +31,27 @@ pub(in crate::cli) fn done(report: &ForgetReport, how: bool) -> String {
     if report.forgotten == 0 {
         return format!("nothing to forget; {} kept\n", plural(kept, "point"));
     }
+    let bare = bare(report);
     if report.dry_run {
         let how = if how { "; do it with --yes" } else { "" };
-        return format!("would forget {forgotten} and keep {kept}{how}\n");
+        return format!("would forget {forgotten} and keep {kept}{how}\n{bare}");
     }
+    let them = if report.forgotten == 1 { "it" } else { "them" };
     format!(
-        "forgot {forgotten}, kept {kept}; 'segvault forget --undo' lists them again until 'segvault prune' has deleted them\n"
+        "forgot {forgotten}, kept {kept}; 'segvault forget --undo' lists {them} again until 'segvault prune' has deleted {them}\n{bare}"
+    )
+}
+
+/// A line, if sources are left without any point.
+fn bare(report: &ForgetReport) -> String {
+    if report.bare.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = report.bare.iter().map(|name| format!("'{}'", one_line(name))).collect();
+    let when = if report.dry_run { "then" } else { "now" };
+    format!(
+        "nothing of {} can be restored {when}; undo with 'segvault forget --undo', before a prune\n",
+        names.join(" and ")
     )
 }
 

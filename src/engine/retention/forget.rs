@@ -48,10 +48,12 @@ pub struct ForgetOptions {
 pub struct ForgetReport {
     /// What is decided of each point that was looked at.
     pub points: Vec<Decision>,
-    /// How many are kept.
+    /// How many of the listed points are kept, of the source if one was given.
     pub kept: usize,
     /// How many are forgotten, or would be.
     pub forgotten: usize,
+    /// Sources of which no point is listed any more: only points that are named do that.
+    pub bare: Vec<String>,
     /// Whether this is only what would be done.
     pub dry_run: bool,
     /// The act; none if nothing was done.
@@ -80,23 +82,46 @@ fn try_forget(
 ) -> Result<ForgetReport, Error> {
     let now = Moment(observer.now_ms());
     if options.dry_run {
-        let points = decisions(&readable(repository)?, options, now)?;
-        return Ok(report(points, true, None));
+        let journal = readable(repository)?;
+        return Ok(report(&journal, options, decisions(&journal, options, now)?, None));
     }
     let mut session = repository.session()?;
-    let points = decisions(&readable(repository)?, options, now)?;
+    let journal = readable(repository)?;
+    let points = decisions(&journal, options, now)?;
     let leaving: Vec<PointRef> = points.iter().filter(|one| !one.keep).map(Decision::reference).collect();
     let act = if leaving.is_empty() {
         None
     } else {
         Some(session.publish_act(now, Deed::Forgotten { points: leaving, reason: options.reason.clone() })?)
     };
-    Ok(report(points, false, act))
+    Ok(report(&journal, options, points, act))
 }
 
-fn report(points: Vec<Decision>, dry_run: bool, act: Option<u64>) -> ForgetReport {
-    let kept = points.iter().filter(|one| one.keep).count();
-    ForgetReport { kept, forgotten: points.len().saturating_sub(kept), points, dry_run, act }
+/// `journal`: as it was before.
+fn report(
+    journal: &Journal,
+    options: &ForgetOptions,
+    points: Vec<Decision>,
+    act: Option<u64>,
+) -> ForgetReport {
+    let leaving: BTreeSet<PointRef> =
+        points.iter().filter(|one| !one.keep).map(Decision::reference).collect();
+    let wanted = options.source.as_deref();
+    let left: Vec<&str> = journal
+        .listed()
+        .filter(|listed| !leaving.contains(&listed.reference()))
+        .map(|listed| listed.point.body.source.as_str())
+        .collect();
+    let is_bare = |one: &&Decision| !one.keep && !left.contains(&one.source.as_str());
+    let bare: BTreeSet<String> = points.iter().filter(is_bare).map(|one| one.source.clone()).collect();
+    ForgetReport {
+        kept: left.iter().filter(|source| wanted.is_none_or(|wanted| wanted == **source)).count(),
+        forgotten: leaving.len(),
+        points,
+        bare: bare.into_iter().collect(),
+        dry_run: options.dry_run,
+        act,
+    }
 }
 
 /// The journal, if all of it can be read: what can't be might be a hold.
