@@ -16,6 +16,9 @@ pub(super) fn retention(error: &Error) -> Meaning {
         ),
         Error::Held { .. } => (Exit::Usage, "forget.held", "end the hold with 'segvault hold remove'"),
         Error::NotHeld { .. } => (Exit::Usage, "hold.not-held", "see all holds with 'segvault hold list'"),
+        Error::Over { .. } => {
+            (Exit::Usage, "hold.over", "give a later moment, or end a hold with 'segvault hold remove'")
+        }
         Error::Forgotten { .. } => {
             (Exit::Usage, "point.forgotten", "list it again with 'segvault forget --undo'")
         }

@@ -340,6 +340,20 @@ fn a_point_that_is_named_goes_and_what_can_not_be_restored_then_is_said() {
 }
 
 #[test]
+fn a_hold_that_would_be_over_already_replaces_none() {
+    let room = room(2);
+    room.ends(0, "hold add 1 --reason audit");
+    let over = "hold add 1 --reason audit --until 2016-01-01";
+    room.refused(
+        2,
+        over,
+        &["point 1 until 2016-01-01T00:00:00.000Z would be over already", "a later moment"],
+    );
+    room.refused(2, &format!("{over} --dry-run"), &["over already"]);
+    room.refused(2, "forget 1 --yes", &["point 1 is held: audit"]);
+}
+
+#[test]
 fn a_policy_comes_from_a_file_too_and_nothing_said_is_refused() {
     let room = room(2);
     room.refused(2, "forget", &["--keep-last"]);

@@ -1,6 +1,7 @@
 //! Why points are not held, forgotten or remembered. Nothing was written then.
 
 use crate::engine::points::Problem;
+use crate::repo::format::moment::Moment;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,14 @@ pub enum Error {
     NotHeld {
         /// The point.
         point: u64,
+    },
+    /// A hold that ends before it begins.
+    #[error("a hold of point {point} until {until} would be over already")]
+    Over {
+        /// The point.
+        point: u64,
+        /// Until when.
+        until: Moment,
     },
     /// A forgotten point can't be held, nor forgotten again.
     #[error("point {point} is forgotten")]

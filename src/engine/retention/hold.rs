@@ -97,16 +97,20 @@ pub struct HoldChange {
     pub act: Option<u64>,
 }
 
-/// Holds a point. A hold that there is already is replaced.
+/// Holds a point. A hold that there is already is replaced; by one that is over it would only be ended, which is not what was said.
 pub fn hold(
     repository: &Repository,
     options: &HoldOptions,
     observer: &dyn Observer,
 ) -> Result<HoldChange, Error> {
     let HoldOptions { reason, until, .. } = options.clone();
+    let now = Moment(observer.now_ms());
     change(repository, (&options.point, options.source.as_deref(), options.dry_run), observer, |listed| {
         if listed.forgotten {
             return Err(retention::Error::Forgotten { point: listed.point.number });
+        }
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(retention::Error::Over { point: listed.point.number, until });
         }
         let deed = Deed::Held { point: listed.reference(), reason: reason.clone(), until };
         Ok((deed, (reason.clone(), until)))
