@@ -71,6 +71,9 @@ pub(super) fn copy(error: &copy::Error) -> Meaning {
         }
         Error::Naming => (Exit::Usage, "copy.naming", "make another repository with 'segvault init'"),
         Error::Erased { .. } => (Exit::Conflict, "copy.erased", "erase it here, too, with 'segvault erase'"),
+        Error::Dropped { .. } => {
+            (Exit::Conflict, "copy.dropped", "drop them here, too, with 'segvault drop-history'")
+        }
         Error::Conflict { .. } => {
             (Exit::Conflict, "copy.conflict", "copy to a repository that does not hold another history of it")
         }

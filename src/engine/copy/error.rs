@@ -1,6 +1,7 @@
 //! Why nothing is copied.
 
 use crate::axon::name::SegmentName;
+use crate::axon::token::Token;
 use crate::repo::format::id::ChunkId;
 
 /// A refusal. What was copied before stays, and is not copied again.
@@ -27,6 +28,14 @@ pub enum Error {
         log: String,
         /// The segment.
         segment: SegmentName,
+    },
+    /// What was dropped there is still here: it must not come back either.
+    #[error("the events before token {before} of {log} were dropped there, and are still here")]
+    Dropped {
+        /// Which log.
+        log: String,
+        /// The first token that was kept.
+        before: Token,
     },
     /// A chunk that is needed is in no pack that can be read.
     #[error("chunk {chunk} is in no pack that can be read")]

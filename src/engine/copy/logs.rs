@@ -1,6 +1,7 @@
 //! The records that the other repository needs: all that the logs hold here, proven to hold all that they hold there. What has left here (an old
 //! version, what was erased or dropped) does not leave there for it: the copy keeps what it has.
 
+use crate::axon::token::Token;
 use crate::engine;
 use crate::engine::copy::Error;
 use crate::engine::prune::logs_of;
@@ -69,15 +70,12 @@ fn one(
     from: &Repository,
     to: &Repository,
     key: &LogKey,
-    (ours_gone, erased_there): &(LetGo, LetGo),
+    (ours_gone, gone_there): &(LetGo, LetGo),
 ) -> Result<Option<Next>, engine::Error> {
     let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, is_new }));
     let Some(ours) = from.newest_record(key)?.map(|record| record.state) else { return Ok(None) };
     let our_tree = from.tree(ours.root)?;
-    let is_erased = |entry: &&SegmentEntry| erased_there.erased.contains(&(entry.name, entry.content));
-    if let Some(entry) = our_tree.iter().chain(&ours.tails).find(is_erased) {
-        return Err(Error::Erased { log: name(key), segment: entry.name }.into());
-    }
+    stays_gone(key, gone_there, our_tree.iter().chain(&ours.tails))?;
     let Some(theirs) = to.newest_record(key)?.map(|record| record.state) else {
         return next(ours, Vec::new(), Kept::default(), true);
     };
@@ -100,6 +98,27 @@ fn one(
         }
         Err(lost) => Err(Error::Conflict { log: name(key), why: lost.to_string() }.into()),
     }
+}
+
+/// What was erased or dropped there does not come back from here.
+fn stays_gone<'e>(
+    key: &LogKey,
+    gone_there: &LetGo,
+    ours: impl Iterator<Item = &'e SegmentEntry>,
+) -> Result<(), Error> {
+    for entry in ours {
+        if gone_there.erased.contains(&(entry.name, entry.content)) {
+            return Err(Error::Erased { log: name(key), segment: entry.name });
+        }
+        // One that is still empty may be the first that was kept.
+        let is_dropped = |before: &Token| {
+            entry.name.number < *before && entry.next_token().is_some_and(|next| next <= *before)
+        };
+        if let Some(before) = gone_there.before.filter(is_dropped) {
+            return Err(Error::Dropped { log: name(key), before });
+        }
+    }
+    Ok(())
 }
 
 /// What is there and not here.

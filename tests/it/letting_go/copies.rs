@@ -75,3 +75,20 @@ fn what_was_erased_in_a_copy_does_not_come_back_from_here() {
     room.ends(0, &format!("{there} {ERASE} --prove"));
     room.ends(0, &format!("{there} verify --data"));
 }
+
+#[test]
+fn what_was_dropped_in_a_copy_does_not_come_back_from_here() {
+    let (room, _, after, there) = room();
+    room.ends(0, "copy --to copy");
+    let line = "drop-history --context default --before 404 --confirm default@404";
+    room.ends(0, &format!("{there} {line}"));
+    room.ends(0, "copy --to copy");
+    room.ends(0, &backup_data(&after));
+    room.refused(23, "copy --to copy", &["before token 404", "were dropped there", "drop them here, too"]);
+    room.refused(23, "copy --to copy --dry-run", &["were dropped there"]);
+    room.ends(0, line);
+    room.ends(0, "copy --to copy");
+    let restored = room.document(0, "restore", &format!("{there} restore latest --target restored"));
+    assert_eq!(restored["contexts"][0]["events"]["first"], 404);
+    room.ends(0, &format!("{there} verify --data"));
+}
