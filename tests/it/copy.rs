@@ -94,6 +94,26 @@ fn since_last_leaves_out_what_was_left_out_before() {
 }
 
 #[test]
+fn since_last_looks_at_each_source_by_itself() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let data = root.join("data");
+    room.ends(0, &format!("backup --data-dir {} --no-control-db --source B", data.display()));
+    (0..2).for_each(|_| drop(room.ends(0, &backup(&root))));
+    room.ends(0, &format!("-r {} init", room.path("copy").display()));
+    let copied = |line: &str| {
+        let report = room.document(0, "copy", line);
+        report["points"].as_array().unwrap().iter().map(|point| point["from"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(copied("copy 3 --to copy"), [3]);
+    assert_eq!(
+        copied("copy --since-last --to copy"),
+        [1],
+        "2 was left out before, of B nothing was copied yet"
+    );
+}
+
+#[test]
 fn holds_and_marks_come_along_and_an_ended_hold_stays_ended() {
     let (from, to) = lab(2);
     let points: Vec<_> =

@@ -12,7 +12,7 @@ pub struct Copy {
     /// The repository to copy to
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
-    /// Only points that are newer than the newest one that was copied before
+    /// Only points that are newer than the newest one of their source that was copied before
     #[arg(long)]
     pub since_last: bool,
     /// Only points of this source

@@ -32,7 +32,7 @@ pub struct CopyOptions {
     pub points: Vec<String>,
     /// Only points of this source.
     pub source: Option<String>,
-    /// Only points that are newer than the newest one that was copied before.
+    /// Only points that are newer than the newest one of their source that was copied before.
     pub since_last: bool,
     /// Where the other repository is, in the user's words: remembered here.
     pub place: String,

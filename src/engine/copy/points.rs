@@ -57,17 +57,20 @@ pub(super) fn choose(
     let there: BTreeMap<String, u64> =
         theirs.points.iter().map(|listed| (origin(to, listed), listed.point.number)).collect();
     let mut choice = Choice { missing: Vec::new(), known: Vec::new() };
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for listed in wanted(&ours, options)? {
         match there.get(&origin(from, listed)) {
             Some(number) => {
+                last.insert(&listed.point.body.source, listed.point.number);
                 choice.known.push(CopiedPoint { from: listed.point.number, to: Some(*number) });
             }
             None => choice.missing.push(listed.clone()),
         }
     }
     if options.since_last {
-        let last = choice.known.iter().map(|point| point.from).max().unwrap_or(0);
-        choice.missing.retain(|listed| listed.point.number > last);
+        // Of each source: a copy of one says nothing about the others.
+        let of_source = |listed: &ListedPoint| last.get(listed.point.body.source.as_str()).copied();
+        choice.missing.retain(|listed| Some(listed.point.number) > of_source(listed));
     }
     Ok(choice)
 }
