@@ -23,6 +23,8 @@ pub(in crate::cli) fn text(found: &Against) -> String {
         bytes(found.equal_bytes)
     ));
     text.lines(&runs("not archived yet", &found.not_archived));
+    text.lines(&runs("dropped here", &found.dropped));
+    text.lines(&runs("erased here", &found.erased));
     text.lines(&runs("only archived", &found.only_archived));
     text.line(verdict(found));
     text.finish()
@@ -64,9 +66,17 @@ fn runs(what: &str, runs: &[Run]) -> String {
 fn verdict(found: &Against) -> &'static str {
     if !found.differences.is_empty() || !found.unread.is_empty() || !found.unread_there.is_empty() {
         "not everything is the same: see above"
-    } else if found.not_archived.is_empty() {
-        "everything that is there is archived"
     } else {
-        "what both have is the same; the next backup archives the rest"
+        let is_all_kept = found.dropped.is_empty() && found.erased.is_empty();
+        match (found.not_archived.is_empty(), is_all_kept) {
+            (true, true) => "everything that is there is archived",
+            (true, false) => {
+                "what both have is the same; the rest left here on purpose, and is not archived again"
+            }
+            (false, true) => "what both have is the same; the next backup archives the rest",
+            (false, false) => {
+                "what both have is the same; the next backup archives what is not archived yet, and not what left here on purpose"
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::axon::name::{SegmentName, Store};
 use crate::axon::segment::Ending;
 use crate::axon::token::Token;
+use crate::engine::against::Gone;
 use crate::engine::against::report::{Against, Difference, Kind, Run, Side};
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
@@ -51,13 +52,25 @@ impl<'a> Other<'a> {
 pub struct Comparison<'a> {
     repository: &'a Repository,
     observer: &'a dyn Observer,
+    gone: Gone,
     found: Against,
 }
 
 impl<'a> Comparison<'a> {
     /// Nothing compared yet.
-    pub fn new(repository: &'a Repository, observer: &'a dyn Observer, found: Against) -> Self {
-        Self { repository, observer, found }
+    pub fn new(
+        repository: &'a Repository,
+        observer: &'a dyn Observer,
+        (gone, found): (Gone, Against),
+    ) -> Self {
+        Self { repository, observer, gone, found }
+    }
+
+    /// The segments that the other has. What was dropped says nothing of a history that has none where the kept one begins.
+    pub fn meets(&mut self, place: &(String, Store), mut names: impl Iterator<Item = SegmentName>) {
+        if let Some(gone) = self.gone.get_mut(place) {
+            gone.before = gone.before.filter(|before| names.any(|name| name.number == *before));
+        }
     }
 
     /// What was found.
@@ -112,7 +125,7 @@ impl<'a> Comparison<'a> {
     ) -> Result<(), Error> {
         let Some(entry) = entry else {
             let theirs = self.prove(other.bytes(), name, Vec::new())?;
-            self.not_archived(place, name, name.number, &theirs);
+            self.only_there(place, name, &theirs);
             return Ok(());
         };
         let behind = name.number.plus(entry.events).unwrap_or(name.number);
@@ -145,6 +158,22 @@ impl<'a> Comparison<'a> {
             let token = name.number.get().saturating_add(theirs.events);
             let (at, kind) = ((theirs.logical_end, token), Kind::Damage);
             self.push(place, name, at, (kind, None, ADVICE_BEHIND));
+        }
+    }
+
+    /// A segment that only the other has: new, or let go here.
+    fn only_there(&mut self, place: &(String, Store), name: SegmentName, theirs: &Proven) {
+        let next = name.number.plus(theirs.events);
+        let Some(gone) = self.gone.get(place).filter(|gone| gone.has(name, next, theirs.content)) else {
+            return self.not_archived(place, name, name.number, theirs);
+        };
+        let runs = if gone.erased.contains(&(name, theirs.content)) {
+            &mut self.found.erased
+        } else {
+            &mut self.found.dropped
+        };
+        if let Some(last) = next.and_then(Token::before).filter(|_| theirs.events > 0) {
+            runs.push(run(place, name, name.number.get(), last.get()));
         }
     }
 

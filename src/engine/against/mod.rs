@@ -13,7 +13,8 @@ use crate::engine::logs;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::select;
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::store::Repository;
+use crate::repo::format::record::LogKey;
+use crate::repo::store::{LetGo, Repository};
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,9 @@ pub enum With<'a> {
 
 /// The segments of a source, newest incarnation: for each context and store, the copies by name; a good one before damaged ones.
 type Holdings = BTreeMap<(String, Store), BTreeMap<SegmentName, SegmentEntry>>;
+
+/// What acts have let go of these.
+type Gone = BTreeMap<(String, Store), LetGo>;
 
 /// Compares `source` (the only one, if none is named) with its counterpart.
 pub fn against(
@@ -42,7 +46,8 @@ pub fn against(
     let source = chosen(repository, source, named.as_deref())?;
     let holdings = holdings(repository, &source)?;
     observer.event(&Event::Phase { name: "comparing", total: None });
-    let mut comparison = Comparison::new(repository, observer, Against::of(source.clone()));
+    let known = (gone(repository, &source)?, Against::of(source.clone()));
+    let mut comparison = Comparison::new(repository, observer, known);
     match with {
         With::Source(other) => with_source(&holdings, other, &mut comparison)?,
         With::Repository(other) => {
@@ -80,11 +85,8 @@ fn chosen(repository: &Repository, asked: Option<&str>, likely: Option<&str>) ->
 
 fn holdings(repository: &Repository, source: &str) -> Result<Holdings, Error> {
     let mut holdings = Holdings::new();
-    let keys = logs::directories(repository)?.into_iter().filter_map(|log| log.key);
-    let mut keys: Vec<_> = keys.filter(|key| key.source == source).collect();
     // The newest incarnation comes last, and replaces the others.
-    keys.sort_by_key(|key| key.incarnation);
-    for key in keys {
+    for key in keys(repository, source)? {
         let Some(record) = repository.newest_record(&key)? else { continue };
         let mut segments = BTreeMap::new();
         for entry in repository.tree(record.state.root)?.into_iter().chain(record.state.tails) {
@@ -98,6 +100,27 @@ fn holdings(repository: &Repository, source: &str) -> Result<Holdings, Error> {
     Ok(holdings)
 }
 
+/// The logs of a source, those of the newest incarnation last.
+fn keys(repository: &Repository, source: &str) -> Result<Vec<LogKey>, Error> {
+    let keys = logs::directories(repository)?.into_iter().filter_map(|log| log.key);
+    let mut keys: Vec<_> = keys.filter(|key| key.source == source).collect();
+    keys.sort_by_key(|key| key.incarnation);
+    Ok(keys)
+}
+
+/// Of the incarnations whose segments are compared.
+fn gone(repository: &Repository, source: &str) -> Result<Gone, Error> {
+    let acts = repository.acts()?.0;
+    let mut gone = Gone::new();
+    for key in keys(repository, source)? {
+        if repository.newest_record(&key)?.is_some() {
+            let let_go = LetGo::by(&acts, &key);
+            gone.insert((key.context, key.store), let_go);
+        }
+    }
+    Ok(gone)
+}
+
 fn with_source(
     holdings: &Holdings,
     source: &mut dyn Source,
@@ -108,6 +131,7 @@ fn with_source(
     for (context, stores) in &listing.contexts {
         for store in Store::ALL {
             let place = (context.clone(), store);
+            comparison.meets(&place, stores.store(store).segments.iter().map(|file| file.name));
             for file in &stores.store(store).segments {
                 let bytes = match source.open(file) {
                     Ok(bytes) => bytes,
@@ -134,6 +158,7 @@ fn with_repository(
 ) -> Result<(), Error> {
     let mut met = BTreeSet::new();
     for (place, segments) in theirs {
+        comparison.meets(place, segments.keys().copied());
         for (name, entry) in segments {
             let ours = holdings.get(place).and_then(|held| held.get(name));
             met.insert((place.clone(), *name));

@@ -76,6 +76,10 @@ pub struct Against {
     pub equal_bytes: u64,
     /// What the other has and the archive does not.
     pub not_archived: Vec<Run>,
+    /// What the other has, and was dropped here on purpose: no backup archives it again.
+    pub dropped: Vec<Run>,
+    /// What the other has, and was erased here on purpose: no backup archives it again.
+    pub erased: Vec<Run>,
     /// What the archive has and the other does not, although its segments go further.
     pub only_archived: Vec<Run>,
     /// Segments that only the archive has.

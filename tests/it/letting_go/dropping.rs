@@ -1,6 +1,6 @@
 //! `drop-history`, on the real data.
 
-use super::bytes;
+use super::{bytes, transformed};
 use crate::support::program::{Room, SERVER, backup, backup_data, segments};
 use segvault::axon::name::Store;
 use std::fs;
@@ -103,4 +103,28 @@ fn what_stopped_between_its_two_records_is_gone_on_with() {
     for finish in ["LINE --confirm default@0", "prune --grace 0"] {
         assert_eq!(packs_after(Some(finish)), whole, "{finish}");
     }
+}
+
+#[test]
+fn what_left_on_purpose_is_not_called_not_archived_yet() {
+    let room = Room::new();
+    let data = transformed(&room, "data", |_, _| true);
+    let (line, against) = (backup_data(&data), format!("verify --against {}", data.display()));
+    room.ends(0, &line);
+    room.ends(3, "erase --source node-1 --context default --yes");
+    let (text, _) = room.ends(0, &against);
+    let verdict = "what both have is the same; the rest left here on purpose, and is not archived again\n";
+    assert!(text.contains("erased here: ") && text.ends_with(verdict), "{text}");
+    let old = room.document(0, "against", &against)["erased"].as_array().unwrap().len();
+    room.ends(0, "drop-history --context default --before 404 --confirm default@404");
+    let found = room.document(0, "against", &against);
+    assert_eq!((&found["dropped"][0]["first"], &found["not_archived"]), (&0.into(), &serde_json::json!([])));
+    assert_eq!(found["erased"].as_array().unwrap().len(), old);
+    let (text, _) = room.ends(0, &against);
+    assert!(text.contains("dropped here: 0..") && !text.contains("not archived yet"), "{text}");
+    assert!(text.ends_with(verdict), "{text}");
+    // As it is said: nothing of that comes back.
+    room.ends(3, &line);
+    let again = room.document(0, "against", &against);
+    assert_eq!((&again["dropped"], &again["erased"]), (&found["dropped"], &found["erased"]));
 }
