@@ -210,6 +210,19 @@ fn no_time_is_enough_for_nothing_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn a_pack_that_comes_out_as_it_was_stays_and_nothing_is_left_to_do() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &crate::support::program::backup(&root));
+    let (text, _) = room.ends(0, "recompress");
+    assert!(text.contains("of 2 packs") && text.contains("written anew as 1 pack ("), "{text}");
+    assert!(text.contains("1 old pack ("), "{text}");
+    assert!(text.ends_with("1 pack came out as it was, and stays\n"), "no next run goes on: {text}");
+    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+    verify(&room);
+}
+
+#[test]
 fn a_damaged_pack_stays_and_is_said() {
     let room = fast();
     let largest = packs(&room).into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();

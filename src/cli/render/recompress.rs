@@ -26,6 +26,10 @@ fn work(done: &Recompressed, planned: &str) -> Vec<String> {
         format!("of {planned}: {of} written anew as {new}, in {}", span(done.milliseconds)),
         format!("{marked} marked dead: they stay until a prune deletes what nothing needs"),
     ];
+    if done.same_packs > 0 {
+        let (are, stay) = if done.same_packs == 1 { ("it was", "stays") } else { ("they were", "stay") };
+        lines.push(format!("{} came out as {are}, and {stay}", plural(done.same_packs, "pack")));
+    }
     if !done.finished && done.damaged_packs.is_empty() {
         lines.push("not finished: the next run goes on".to_owned());
     }
@@ -51,6 +55,7 @@ mod tests {
             planned_bytes: 3 << 20,
             marked_packs: 2,
             marked_bytes: 2 << 20,
+            same_packs: 0,
             new_packs: 1,
             new_bytes: 1 << 20,
             chunks: 7,

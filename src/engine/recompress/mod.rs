@@ -41,6 +41,8 @@ pub struct Recompressed {
     pub marked_packs: u64,
     /// Their bytes: what `prune` frees, as far as nothing else needs them.
     pub marked_bytes: u64,
+    /// Of them, those that came out just as they were, and stay.
+    pub same_packs: u64,
     /// New packs.
     pub new_packs: u64,
     /// Their bytes.
@@ -71,6 +73,7 @@ pub fn run(
         planned_bytes: plan.packs.iter().map(|pack| pack.length).sum(),
         marked_packs: 0,
         marked_bytes: 0,
+        same_packs: 0,
         new_packs: 0,
         new_bytes: 0,
         chunks: 0,

@@ -50,7 +50,7 @@ impl<'a> Rewriter<'a> {
             self.group(group, report)?;
             rest = behind;
         }
-        let settled = report.marked_packs + report.damaged_packs.len() as u64;
+        let settled = report.marked_packs + report.same_packs + report.damaged_packs.len() as u64;
         report.finished = settled == report.planned_packs;
         Ok(())
     }
@@ -77,6 +77,7 @@ impl<'a> Rewriter<'a> {
         let _ = session.barrier()?;
         let new: HashSet<PackId> = session.read_back()?.iter().map(|(id, _)| *id).collect();
         report.count(&session, new.len());
+        report.same(group, &new);
         self.mark(&mut session, group, &new, &refused, report)
     }
 
@@ -145,6 +146,13 @@ impl Recompressed {
         self.new_bytes += tally.file_bytes;
         self.chunks += tally.new_chunks;
         self.raw_bytes += tally.new_raw_bytes;
+    }
+
+    /// A pack that was written again under its own name is no new one, and is done with.
+    fn same(&mut self, group: &[OldPack], new: &HashSet<PackId>) {
+        let same = group.iter().filter(|pack| new.contains(&pack.id)).count() as u64;
+        self.same_packs += same;
+        self.new_packs = self.new_packs.saturating_sub(same);
     }
 }
 
