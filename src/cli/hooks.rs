@@ -2,7 +2,7 @@
 //!
 //! What happened stands in the environment of a hook. Secrets never do: the server's token is taken out.
 
-use crate::cli::config::Section;
+use crate::cli::config::{CONFIG_VARIABLE, PROFILE_VARIABLE, Section};
 use crate::cli::describe::chain;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
@@ -57,13 +57,15 @@ impl Facts {
     pub(super) fn of(run: &Run<'_>, begun: Moment) -> Self {
         let repository = run.global.repository.as_ref().map(|path| path.display().to_string());
         let steps = steps(run);
-        let told = BTreeMap::from([
-            ("SEGVAULT_PROFILE", run.config.profile.clone().unwrap_or_default()),
+        let mut told = BTreeMap::from([
+            (PROFILE_VARIABLE, run.config.profile.clone().unwrap_or_default()),
             ("SEGVAULT_REPOSITORY", repository.unwrap_or_default()),
             ("SEGVAULT_SOURCES", run.config.sources_of_profile().join(" ")),
             ("SEGVAULT_STEPS", steps.join(" ")),
             ("SEGVAULT_BEGUN", begun.to_string()),
         ]);
+        // A profile is one of a file: a segvault in a hook has to read the same one.
+        told.extend(config_of(run).map(|path| (CONFIG_VARIABLE, path)));
         Self { begun, steps, told }
     }
 
@@ -103,6 +105,12 @@ fn steps(run: &Run<'_>) -> Vec<String> {
         [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
     let configured = tables.into_iter().filter(|(_, section)| run.config.has(section)).map(|(name, _)| name);
     std::iter::once("backup").chain(configured).map(str::to_owned).collect()
+}
+
+/// The file, wherever a hook may go.
+fn config_of(run: &Run<'_>) -> Option<String> {
+    let path = run.config.path.as_deref()?;
+    Some(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string())
 }
 
 impl Hooks {

@@ -237,6 +237,37 @@ fn hooks_and_metrics_tell_of_a_run_that_failed() {
 }
 
 #[test]
+fn a_hook_may_call_the_program_and_means_the_same_configuration() {
+    let configuration = r#"
+[source.orders]
+data-dir = "se-4.6.11-json"
+no-control-db = true
+
+[hooks]
+after = "cd /; PROGRAM points --json > PLACE/seen && PROGRAM config show --json > PLACE/shown"
+
+[profile.night]
+steps = ["backup"]
+"#;
+    let desk = Desk::new("");
+    let place = desk.room.path(".").display().to_string();
+    let configuration =
+        configuration.replace("PROGRAM", env!("CARGO_BIN_EXE_segvault")).replace("PLACE", &place);
+    let file = desk.room.write("hooked.toml", configuration.as_bytes());
+    let read =
+        |name: &str| -> Value { serde_json::from_slice(&fs::read(desk.room.path(name)).unwrap()).unwrap() };
+    for (points, line) in [(1, "run"), (2, "run night")] {
+        // Named by a flag, and from here: the hook goes elsewhere.
+        desk.room.ends(0, &format!("{line} --config hooked.toml"));
+        assert_eq!(read("seen")["points"].as_array().unwrap().len(), points, "{line}");
+        assert_eq!(read("shown")["file"], file.display().to_string(), "{line}");
+    }
+    let mut points = desk.command("points");
+    assert_eq!(told(points.env("SEGVAULT_PROFILE", "").output().unwrap()).0, Some(0), "an empty one is none");
+    desk.room.refused(2, "points --profile=", &["no profile ''"]);
+}
+
+#[test]
 fn status_answers_am_i_safe() {
     let desk = Desk::new(ONE_SOURCE);
     let status = desk.document(3, "status", "status");

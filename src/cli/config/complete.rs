@@ -41,7 +41,9 @@ fn load(matches: &ArgMatches) -> Result<Config, Error> {
         config.path = Some(path);
     }
     let of_run = matches.try_get_one::<String>("run_profile").ok().flatten().cloned();
-    let of_flag = matches.try_get_one::<String>("profile").ok().flatten().cloned();
+    // The parser reads the variable, too: an empty one names none. (An empty name that is typed is a mistake.)
+    let is_meant = |name: &String| !name.is_empty() || is_typed(matches, "profile");
+    let of_flag = matches.try_get_one::<String>("profile").ok().flatten().cloned().filter(is_meant);
     let of_environment = || std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty());
     config.profile = of_run.or(of_flag).or_else(of_environment);
     match &config.profile {

@@ -16,6 +16,7 @@ pub(super) use complete::{complete, lines_of};
 pub(super) use error::Error;
 pub(super) use file::{Setting, Value};
 pub(super) use keys::Section;
+pub(super) use place::{CONFIG_VARIABLE, PROFILE_VARIABLE};
 pub(super) use settings::Effective;
 
 use std::path::PathBuf;
