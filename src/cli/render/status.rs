@@ -62,14 +62,22 @@ fn of_source(source: &SourceStatus, hidden: &mut Vec<&'static str>) -> String {
 fn point(source: &SourceStatus) -> String {
     let Some(last) = source.last else { return "none".to_owned() };
     let state = if last.complete { "complete" } else { "incomplete" };
-    let age = age(last.seconds);
     let before = match source.last_complete {
         Some(complete) if complete.point != last.point => {
-            format!("; the last complete one is {}, {} ago", complete.point, self::age(complete.seconds))
+            format!("; the last complete one is {}, {}", complete.point, ago(complete.seconds))
         }
         _ => String::new(),
     };
-    format!("{}, {age} ago, {state}{before}; {} in all", last.point, plural(source.points, "point"))
+    let ago = ago(last.seconds);
+    format!("{}, {ago}, {state}{before}; {} in all", last.point, plural(source.points, "point"))
+}
+
+/// When it was; under a wrong clock it is still to come.
+fn ago(seconds: i64) -> String {
+    match seconds {
+        ..0 => format!("dated {} in the future", age(seconds.saturating_neg())),
+        _ => format!("{} ago", age(seconds)),
+    }
 }
 
 /// Seconds, as people say them.
@@ -180,7 +188,7 @@ fn figures(status: &Status) -> String {
     for source in &status.sources {
         // An equals sign and a quote end the name in this protocol.
         let name = one_line(&source.source).replace(['\'', '='], "_");
-        figures.extend(source.last_complete.map(|last| format!("'age {name}'={}s", last.seconds.max(0))));
+        figures.extend(source.last_complete.map(|last| format!("'age {name}'={}s", last.seconds)));
         let behind: Option<u64> = source.contexts.iter().map(|context| context.events.behind).sum();
         figures.extend(behind.map(|behind| format!("'behind {name}'={behind}")));
     }

@@ -8,6 +8,9 @@ use serde::Serialize;
 /// A disk that is full so soon is worth a warning.
 const SOON_FULL_DAYS: u64 = 14;
 
+/// Clocks of two machines may be apart by so much: a point that is dated further in the future was made under a wrong clock, or ours is wrong.
+const AHEAD_S: i64 = 10 * 60;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -27,8 +30,8 @@ pub enum Level {
 pub struct Concern {
     /// How bad.
     pub level: Level,
-    /// A stable word: `no-point`, `old-point`, `incomplete`, `gap`, `unreachable`, `unreadable`, `damaged`, `not-verified`, `not-drilled`,
-    /// `drill-failed`, `disk-full`.
+    /// A stable word: `no-point`, `old-point`, `future-point`, `incomplete`, `gap`, `unreachable`, `unreadable`, `damaged`, `not-verified`,
+    /// `not-drilled`, `drill-failed`, `disk-full`.
     pub what: &'static str,
     /// The source, if it concerns one.
     pub source: Option<String>,
@@ -105,7 +108,21 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
             }
         }
     }
+    found.extend(ahead(source));
     found
+}
+
+/// The age of a point that is dated in the future says nothing, and would not for as long as it lies there.
+fn ahead(source: &SourceStatus) -> Option<Concern> {
+    let newest = [source.last_complete, source.last].into_iter().flatten();
+    let ahead = newest.min_by_key(|age| age.seconds).filter(|age| age.seconds < -AHEAD_S)?;
+    let text = format!(
+        "point {} of {} is dated {} in the future: the clock was wrong when it was made, or is wrong now, and how old it is is not known",
+        ahead.point,
+        source.source,
+        span(ahead.seconds.saturating_neg())
+    );
+    Some(concern(Level::Warning, "future-point", Some(&source.source), text))
 }
 
 fn of_repository(status: &Status, options: &StatusOptions) -> Vec<Concern> {
@@ -251,6 +268,11 @@ mod tests {
             words(|s| s.sources[0].last_complete.as_mut().unwrap().seconds = 90_000),
             [(Critical, "old-point")]
         );
+        let ahead = |seconds: i64| {
+            move |s: &mut Status| s.sources[0].last_complete.as_mut().unwrap().seconds = -seconds
+        };
+        assert_eq!(words(ahead(600)), [], "clocks are never quite the same");
+        assert_eq!(words(ahead(601)), [(Warning, "future-point")]);
         assert_eq!(
             words(|s| s.sources[0].last.as_mut().unwrap().complete = false),
             [(Warning, "incomplete")]
