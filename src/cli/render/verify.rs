@@ -145,8 +145,9 @@ fn of(number: u64, noun: &str) -> String {
 
 fn debris(counts: &Counts) -> String {
     let files = plural(counts.debris_files, "file");
+    let are = if counts.debris_files == 1 { "is" } else { "are" };
     format!(
-        "{files} of {} belong to nothing published: left by a run that was cut short, no damage",
+        "{files} of {} {are} needed by nothing that is published: superseded, or left by a run that was cut short; no damage",
         bytes(counts.debris_bytes)
     )
 }
@@ -221,6 +222,15 @@ damage: packs/ab/abcd: its hash is another one
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.ends_with("not everything is whole: see above\n"), "{text}");
+    }
+
+    #[test]
+    fn what_nothing_needs_is_no_damage() {
+        let of = |debris_files| debris(&Counts { debris_files, debris_bytes: 2048, ..Counts::default() });
+        let why =
+            "needed by nothing that is published: superseded, or left by a run that was cut short; no damage";
+        assert_eq!(of(1), format!("1 file of 2.00 KiB is {why}"));
+        assert_eq!(of(2), format!("2 files of 2.00 KiB are {why}"));
     }
 
     #[test]
