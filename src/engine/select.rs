@@ -3,6 +3,7 @@
 //! A name fits exactly one point or fails; nothing is guessed. Forgotten points are found by number or hash alone, never by `latest`;
 //! incomplete ones are found by all.
 
+use crate::engine::words::plural;
 use crate::repo::store::{Journal, ListedPoint};
 use std::collections::BTreeSet;
 
@@ -36,7 +37,7 @@ pub enum Error {
         name: String,
     },
     /// `latest~N` goes back further than there are points.
-    #[error("there are only {listed} points to choose from, {name} goes back further")]
+    #[error("only {} can be chosen from, {name} goes back further", plural(*.listed as u64, "point"))]
     TooFarBack {
         /// What was given.
         name: String,

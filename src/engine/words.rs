@@ -19,9 +19,26 @@ pub fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{s}", count(number))
 }
 
+/// `point 6`, `points 6, 7`, `points 6, 7, and 2 more`: the first few of them.
+pub fn points(numbers: &[u64], named: usize) -> String {
+    let mut words: Vec<String> = numbers.iter().take(named).map(u64::to_string).collect();
+    if numbers.len() > named {
+        words.push(format!("and {} more", count((numbers.len() - named) as u64)));
+    }
+    let noun = if numbers.len() == 1 { "point" } else { "points" };
+    format!("{noun} {}", words.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_point_is_a_point() {
+        assert_eq!(points(&[6], 2), "point 6");
+        assert_eq!(points(&[6, 7], 2), "points 6, 7");
+        assert_eq!(points(&[6, 7, 8, 9], 2), "points 6, 7, and 2 more");
+    }
 
     #[test]
     fn counts_are_grouped() {

@@ -2,7 +2,7 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::style::Text;
-use crate::cli::render::units::{bytes, plural};
+use crate::cli::render::units::{bytes, plural, points};
 use crate::engine::drop_history::DropReport;
 use crate::engine::erase::{EraseReport, ErasedRow, Proof};
 
@@ -71,10 +71,10 @@ fn not_reached(text: &mut Text, report: &EraseReport) {
         text.line(&format!("stays, no whole newer version holds all its tokens: {}", self::row(row)));
     }
     if !report.control_dbs.is_empty() {
-        text.line(&format!("stay: the control databases of points {}", numbers(&report.control_dbs)));
+        text.line(&format!("stay: the control databases of {}", points(&report.control_dbs, NAMED)));
     }
     if !report.replication_logs.is_empty() {
-        text.line(&format!("stay: the replication logs of points {}", numbers(&report.replication_logs)));
+        text.line(&format!("stay: the replication logs of {}", points(&report.replication_logs, NAMED)));
     }
     for damaged in report.damaged.iter().chain(&report.elsewhere) {
         text.line(&format!("stays: {}", one_line(damaged)));
@@ -157,11 +157,11 @@ pub(in crate::cli) fn dropped(report: &DropReport) -> String {
         ));
     }
     if !report.later.is_empty() {
-        text.line(&format!("{} later: points {}", would("begin", "would begin"), numbers(&report.later)));
+        text.line(&format!("{} later: {}", would("begin", "would begin"), points(&report.later, NAMED)));
     }
     if !report.gone.is_empty() {
         let gone = would("gone, since they end before", "would be gone, since they end before");
-        text.line(&format!("{gone}: points {}", numbers(&report.gone)));
+        text.line(&format!("{gone}: {}", points(&report.gone, NAMED)));
     }
     text.line("snapshots stay: aggregates that began before are read from theirs");
     if let Some(confirmation) = report.confirmation.as_ref().filter(|_| report.dry_run) {

@@ -2,7 +2,7 @@
 
 use crate::cli::describe::one_line;
 use crate::cli::render::style::Text;
-use crate::cli::render::units::{bytes, count, plural};
+use crate::cli::render::units::{bytes, count, plural, points};
 use crate::engine::repair::{Marked, Mended, Protected};
 
 /// So many files or points are named; the JSON document names all.
@@ -53,8 +53,7 @@ fn verdict(mended: &Mended) -> String {
         return "everything was read again: all that is published is whole".to_owned();
     }
     let lost = plural(mended.still_lost.len() as u64, "chunk");
-    let points: Vec<String> = mended.points.iter().map(u64::to_string).collect();
-    let points = if points.is_empty() { "no point".to_owned() } else { format!("points {}", some(&points)) };
+    let points = if mended.points.is_empty() { "no point".to_owned() } else { points(&mended.points, NAMED) };
     format!(
         "not everything is whole: {lost} still lost, {points} hit; try 'segvault repair from' another place"
     )
@@ -87,8 +86,7 @@ pub(in crate::cli) fn marked(marked: &Marked) -> String {
         text.line(&format!("point {point} {would}marked incomplete: {}", one_line(reason)));
     }
     if !marked.known.is_empty() {
-        let known: Vec<String> = marked.known.iter().map(u64::to_string).collect();
-        text.line(&format!("known to be incomplete before: points {}", some(&known)));
+        text.line(&format!("known to be incomplete before: {}", points(&marked.known, NAMED)));
     }
     if !marked.unreadable.is_empty() {
         let unreadable = some(&marked.unreadable);

@@ -3,7 +3,7 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::style::{self, Text};
 use crate::cli::render::tables::incarnation;
-use crate::cli::render::units::{bytes, count, plural, time};
+use crate::cli::render::units::{bytes, count, plural, points, time};
 use crate::engine::verify::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
 
 /// So many points or runs of tokens are named for one finding; the JSON document names all.
@@ -53,7 +53,7 @@ fn finding(finding: &Finding) -> String {
     let mut text = Text::default();
     text.line(&format!("{class} {}", line(finding)));
     if !finding.points.is_empty() {
-        text.line(&format!("  not whole any more: {}", points(&finding.points)));
+        text.line(&format!("  not whole any more: {}", points(&finding.points, NAMED)));
     }
     if !finding.tokens.is_empty() {
         text.line(&format!("  tokens: {}", some(&finding.tokens, tokens)));
@@ -62,11 +62,6 @@ fn finding(finding: &Finding) -> String {
         text.line(&format!("  what to do: {}", one_line(&finding.advice)));
     }
     text.finish()
-}
-
-fn points(numbers: &[u64]) -> String {
-    let noun = if numbers.len() == 1 { "point" } else { "points" };
-    format!("{noun} {}", some(numbers, u64::to_string))
 }
 
 fn tokens(tokens: &Tokens) -> String {

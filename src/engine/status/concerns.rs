@@ -2,6 +2,7 @@
 
 use crate::engine::status::StatusOptions;
 use crate::engine::status::report::{SourceStatus, Status};
+use crate::engine::words::plural;
 use crate::repo::format::moment::Moment;
 use serde::Serialize;
 
@@ -133,8 +134,9 @@ fn of_repository(status: &Status, options: &StatusOptions) -> Vec<Concern> {
     }
     let verification = &status.verification;
     if verification.damaged_packs > 0 {
-        let packs = verification.damaged_packs;
-        say(Level::Critical, "damaged", format!("{packs} packs are damaged; see 'segvault verify --data'"));
+        let packs = plural(verification.damaged_packs, "pack");
+        let are = if verification.damaged_packs == 1 { "is" } else { "are" };
+        say(Level::Critical, "damaged", format!("{packs} {are} damaged; see 'segvault verify --data'"));
     }
     let age = |since: Option<Moment>| options.now.0.saturating_sub(since.unwrap_or(options.now).0);
     let is_whole = verification.verified_bytes == verification.bytes;
@@ -173,7 +175,11 @@ fn of_repository(status: &Status, options: &StatusOptions) -> Vec<Concern> {
         }
     }
     if let Some(days) = status.repository.full_in_days.filter(|days| *days < SOON_FULL_DAYS) {
-        say(Level::Warning, "disk-full", format!("the repository's disk is full in about {days} days"));
+        say(
+            Level::Warning,
+            "disk-full",
+            format!("the repository's disk is full in about {}", plural(days, "day")),
+        );
     }
     found
 }

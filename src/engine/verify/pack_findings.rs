@@ -7,6 +7,7 @@ use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
+use crate::engine::words::plural;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
 use crate::repo::store::Repository;
@@ -53,11 +54,12 @@ fn trouble(pack: &PackFacts, chunks: u64) -> Option<String> {
         let why = pack.trouble.first().map_or("it is longer than it should be", String::as_str);
         return Some(format!("{why}; made whole by its parity: {healed}"));
     }
+    let chunks = plural(chunks, "chunk");
     let told = pack.trouble.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
     match pack.trouble.len() {
         0 => None,
-        more if more > TOLD => Some(format!("{told}; and {} more ({chunks} chunks in all)", more - TOLD)),
-        _ => Some(format!("{told} ({chunks} chunks in all)")),
+        more if more > TOLD => Some(format!("{told}; and {} more ({chunks} in all)", more - TOLD)),
+        _ => Some(format!("{told} ({chunks} in all)")),
     }
 }
 
@@ -107,7 +109,8 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
             Part::Files(_) => "a set of plain files",
             Part::Entry(_) | Part::Page(_) => "a segment",
         };
-        let text = format!("{chunks} chunks of {what} are in no pack");
+        let are = if chunks == 1 { "is" } else { "are" };
+        let text = format!("{} of {what} {are} in no pack", plural(chunks, "chunk"));
         let number = book.add(Class::Damage, "chunk-lost", text, ADVICE_LOST);
         book.hits(number, part);
     }

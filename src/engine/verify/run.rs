@@ -19,6 +19,7 @@ use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::{Look, Structure};
 use crate::engine::verify::uses::Finder;
 use crate::engine::verify::{Remember, VerifyOptions};
+use crate::engine::words::plural;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
@@ -100,7 +101,7 @@ impl Run<'_> {
             Ok(())
         })?;
         if wrong > 0 {
-            let text = format!("the index says of {wrong} chunks something else than the packs");
+            let text = format!("the index says of {} something else than the packs", plural(wrong, "chunk"));
             self.book.add(Class::Note, "index", text, ADVICE_INDEX);
         }
         Ok(())
