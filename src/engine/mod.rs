@@ -19,6 +19,7 @@ pub mod logs;
 pub mod observe;
 pub mod pieces;
 pub mod points;
+mod prefix;
 pub mod proof;
 pub mod prune;
 pub mod recompress;

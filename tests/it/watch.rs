@@ -160,7 +160,14 @@ fn what_is_no_more_of_the_same_makes_a_point() {
     open.show(4);
     let happened = watching.next();
     assert!(happened["point"]["why"].as_str().unwrap().contains("events of default"), "{happened}");
-    // One point tells it; the next rounds don't say it again and again, and go on once the server has more than before.
+    let findings = happened["point"]["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|finding| finding["context"] == "default"),
+        "as a backup shows them: {happened}"
+    );
+    // One point tells it; the next rounds say once that they wait, and go on once the server has more than before.
+    let waiting = watching.next();
+    assert!(waiting["waiting"]["why"].as_str().unwrap().contains("end before what is archived"), "{waiting}");
     let token = open.show(9);
     watching.reaches(token);
     assert_eq!(room.points(), [1, 2]);

@@ -1,9 +1,11 @@
 //! What happens while a source is watched: a line each.
 
 use crate::cli::describe::one_line;
+use crate::cli::render::findings;
 use crate::cli::render::units::{bytes, count, span, time};
 use crate::engine::watch::Grown;
 use crate::repo::format::moment::Moment;
+use crate::repo::format::point::Finding;
 use serde::Serialize;
 
 /// Something happened. With `--json` a document on a line of its own.
@@ -33,11 +35,18 @@ pub(in crate::cli) enum Happened {
         milliseconds: i64,
         /// By how many bytes the repository grew.
         file_bytes: u64,
+        /// What must be known of it.
+        findings: Vec<Finding>,
     },
     /// New transactions are archived.
     Archived {
         /// What has grown.
         logs: Vec<Grown>,
+    },
+    /// The source can't be followed: a point has changed nothing about it. The next one is made when the source changes.
+    Waiting {
+        /// What this is.
+        why: String,
     },
     /// What had failed (a warning told of it) works again.
     Recovered {
@@ -48,10 +57,10 @@ pub(in crate::cli) enum Happened {
     Stopped,
 }
 
-/// A line.
+/// A line; below that of a point its findings.
 pub(in crate::cli) fn text(event: &Event) -> String {
     let said = match &event.happened {
-        Happened::Point { point, complete, why, milliseconds, file_bytes } => {
+        Happened::Point { point, complete, why, milliseconds, file_bytes, .. } => {
             let state = if *complete { "complete" } else { "incomplete" };
             let why = why.as_ref().map(|why| format!(" ({})", one_line(why))).unwrap_or_default();
             format!(
@@ -67,8 +76,22 @@ pub(in crate::cli) fn text(event: &Event) -> String {
             };
             format!("archived: {}", logs.iter().map(of).collect::<Vec<_>>().join("; "))
         }
+        Happened::Waiting { why } => {
+            format!(
+                "waiting: {}; a point changed nothing in that, the next is made when they change",
+                one_line(why)
+            )
+        }
         Happened::Recovered { seconds } => format!("it works again, after {seconds} s"),
         Happened::Stopped => "stopped".to_owned(),
     };
-    format!("{}  {said}\n", time(event.at.0))
+    format!("{}  {said}\n{}", time(event.at.0), below(&event.happened))
+}
+
+/// What must be known of a point, as a backup shows it.
+fn below(happened: &Happened) -> String {
+    match happened {
+        Happened::Point { findings, .. } => findings::list(findings),
+        _ => String::new(),
+    }
 }

@@ -11,7 +11,7 @@ use crate::cli::run::Run;
 use crate::cli::signals::Signals;
 use crate::cli::when;
 use crate::engine::backup::BackupOptions;
-use crate::engine::watch::{self, Round};
+use crate::engine::watch::{self, Grown, Round};
 use std::time::{Duration, Instant};
 
 /// A pause ends so soon after a signal.
@@ -193,7 +193,7 @@ struct Stretch<'r, 'a> {
     options: &'r BackupOptions,
     watch: Option<watch::Watch<'r>>,
     last_point: Option<Instant>,
-    /// Why the last point was made, as long as that has not passed.
+    /// What was said to be waited with, as long as that has not passed.
     told: Option<String>,
     /// What fails, until it works again.
     trouble: Option<Trouble>,
@@ -229,11 +229,10 @@ impl Stretch<'_, '_> {
         let round = watch.round(&repository, &mut *source, &progress)?;
         drop((progress, source, repository));
         match round {
-            // A point has told it already: another one would say the same.
-            Round::NeedsPoint(why) if self.told.as_ref() == Some(&why) => Ok(()),
-            Round::NeedsPoint(why) => {
-                self.told = Some(why.clone());
-                self.point(Some(why))
+            Round::NeedsPoint(why) => self.point(Some(why)),
+            Round::Waits { why, archived } => {
+                self.archived(archived)?;
+                self.waits(why)
             }
             Round::Quiet => {
                 self.told = None;
@@ -241,15 +240,28 @@ impl Stretch<'_, '_> {
             }
             Round::Archived(logs) => {
                 self.told = None;
-                self.say(&Happened::Archived { logs })
+                self.archived(logs)
             }
         }
+    }
+
+    fn archived(&mut self, logs: Vec<Grown>) -> Result<(), Failure> {
+        if logs.is_empty() { Ok(()) } else { self.say(&Happened::Archived { logs }) }
+    }
+
+    /// Says once that something waits.
+    fn waits(&mut self, why: String) -> Result<(), Failure> {
+        if self.told.as_ref() == Some(&why) {
+            return Ok(());
+        }
+        self.told = Some(why.clone());
+        self.say(&Happened::Waiting { why })
     }
 
     fn point(&mut self, why: Option<String>) -> Result<(), Failure> {
         let run = self.run;
         // What was followed is proven anew, whatever comes of the point.
-        self.watch = None;
+        let earlier = self.watch.take();
         let repository = run.open()?;
         let progress = Progress::new(run.screen, run.signals.clone());
         let mut source = run.source(self.backup())?;
@@ -257,11 +269,13 @@ impl Stretch<'_, '_> {
         let report = run.make_point(repository, &mut *source, self.options, &progress)?;
         drop(progress);
         run.screen.findings(&report.findings);
-        self.watch = Some(watch::Watch::begin(&*source, &before, self.options)?);
+        let watch = watch::Watch::begin(&*source, &before, self.options)?;
+        self.watch = Some(watch.after(earlier));
         self.last_point = Some(Instant::now());
         drop(source);
         let point = report.point.map_or(0, |point| point.number);
         let (complete, milliseconds) = (report.complete, report.milliseconds);
-        self.say(&Happened::Point { point, complete, why, milliseconds, file_bytes: report.file_bytes })
+        let (file_bytes, findings) = (report.file_bytes, report.findings);
+        self.say(&Happened::Point { point, complete, why, milliseconds, file_bytes, findings })
     }
 }

@@ -5,9 +5,8 @@
 //! history, and all of it is archived.
 
 use crate::axon::name::{SegmentName, Store};
-use crate::axon::segment::HEADER_LENGTH;
 use crate::engine::error::Error;
-use crate::engine::window::{Bytes, walk};
+use crate::engine::prefix;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ContentHash, Naming};
 use crate::repo::format::point::{Finding, Weight};
@@ -115,24 +114,9 @@ impl LetGoFiles {
         if let Some(known) = self.compared.borrow().get(&facts) {
             return Ok(*known);
         }
-        let is_erased = contents.contains(&self.content(source, file)?);
+        let is_erased = contents.contains(&prefix::of(self.naming, source, file)?.content);
         self.compared.borrow_mut().insert(facts, is_erased);
         Ok(is_erased)
-    }
-
-    /// The hash of a file's valid prefix.
-    fn content(&self, source: &dyn Source, file: &StoreFile) -> Result<ContentHash, Error> {
-        let opened = source.open(file)?;
-        let bytes = Bytes::Source(opened.as_ref());
-        let mut hasher = self.naming.hasher();
-        let mut head = vec![0; usize::try_from(HEADER_LENGTH).unwrap_or(5)];
-        let got = bytes.read_at(0, &mut head)?;
-        hasher.update(head.get(..got).unwrap_or_default());
-        walk(bytes, file.name.number, &mut |transaction| {
-            hasher.update(transaction.bytes);
-            Ok(())
-        })?;
-        Ok(hasher.content())
     }
 }
 

@@ -1,9 +1,11 @@
 //! `watch`: between two points, what is new in the open segments is archived every few seconds, as records. A crash of the server then loses seconds.
 //!
 //! A round reads on from the last archived MiB. Whatever is not simply more of the same (another file, a shorter one, other bytes in that MiB, a context
-//! that nobody knows) needs a point: that reads and proves everything, and decides what it is. No lock is held between rounds.
+//! that nobody knows) needs a point: that reads and proves everything, and decides what it is. What a point has changed nothing about waits until the source
+//! looks otherwise. No lock is held between rounds.
 
 mod follow;
+mod odd;
 
 use crate::axon::name::{SegmentName, Store};
 use crate::axon::token::Token;
@@ -12,7 +14,9 @@ use crate::engine::backup::selection;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::watch::follow::{Followed, Follower};
+use crate::engine::watch::odd::Odd;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ContentHash;
 use crate::repo::format::record::{LogKey, LogState, PrefixProof};
 use crate::repo::store::{Repository, Session};
 use crate::source::Source;
@@ -29,6 +33,13 @@ pub enum Round {
     Archived(Vec<Grown>),
     /// Only a point can tell what this is.
     NeedsPoint(String),
+    /// A point could not tell either, and nothing has changed since. What is new elsewhere is archived.
+    Waits {
+        /// What this is.
+        why: String,
+        /// What was archived of other logs.
+        archived: Vec<Grown>,
+    },
 }
 
 /// What was archived of a log.
@@ -60,6 +71,8 @@ pub struct Watch<'o> {
     /// The segments that were there right before the last point.
     files: BTreeMap<Which, BTreeSet<SegmentName>>,
     followers: BTreeMap<Which, Follower>,
+    /// How logs looked that tails could not take, before a point was made for that.
+    answered: BTreeMap<Which, ContentHash>,
 }
 
 /// The name under which a source is archived.
@@ -77,7 +90,15 @@ impl<'o> Watch<'o> {
         for (which, listing) in stores(&wanted(before, options)?) {
             files.insert(which, names(listing));
         }
-        Ok(Self { options, name: name_of(source, options)?, files, followers: BTreeMap::new() })
+        let (name, followers, answered) = (name_of(source, options)?, BTreeMap::new(), BTreeMap::new());
+        Ok(Self { options, name, files, followers, answered })
+    }
+
+    /// Goes on from an earlier point: what was asked before it is answered now.
+    #[must_use]
+    pub fn after(self, earlier: Option<Self>) -> Self {
+        let answered = earlier.map(|earlier| earlier.answered).unwrap_or_default();
+        Self { answered, ..self }
     }
 
     /// Archives what is new. Of all contexts the snapshots are read first, and their records published last: events are never behind.
@@ -96,7 +117,7 @@ impl<'o> Watch<'o> {
         // Under the lock of the one that writes: they stay the newest.
         let states = self.states(repository)?;
         // One that is odd keeps nothing of the others out.
-        let (mut fresh, mut odd) = (Vec::new(), None);
+        let (mut fresh, mut odd) = (Vec::new(), BTreeMap::new());
         for wanted in [Store::Snapshots, Store::Events] {
             for (which, files) in stores(&listing).filter(|((_, store), _)| *store == wanted) {
                 let found =
@@ -104,13 +125,30 @@ impl<'o> Watch<'o> {
                 match found {
                     Found::Nothing => {}
                     Found::Fresh(found) => fresh.push(*found),
-                    Found::Odd(why) => odd = odd.or(Some(why)),
+                    Found::Odd(found) => {
+                        odd.insert(which, found);
+                    }
                 }
             }
         }
         fresh.reverse();
-        let round = publish(session, fresh)?;
-        Ok(odd.map_or(round, Round::NeedsPoint))
+        let archived = publish(session, fresh)?;
+        Ok(self.judge(archived, odd))
+    }
+
+    /// What a point has answered is not asked again as long as it looks the same.
+    fn judge(&mut self, archived: Vec<Grown>, odd: BTreeMap<Which, Odd>) -> Round {
+        let looks = odd.iter().map(|(which, odd)| (which.clone(), odd.look)).collect();
+        let answered = std::mem::replace(&mut self.answered, looks);
+        if let Some((_, new)) = odd.iter().find(|(which, odd)| answered.get(*which) != Some(&odd.look)) {
+            return Round::NeedsPoint(new.why.clone());
+        }
+        let why: Vec<_> = odd.into_values().map(|odd| odd.why).collect();
+        match (why.is_empty(), archived.is_empty()) {
+            (true, true) => Round::Quiet,
+            (true, false) => Round::Archived(archived),
+            (false, _) => Round::Waits { why: why.join("; "), archived },
+        }
     }
 
     /// What the archive holds of the source: of each context the newest incarnation.
@@ -152,8 +190,12 @@ impl<'o> Watch<'o> {
         (which, files): (&Which, &StoreListing),
         states: &States,
     ) -> Result<Found, Error> {
-        let odd = |why: &str| Ok(Found::Odd(format!("the {} of {} {why}", which.1, which.0)));
         let Some(file) = files.segments.last() else { return Ok(Found::Nothing) };
+        let odd = |why: &str, archived: u64| -> Result<Found, Error> {
+            let odd = Odd::of(repository.naming(), source, (files, file))?;
+            let why = if odd.end < archived { "end before what is archived of them" } else { why };
+            Ok(Found::Odd(Odd { why: format!("the {} of {} {why}", which.1, which.0), ..odd }))
+        };
         let tail_of = |state: &LogState| state.tails.iter().find(|tail| tail.name == file.name).cloned();
         let Some((tail, state)) = states.get(which).and_then(|state| Some((tail_of(state)?, state))) else {
             // What holds nothing yet is in no record: the point before has seen it so.
@@ -161,7 +203,7 @@ impl<'o> Watch<'o> {
             return if is_empty {
                 Ok(Found::Nothing)
             } else {
-                odd("go on in a segment that is not archived")
+                odd("go on in a segment that is not archived", 0)
             };
         };
         let known = self.followers.remove(which).filter(|follower| follower.stands_at(&tail));
@@ -169,9 +211,9 @@ impl<'o> Watch<'o> {
             Some(follower) => Some(follower),
             None => Follower::prove(repository.naming(), source, file, &tail)?,
         };
-        let Some(mut follower) = follower else { return odd("do not begin as they did") };
+        let Some(mut follower) = follower else { return odd("do not begin as they did", tail.logical_end) };
         match follower.extend(session, source, file, observer)? {
-            Followed::Odd => odd("do not begin as they did"),
+            Followed::Odd => odd("do not begin as they did", tail.logical_end),
             Followed::Same => {
                 self.followers.insert(which.clone(), follower);
                 Ok(Found::Nothing)
@@ -193,7 +235,7 @@ fn exists(logs: &[LogKey], key: &LogKey) -> bool {
 enum Found {
     Nothing,
     Fresh(Box<Fresh>),
-    Odd(String),
+    Odd(Odd),
 }
 
 /// A log that has grown.
@@ -223,9 +265,9 @@ impl Fresh {
 }
 
 /// Makes it durable, then says so.
-fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Round, Error> {
+fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Vec<Grown>, Error> {
     if fresh.is_empty() {
-        return Ok(Round::Quiet);
+        return Ok(Vec::new());
     }
     let durable = session.barrier()?;
     let (mut states, mut told) = (Vec::new(), Vec::new());
@@ -238,7 +280,7 @@ fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Round, Error> 
     for (grown, number) in told.iter_mut().zip(numbers) {
         grown.record = number;
     }
-    Ok(Round::Archived(told))
+    Ok(told)
 }
 
 fn wanted(listing: &Listing, options: &BackupOptions) -> Result<Listing, Error> {

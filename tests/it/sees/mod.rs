@@ -8,3 +8,4 @@ mod lag;
 mod moving;
 mod reading;
 mod versions;
+mod watching;
