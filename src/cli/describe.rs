@@ -219,7 +219,7 @@ fn backup(error: &backup::Error) -> Meaning {
     }
 }
 
-/// What it means that a name fits no point, or several. The messages say what to do.
+/// What it means that a name fits no point, several, or perhaps one that can't be read.
 fn select(error: &select::Error) -> Meaning {
     use select::Error;
     let id = match error {
@@ -232,6 +232,17 @@ fn select(error: &select::Error) -> Meaning {
         Error::Sources { .. } => "point.sources",
         Error::NoSuchSource { .. } => "point.no-such-source",
         Error::OtherSource { .. } => "point.other-source",
+        Error::Unreadable { .. } => {
+            return meaning(
+                Exit::Damaged,
+                "point.unreadable",
+                "name an older point by its number, or see 'segvault verify' and 'segvault repair'",
+            );
+        }
+        Error::Newer { .. } => {
+            let hint = "use a newer segvault, or name an older point by its number";
+            return meaning(Exit::Unsupported, "point.newer", hint);
+        }
     };
     let hint = match error {
         Error::AllForgotten { .. } => "list them again with 'segvault forget --undo'",

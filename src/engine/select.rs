@@ -1,16 +1,16 @@
 //! How a user names a point: `12`, a unique prefix of its hash, `latest`, `latest~2`.
 //!
 //! A name fits exactly one point or fails; nothing is guessed. Forgotten points are found by number or hash alone, never by `latest`;
-//! incomplete ones are found by all.
+//! incomplete ones are found by all. A point that can't be read may be the one that is meant: an older one never stands in for it.
 
 use crate::engine::words::plural;
-use crate::repo::store::{Journal, ListedPoint};
+use crate::repo::store::{Journal, ListedPoint, Unreadable};
 use std::collections::BTreeSet;
 
 /// The shortest prefix of a hash that names a point.
 pub const PREFIX_MIN: usize = 4;
 
-/// Why a name fits no point. All of these are errors of usage (exit 2).
+/// Why a name fits no point. All of these are errors of usage (exit 2), but the last two.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not one of the forms.
@@ -78,6 +78,22 @@ pub enum Error {
         /// What was given.
         source_name: String,
     },
+    /// A point that can't be read may be the one that is meant (exit 20).
+    #[error("{path} can't be read, and may be the point that is meant: {why}")]
+    Unreadable {
+        /// Its file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The same, of one that a newer program wrote (exit 13).
+    #[error("{path} can't be read by this program, and may be the point that is meant: {why}")]
+    Newer {
+        /// Its file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 fn of(source: Option<&String>) -> String {
@@ -107,7 +123,11 @@ pub fn point<'j>(journal: &'j Journal, name: &str, source: Option<&str>) -> Resu
         Form::Latest(back) => latest(journal, name, back, source),
         Form::Digits(number, text) => match number.and_then(|number| numbered(journal, number)) {
             Some(found) => of_source(found, source),
-            None => prefixed(journal, text, source),
+            None => {
+                let is_it = |(first, last)| number.is_some_and(|number| (first..=last).contains(&number));
+                no_unreadable(journal, is_it)?;
+                prefixed(journal, text, source)
+            }
         },
         Form::Prefix(text) => prefixed(journal, text, source),
     }
@@ -137,11 +157,23 @@ fn back(rest: &str) -> Option<usize> {
     if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
 }
 
+/// Fails if there is a point that can't be read and may be the one that is meant, by its number: what source it is of is not known, nor is its
+/// hash. Numbers that are missing count, too: those were points.
+fn no_unreadable(journal: &Journal, may_be_meant: impl Fn((u64, u64)) -> bool) -> Result<(), Error> {
+    let is_it = |file: &&Unreadable| file.points.is_some_and(&may_be_meant);
+    let newest = journal.unreadable.iter().filter(is_it).max_by_key(|file| file.points);
+    newest.map_or(Ok(()), |Unreadable { path, why, is_newer, .. }| {
+        let (path, why) = (path.clone(), why.clone());
+        Err(if *is_newer { Error::Newer { path, why } } else { Error::Unreadable { path, why } })
+    })
+}
+
 /// Fails if a source has no points.
 pub fn source(journal: &Journal, source_name: &str) -> Result<(), Error> {
     if journal.points.iter().any(|listed| listed.point.body.source == source_name) {
         return Ok(());
     }
+    no_unreadable(journal, |_| true)?;
     let sources = sources(journal.points.iter());
     if sources.is_empty() {
         return Err(Error::NoPoints);
@@ -167,11 +199,13 @@ fn latest<'j>(
     if sources.len() > 1 {
         return Err(Error::Sources { name: name.to_owned(), sources });
     }
-    if eligible.is_empty() {
+    let (listed, found) = (eligible.len(), eligible.into_iter().rev().nth(back));
+    let chosen = found.map_or(0, |found| found.point.number);
+    no_unreadable(journal, |(_, last)| last > chosen)?;
+    if listed == 0 {
         return Err(none(journal, source));
     }
-    let listed = eligible.len();
-    eligible.into_iter().rev().nth(back).ok_or_else(|| Error::TooFarBack { name: name.to_owned(), listed })
+    found.ok_or_else(|| Error::TooFarBack { name: name.to_owned(), listed })
 }
 
 /// Forgotten points can be listed again: that has to be said.
@@ -192,6 +226,7 @@ fn prefixed<'j>(journal: &'j Journal, text: &str, source: Option<&str>) -> Resul
     if text.len() < PREFIX_MIN {
         return Err(none());
     }
+    let none = || no_unreadable(journal, |_| true).err().unwrap_or_else(none);
     let prefix = text.to_ascii_lowercase();
     let mut fitting = journal
         .points
@@ -224,7 +259,7 @@ mod tests {
     use crate::repo::format::id::FileHash;
     use crate::repo::format::moment::Moment;
     use crate::repo::format::point::{ControlDb, Order, Point, PointBody};
-    use crate::repo::store::{Journal, ListedPoint};
+    use crate::repo::store::{Journal, ListedPoint, Unreadable};
     use std::collections::BTreeMap;
 
     fn listed(number: u64, source: &str, hash: [u8; 2]) -> ListedPoint {
@@ -334,6 +369,38 @@ mod tests {
         let other = Error::OtherSource { number: 13, is_of: "b".into(), source_name: "a".into() };
         assert_eq!(of("13", "a"), Err(other));
         assert_eq!(number(&journal, "13"), Ok(13), "a number is unique over all sources");
+    }
+
+    fn unreadable(points: Option<(u64, u64)>, is_newer: bool) -> Unreadable {
+        Unreadable { path: "points/13.json".to_owned(), why: "cut off".to_owned(), points, is_newer }
+    }
+
+    #[test]
+    fn no_older_point_stands_in_for_one_that_can_not_be_read() {
+        let mut journal = three();
+        let refused = Err(Error::Unreadable { path: "points/13.json".into(), why: "cut off".into() });
+        journal.unreadable.push(unreadable(Some((13, 14)), false));
+        for name in ["latest", "latest~1", "latest~7", "13", "14", "013", "ffff"] {
+            assert_eq!(number(&journal, name), refused, "{name}");
+        }
+        for (name, found) in [("12", 12), ("1", 1), ("ab02", 2), ("1234", 12)] {
+            assert_eq!(number(&journal, name), Ok(found), "{name}");
+        }
+        assert_eq!(number(&journal, "15"), Err(Error::NoSuchPoint { name: "15".into() }));
+        let of = |name, source| point(&journal, name, Some(source)).map(|found| found.point.number);
+        assert_eq!([of("latest", "a"), of("latest", "c")], [refused.clone(), refused.clone()]);
+        journal.points.clear();
+        assert_eq!(number(&journal, "latest"), refused, "it is not true that there is none");
+        journal.unreadable = vec![unreadable(Some((13, 13)), true)];
+        assert!(matches!(number(&journal, "latest"), Err(Error::Newer { .. })));
+    }
+
+    #[test]
+    fn what_is_older_than_the_point_or_is_none_is_in_nobodys_way() {
+        let mut journal = three();
+        journal.unreadable = vec![unreadable(Some((3, 11)), false), unreadable(None, false)];
+        assert_eq!(number(&journal, "latest"), Ok(12));
+        assert!(matches!(number(&journal, "latest~1"), Err(Error::Unreadable { .. })));
     }
 
     #[test]

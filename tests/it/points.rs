@@ -1,11 +1,13 @@
 //! What is listed: every point, every window, and everything of one point.
 
 use crate::support::archive::Archive;
+use crate::support::program::{Room, SERVER, backup, flip};
 use crate::support::segments::SegmentImage;
 use crate::support::server::Server;
 use segvault::axon::name::Store;
 use segvault::engine::points::{self, Changed, SegmentState, Window, overview, show};
 use segvault::repo::format::point::StepKind;
+use std::path::Path;
 
 fn server() -> Server {
     let mut server = Server::new("node", &["default"], 1);
@@ -117,4 +119,51 @@ fn damaged_files_are_named_and_hide_nothing_else() {
         }
         archive.write(&file, &bytes);
     }
+}
+
+/// Two points of a real server; then the file of the newer one is changed.
+fn with_a_newest_point_that(change: impl Fn(&Path)) -> Room {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    change(&room.repository().join("points/2.json"));
+    room
+}
+
+const CHOOSING: [&str; 9] = [
+    "restore --target t",
+    "restore 2 --target t",
+    "restore latest~1 --target t",
+    "restore --to-token default=5 --target t",
+    "show",
+    "drill",
+    "verify latest",
+    "diff 1 latest",
+    "hold add latest --reason audit",
+];
+
+#[test]
+fn no_older_point_stands_in_for_a_newest_one_that_is_damaged() {
+    let room = with_a_newest_point_that(|file| flip(file, 100));
+    for line in CHOOSING {
+        room.refused(20, line, &["points/2.json", "name an older point by its number", "segvault verify"]);
+    }
+    assert!(!room.path("t").exists());
+    assert_eq!(room.points(), [1], "what lists goes on");
+    room.restore(0, "1", "t");
+    room.ends(0, "show 1");
+}
+
+#[test]
+fn nor_for_one_that_a_newer_program_wrote() {
+    let newer = |file: &Path| {
+        let point = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, point.replace("\"version\":1}", "\"version\":99}")).unwrap();
+    };
+    let room = with_a_newest_point_that(newer);
+    for line in CHOOSING {
+        room.refused(13, line, &["points/2.json", "99", "use a newer segvault"]);
+    }
+    room.restore(0, "1", "t");
 }

@@ -1,9 +1,8 @@
-//! Points seen through the acts.
+//! Points and acts, as they are read.
 //!
 //! Each file vouches for the one before it: it holds its hash. A file whose successor holds another hash was changed after it was
 //! written, and counts as unreadable. One bad file does not hide the others.
 
-use crate::axon::name::Store;
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -13,8 +12,9 @@ use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::{Finding, Point, PointBody, Weight};
+use crate::repo::format::point::Point;
 use crate::repo::store::numbered::Row;
+use crate::repo::store::seen::seen_through;
 use crate::repo::store::staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -71,19 +71,41 @@ pub struct Unreadable {
     pub path: String,
     /// What is wrong.
     pub why: String,
+    /// The first and the last number of the points that are meant; none where it is an act.
+    pub points: Option<(u64, u64)>,
+    /// Whether a newer program wrote it: then it is not damaged.
+    pub is_newer: bool,
 }
 
 /// A file as a row knows it.
-struct Entry<T> {
-    value: T,
-    hash: FileHash,
+pub(super) struct Entry<T> {
+    pub value: T,
+    pub hash: FileHash,
     previous: Option<FileHash>,
 }
 
 /// A row that was read: what can be read, and what can't.
 struct Reading<T> {
     good: BTreeMap<u64, Entry<T>>,
-    bad: BTreeMap<u64, String>,
+    bad: BTreeMap<u64, Bad>,
+}
+
+/// Why a file can't be read.
+struct Bad {
+    why: String,
+    is_newer: bool,
+}
+
+impl From<String> for Bad {
+    fn from(why: String) -> Self {
+        Self { why, is_newer: false }
+    }
+}
+
+impl From<Damage> for Bad {
+    fn from(damage: Damage) -> Self {
+        Self { why: damage.to_string(), is_newer: matches!(damage, Damage::Newer { .. }) }
+    }
 }
 
 /// How often a reader looks again when a number is missing: a writer may have published it meanwhile.
@@ -109,7 +131,8 @@ fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let gaps = gaps(&points, &named.gone, named.highest);
     let mut bad = points.bad;
     bad.retain(|number, _| !named.gone.contains(number));
-    unreadable.extend(complaints(disk, &Row::points(), &bad, &gaps));
+    let points_of = |first, last| Some((first, last));
+    unreadable.extend(complaints(disk, (&Row::points(), points_of), &bad, &gaps));
     Ok(Journal { points: seen_through(points.good, &acts), acts, unreadable })
 }
 
@@ -122,7 +145,8 @@ pub(super) struct Acts {
 /// Reads the acts alone.
 pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
     let read = read_row(disk, config, &Row::acts(), act)?;
-    let unreadable = complaints(disk, &Row::acts(), &read.bad, &gaps(&read, &BTreeSet::new(), 0));
+    let gaps = gaps(&read, &BTreeSet::new(), 0);
+    let unreadable = complaints(disk, (&Row::acts(), |_, _| None), &read.bad, &gaps);
     Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable })
 }
 
@@ -163,14 +187,14 @@ fn read_file<T>(
     row: &Row,
     number: u64,
     decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
-) -> Result<Entry<T>, String> {
+) -> Result<Entry<T>, Bad> {
     let bytes = row.read(disk, number).map_err(|error| in_words(&error))?;
-    let (value, own_number, previous, repository) = decode(&bytes).map_err(|damage| damage.to_string())?;
+    let (value, own_number, previous, repository) = decode(&bytes)?;
     if own_number != number {
-        return Err(format!("it says that it is number {own_number}"));
+        return Err(format!("it says that it is number {own_number}").into());
     }
     if repository != config.id {
-        return Err(format!("it belongs to the repository {repository}"));
+        return Err(format!("it belongs to the repository {repository}").into());
     }
     Ok(Entry { value, hash: config.naming.file(&bytes), previous })
 }
@@ -191,7 +215,7 @@ fn distrust_the_changed<T>(reading: &mut Reading<T>) {
         .collect();
     for number in changed {
         reading.good.remove(&number);
-        reading.bad.insert(number, "the file behind it holds another hash of it".to_owned());
+        reading.bad.insert(number, "the file behind it holds another hash of it".to_owned().into());
     }
 }
 
@@ -210,18 +234,23 @@ fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, 
     gaps
 }
 
+/// `points_of` says which points a run of numbers is: none where the row is one of acts.
 fn complaints(
     disk: &dyn Disk,
-    row: &Row,
-    bad: &BTreeMap<u64, String>,
+    (row, points_of): (&Row, fn(u64, u64) -> Option<(u64, u64)>),
+    bad: &BTreeMap<u64, Bad>,
     gaps: &[(u64, u64)],
 ) -> Vec<Unreadable> {
-    let bad = bad
-        .iter()
-        .map(|(number, why)| Unreadable { path: disk.display(&row.path(*number)), why: why.clone() });
-    let missing = gaps.iter().map(|(first, last)| Unreadable {
-        path: disk.display(&row.path(*first)),
-        why: if first == last { "missing".to_owned() } else { format!("missing, and all up to {last}") },
+    let complaint = |(first, last): (u64, u64), why: String, is_newer: bool| Unreadable {
+        path: disk.display(&row.path(first)),
+        why,
+        points: points_of(first, last),
+        is_newer,
+    };
+    let bad = bad.iter().map(|(number, bad)| complaint((*number, *number), bad.why.clone(), bad.is_newer));
+    let missing = gaps.iter().map(|(first, last)| {
+        let why = if first == last { "missing".to_owned() } else { format!("missing, and all up to {last}") };
+        complaint((*first, *last), why, false)
     });
     bad.chain(missing).collect()
 }
@@ -277,7 +306,7 @@ impl Named {
     }
 }
 
-fn references(deed: &Deed) -> Vec<PointRef> {
+pub(super) fn references(deed: &Deed) -> Vec<PointRef> {
     match deed {
         Deed::Held { point, .. }
         | Deed::Released { point }
@@ -295,91 +324,4 @@ fn references(deed: &Deed) -> Vec<PointRef> {
         | Deed::Copied { .. }
         | Deed::Unknown => Vec::new(),
     }
-}
-
-/// Applies the acts in their order. One that fits no file, by number and hash, has no effect.
-fn seen_through(points: BTreeMap<u64, Entry<Point>>, acts: &[Act]) -> Vec<ListedPoint> {
-    let mut listed: BTreeMap<u64, ListedPoint> =
-        points.into_iter().map(|(number, entry)| (number, as_published(entry))).collect();
-    for act in acts {
-        for reference in references(&act.deed) {
-            let fits = |point: &&mut ListedPoint| point.hash == reference.blake3;
-            let Some(point) = listed.get_mut(&reference.number).filter(fits) else { continue };
-            if matches!(act.deed, Deed::Gone { .. }) {
-                listed.remove(&reference.number);
-            } else {
-                apply(point, act);
-            }
-        }
-    }
-    listed.into_values().collect()
-}
-
-fn as_published(entry: Entry<Point>) -> ListedPoint {
-    let (point, hash) = (entry.value, entry.hash);
-    ListedPoint { point, hash, forgotten: false, held: None, marked_incomplete: None }
-}
-
-fn apply(point: &mut ListedPoint, act: &Act) {
-    match &act.deed {
-        Deed::Held { reason, until, .. } => point.held = Some((reason.clone(), *until)),
-        Deed::Released { .. } => point.held = None,
-        Deed::Forgotten { .. } => point.forgotten = true,
-        Deed::Remembered { .. } => point.forgotten = false,
-        Deed::Incomplete { reason, .. } => point.marked_incomplete = Some(reason.clone()),
-        Deed::Erased { context, points, reason, .. } => {
-            let why = format!("old versions were erased ({reason}); it reads the current ones");
-            rewrite(point, (context, points), ("erased", act, &why));
-        }
-        Deed::Dropped { context, points, reason, .. } => {
-            let why = format!("the oldest events were dropped ({reason}); it begins later");
-            rewrite(point, (context, points), ("dropped", act, &why));
-        }
-        Deed::Gone { .. }
-        | Deed::Drilled { .. }
-        | Deed::Verified { .. }
-        | Deed::Damaged { .. }
-        | Deed::Dead { .. }
-        | Deed::Copied { .. }
-        | Deed::Unknown => {}
-    }
-}
-
-/// From the act on the point says something else of a context; and that it does.
-fn rewrite(
-    listed: &mut ListedPoint,
-    (context, views): (&str, &[View]),
-    (what, act, why): (&str, &Act, &str),
-) {
-    let mine = listed.reference();
-    let body = &mut listed.point.body;
-    for view in views.iter().filter(|view| view.reference() == mine) {
-        for (store, log) in [(Store::Events, &view.events), (Store::Snapshots, &view.snapshots)] {
-            let Some((log, logs)) = log.as_ref().zip(body.contexts.get_mut(context)) else { continue };
-            match store {
-                Store::Events => logs.events = log.clone(),
-                Store::Snapshots => logs.snapshots = log.clone(),
-            }
-            say(
-                body,
-                (context, store),
-                what,
-                format!("{store} of {context}: rewritten by act {}: {why}", act.number),
-            );
-        }
-    }
-}
-
-fn say(body: &mut PointBody, (context, store): (&str, Store), what: &str, text: String) {
-    body.findings.push(Finding {
-        weight: Weight::Note,
-        what: what.to_owned(),
-        context: Some(context.to_owned()),
-        store: Some(store.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text,
-    });
 }

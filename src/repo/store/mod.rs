@@ -24,6 +24,7 @@ mod read;
 mod recompress;
 pub mod reserve;
 mod rules;
+mod seen;
 mod session;
 mod settle;
 mod staging;
