@@ -112,7 +112,8 @@ fn report(
         .filter(|listed| !leaving.contains(&listed.reference()))
         .map(|listed| listed.point.body.source.as_str())
         .collect();
-    let is_bare = |one: &&Decision| !one.keep && !left.contains(&one.source.as_str());
+    let sources: BTreeSet<&str> = left.iter().copied().collect();
+    let is_bare = |one: &&Decision| !one.keep && !sources.contains(one.source.as_str());
     let bare: BTreeSet<String> = points.iter().filter(is_bare).map(|one| one.source.clone()).collect();
     ForgetReport {
         kept: left.iter().filter(|source| wanted.is_none_or(|wanted| wanted == **source)).count(),
