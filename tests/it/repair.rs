@@ -391,3 +391,38 @@ fn a_number_that_was_set_aside_is_never_used_again() {
     assert_eq!(journal.points.iter().map(|point| point.point.number).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(journal.unreadable.len(), 1, "it is missed: {:?}", journal.unreadable);
 }
+
+/// A file that held the hash of damaged bytes would keep the good ones from their place for ever.
+#[test]
+fn nothing_is_published_behind_a_newest_file_that_is_damaged_until_a_copy_mends_it() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    room.ends(0, "hold add 1 --reason audit");
+    let copy = room.path("copy");
+    fixtures::copy_tree(&room.repository(), &copy);
+    let lines = [("points/2.json", backup(&root)), ("acts/1.json", "hold add 2 --reason audit".to_owned())];
+    for (file, line) in lines {
+        flip(&room.repository().join(file), 100);
+        let before = room.files();
+        room.refused(20, &line, &[file, "segvault verify"]);
+        assert_eq!(room.files(), before, "nothing is published: {line}");
+        room.ends(0, &format!("repair from {}", copy.display()));
+        room.ends(0, "verify --data");
+        room.ends(0, &line);
+    }
+    room.ends(0, "verify --data");
+    room.ends(0, "prune --dry-run");
+}
+
+#[test]
+fn a_verify_beside_a_damaged_newest_act_says_all_and_writes_nothing_behind_it() {
+    let pair = Pair::new(6);
+    pair.archive.flip("acts/2.json", 100);
+    let remember = VerifyOptions { data: true, remember: Remember::Verdicts, ..VerifyOptions::default() };
+    let report = pair.archive.verify_with(&remember);
+    assert_eq!(worst(&report), ["journal"]);
+    assert!(report.findings.iter().any(|finding| finding.what == "not-recorded"), "{:?}", report.findings);
+    assert!(!pair.archive.files().contains(&"acts/3.json".to_owned()));
+}

@@ -169,6 +169,7 @@ impl<'a> Attempt<'a, '_> {
             return Ok(Sink::Counted(self.repository, Tally::default()));
         }
         let mut session = self.repository.session()?;
+        session.may_publish_point()?;
         session.set_effort(self.options.effort);
         Ok(Sink::Stored(Box::new(session)))
     }

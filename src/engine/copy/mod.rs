@@ -100,6 +100,7 @@ pub fn copy(
     if choice.missing.is_empty() {
         drop(session);
     } else {
+        session.may_publish_point()?;
         let (survey, next) = survey(from, to, &choice, observer)?;
         let published = copy_all(session, &survey, &choice, next, &mut report)?;
         for (point, number) in report.points.iter_mut().zip(published) {

@@ -11,7 +11,7 @@ use crate::repo::format::point::{Point, PointBody};
 use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record};
 use crate::repo::store::journal;
 use crate::repo::store::journal::Named;
-use crate::repo::store::numbered::Row;
+use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::read::Repository;
 use crate::repo::store::rules;
 use crate::repo::store::session::{Durable, Published, RecordsDurable, Session};
@@ -81,12 +81,17 @@ impl Session<'_> {
     }
 
     fn stage_record(&mut self, state: LogState) -> Result<StagedNumber, Error> {
-        let row = Row::records(&state.key);
-        let (number, previous) = row.next(self.repository.disk(), self.repository.naming(), 0)?;
+        let row = NumberedRow::Records(state.key.clone());
+        let (number, previous) = row.next(self.repository.disk(), &self.repository.config, 0)?;
         let record = Record { number, previous, state };
         let bytes = record.encode();
         let reads_back = Record::decode(&bytes).is_ok_and(|read| read == record);
-        self.stage(row, number, &bytes, reads_back)
+        self.stage(row.row(), number, &bytes, reads_back)
+    }
+
+    /// Fails if no point can be published, since the newest one is damaged: that is better known before anything is read or written.
+    pub fn may_publish_point(&self) -> Result<(), Error> {
+        NumberedRow::Points.newest(self.repository.disk(), &self.repository.config).map(drop)
     }
 
     /// Publishes the point: the commit. Ends the session.
@@ -98,13 +103,13 @@ impl Session<'_> {
             let repository = session.repository;
             let acts = journal::acts(repository.disk(), &repository.config)?;
             let named = Named::by(&acts.acts).highest;
-            let row = Row::points();
-            let (number, previous) = row.next(repository.disk(), repository.naming(), named)?;
+            let row = NumberedRow::Points;
+            let (number, previous) = row.next(repository.disk(), &repository.config, named)?;
             let (kind, id) = (point::TYPE.to_owned(), repository.config.id.clone());
             let point = Point { kind, version: point::VERSION, number, previous, repository: id, body };
             let bytes = point.encode().map_err(|damage| session.rule(damage.to_string()))?;
             let reads_back = Point::decode(&bytes).is_ok_and(|read| read == point);
-            session.stage(row, number, &bytes, reads_back)?.publish(session)?;
+            session.stage(row.row(), number, &bytes, reads_back)?.publish(session)?;
             session.settle_directories()?;
             let point = PointRef { number, blake3: repository.naming().file(&bytes) };
             Ok(Published { point, tally: session.tally })
@@ -121,14 +126,14 @@ impl Session<'_> {
         self.guarded(|session| {
             let repository = session.repository;
             for _ in 0..journal::TRIES {
-                let row = Row::acts();
-                let (number, previous) = row.next(repository.disk(), repository.naming(), 0)?;
+                let row = NumberedRow::Acts;
+                let (number, previous) = row.next(repository.disk(), &repository.config, 0)?;
                 let (kind, id) = (act::TYPE.to_owned(), repository.config.id.clone());
                 let (version, deed) = (act::VERSION, deed.clone());
                 let act = Act { kind, version, number, previous, repository: id, at, deed };
                 let bytes = act.encode().map_err(|damage| session.rule(damage.to_string()))?;
                 let reads_back = Act::decode(&bytes).is_ok_and(|read| read == act);
-                match session.stage(row, number, &bytes, reads_back)?.publish(session) {
+                match session.stage(row.row(), number, &bytes, reads_back)?.publish(session) {
                     // A mark beside us took the number: it says nothing that our act rests on.
                     Err(Error::Overtaken { .. }) => {}
                     published => {

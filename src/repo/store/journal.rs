@@ -13,7 +13,7 @@ use crate::repo::format::id::FileHash;
 use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Point;
-use crate::repo::store::numbered::Row;
+use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::seen::seen_through;
 use crate::repo::store::staging;
 use std::collections::{BTreeMap, BTreeSet};
@@ -266,7 +266,7 @@ pub(super) fn publish_beside(
 ) -> Result<u64, Error> {
     let row = Row::acts();
     for _ in 0..TRIES {
-        let (number, previous) = row.next(disk, config.naming, 0)?;
+        let (number, previous) = NumberedRow::Acts.next(disk, config, 0)?;
         let (kind, repository) = (act::TYPE.to_owned(), config.id.clone());
         let (version, deed) = (act::VERSION, deed.clone());
         let act = Act { kind, version, number, previous, repository, at, deed };

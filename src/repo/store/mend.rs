@@ -6,60 +6,12 @@
 
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
-use crate::repo::format::act::Act;
 use crate::repo::format::id::{FileHash, PageId};
-use crate::repo::format::point::Point;
-use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::numbered::Row;
+use crate::repo::store::numbered::NumberedRow;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
 use std::io::ErrorKind;
-
-/// A row of numbered files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NumberedRow {
-    /// Points.
-    Points,
-    /// Acts.
-    Acts,
-    /// The records of a log.
-    Records(LogKey),
-}
-
-impl NumberedRow {
-    fn row(&self) -> Row {
-        match self {
-            Self::Points => Row::points(),
-            Self::Acts => Row::acts(),
-            Self::Records(key) => Row::records(key),
-        }
-    }
-
-    /// The path of one of its files.
-    pub fn path(&self, number: u64) -> String {
-        self.row().path(number)
-    }
-
-    /// The hash of the file before that a file holds, if it is this row's file with this number; `repository` is the one it belongs to.
-    pub fn previous(&self, number: u64, repository: &str, bytes: &[u8]) -> Option<Option<FileHash>> {
-        let is_it = |found: u64, id: &str| found == number && id == repository;
-        match self {
-            Self::Points => {
-                let point = Point::decode(bytes).ok()?;
-                is_it(point.number, &point.repository).then_some(point.previous)
-            }
-            Self::Acts => {
-                let act = Act::decode(bytes).ok()?;
-                is_it(act.number, &act.repository).then_some(act.previous)
-            }
-            Self::Records(key) => {
-                let record = Record::decode(bytes).ok()?;
-                (record.number == number && record.state.key == *key).then_some(record.previous)
-            }
-        }
-    }
-}
 
 impl Session<'_> {
     /// Puts a page back. Its name proves it.

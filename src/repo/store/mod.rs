@@ -40,4 +40,4 @@ pub use read::{IndexPlace, OpenOptions, Repository};
 pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
 
-pub use mend::NumberedRow;
+pub use numbered::NumberedRow;

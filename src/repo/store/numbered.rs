@@ -2,15 +2,99 @@
 
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
+use crate::repo::format::Damage;
+use crate::repo::format::act::Act;
+use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
-use crate::repo::format::id::Naming;
 use crate::repo::format::limits;
-use crate::repo::format::record::LogKey;
+use crate::repo::format::point::Point;
+use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::staging::Staging;
 use std::collections::BTreeMap;
 
 /// A row of numbered files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NumberedRow {
+    /// Points.
+    Points,
+    /// Acts.
+    Acts,
+    /// The records of a log.
+    Records(LogKey),
+}
+
+impl NumberedRow {
+    pub(super) fn row(&self) -> Row {
+        match self {
+            Self::Points => Row::points(),
+            Self::Acts => Row::acts(),
+            Self::Records(key) => Row::records(key),
+        }
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, number: u64) -> String {
+        self.row().path(number)
+    }
+
+    /// The hash of the file before that a file holds, if it is this row's file with this number; `repository` is the one it belongs to.
+    pub fn previous(&self, number: u64, repository: &str, bytes: &[u8]) -> Option<Option<FileHash>> {
+        self.read(number, repository, bytes).ok()
+    }
+
+    /// The same, and why not.
+    fn read(&self, number: u64, repository: &str, bytes: &[u8]) -> Result<Option<FileHash>, Damage> {
+        let (found, is_ours, previous) = match self {
+            Self::Points => {
+                let point = Point::decode(bytes)?;
+                (point.number, point.repository == repository, point.previous)
+            }
+            Self::Acts => {
+                let act = Act::decode(bytes)?;
+                (act.number, act.repository == repository, act.previous)
+            }
+            Self::Records(key) => {
+                let record = Record::decode(bytes)?;
+                (record.number, record.state.key == *key, record.previous)
+            }
+        };
+        if found != number {
+            return Err(Damage::Json(format!("it says that it is number {found}")));
+        }
+        if is_ours { Ok(previous) } else { Err(Damage::Json("it belongs elsewhere".to_owned())) }
+    }
+
+    /// The number that comes next, above `at_least` and all that are there or were, and the hash of the file with the highest number.
+    pub(super) fn next(
+        &self,
+        disk: &dyn Disk,
+        config: &Config,
+        at_least: u64,
+    ) -> Result<(u64, Option<FileHash>), Error> {
+        let row = self.row();
+        let newest = self.newest(disk, config)?;
+        let number = newest.map_or(0, |newest| newest.0).max(at_least).max(row.set_aside(disk)?);
+        let number = number.checked_add(1).ok_or_else(|| Error::Rule {
+            path: disk.display(&row.directory),
+            rule: "there is no higher number".to_owned(),
+        })?;
+        Ok((number, newest.map(|newest| newest.1)))
+    }
+
+    /// The newest file's number and hash. One that is not right is an error: a file that held the hash of damaged bytes would keep the good
+    /// ones from their place for good.
+    pub(super) fn newest(&self, disk: &dyn Disk, config: &Config) -> Result<Option<(u64, FileHash)>, Error> {
+        let row = self.row();
+        let Some((number, _)) = row.list(disk)?.pop_last() else { return Ok(None) };
+        let bytes = row.read(disk, number)?;
+        self.read(number, &config.id, &bytes)
+            .map_err(|damage| Error::damaged(disk.display(&row.path(number)), damage))?;
+        Ok(Some((number, config.naming.file(&bytes))))
+    }
+}
+
+/// Where a row lies.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     directory: String,
@@ -58,26 +142,6 @@ impl Row {
         };
         let aside = paths::list(disk, paths::DAMAGED)?;
         Ok(aside.iter().filter_map(|file| number(&file.name)).max().unwrap_or(0))
-    }
-
-    /// The number that comes next, above `at_least` and all that are there or were, and the hash of the file with the highest number.
-    pub fn next(
-        &self,
-        disk: &dyn Disk,
-        naming: Naming,
-        at_least: u64,
-    ) -> Result<(u64, Option<FileHash>), Error> {
-        let newest = self.list(disk)?.last_key_value().map(|(number, _)| *number);
-        let previous = match newest {
-            Some(number) => Some(naming.file(&self.read(disk, number)?)),
-            None => None,
-        };
-        let number = newest.unwrap_or(0).max(at_least).max(self.set_aside(disk)?).checked_add(1);
-        let number = number.ok_or_else(|| Error::Rule {
-            path: disk.display(&self.directory),
-            rule: "there is no higher number".to_owned(),
-        })?;
-        Ok((number, previous))
     }
 
     /// Publishes a synced file as `number`; durable once the directories are synced.
