@@ -140,7 +140,8 @@ impl LogFacts {
         self.records.iter().rev().take(2)
     }
 
-    /// Follows the chain. `pruned` says that records may have been deleted: then only those that are there are compared.
+    /// Follows the chain. `pruned` says that records may have been deleted: then only those that are there are compared. The two newest are
+    /// never deleted.
     pub fn check_chain(&self, pruned: bool, path: &dyn Fn(u64) -> String, book: &mut Book) {
         let mut before: Option<&RecordFacts> = None;
         for record in &self.records {
@@ -159,8 +160,18 @@ impl LogFacts {
             }
             before = Some(record);
         }
-        if !pruned {
+        if pruned {
+            self.check_newest_two(path, book);
+        } else {
             self.check_numbers(path, book);
+        }
+    }
+
+    fn check_newest_two(&self, path: &dyn Fn(u64) -> String, book: &mut Book) {
+        let before = self.numbers.last().map_or(0, |newest| newest.saturating_sub(1));
+        if before > 0 && !self.numbers.contains(&before) {
+            let text = "it is missing: a prune leaves the two newest records".to_owned();
+            book.add_file("record", path(before), text, ADVICE);
         }
     }
 

@@ -10,7 +10,9 @@ use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use lab::*;
 use segvault::engine;
+use segvault::engine::observe::Unobserved;
 use segvault::engine::prune::{self, PruneOptions};
+use segvault::engine::verify::{self, Class, VerifyOptions};
 use segvault::repo;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
@@ -46,6 +48,26 @@ fn two_runs_delete_what_nothing_needs_and_no_run_before_the_grace_is_over() {
     let next = back_up_on(&disk, 7).unwrap();
     assert_eq!(next.number, 7);
     check(&open(&disk.reboot(Image::OnlySynced)).unwrap(), &[points[4], points[5], next]).unwrap();
+}
+
+#[test]
+fn that_one_of_the_two_newest_records_is_missing_is_damage_after_a_prune_too() {
+    let (disk, points) = lab(4);
+    forget(&disk, &points[..2], 0);
+    prune_at(&disk, DAY, 0).unwrap();
+    prune_at(&disk, 2 * DAY, 0).unwrap();
+    let missing = || {
+        let report = verify::verify(&open(&disk).unwrap(), &VerifyOptions::default(), &Unobserved).unwrap();
+        let of_records = report.findings.into_iter().filter(|finding| finding.what == "record");
+        of_records.map(|finding| (finding.class, finding.path.unwrap())).collect::<Vec<_>>()
+    };
+    let records = || disk.files().into_iter().filter(|file| file.starts_with("logs/")).collect::<Vec<_>>();
+    let before = records().into_iter().find(|file| file.ends_with("/3")).unwrap();
+    assert!(!records().iter().any(|file| file.ends_with("/2")), "older ones were deleted");
+    assert_eq!(missing(), []);
+    disk.remove(&before).unwrap();
+    assert_eq!(missing(), [(Class::Damage, format!("memory:{before}"))]);
+    assert!(prune_at(&disk, 3 * DAY, 0).is_err(), "a prune refuses for the same reason");
 }
 
 #[test]
