@@ -426,3 +426,18 @@ fn a_verify_beside_a_damaged_newest_act_says_all_and_writes_nothing_behind_it() 
     assert!(report.findings.iter().any(|finding| finding.what == "not-recorded"), "{:?}", report.findings);
     assert!(!pair.archive.files().contains(&"acts/3.json".to_owned()));
 }
+
+#[test]
+fn what_is_advised_for_a_damaged_record_helps() {
+    let pair = Pair::new(7);
+    let records = || pair.archive.files().into_iter().filter(|file| file.starts_with("logs/"));
+    for record in records().filter(|file| file.ends_with("/1") || file.ends_with("/3")) {
+        pair.archive.flip(&record, 60);
+        let report = pair.archive.verify(true);
+        let found = report.findings.iter().find(|finding| finding.what == "record").unwrap();
+        assert_eq!(found.advice, "run 'segvault repair from' a copy of the repository", "{record}");
+        assert!(pair.repair_from_mirror().is_whole(), "{record}");
+        assert_eq!(worst(&pair.archive.verify(true)), Vec::<&str>::new(), "{record}");
+        pair.reset();
+    }
+}

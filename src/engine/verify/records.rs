@@ -16,8 +16,7 @@ use crate::repo::store::{LetGo, Repository};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What to do about a damaged record.
-const ADVICE: &str = "run 'segvault repair from' a copy of the repository; the next backup writes a new record from what the source still \
-                      has";
+const ADVICE: &str = "run 'segvault repair from' a copy of the repository";
 /// What to do where files contradict each other.
 const ADVICE_CONTRADICTION: &str =
     "run 'segvault repair from' a copy of the repository, and keep both files until that is done";
