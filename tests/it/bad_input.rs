@@ -665,6 +665,9 @@ mod a_repository_that_can_not_be_written {
             assert_eq!(stderr.lines().count(), 1, "{line}: {stderr}");
             assert!(stderr.contains("read without locks"), "{line}: {stderr}");
         }
+        let (code, _, stderr) = run(&desk, "repair index");
+        assert_eq!(code, Some(1), "nobody locks it: {stderr}");
+        assert!(stderr.contains("can't be written") && !stderr.contains("wait for it"), "{stderr}");
         let default = fixtures::context_dir(SERVER, "default");
         assert_restored(&default, &desk.room.path("open/restored/data/default"));
         assert_eq!(desk.room.files(), before);

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub(super) fn file(disk: &dyn Disk, path: &Path, owner: &Owner) -> Option<(Conne
         let file = OpenFile { path: path.to_owned(), lock };
         match open(path, owner) {
             Ok(connection) => return Some((connection, file)),
-            Err(error) if is_hopeless(&error) => throw_away(disk, file)?,
+            Err(error) if is_hopeless(&error) => throw_away(disk, file).ok()??,
             Err(_) => return None,
         }
     }
@@ -89,17 +90,18 @@ fn is_hopeless(error: &rusqlite::Error) -> bool {
 }
 
 /// Removes the file and its journals, whatever it is; none if somebody uses it.
-pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Option<()> {
-    let lock = disk.try_lock(paths::INDEX_LOCK, LockMode::Shared).ok()??;
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<Option<()>> {
+    let Some(lock) = disk.try_lock(paths::INDEX_LOCK, LockMode::Shared)? else { return Ok(None) };
     throw_away(disk, OpenFile { path: path.to_owned(), lock: Some(lock) })
 }
 
 /// Removes the file and its journals; none if somebody else uses it.
-pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
+pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> io::Result<Option<()>> {
     let alone = match file.lock {
         Some(shared) => {
             drop(shared);
-            Some(disk.try_lock(paths::INDEX_LOCK, LockMode::Exclusive).ok()??)
+            let Some(alone) = disk.try_lock(paths::INDEX_LOCK, LockMode::Exclusive)? else { return Ok(None) };
+            Some(alone)
         }
         None => None,
     };
@@ -108,12 +110,12 @@ pub(super) fn throw_away(disk: &dyn Disk, file: OpenFile) -> Option<()> {
         let mut name = OsString::from(&file.path);
         name.push(suffix);
         match std::fs::remove_file(PathBuf::from(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return None,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
     drop(alone);
-    Some(())
+    Ok(Some(()))
 }
 
 fn open(path: &Path, owner: &Owner) -> rusqlite::Result<Connection> {

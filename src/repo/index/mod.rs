@@ -20,12 +20,21 @@ use crate::repo::paths;
 use rows::FoundPack;
 use rusqlite::Connection;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Removes the file of an index and its journals; `Locked` while somebody uses it.
 pub(crate) fn remove(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
-    connect::remove(disk, path).ok_or_else(|| Error::Locked { path: path.display().to_string() })
+    let name = path.display().to_string();
+    match connect::remove(disk, path) {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err(Error::Locked { path: name }),
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Err(Error::NoLocks { path: disk.display("") })
+        }
+        Err(source) => Err(Error::writing(name, source)),
+    }
 }
 
 /// The index of one repository. May be asked from many threads.
