@@ -129,6 +129,15 @@ mod what_is_no_repository {
         assert_eq!(fixtures::files(&room.repository()), [room.repository().join("theirs")]);
     }
 
+    #[test]
+    fn nor_is_a_file_in_its_place() {
+        let room = Room::empty();
+        room.write("repository", b"x");
+        for line in lines() {
+            room.refused(10, line, &["repository is not a segvault repository", "segvault init"]);
+        }
+    }
+
     /// Changes segvault.json as a newer program would write it.
     fn newer(desk: &Desk, change: impl Fn(&mut Value)) {
         let path = desk.room.repository().join("segvault.json");

@@ -26,6 +26,7 @@ use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::protect::{Healer, Healings};
 use crate::repo::store::session::Session;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -275,6 +276,10 @@ fn read_config(disk: &dyn Disk) -> Result<Config, Error> {
     let name = || disk.display(paths::CONFIG);
     match disk.read(paths::CONFIG, limits::SMALL_FILE_MAX) {
         Ok(bytes) => Config::decode(&bytes).map_err(|damage| Error::damaged(name(), damage)),
+        // A file that is named as the repository is none, either.
+        Err(source) if source.kind() == ErrorKind::NotADirectory => {
+            Err(Error::NotARepository { path: disk.display("") })
+        }
         Err(source) => match Error::reading(name(), source) {
             Error::Missing { .. } => Err(Error::NotARepository { path: disk.display("") }),
             error => Err(error),
