@@ -163,6 +163,42 @@ mod what_is_no_repository {
         newer(&desk, |config| config["features"] = serde_json::json!(["time-travel"]));
     }
 
+    /// The packs as a newer program might write them: their footers say another version, and their names fit.
+    #[test]
+    fn with_packs_of_a_newer_format_is_not_called_damaged() {
+        let desk = Desk::new();
+        let packs = desk.room.repository().join("packs");
+        let all: Vec<PathBuf> =
+            fixtures::files(&packs).iter().flat_map(|below| fixtures::files(below)).collect();
+        for pack in all {
+            let mut bytes = fs::read(&pack).unwrap();
+            let version = bytes.len() - 64 + 20;
+            bytes[version] = 9;
+            let name = blake3::hash(&bytes).to_hex().to_string();
+            let newer = packs.join(&name[..2]).join(&name);
+            fs::create_dir_all(newer.parent().unwrap()).unwrap();
+            fs::write(newer, bytes).unwrap();
+            fs::remove_file(pack).unwrap();
+        }
+        for line in ["restore --target t", "verify", "verify --data", "repair packs"] {
+            desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
+        }
+        assert!(!desk.room.path("t").exists());
+    }
+
+    #[test]
+    fn with_a_pack_whose_version_was_flipped_is_damage_all_the_same() {
+        let desk = Desk::new();
+        let packs = desk.room.repository().join("packs");
+        for pack in fixtures::files(&packs).iter().flat_map(|below| fixtures::files(below)) {
+            let version = fs::metadata(&pack).unwrap().len() - 64 + 20;
+            overwrite(&pack, version, &[9]);
+        }
+        fs::remove_file(desk.room.repository().join("index.sqlite")).unwrap();
+        desk.room.refused(20, "restore --target t", &["is in no readable pack"]);
+        desk.room.ends(20, "verify");
+    }
+
     #[test]
     fn with_a_damaged_description_is_damage() {
         let desk = Desk::new();

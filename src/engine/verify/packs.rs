@@ -66,7 +66,7 @@ impl Packs {
         let (mut packs, mut places) = (Self::default(), Gathering::new());
         for (id, length) in paths::packs(repository.disk())? {
             stop_if_interrupted(observer)?;
-            packs.add(id, length, Found::look(repository, id, length), &mut places)?;
+            packs.add(id, length, Found::look(repository, id, length)?, &mut places)?;
         }
         packs.places = places.sorted()?;
         Ok(packs)

@@ -29,20 +29,24 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads it; where it is damaged, as the pack's parity knows it.
-    pub fn look(repository: &Repository, id: PackId, length: u64) -> Self {
+    /// Reads it; where it is damaged, as the pack's parity knows it. A pack that a newer program wrote is not judged: that is an error.
+    pub fn look(repository: &Repository, id: PackId, length: u64) -> Result<Self, Error> {
         let why = match read_directory(repository.disk(), id, length) {
-            Ok(directory) => return Self { directory: Some(directory), trouble: Vec::new(), healed: None },
-            Err(error) => format!("its directory can't be read: {error}"),
+            Ok(directory) => {
+                return Ok(Self { directory: Some(directory), trouble: Vec::new(), healed: None });
+            }
+            Err(error) => error,
         };
-        match repository.healed(id) {
+        repository.refuse_newer(id, length, &why)?;
+        let why = format!("its directory can't be read: {why}");
+        Ok(match repository.healed(id) {
             Ok(whole) => Self {
                 directory: whole.directory(repository.disk()).ok(),
                 trouble: vec![why],
                 healed: Some(HealedPack::of(id, &whole)),
             },
             Err(beyond) => Self { directory: None, trouble: vec![with(why, &beyond)], healed: None },
-        }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading a pack through, front to back, as `b3sum` would.
+//! Reading a pack through, front to back, as `b3sum` would; and telling packs of a newer program from damaged ones.
 
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
@@ -6,7 +6,9 @@ use crate::repo::format::Damage;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::id::Naming;
 use crate::repo::format::id::PackId;
+use crate::repo::index::{DirectoryError, read_directory};
 use crate::repo::paths;
+use crate::repo::store::read::Repository;
 
 /// So much is read at a time.
 const STEP: u64 = 4 << 20;
@@ -30,4 +32,32 @@ pub(super) fn prove(disk: &dyn Disk, naming: Naming, id: PackId, length: u64) ->
         path: disk.display(&path),
         source: Damage::Hash { found: FileHash(hasher.pack().0) },
     })
+}
+
+impl Repository {
+    /// Fails (`Unsupported`) if the directory of a pack can't be read since a newer program wrote it. A byte that was flipped may say so, too:
+    /// only a pack that is what its name says is believed.
+    pub fn refuse_newer(&self, id: PackId, length: u64, why: &DirectoryError) -> Result<(), Error> {
+        match why {
+            DirectoryError::Damage(source @ Damage::Newer { .. })
+                if prove(self.disk(), self.naming(), id, length).is_ok() =>
+            {
+                let path = self.disk().display(&paths::pack(id));
+                Err(Error::Unsupported { path, source: source.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The same of all packs: what is in none that can be read may be in one of a newer program.
+pub(super) fn refuse_newer(repository: &Repository) -> Result<(), Error> {
+    let disk = repository.disk();
+    for (id, _) in repository.index.unreadable()? {
+        let Ok(length) = disk.length(&paths::pack(id)) else { continue };
+        if let Err(why) = read_directory(disk, id, length) {
+            repository.refuse_newer(id, length, &why)?;
+        }
+    }
+    Ok(())
 }
