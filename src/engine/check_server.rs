@@ -15,6 +15,7 @@ use crate::source::server::Surroundings;
 use crate::source::server::exchange::Ask;
 use crate::source::server::secret::Credentials;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// How a check ended.
@@ -120,7 +121,7 @@ fn kept(source: &mut LiveSource, live: &LiveOptions) -> Result<Listing, Error> {
         excluded: live.excluded.clone(),
         ..BackupOptions::all("check-server")
     };
-    Ok(selection::keep(&listing, &selection::left_out(&listing, &options)?).into_owned())
+    Ok(selection::keep(&listing, &selection::left_out(&listing, &options, &BTreeSet::new())?).into_owned())
 }
 
 /// What the server is.

@@ -15,6 +15,7 @@ pub mod control_db;
 pub mod error;
 pub mod files;
 pub mod flawed;
+mod gone;
 mod heads;
 pub mod judge;
 pub mod let_go;

@@ -10,6 +10,7 @@ use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
 use crate::engine::backup::files;
+use crate::engine::backup::gone;
 use crate::engine::backup::heads::{Heads, furthest, headless_finding, went_back};
 use crate::engine::backup::let_go::LetGoFiles;
 use crate::engine::backup::live;
@@ -42,6 +43,7 @@ use crate::source::Source;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// So often a backup begins again when versions, heads or files change under it.
 const ATTEMPTS: usize = 3;
@@ -108,7 +110,8 @@ impl<'a> Attempt<'a, '_> {
         let name = self.options.source.clone().unwrap_or(identity.name);
         let let_go = LetGoFiles::load(self.repository, &name)?;
         let first = self.names(&let_go)?;
-        selection::left_out(&first, self.options)?;
+        let archived = self.archived(&name)?;
+        selection::left_out(&first, self.options, &archived)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
         let draft = Draft::begin(
             Opening { program, source: name.clone(), tags, facts: identity.facts },
@@ -122,7 +125,7 @@ impl<'a> Attempt<'a, '_> {
         let draft = draft.control_db(control_db.manifest.clone(), self.now());
 
         let (everything, of_let_go) = self.listing(&let_go)?;
-        let left_out = selection::left_out(&everything, self.options)?;
+        let left_out = selection::left_out(&everything, self.options, &archived)?;
         let listing = selection::keep(&everything, &left_out);
         let (heads, unread) = self.heads(&listing)?;
         let mut draft = draft.safepoints(self.now());
@@ -143,11 +146,18 @@ impl<'a> Attempt<'a, '_> {
         let unsettled = self.recheck([&selection::keep(&first, &left_out), &listing], &furthest, &let_go)?;
         let unsettled = unsettled.as_deref().map(unsettled_finding).into_iter().collect();
         let skipped = selection::skipped(&everything, self.options);
-        let findings = [skipped, unread, unsettled, left_behind, of_let_go].concat();
+        let gone = gone::findings(&belonging.known, &name, &everything, self.options);
+        let findings = [gone, skipped, unread, unsettled, left_behind, of_let_go].concat();
         let proofs = read.into_iter().map(|(proof, _)| proof).collect();
         draft.know(self.source.facts());
         let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
         self.publish(sink, finished, at)
+    }
+
+    /// The contexts that have been archived under a source's name.
+    fn archived(&self, name: &str) -> Result<BTreeSet<String>, Error> {
+        let logs = self.repository.logs()?.into_iter().filter(|log| log.source == name);
+        Ok(logs.map(|log| log.context).collect())
     }
 
     /// What the source shows, but for what was erased or dropped here; and what must be said of that.

@@ -14,11 +14,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// The contexts that are there and not wanted. A wanted one that is not there is an error.
-pub fn left_out(listing: &Listing, options: &BackupOptions) -> Result<Vec<String>, Error> {
+/// The contexts that are there and not wanted. One that is named and not there is an error, but for one that is left out and was there once: it is
+/// one of `archived`.
+pub fn left_out(
+    listing: &Listing,
+    options: &BackupOptions,
+    archived: &BTreeSet<String>,
+) -> Result<Vec<String>, Error> {
     let all = || listing.contexts.keys().chain(&listing.dcb);
     let present = || all().map(String::as_str).collect::<Vec<_>>().join(", ");
-    for name in options.contexts.iter().chain(&options.excluded) {
+    let excluded = options.excluded.iter().filter(|name| !archived.contains(*name));
+    for name in options.contexts.iter().chain(excluded) {
         if !listing.contexts.contains_key(name) && !listing.dcb.contains(name) {
             let (name, present) = (name.clone(), present());
             return Err(Error::Backup(backup::Error::NoSuchContext { name, present }));
@@ -30,7 +36,8 @@ pub fn left_out(listing: &Listing, options: &BackupOptions) -> Result<Vec<String
     Ok(all().filter(|name| !is_wanted(name, options)).cloned().collect())
 }
 
-fn is_wanted(name: &String, options: &BackupOptions) -> bool {
+/// Whether the user wants a context.
+pub fn is_wanted(name: &String, options: &BackupOptions) -> bool {
     (options.contexts.is_empty() || options.contexts.contains(name)) && !options.excluded.contains(name)
 }
 

@@ -191,3 +191,37 @@ fn a_context_that_is_restored_to_where_it_was_is_no_other_history() {
     context(&mut server).events.insert(same);
     assert_eq!(incarnation(&lab.complete(&mut server)), 1);
 }
+
+#[test]
+fn a_context_that_vanishes_is_missed_until_it_is_left_out_on_purpose() {
+    let lab = Lab::new();
+    let both = two_contexts(11);
+    lab.complete(&mut both.clone());
+    let mut one = both.clone();
+    one.contexts.remove("other");
+    for _ in 0..2 {
+        let report = lab.incomplete(&mut one, "gone");
+        let gone = report.findings.iter().find(|finding| finding.what == "gone").unwrap();
+        assert_eq!((gone.weight, gone.context.as_deref()), (Weight::Incomplete, Some("other")));
+        assert!(gone.text.contains("--exclude-context other"), "{}", gone.text);
+    }
+    let unknown = |options: &mut backup::BackupOptions| options.excluded = vec!["another".to_owned()];
+    assert!(lab.try_with(&mut one, unknown).is_err(), "it was never there");
+    let report = lab.try_with(&mut one, |options| options.excluded = vec!["other".to_owned()]).unwrap();
+    assert!(report.complete, "{:?}", report.findings);
+    lab.complete(&mut one);
+    lab.complete(&mut both.clone());
+    assert!(says(&lab.backup(&mut one), "gone"), "it was there again");
+}
+
+#[test]
+fn a_context_that_was_not_asked_for_is_not_missed() {
+    let lab = Lab::new();
+    let both = two_contexts(12);
+    lab.complete(&mut both.clone());
+    let mut one = both.clone();
+    one.contexts.remove("other");
+    let report = lab.try_with(&mut one, |options| options.contexts = vec!["default".to_owned()]).unwrap();
+    assert!(report.complete, "{:?}", report.findings);
+    lab.complete(&mut one);
+}

@@ -1,0 +1,45 @@
+//! Contexts that the source's last point has and that are not there any more: deleted, moved away, or on a disk that is not mounted.
+
+use crate::engine::backup::BackupOptions;
+use crate::engine::backup::proven::Known;
+use crate::engine::backup::selection::is_wanted;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::PointBody;
+use crate::repo::format::point::Weight;
+use crate::source::listing::Listing;
+use std::collections::BTreeSet;
+
+const GONE: &str = "gone";
+
+/// One for each such context that is wanted. What a point says to be gone is missed by the next one, too, until it is left out on purpose.
+pub fn findings(known: &Known, source: &str, everything: &Listing, options: &BackupOptions) -> Vec<Finding> {
+    let mut points = known.journal.listed().rev().map(|listed| &listed.point.body);
+    let Some(last) = points.find(|body| body.source == source) else { return Vec::new() };
+    let archived = known.contexts_of(source);
+    let is_there = |name: &String| everything.contexts.contains_key(name) || everything.dcb.contains(name);
+    let missed = expected(last).into_iter().filter(|name| archived.contains(name.as_str()));
+    missed.filter(|name| is_wanted(name, options) && !is_there(name)).map(finding).collect()
+}
+
+fn expected(last: &PointBody) -> BTreeSet<String> {
+    let is_gone = |finding: &&Finding| finding.what == GONE && finding.store.is_none();
+    let gone = last.findings.iter().filter(is_gone).filter_map(|finding| finding.context.clone());
+    last.contexts.keys().cloned().chain(gone).collect()
+}
+
+fn finding(name: String) -> Finding {
+    let text = format!(
+        "{name} is not at the source any more: its history stays in the archive; if it was deleted on purpose say --exclude-context {name}"
+    );
+    Finding {
+        weight: Weight::Incomplete,
+        what: GONE.to_owned(),
+        context: Some(name),
+        store: None,
+        file: None,
+        offset: None,
+        first: None,
+        last: None,
+        text,
+    }
+}
