@@ -244,7 +244,7 @@ fn found(seen: &[&SeenContext]) -> String {
 
 impl Comparer<'_> {
     /// Whether files hold at least one archived transaction.
-    fn files_share(
+    pub fn files_share(
         &self,
         files: &[crate::source::listing::StoreFile],
         log: &crate::engine::backup::archived::ArchivedLog,
@@ -253,7 +253,7 @@ impl Comparer<'_> {
             let Some(archived) = log.best(file.name) else { continue };
             let bytes = self.source.open(file)?;
             let seen = (file.name, Bytes::Source(bytes.as_ref()));
-            if crate::engine::backup::branch::last_shared(self.repository, seen, archived)?.is_some() {
+            if crate::engine::backup::branch::begin_alike(self.repository, seen, archived)? {
                 return Ok(true);
             }
         }

@@ -1,16 +1,20 @@
 //! What was erased or dropped here may still be at the source: it is not archived again.
 //!
 //! A version that was erased is known by its name and by its bytes: the file is read once and compared (another history may have a segment of
-//! that name). What was dropped lies before a segment that the source still begins with; where it has none of that number, it has another
-//! history, and all of it is archived.
+//! that name). What was dropped lies before a segment that was kept: where the source shows no event of what was kept, it has another history,
+//! which may begin a segment with the same number, and all of it is archived.
 
 use crate::axon::name::{SegmentName, Store};
+use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::context::Comparer;
+use crate::engine::backup::sources;
 use crate::engine::error::Error;
 use crate::engine::prefix;
 use crate::repo::format::act::Deed;
-use crate::repo::format::id::{ContentHash, Naming};
+use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Finding, Weight};
 use crate::repo::store::Repository;
+use crate::source;
 use crate::source::Source;
 use crate::source::listing::{ContextListing, Listing, StoreFile};
 use std::cell::RefCell;
@@ -18,23 +22,29 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// What acts have let go of a source's history.
-pub struct LetGoFiles {
-    naming: Naming,
+pub struct LetGoFiles<'r> {
+    repository: &'r Repository,
+    /// The source's name.
+    name: String,
     erased: BTreeMap<(String, &'static str, SegmentName), BTreeSet<ContentHash>>,
     /// Of each context: incarnations, and the first tokens that were kept of them.
     dropped: BTreeMap<String, BTreeSet<(u32, u64)>>,
     /// Files that were compared: path, length and time, and whether they are what was erased.
     compared: RefCell<HashMap<(PathBuf, u64, i64), bool>>,
+    /// Incarnations of contexts, and whether the source shows anything of what was kept of them.
+    shown: RefCell<HashMap<(String, u32), bool>>,
 }
 
-impl LetGoFiles {
+impl<'r> LetGoFiles<'r> {
     /// Reads the acts.
-    pub fn load(repository: &Repository, name: &str) -> Result<Self, Error> {
+    pub fn load(repository: &'r Repository, name: &str) -> Result<Self, Error> {
         let mut found = Self {
-            naming: repository.naming(),
+            repository,
+            name: name.to_owned(),
             erased: BTreeMap::new(),
             dropped: BTreeMap::new(),
             compared: RefCell::default(),
+            shown: RefCell::default(),
         };
         for act in repository.acts()?.0 {
             match act.deed {
@@ -60,25 +70,50 @@ impl LetGoFiles {
     pub fn take_out(&self, source: &dyn Source, listing: &mut Listing) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         for (name, context) in &mut listing.contexts {
-            findings.extend(self.dropped(name, context));
+            findings.extend(self.dropped(source, name, context)?);
             findings.extend(self.erased(source, name, context)?);
         }
         Ok(findings)
     }
 
-    /// The newest incarnation counts whose kept tokens begin where a segment of the source does: another one's numbers are none of its own.
-    fn dropped(&self, name: &str, context: &mut ContextListing) -> Option<Finding> {
+    fn dropped(
+        &self,
+        source: &dyn Source,
+        name: &str,
+        context: &mut ContextListing,
+    ) -> Result<Option<Finding>, Error> {
+        let Some(dropped) = self.dropped.get(name) else { return Ok(None) };
         let files = &mut context.events.segments;
-        let begins = |before: u64| files.iter().any(|file| file.name.number.get() == before);
-        let (_, before) =
-            self.dropped.get(name)?.iter().rev().find(|(_, before)| begins(*before)).copied()?;
+        let is_shown = |incarnation: u32| self.is_shown(source, (name, incarnation), files);
+        let Some(before) = first_kept(dropped, files, &is_shown)? else { return Ok(None) };
         let all = files.len();
         files.retain(|file| file.name.number.get() >= before);
         let count = all.saturating_sub(files.len());
         let text = format!(
             "events of {name}: {count} segments before token {before} were dropped here, and are not archived again"
         );
-        (count > 0).then(|| finding(Weight::Note, "dropped", name, text))
+        Ok((count > 0).then(|| finding(Weight::Note, "dropped", name, text)))
+    }
+
+    /// Whether the source shows any event of what was kept of an incarnation.
+    fn is_shown(
+        &self,
+        source: &dyn Source,
+        (context, incarnation): (&str, u32),
+        files: &[StoreFile],
+    ) -> Result<bool, Error> {
+        let key = (context.to_owned(), incarnation);
+        if let Some(known) = self.shown.borrow().get(&key) {
+            return Ok(*known);
+        }
+        let log = sources::key(&self.name, context, incarnation, Store::Events);
+        let kept = ArchivedLog::load(self.repository, log)?;
+        // Where nothing was kept but an empty segment there is nothing to compare: its number has to do.
+        let is_empty = kept.state.is_some() && !kept.has_events();
+        let comparer = Comparer { repository: self.repository, source };
+        let is_shown = is_empty || shows_any(&comparer, files, &kept)?;
+        self.shown.borrow_mut().insert(key, is_shown);
+        Ok(is_shown)
     }
 
     fn erased(
@@ -114,10 +149,36 @@ impl LetGoFiles {
         if let Some(known) = self.compared.borrow().get(&facts) {
             return Ok(*known);
         }
-        let is_erased = contents.contains(&prefix::of(self.naming, source, file)?.content);
+        let is_erased = contents.contains(&prefix::of(self.repository.naming(), source, file)?.content);
         self.compared.borrow_mut().insert(facts, is_erased);
         Ok(is_erased)
     }
+}
+
+/// Of a history that the source shows: the first token that was kept. The newest incarnation counts.
+fn first_kept(
+    dropped: &BTreeSet<(u32, u64)>,
+    files: &[StoreFile],
+    is_shown: &dyn Fn(u32) -> Result<bool, Error>,
+) -> Result<Option<u64>, Error> {
+    for (incarnation, before) in dropped.iter().rev() {
+        let begins = files.iter().any(|file| file.name.number.get() == *before);
+        if begins && is_shown(*incarnation)? {
+            return Ok(Some(*before));
+        }
+    }
+    Ok(None)
+}
+
+/// A file that can't be read shows nothing: what is archived of it says so.
+fn shows_any(comparer: &Comparer<'_>, files: &[StoreFile], kept: &ArchivedLog) -> Result<bool, Error> {
+    for file in files {
+        match comparer.files_share(std::slice::from_ref(file), kept) {
+            Ok(false) | Err(Error::Source(source::Error::Io { .. })) => {}
+            found => return found,
+        }
+    }
+    Ok(false)
 }
 
 fn finding(weight: Weight, what: &str, context: &str, text: String) -> Finding {
@@ -139,7 +200,7 @@ mod tests {
     use super::*;
     use crate::axon::token::Token;
 
-    fn context(numbers: &[u64]) -> ContextListing {
+    fn files(numbers: &[u64]) -> Vec<StoreFile> {
         let file = |number: &u64| StoreFile {
             store: Store::Events,
             name: SegmentName { number: Token::new(*number).unwrap(), version: 0 },
@@ -149,27 +210,28 @@ mod tests {
             modified_ns: 0,
             is_volatile: false,
         };
-        let mut context = ContextListing::default();
-        context.events.segments = numbers.iter().map(file).collect();
-        context
+        numbers.iter().map(file).collect()
     }
 
     #[test]
     fn what_was_dropped_of_another_incarnation_says_nothing_of_the_newest() {
-        let kept = |dropped: &[(u32, u64)], numbers: &[u64]| -> Vec<u64> {
-            let files = LetGoFiles {
-                naming: Naming::Blake3,
-                erased: BTreeMap::new(),
-                dropped: BTreeMap::from([("default".to_owned(), dropped.iter().copied().collect())]),
-                compared: RefCell::default(),
-            };
-            let mut context = context(numbers);
-            files.dropped("default", &mut context);
-            context.events.segments.iter().map(|file| file.name.number.get()).collect()
+        let kept = |dropped: &[(u32, u64)], numbers: &[u64], shown: &[u32]| -> Option<u64> {
+            let dropped = dropped.iter().copied().collect();
+            first_kept(&dropped, &files(numbers), &|incarnation| Ok(shown.contains(&incarnation))).unwrap()
         };
-        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 30, 50, 70]), [30, 50, 70]);
-        assert_eq!(kept(&[(1, 50), (2, 30), (2, 70)], &[0, 30, 50, 70]), [70]);
-        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 40, 50]), [50], "the source has the older history again");
-        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 40, 80]), [0, 40, 80], "a history of its own");
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 30, 50, 70], &[1, 2]), Some(30));
+        assert_eq!(kept(&[(1, 50), (2, 30), (2, 70)], &[0, 30, 50, 70], &[1, 2]), Some(70));
+        assert_eq!(
+            kept(&[(1, 50), (2, 30)], &[0, 40, 50], &[1]),
+            Some(50),
+            "the source has the older history again"
+        );
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 40, 80], &[1, 2]), None, "a history of its own");
+        assert_eq!(
+            kept(&[(1, 50), (2, 30)], &[0, 30, 50], &[]),
+            None,
+            "a history of its own, with the same numbers"
+        );
+        assert_eq!(kept(&[(1, 50), (2, 30)], &[0, 30, 50], &[1]), Some(50));
     }
 }

@@ -161,14 +161,14 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// What the source shows, but for what was erased or dropped here; and what must be said of that.
-    fn listing(&mut self, let_go: &LetGoFiles) -> Result<(Listing, Vec<Finding>), Error> {
+    fn listing(&mut self, let_go: &LetGoFiles<'_>) -> Result<(Listing, Vec<Finding>), Error> {
         let mut listing = self.source.listing()?;
         let findings = let_go.take_out(&*self.source, &mut listing)?;
         Ok((listing, findings))
     }
 
     /// The same by names alone, without what must be said.
-    fn names(&mut self, let_go: &LetGoFiles) -> Result<Listing, Error> {
+    fn names(&mut self, let_go: &LetGoFiles<'_>) -> Result<Listing, Error> {
         let mut names = self.source.names()?;
         let_go.take_out(&*self.source, &mut names)?;
         Ok(names)
@@ -294,7 +294,7 @@ impl<'a> Attempt<'a, '_> {
         &mut self,
         before: [&Listing; 2],
         heads: &Heads,
-        let_go: &LetGoFiles,
+        let_go: &LetGoFiles<'_>,
     ) -> Result<Option<String>, Error> {
         let mut now = self.names(let_go)?;
         now.contexts.retain(|name, _| heads.contains_key(name));

@@ -2,6 +2,7 @@
 
 use super::{bytes, transformed};
 use crate::support::program::{Room, SERVER, backup, backup_data, segments};
+use crate::support::segments::{Event, StoreImage};
 use segvault::axon::name::Store;
 use std::fs;
 use std::path::PathBuf;
@@ -127,4 +128,44 @@ fn what_left_on_purpose_is_not_called_not_archived_yet() {
     room.ends(3, &line);
     let again = room.document(0, "against", &against);
     assert_eq!((&again["dropped"], &again["erased"]), (&found["dropped"], &found["erased"]));
+}
+
+/// Segments at 0, 5, 10, 15 and 20, of one aggregate.
+fn twenty_one_events(aggregate: &str) -> StoreImage {
+    let mut store = StoreImage::new(1 << 14);
+    for sequence in 0..21 {
+        if sequence > 0 && sequence % 5 == 0 {
+            store.roll_now();
+        }
+        store.append(&[Event::of(aggregate, sequence)]);
+    }
+    store
+}
+
+#[test]
+fn another_history_with_a_segment_of_the_same_number_is_archived_from_its_beginning() {
+    let room = Room::new();
+    let data = room.path("data");
+    for context in ["default", "other"] {
+        fs::create_dir_all(data.join(context)).unwrap();
+        twenty_one_events(context).write_to(&data.join(context), Store::Events);
+    }
+    let all = [0, 5, 10, 15, 20];
+    assert_eq!(numbers(&data.join("default")), all);
+    room.ends(0, &backup_data(&data));
+    room.ends(0, "drop-history --context default --before 10 --confirm default@10");
+    assert!(room.document(0, "backup", &backup_data(&data)).to_string().contains("were dropped here"));
+    // The context is made anew, and its segments happen to begin with the same tokens.
+    twenty_one_events("anew").write_to(&data.join("default"), Store::Events);
+    let forked = room.document(3, "backup", &backup_data(&data));
+    let again = room.document(0, "backup", &backup_data(&data));
+    for (report, point) in [(&forked, "3"), (&again, "4")] {
+        assert!(!report.to_string().contains("were dropped here"), "{report}");
+        room.document(
+            if point == "3" { 3 } else { 0 },
+            "restore",
+            &format!("restore {point} --target r-{point}"),
+        );
+        assert_eq!(numbers(&room.path(&format!("r-{point}/data/default"))), all);
+    }
 }
