@@ -4,6 +4,7 @@ use crate::support::fixtures;
 use crate::support::program::{
     Room, SERVER, assert_restored, backup, backup_data, current, flip, overwrite, told,
 };
+use segvault::axon::control_db::{rebuild, take_apart};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Write;
@@ -583,6 +584,29 @@ mod a_zip {
         zip.extend(begin.to_le_bytes());
         zip.extend([0, 0]);
         zip
+    }
+
+    /// A zip as the server writes it, of other bytes than a database.
+    fn zip_of(bytes: &[u8]) -> Vec<u8> {
+        let real = fs::read(&fixtures::control_db_zips(SERVER)[0]).unwrap();
+        rebuild(&take_apart(&real, 1 << 30).unwrap().recipe.unwrap(), bytes)
+    }
+
+    #[test]
+    fn whose_database_is_none_or_does_not_fit_together_is_archived_and_said() {
+        let desk = Desk::new();
+        let real = fs::read(&fixtures::control_db_zips(SERVER)[0]).unwrap();
+        let mut spoilt = take_apart(&real, 1 << 30).unwrap().inner;
+        spoilt.iter_mut().skip(8_192).step_by(997).for_each(|byte| *byte ^= 0x55);
+        for (bytes, why) in [(&b"not a db"[..], "no database of H2"), (&spoilt, "is not whole")] {
+            desk.room.write("controldb1000000000000.zip", &zip_of(bytes));
+            let report = desk.room.document(3, "backup", &line(&desk, "controldb1000000000000.zip"));
+            let findings = report["findings"].as_array().unwrap();
+            let said = findings.iter().find(|finding| finding["what"] == "control-db-inside").unwrap();
+            assert!(said["text"].as_str().unwrap().contains(why), "{said}");
+            assert_eq!((&said["weight"], &report["complete"]), (&"warning".into(), &true.into()));
+        }
+        assert_eq!(desk.report(0)["findings"], Value::Array(Vec::new()));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Archiving the control database: the zip is taken apart, proven, and stored as the database inside.
 
 use crate::axon::control_db::TakenApart;
+use crate::axon::control_db::WalkError;
+use crate::axon::control_db::contents;
+use crate::axon::control_db::facts;
 use crate::axon::control_db::take_apart;
 use crate::engine::backup::report::ControlDbReport;
 use crate::engine::backup::sink::Sink;
@@ -47,8 +50,9 @@ pub fn archive(sink: &mut Sink<'_>, captured: ControlDbCapture) -> Result<Archiv
         ControlDbCapture::Observed { name, zip } => store(sink, name, &zip, (Order::Observed, false)),
         ControlDbCapture::Claimed { name, zip, is_too_new, passed_over } => {
             let remarks = [unordered_finding(&name, is_too_new), passed_over_finding(&name, &passed_over)];
-            let stored = store(sink, name, &zip, (Order::Claimed, is_too_new))?;
-            Ok(ArchivedControlDb { findings: remarks.into_iter().flatten().collect(), ..stored })
+            let mut stored = store(sink, name, &zip, (Order::Claimed, is_too_new))?;
+            stored.findings.extend(remarks.into_iter().flatten());
+            Ok(stored)
         }
     }
 }
@@ -66,8 +70,23 @@ fn store(
         bytes: apart.inner.len() as u64,
         rebuilt: apart.recipe.is_some(),
     };
+    let findings = inside_finding(&name, &apart.inner).into_iter().collect();
     let manifest = describe(sink, name, zip, apart)?;
-    Ok(ArchivedControlDb { manifest: (manifest, order, unordered), report, findings: Vec::new() })
+    Ok(ArchivedControlDb { manifest: (manifest, order, unordered), report, findings })
+}
+
+/// The checksum of a zip says that the database is what was packed, not that it was whole then. Of the newer format only the headers are known.
+fn inside_finding(taken: &str, database: &[u8]) -> Option<Finding> {
+    let why = match contents(database) {
+        Err(_) if facts(database).is_none() => "it is no database of H2",
+        Err(WalkError::Inconsistent(why)) => why,
+        // A server steps back behind a write that was not finished.
+        Ok(_) | Err(WalkError::Unknown(_)) => return None,
+    };
+    let text = format!(
+        "the control database in {taken} is not whole: {why}; it is archived as it is, but a server may refuse it: have the server write another zip"
+    );
+    Some(about_zip(Weight::Warning, "control-db-inside", taken, text))
 }
 
 /// Whoever insisted is told what it means, and so is everybody who asks for the point.
