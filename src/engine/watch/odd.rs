@@ -10,8 +10,8 @@ use crate::source::listing::{StoreFile, StoreListing};
 pub(super) struct Odd {
     /// What is odd about it.
     pub(super) why: String,
-    /// How it looked then: names, lengths and times of its files, and what can be read of the open one. Times alone say too little: that of a
-    /// mapped file may stand still while it is written.
+    /// How it looked then: names, lengths and times of its files; of the open one, instead of its time, what can be read of it. The time of a
+    /// mapped file may stand still while it is written, and change when it is not.
     pub(super) look: ContentHash,
     /// Where the open file's valid prefix ends.
     pub(super) end: u64,
@@ -28,7 +28,9 @@ impl Odd {
         for file in &files.segments {
             look.update(file.name.to_string().as_bytes());
             look.update(&file.length.to_le_bytes());
-            look.update(&file.modified_ns.to_le_bytes());
+            if file.name != open.name {
+                look.update(&file.modified_ns.to_le_bytes());
+            }
         }
         let prefix = prefix::of(naming, source, open)?;
         look.update(&prefix.content.0);
