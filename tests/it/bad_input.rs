@@ -606,7 +606,10 @@ mod a_zip {
             assert!(said["text"].as_str().unwrap().contains(why), "{said}");
             assert_eq!((&said["weight"], &report["complete"]), (&"warning".into(), &true.into()));
         }
-        assert_eq!(desk.report(0)["findings"], Value::Array(Vec::new()));
+        assert!(
+            !desk.report(0)["findings"].to_string().contains("control-db-inside"),
+            "the server's own is whole"
+        );
     }
 
     #[test]
