@@ -187,6 +187,9 @@ fn backup(error: &backup::Error) -> Meaning {
     use backup::Error;
     match error {
         Error::NoSuchContext { .. } => meaning(Exit::Usage, "backup.no-such-context", ""),
+        Error::BadName { .. } => {
+            meaning(Exit::Usage, "backup.bad-name", "nothing was read; choose another name with --source")
+        }
         Error::NothingLeft => {
             meaning(Exit::Usage, "backup.nothing-left", "see --context and --exclude-context")
         }

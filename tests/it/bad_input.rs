@@ -103,6 +103,19 @@ mod where_there_is_nothing_to_back_up {
     }
 
     #[test]
+    fn a_name_that_no_file_can_hold() {
+        let desk = Desk::new();
+        let line =
+            |name: &str| format!("backup --data-dir {} --no-control-db --source {name}", desk.root.display());
+        let long = "n".repeat(1_025);
+        for (name, length) in [("", "has 0"), (long.as_str(), "has 1025")] {
+            for line in [line(name), format!("{} --dry-run", line(name))] {
+                desk.refuses(2, &line, &[length, "--source"]);
+            }
+        }
+    }
+
+    #[test]
     fn no_such_context() {
         let desk = Desk::new();
         let line = desk.backup();

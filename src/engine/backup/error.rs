@@ -13,6 +13,14 @@ pub enum Error {
         /// Those that are there.
         present: String,
     },
+    /// No file of the repository could hold the name.
+    #[error("a source's name has 1 to {limit} bytes, this one has {length}")]
+    BadName {
+        /// Bytes of the name.
+        length: usize,
+        /// So many there may be.
+        limit: usize,
+    },
     /// All contexts are left out.
     #[error("every context is left out: nothing to back up")]
     NothingLeft,

@@ -20,6 +20,7 @@ mod heads;
 pub mod judge;
 pub mod let_go;
 pub mod live;
+pub mod name;
 pub mod place;
 pub mod proven;
 pub mod read;

@@ -14,6 +14,7 @@ use crate::engine::backup::gone;
 use crate::engine::backup::heads::{Heads, furthest, headless_finding, went_back};
 use crate::engine::backup::let_go::LetGoFiles;
 use crate::engine::backup::live;
+use crate::engine::backup::name;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
 use crate::engine::backup::proven::Known;
@@ -107,7 +108,7 @@ impl<'a> Attempt<'a, '_> {
     fn run(mut self) -> Result<BackupReport, Error> {
         let at = self.now();
         let identity = self.source.identity()?;
-        let name = self.options.source.clone().unwrap_or(identity.name);
+        let name = name::of(identity.name, self.options)?;
         let let_go = LetGoFiles::load(self.repository, &name)?;
         let first = self.names(&let_go)?;
         let archived = self.archived(&name)?;

@@ -10,6 +10,7 @@ mod odd;
 use crate::axon::name::{SegmentName, Store};
 use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
+use crate::engine::backup::name;
 use crate::engine::backup::selection;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
@@ -77,10 +78,7 @@ pub struct Watch<'o> {
 
 /// The name under which a source is archived.
 pub fn name_of(source: &dyn Source, options: &BackupOptions) -> Result<String, Error> {
-    match &options.source {
-        Some(name) => Ok(name.clone()),
-        None => Ok(source.identity()?.name),
-    }
+    name::of(source.identity()?.name, options)
 }
 
 impl<'o> Watch<'o> {
