@@ -236,5 +236,6 @@ impl Taken {
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let goes_up = path.components().any(|component| component == Component::ParentDir);
     let found = if goes_up { path.canonicalize() } else { std::path::absolute(path) };
-    found.map_err(|source| Error::io(path, source))
+    // A slash at its end makes it no other directory.
+    Ok(found.map_err(|source| Error::io(path, source))?.components().collect())
 }

@@ -502,6 +502,9 @@ mod its_name_is {
         assert_eq!(identity(root.path()).name, format!("host-1:{}", data.display()));
         assert_eq!(identity(&data).name, identity(root.path()).name);
         assert_eq!(identity(&data.join("c/..")).name, identity(root.path()).name);
+        for same in ["", ".", "./"] {
+            assert_eq!(identity(&data.join(same)).name, identity(root.path()).name, "{same:?}");
+        }
         assert_eq!(identity(&data).facts["directory"], data.display().to_string());
     }
 

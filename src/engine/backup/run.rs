@@ -108,7 +108,7 @@ impl<'a> Attempt<'a, '_> {
     fn run(mut self) -> Result<BackupReport, Error> {
         let at = self.now();
         let identity = self.source.identity()?;
-        let name = name::of(identity.name, self.options)?;
+        let name = name::archived(self.repository, identity.name, self.options)?;
         let let_go = LetGoFiles::load(self.repository, &name)?;
         let first = self.names(&let_go)?;
         let archived = self.archived(&name)?;

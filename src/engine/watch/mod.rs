@@ -76,19 +76,19 @@ pub struct Watch<'o> {
     answered: BTreeMap<Which, ContentHash>,
 }
 
-/// The name under which a source is archived.
+/// The name under which a source is watched.
 pub fn name_of(source: &dyn Source, options: &BackupOptions) -> Result<String, Error> {
     name::of(source.identity()?.name, options)
 }
 
 impl<'o> Watch<'o> {
-    /// Begins to follow: with a listing made right before a point of the same source.
-    pub fn begin(source: &dyn Source, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
+    /// Begins to follow a source, by its name in the archive: with a listing made right before a point of it.
+    pub fn begin(name: String, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
         let mut files = BTreeMap::new();
         for (which, listing) in stores(&wanted(before, options)?) {
             files.insert(which, names(listing));
         }
-        let (name, followers, answered) = (name_of(source, options)?, BTreeMap::new(), BTreeMap::new());
+        let (followers, answered) = (BTreeMap::new(), BTreeMap::new());
         Ok(Self { options, name, files, followers, answered })
     }
 

@@ -225,3 +225,15 @@ fn a_context_that_was_not_asked_for_is_not_missed() {
     assert!(report.complete, "{:?}", report.findings);
     lab.complete(&mut one);
 }
+
+#[test]
+fn a_directory_that_was_archived_with_a_slash_at_its_end_is_the_same_source() {
+    let lab = Lab::new();
+    let mut with_slash = Server { name: "host-1:/data/".to_owned(), ..server(13) };
+    lab.complete(&mut with_slash);
+    let mut without = Server { name: "host-1:/data".to_owned(), ..with_slash };
+    assert_eq!(lab.complete(&mut without).source, "host-1:/data/");
+    let named = |options: &mut backup::BackupOptions| options.source = Some("host-1:/data".to_owned());
+    assert_eq!(lab.try_with(&mut without, named).unwrap().source, "host-1:/data", "who names it means it");
+    assert_eq!(lab.complete(&mut without).source, "host-1:/data");
+}

@@ -21,7 +21,7 @@ impl Watching<'_> {
     fn point(&mut self, server: &mut Server) -> BackupReport {
         let before = server.listing().unwrap();
         let report = self.lab.backup(server);
-        let watch = Watch::begin(server, &before, self.options).unwrap();
+        let watch = Watch::begin(report.source.clone(), &before, self.options).unwrap();
         self.watch = Some(watch.after(self.watch.take()));
         report
     }
