@@ -15,11 +15,14 @@ use crate::source::server::path_map::PathMap;
 use crate::source::server::secret::{Credentials, Secret};
 use crate::source::server::{ServerOptions, Surroundings};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 /// A pause ends so soon after a signal.
 const LISTEN_EVERY: Duration = Duration::from_millis(50);
+
+const SHOWN: &str = "the token or password travels unencrypted to another machine: give the server a certificate, and ask it with https";
+static WARNED: Once = Once::new();
 
 impl Run<'_> {
     /// The live server that was named.
@@ -39,6 +42,10 @@ impl Run<'_> {
             remove_control_db_zip: asked.server.remove_control_db_zip,
             no_mmap: asked.no_mmap,
         };
+        if options.server.shows_secrets() {
+            // Once, and before anything is sent; a watch asks again and again.
+            WARNED.call_once(|| self.screen.warning(SHOWN));
+        }
         Ok(LiveSource::open(options, self.surroundings())?)
     }
 

@@ -257,7 +257,7 @@ fn remarks(source: &mut LiveSource) -> Vec<Check> {
 /// Weak points of access control.
 fn access(source: &mut LiveSource, live: &LiveOptions) -> Vec<Check> {
     let mut checks = Vec::new();
-    if source.client().shows_secrets() {
+    if source.client().options().shows_secrets() {
         let text = "the token or password travels unencrypted".to_owned();
         checks.push(Check::warn("access", text, "give the server a certificate, and ask it with https"));
     }

@@ -1197,6 +1197,25 @@ mod on_the_command_line {
     }
 
     #[test]
+    fn a_token_that_travels_unencrypted_is_warned_of_before_it_is_sent() {
+        let room = Room::new();
+        // No such machine: nothing is sent.
+        let said = |line: &str, token: &str| {
+            let mut command =
+                room.command(&format!("{line} --server http://nowhere.invalid:8024 --no-control-db"));
+            let output = command.env("SEGVAULT_SERVER_TOKEN", token).output().unwrap();
+            assert!(!output.status.success());
+            String::from_utf8(output.stderr).unwrap()
+        };
+        for line in ["backup", "watch"] {
+            let text = said(line, TOKEN);
+            assert_eq!(text.matches("travels unencrypted to another machine").count(), 1, "{line}: {text}");
+            assert!(text.starts_with("segvault: warning: ") && !text.contains(TOKEN), "{line}: {text}");
+            assert!(!said(line, "").contains("unencrypted"), "{line}: there is none");
+        }
+    }
+
+    #[test]
     fn a_token_in_the_environment_that_is_no_text_is_refused() {
         use std::os::unix::ffi::OsStringExt;
         let (world, room) = (guarded(), Room::new());

@@ -39,10 +39,9 @@ impl Client {
         self.address.as_str().trim_end_matches('/')
     }
 
-    /// Whether secrets travel in the clear to another machine.
-    pub fn shows_secrets(&self) -> bool {
-        let is_local = matches!(self.address.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        self.options.credentials != Credentials::None && self.address.scheme() == "http" && !is_local
+    /// How it is reached.
+    pub fn options(&self) -> &ServerOptions {
+        &self.options
     }
 
     /// Who asks.

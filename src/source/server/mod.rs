@@ -16,6 +16,7 @@ pub use connect::ping;
 pub use error::Error;
 
 use crate::source::server::secret::Credentials;
+use reqwest::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,17 @@ pub struct ServerOptions {
     pub insecure: bool,
     /// How long one request may take, from connecting to the last byte.
     pub timeout: Duration,
+}
+
+impl ServerOptions {
+    /// Whether secrets travel in the clear to another machine.
+    pub fn shows_secrets(&self) -> bool {
+        let is_shown = |address: Url| {
+            let is_local = matches!(address.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            address.scheme() == "http" && !is_local
+        };
+        self.credentials != Credentials::None && connect::address(&self.address).is_ok_and(is_shown)
+    }
 }
 
 /// What the surroundings give: tests have their own.
