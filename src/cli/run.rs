@@ -56,7 +56,6 @@ use crate::source::Source;
 use crate::source::data_dir::ControlDbFrom;
 use crate::source::data_dir::DataDirOptions;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -199,9 +198,12 @@ impl Run<'_> {
         if !asked.at.at.is_empty() {
             return self.points_at(asked);
         }
-        let mut overview = points::overview(&self.open()?)?;
+        let repository = self.open()?;
+        let journal = repository.journal().map_err(engine::Error::from)?;
+        let mut overview = points::overview_of(&repository, &journal)?;
         if let Some(source) = &asked.source {
-            keep_source(&mut overview, source)?;
+            select::listed_source(&journal, source).map_err(engine::Error::from)?;
+            keep_source(&mut overview, source);
         }
         self.screen.result("points", &overview, || render::points::text(&overview))?;
         Ok(undamaged(&overview.problems))
@@ -331,19 +333,9 @@ fn restore_options(asked: &Restore, yes: bool) -> Result<RestoreOptions, Failure
 }
 
 /// Leaves only what is of one source.
-fn keep_source(overview: &mut Overview, source: &str) -> Result<(), Failure> {
-    let sources: BTreeSet<_> = overview.points.iter().map(|point| point.source.clone()).collect();
-    if !sources.contains(source) {
-        let sources = sources.into_iter().collect();
-        return Err(engine::Error::from(select::Error::NoSuchSource {
-            source_name: source.to_owned(),
-            sources,
-        })
-        .into());
-    }
+fn keep_source(overview: &mut Overview, source: &str) {
     overview.points.retain(|point| point.source == source);
     overview.windows.retain(|window| window.source == source);
-    Ok(())
 }
 
 fn backed_up(report: &BackupReport) -> Exit {

@@ -181,6 +181,13 @@ pub fn source(journal: &Journal, source_name: &str) -> Result<(), Error> {
     Err(Error::NoSuchSource { source_name: source_name.to_owned(), sources })
 }
 
+/// Fails if a source has no points that are listed.
+pub fn listed_source(journal: &Journal, source_name: &str) -> Result<(), Error> {
+    source(journal, source_name)?;
+    let is_of = |listed: &ListedPoint| listed.point.body.source == source_name;
+    if journal.listed().any(is_of) { Ok(()) } else { Err(none(journal, Some(source_name))) }
+}
+
 fn sources<'j>(points: impl Iterator<Item = &'j ListedPoint>) -> Vec<String> {
     points.map(|listed| listed.point.body.source.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -324,6 +324,7 @@ fn a_point_that_is_named_goes_and_what_can_not_be_restored_then_is_said() {
     let undo = "list them again with 'segvault forget --undo'";
     room.refused(2, "restore latest --source B --target t", &["no point of the source 'B'", undo]);
     room.refused(2, "events --source B --context default", &["no point of the source 'B'", undo]);
+    room.refused(2, "points --source B", &["no point of the source 'B'", undo]);
     let (told, _) = room.ends(0, "forget 1 --yes");
     assert!(told.contains("forgot 1 point, kept 1; 'segvault forget --undo' lists it again"), "{told}");
     assert!(!told.contains("nothing of"), "another point of that source is left: {told}");
@@ -335,6 +336,11 @@ fn a_point_that_is_named_goes_and_what_can_not_be_restored_then_is_said() {
         "{told}"
     );
     room.refused(2, "restore --target t", &["there is no point: all are forgotten", undo]);
+    assert!(
+        room.ends(0, "points")
+            .0
+            .starts_with("no point is listed: all are forgotten; 'segvault forget --undo'")
+    );
     room.ends(0, "forget --undo");
     room.restore(0, "latest~1 --source node-1", "t");
 }

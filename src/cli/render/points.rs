@@ -32,6 +32,9 @@ const LESS_OF_WINDOWS: [&str; 4] = ["HISTORY", "SEGMENTS", "CONTROL DB OF", "FRO
 pub(in crate::cli) fn text(overview: &Overview) -> String {
     let mut text = Text::default();
     match overview.points.as_slice() {
+        [] if overview.forgotten > 0 => {
+            text.line("no point is listed: all are forgotten; 'segvault forget --undo' lists them again");
+        }
         [] => text.line("no points yet: make one with 'segvault backup'"),
         points => text.lines(&fitted(points_table(points), &LESS)),
     }
@@ -267,6 +270,11 @@ POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED   
     fn a_point_without_contexts_is_listed_too() {
         assert!(printed(&of(vec![point(Vec::new())])).contains("node-1"));
         assert!(printed(&of(Vec::new())).starts_with("no points yet"));
+        let forgotten = printed(&Overview { forgotten: 1, ..of(Vec::new()) });
+        assert!(
+            forgotten.starts_with("no point is listed") && forgotten.contains("forget --undo"),
+            "{forgotten}"
+        );
     }
 
     #[test]
