@@ -217,7 +217,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The target has events that the archive has not (exit 31).
-    #[error("{} has {events} events or snapshots that would go, and that no archive has", .path.display())]
+    #[error("{} has {} that would go, and that no archive has", .path.display(), unarchived(*.events, *.bytes))]
     Unarchived {
         /// The target.
         path: PathBuf,
@@ -241,6 +241,8 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+        /// Bytes that can't be read as events: nobody knows what they were.
+        bytes: u64,
     /// Read again from the target's disk, a file is not what was written (exit 1): suspect that disk.
     #[error("{}: read again from disk, it is not what was written: {what}", .path.display())]
     Written {
@@ -282,3 +284,13 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
 pub(super) fn stop_if(stop: bool) -> Result<(), repo::Error> {
     if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
 }
+fn unarchived(events: u64, bytes: u64) -> String {
+    let (known, unknown) =
+        (format!("{events} events or snapshots"), format!("{bytes} bytes that can't be read"));
+    match (events, bytes) {
+        (_, 0) => known,
+        (0, _) => unknown,
+        _ => format!("{known} and {unknown}"),
+    }
+}
+

@@ -2,14 +2,16 @@
 
 use super::{Files, delta, grow, index, into, run, server};
 use crate::support::archive::{Archive, refused, tree};
+use crate::support::segments::StoreImage;
 use crate::support::server::Server;
+use segvault::axon::name::Store;
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutAt, CutRequest, TokenCut};
 use segvault::engine::restore::delta::Change;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Two points of a server that grew, and what each of them is.
 fn archived(seed: u64) -> (Archive, Server, [Files; 2]) {
@@ -174,6 +176,57 @@ fn what_no_archive_has_goes_only_where_that_is_said() {
     options.discard_unarchived = true;
     run(&archive, &options).unwrap();
     assert!(tree(&archive.beside("out")) == states[1]);
+}
+
+/// One segment of a server, archived up to a place, and a directory that has it with more behind.
+fn open_segment() -> (Archive, PathBuf, u64, u64) {
+    let (archive, newest) = (Archive::new(), Archive::new());
+    let mut server = Server::new("node", &["default"], 24);
+    let events = |server: &mut Server| {
+        let context = server.contexts.get_mut("default").unwrap();
+        context.append(Store::Events, 10);
+        (context.events.open().end(), context.events.next_token())
+    };
+    server.contexts.get_mut("default").unwrap().events = StoreImage::new(64 << 10);
+    let (end, head) = events(&mut server);
+    archive.backup(&mut server);
+    let (_, more) = events(&mut server);
+    newest.backup(&mut server);
+    newest.restore(1, "ahead").unwrap();
+    fs::rename(newest.beside("ahead"), archive.beside("out")).unwrap();
+    let path = archive.beside("out/data/default/00000000000000000000.events");
+    (archive, path, end, more - head)
+}
+
+#[test]
+fn what_stands_behind_damage_goes_only_where_that_is_said() {
+    let (archive, path, end, more) = open_segment();
+    let (good, end) = (fs::read(&path).unwrap(), end as usize);
+    let damages: [(&str, usize, &[u8]); 5] = [
+        ("in the header", 0, &[9]),
+        ("in what is archived", 60, &[good[60] ^ 1]),
+        ("in what is not", end + 60, &[good[end + 60] ^ 1]),
+        ("in a size", end, &[0x7f; 4]),
+        ("where it looks like an end", end, &[0; 4]),
+    ];
+    for (damage, at, bytes) in damages {
+        let mut bad = good.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        fs::write(&path, &bad).unwrap();
+        let plan = archive.plan(&into(&archive, 1, "out")).unwrap();
+        let loss = &plan.delta.as_ref().unwrap().losses[0];
+        let is_archived = at < end;
+        assert_eq!(loss.unarchived == more, is_archived, "{damage}: {loss:?}");
+        assert_eq!(loss.unarchived > 0, at != end, "{damage}: {loss:?}");
+        assert_eq!(loss.unreadable > 0, !is_archived, "{damage}: {loss:?}");
+        let refusal = refused(run(&archive, &into(&archive, 1, "out")));
+        assert!(matches!(refusal, restore::Error::Unarchived { .. }), "{damage}: {refusal}");
+        assert!(fs::read(&path).unwrap() == bad, "{damage}: nothing was touched");
+    }
+    let mut options = into(&archive, 1, "out");
+    options.discard_unarchived = true;
+    run(&archive, &options).unwrap();
+    assert_eq!(fs::read(&path).unwrap()[..end], good[..end]);
 }
 
 #[test]

@@ -97,9 +97,9 @@ pub struct Delta {
 impl Delta {
     fn begin(target: &Target, plan: &Plan, delta: &DeltaPlan, gate: Arc<dyn Gate>) -> Result<Self, Error> {
         let lock = lock(&target.path)?;
-        let unarchived = delta.unarchived();
-        if unarchived > 0 && !delta.may_discard {
-            return Err(Error::Unarchived { path: target.path.clone(), events: unarchived });
+        let (events, bytes) = (delta.unarchived(), delta.unreadable());
+        if events + bytes > 0 && !delta.may_discard {
+            return Err(Error::Unarchived { path: target.path.clone(), events, bytes });
         }
         let folder = Folder::new(&target.path, plan.access, gate);
         let control_db = plan.control_db_directory.clone();

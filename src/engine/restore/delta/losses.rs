@@ -1,11 +1,13 @@
 //! What a directory has that is not in what is restored, and whether the archive has it.
 
 use crate::axon::name::{SegmentName, Store};
+use crate::axon::token::Token;
 use crate::engine::error::Error;
 use crate::engine::history::key;
 use crate::engine::observe::Observer;
 use crate::engine::proof::{Mark, Proven, Prover};
 use crate::engine::restore::check::is_lost;
+use crate::engine::restore::delta::behind::Behind;
 use crate::engine::restore::delta::plan::{Loss, Seen};
 use crate::engine::restore::delta::survey::Surveyed;
 use crate::engine::restore::error::{Error as Refused, at};
@@ -42,10 +44,12 @@ struct Lost {
     context: String,
     store: Store,
     name: SegmentName,
-    /// Its valid prefix.
-    events: u64,
-    /// Those that the archive has not.
+    /// The token of the last event that can be read.
+    last: Option<u64>,
+    /// Events that the archive has not.
     unarchived: u64,
+    /// Bytes that can't be read as events, and that the archive has not.
+    unreadable: u64,
     wanted: Option<u64>,
 }
 
@@ -57,6 +61,12 @@ enum Shared {
     Begin,
     /// So many events.
     Events(u64),
+}
+
+impl Shared {
+    fn events(self) -> u64 {
+        if let Self::Events(events) = self { events } else { 0 }
+    }
 }
 
 impl<'a> Losses<'a> {
@@ -91,21 +101,25 @@ impl<'a> Losses<'a> {
         let entries = self.entries(context, store.store)?;
         let entries: Vec<_> = entries.iter().filter(|entry| entry.name == name).cloned().collect();
         let (proven, first_end) = self.prove(path, name, seen.length, &entries)?;
-        let mut shared = Shared::Nothing;
+        let behind = Behind::of(self.repository, path, seen.length, &proven, (name.number, &entries))?;
+        let mut shared = Vec::new();
         for entry in &entries {
-            shared = shared.max(self.shared(path, entry, &proven, first_end)?);
+            shared.push(self.shared(path, entry, &proven, first_end)?);
         }
-        self.is_kin |= shared > Shared::Nothing;
-        if proven.events > 0 {
+        let is_kin = |at: usize| behind.equal.contains(&at) || shared.get(at) > Some(&Shared::Nothing);
+        self.is_kin |= (0..entries.len()).any(is_kin);
+        let archived_end = self.archived_end(path, seen.length, &entries, &is_kin)?;
+        if proven.events + behind.events > 0 {
             self.has_events = Some(path.to_owned());
         }
-        let archived = if let Shared::Events(events) = shared { events } else { 0 };
+        let archived = shared.iter().map(|shared| shared.events()).max().unwrap_or_default();
         self.files.push(Lost {
             context: context.to_owned(),
             store: store.store,
             name,
-            events: proven.events,
-            unarchived: proven.events.saturating_sub(archived),
+            last: behind.last.map(Token::get).or(last_of(name, proven.events)),
+            unarchived: proven.events.saturating_sub(archived) + behind.unarchived,
+            unreadable: behind.unreadable(path, archived_end)?,
             wanted: store.head,
         });
         Ok(())
@@ -142,7 +156,7 @@ impl<'a> Losses<'a> {
         let mut buffer = vec![0; PIECE];
         loop {
             let got = match file.read(&mut buffer) {
-                // What the disk has lost is lost: the rest of it goes like the rest.
+                // What the disk has lost ends what can be proven; the rest counts as what can't be read.
                 Err(error) if is_lost(&error) => 0,
                 read => read.map_err(at(path))?,
             };
@@ -177,11 +191,32 @@ impl<'a> Losses<'a> {
             return Ok(Shared::Nothing);
         }
         let begin = self.hash_of_file(path, first_end)?;
-        let is_same = self.hash(entry, first_end)? == Some(begin);
+        let is_same = begin.is_some() && self.hash(entry, first_end)? == begin;
         Ok(if is_same { Shared::Begin } else { Shared::Nothing })
     }
 
     /// The hash of the first bytes of an entry; none if the repository has lost them.
+    /// Up to where the archive has what the file has, or had before it was damaged.
+    fn archived_end(
+        &self,
+        path: &Path,
+        length: u64,
+        entries: &[SegmentEntry],
+        is_kin: &dyn Fn(usize) -> bool,
+    ) -> Result<u64, Error> {
+        let mut end = 0;
+        for (at, entry) in entries.iter().enumerate() {
+            if entry.flaw.is_none() {
+                end = end.max(if is_kin(at) { entry.logical_end } else { 0 });
+            } else if entry.stored_length <= length
+                && self.hash_of_file(path, entry.stored_length)? == Some(entry.content)
+            {
+                end = end.max(entry.stored_length);
+            }
+        }
+        Ok(end)
+    }
+
     fn hash(&self, entry: &SegmentEntry, length: u64) -> Result<Option<ContentHash>, Error> {
         if length == entry.logical_end && entry.flaw.is_none() {
             return Ok(Some(entry.content));
@@ -198,14 +233,17 @@ impl<'a> Losses<'a> {
         }
     }
 
-    fn hash_of_file(&self, path: &Path, length: u64) -> Result<ContentHash, Error> {
+    /// The hash of the first bytes of a file; none if its disk has lost them.
+    fn hash_of_file(&self, path: &Path, length: u64) -> Result<Option<ContentHash>, Error> {
         let mut hasher = self.repository.naming().hasher();
         let mut begin = File::open(path).map_err(at(path))?.take(length);
         let mut buffer = vec![0; PIECE];
         loop {
-            match begin.read(&mut buffer).map_err(at(path))? {
-                0 => return Ok(hasher.content()),
-                got => hasher.update(buffer.get(..got).unwrap_or_default()),
+            match begin.read(&mut buffer) {
+                Ok(0) => return Ok(Some(hasher.content())),
+                Ok(got) => hasher.update(buffer.get(..got).unwrap_or_default()),
+                Err(error) if is_lost(&error) => return Ok(None),
+                Err(error) => return Err(at(path)(error).into()),
             }
         }
     }
@@ -225,12 +263,14 @@ impl<'a> Losses<'a> {
                 events: 0,
                 unarchived: 0,
             };
+                unreadable: 0,
             let loss = losses.entry((lost.context.clone(), lost.store)).or_insert_with(empty);
-            loss.head = loss.head.max(lost.last());
+            loss.head = loss.head.max(lost.last);
             loss.unarchived += lost.unarchived;
             loss.events += if self.is_newest(lost) { lost.behind() } else { 0 };
+            loss.unreadable += lost.unreadable;
         }
-        Ok(losses.into_values().filter(|loss| loss.events > 0 || loss.unarchived > 0).collect())
+        Ok(losses.into_values().filter(|loss| loss.events + loss.unarchived + loss.unreadable > 0).collect())
     }
 
     /// Of several versions of a segment, only one counts.
@@ -243,18 +283,19 @@ impl<'a> Losses<'a> {
 }
 
 impl Lost {
-    fn last(&self) -> Option<u64> {
-        self.name.number.get().checked_add(self.events)?.checked_sub(1).filter(|_| self.events > 0)
-    }
-
     /// Events behind the head that is wanted.
     fn behind(&self) -> u64 {
         let next = self.wanted.map_or(0, |wanted| wanted.saturating_add(1));
-        self.last().map_or(0, |last| last.saturating_add(1).saturating_sub(next.max(self.name.number.get())))
+        self.last.map_or(0, |last| last.saturating_add(1).saturating_sub(next.max(self.name.number.get())))
     }
 }
 
 /// Where an entry ends, as a place in a file that may go on behind it.
+/// The last token of a segment with so many events.
+fn last_of(name: SegmentName, events: u64) -> Option<u64> {
+    name.number.get().checked_add(events)?.checked_sub(1).filter(|_| events > 0)
+}
+
 fn mark_of(entry: &SegmentEntry) -> Option<Mark> {
     if entry.flaw.is_some() || entry.events == 0 {
         return None;

@@ -13,6 +13,7 @@
 
 pub mod gate;
 
+mod behind;
 pub(super) mod desk;
 mod folder;
 mod indexes;

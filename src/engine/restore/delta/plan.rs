@@ -114,6 +114,8 @@ pub struct Loss {
     pub events: u64,
     /// Events that the archive has not: they are nowhere then.
     pub unarchived: u64,
+    /// Bytes that can't be read as events, and that the archive has not.
+    pub unreadable: u64,
 }
 
 /// What becomes of a directory.
@@ -172,6 +174,11 @@ impl DeltaPlan {
     /// Events that the archive has not.
     pub fn unarchived(&self) -> u64 {
         self.losses.iter().map(|loss| loss.unarchived).sum()
+    }
+
+    /// Bytes that can't be read as events, and that the archive has not.
+    pub fn unreadable(&self) -> u64 {
+        self.losses.iter().map(|loss| loss.unreadable).sum()
     }
 
     /// Sums up.

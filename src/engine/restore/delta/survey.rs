@@ -123,13 +123,20 @@ fn tell(plan: &DeltaPlan, remarks: &mut Remarks) {
         );
         remarks.add(Weight::Note, "drops-of-target", text);
     }
+    let weight = if plan.may_discard { Weight::Note } else { Weight::Warning };
     for loss in plan.losses.iter().filter(|loss| loss.unarchived > 0) {
-        let weight = if plan.may_discard { Weight::Note } else { Weight::Warning };
         let text = format!(
             "{} {} of {} that go are in no archive: nobody has them then",
             loss.unarchived, loss.store, loss.context
         );
         remarks.add(weight, "unarchived", text);
+    }
+    for loss in plan.losses.iter().filter(|loss| loss.unreadable > 0) {
+        let text = format!(
+            "{} bytes in {} of {} that go can't be read, and no archive has what stood there",
+            loss.unreadable, loss.store, loss.context
+        );
+        remarks.add(weight, "unreadable", text);
     }
 }
 
