@@ -230,6 +230,29 @@ fn what_stands_behind_damage_goes_only_where_that_is_said() {
 }
 
 #[test]
+fn stores_that_are_empty_make_no_kin() {
+    let archives = [25, 26].map(|seed| {
+        let (archive, mut server) = (Archive::new(), Server::new("node", &["default"], seed));
+        server.contexts.get_mut("default").unwrap().append(Store::Events, 20);
+        archive.backup(&mut server);
+        archive
+    });
+    let [archive, other] = archives;
+    other.restore(1, "other").unwrap();
+    fs::rename(other.beside("other"), archive.beside("out")).unwrap();
+    let before = tree(&archive.beside("out"));
+    let snapshots = archive.beside("out/data/default/00000000000000000000.snapshots");
+    let mut options = into(&archive, 1, "out");
+    options.discard_unarchived = true;
+    let refusal = refused(run(&archive, &options));
+    assert!(matches!(refusal, restore::Error::OtherHistory { .. }), "{refusal}");
+    assert!(tree(&archive.beside("out")) == before);
+    // Nor where the server allocated another length.
+    fs::File::options().write(true).open(&snapshots).unwrap().set_len(900).unwrap();
+    assert!(matches!(refused(run(&archive, &options)), restore::Error::OtherHistory { .. }));
+}
+
+#[test]
 fn another_history_is_never_overwritten() {
     let (archive, ..) = archived(16);
     let other = Archive::new();

@@ -85,7 +85,7 @@ impl<'a> Losses<'a> {
         }
     }
 
-    /// A segment stays as it is: the directory has this history.
+    /// A segment with events stays as it is: the directory has this history.
     pub fn kept(&mut self) {
         self.is_kin = true;
     }
@@ -179,7 +179,8 @@ impl<'a> Losses<'a> {
         proven: &Proven,
         first_end: u64,
     ) -> Result<Shared, Error> {
-        if entry.logical_end >= proven.logical_end
+        if proven.events > 0
+            && entry.logical_end >= proven.logical_end
             && self.hash(entry, proven.logical_end)? == Some(proven.content)
         {
             return Ok(Shared::Events(proven.events));
@@ -195,7 +196,6 @@ impl<'a> Losses<'a> {
         Ok(if is_same { Shared::Begin } else { Shared::Nothing })
     }
 
-    /// The hash of the first bytes of an entry; none if the repository has lost them.
     /// Up to where the archive has what the file has, or had before it was damaged.
     fn archived_end(
         &self,
@@ -217,6 +217,7 @@ impl<'a> Losses<'a> {
         Ok(end)
     }
 
+    /// The hash of the first bytes of an entry; none if the repository has lost them.
     fn hash(&self, entry: &SegmentEntry, length: u64) -> Result<Option<ContentHash>, Error> {
         if length == entry.logical_end && entry.flaw.is_none() {
             return Ok(Some(entry.content));
@@ -262,13 +263,13 @@ impl<'a> Losses<'a> {
                 wanted: lost.wanted,
                 events: 0,
                 unarchived: 0,
-            };
                 unreadable: 0,
+            };
             let loss = losses.entry((lost.context.clone(), lost.store)).or_insert_with(empty);
             loss.head = loss.head.max(lost.last);
             loss.unarchived += lost.unarchived;
-            loss.events += if self.is_newest(lost) { lost.behind() } else { 0 };
             loss.unreadable += lost.unreadable;
+            loss.events += if self.is_newest(lost) { lost.behind() } else { 0 };
         }
         Ok(losses.into_values().filter(|loss| loss.events + loss.unarchived + loss.unreadable > 0).collect())
     }
@@ -290,12 +291,12 @@ impl Lost {
     }
 }
 
-/// Where an entry ends, as a place in a file that may go on behind it.
 /// The last token of a segment with so many events.
 fn last_of(name: SegmentName, events: u64) -> Option<u64> {
     name.number.get().checked_add(events)?.checked_sub(1).filter(|_| events > 0)
 }
 
+/// Where an entry ends, as a place in a file that may go on behind it.
 fn mark_of(entry: &SegmentEntry) -> Option<Mark> {
     if entry.flaw.is_some() || entry.events == 0 {
         return None;

@@ -262,11 +262,13 @@ impl Surveyed<'_> {
         plan.debris.extend(there.waiting.iter().map(|name| place(name)));
         let removed: Vec<_> =
             there.segments.iter().filter(|(name, _)| plan.find(&place(name)).is_none()).collect();
+        let with_events: BTreeSet<&str> =
+            store.segments.iter().filter(|plan| plan.events > 0).map(|plan| plan.path.as_str()).collect();
         for (name, (segment, seen)) in &there.segments {
             let changes = plan.find(&place(name)).is_none_or(|file| file.change != Change::Kept);
             if changes {
                 losses.file(context, store, &self.root.join(place(name)), (*segment, *seen))?;
-            } else if seen.length > 0 {
+            } else if with_events.contains(place(name).as_str()) {
                 losses.kept();
             }
         }
