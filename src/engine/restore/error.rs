@@ -15,6 +15,16 @@ pub enum Error {
         /// The contexts of the point.
         known: Vec<String>,
     },
+    /// One context is cut at two places (exit 2).
+    #[error("{context} can't be cut at {one} and at {other}")]
+    TwoCuts {
+        /// The context.
+        context: String,
+        /// One place, as it was typed.
+        one: String,
+        /// The other one.
+        other: String,
+    },
     /// The point has neither a context nor a control database that is wanted (exit 2).
     #[error("there is nothing to restore: no context, and no control database")]
     Nothing,

@@ -118,6 +118,21 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn two_places_for_one_context_are_refused() {
+    let room = room();
+    let both = ["default=200", "default=20"];
+    room.refused(2, "restore --to-token default=200 --to-token default=20 --target out", &both);
+    room.refused(
+        2,
+        "restore --to-token default@1=200 --to-token default=20 --target out",
+        &["default@1=200"],
+    );
+    room.refused(2, "points --at default=200 --at default=20", &both);
+    room.document(0, "points-at", "points --at default=200 --at default=200");
+    assert!(!room.path("out").exists());
+}
+
+#[test]
 fn events_come_straight_from_the_archive_and_can_be_chosen() {
     let room = room();
     let all = room.document(0, "events", "events");

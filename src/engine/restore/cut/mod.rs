@@ -19,7 +19,7 @@ use crate::engine::pieces::Piece;
 use crate::engine::restore::cut::choice::{ControlDbOf, Kept};
 use crate::engine::restore::cut::log::{Behind, Log, LogPlace, Stamped};
 use crate::engine::restore::cut::places::Placed;
-use crate::engine::restore::cut::request::{CutAt, CutRequest, Side, split_context};
+use crate::engine::restore::cut::request::{CutAt, CutRequest, Side, TokenCut, split_context};
 use crate::engine::restore::cut::snapshots::SnapshotRule;
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::restore::plan::RestoreOptions;
@@ -185,6 +185,20 @@ fn of_point(listed: &ListedPoint, named: bool, unfit: Vec<String>) -> ControlDbO
     ControlDbOf { point: listed.point.number, captured: choice::captured(&listed.point.body), named, unfit }
 }
 
+/// Of two places for one context only one could count. Twice the same is one.
+fn refuse_two_cuts(tokens: &[TokenCut], known: &BTreeMap<String, u32>) -> Result<(), Refused> {
+    let mut seen: BTreeMap<&str, &TokenCut> = BTreeMap::new();
+    for token in tokens {
+        let (name, _) = split_context(&token.context, |name| known.contains_key(name));
+        let before = *seen.entry(name).or_insert(token);
+        if before != token {
+            let (one, other) = (before.to_string(), token.to_string());
+            return Err(Refused::TwoCuts { context: name.to_owned(), one, other });
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Cutter<'a> {
     fn source(&self) -> &'a str {
         &self.listed.point.body.source
@@ -217,6 +231,7 @@ impl<'a> Cutter<'a> {
     fn histories(&self, contexts: &[String]) -> Result<Vec<History>, Error> {
         let known = self.known();
         let tokens = if let CutAt::Tokens(tokens) = &self.request.at { tokens.as_slice() } else { &[] };
+        refuse_two_cuts(tokens, &known)?;
         let named = tokens.iter().map(|token| &token.context);
         let mut wanted = if contexts.is_empty() { known.clone() } else { BTreeMap::new() };
         for (typed, may_add) in

@@ -1,6 +1,7 @@
 //! What a user asks for: a moment, or tokens.
 
 use serde::Serialize;
+use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 /// Where to cut, and how.
@@ -51,6 +52,15 @@ impl FromStr for TokenCut {
             text.rsplit_once('=').filter(|(context, _)| !context.is_empty()).ok_or_else(wrong)?;
         let token = if token == "-1" { None } else { Some(token.parse().map_err(|_| wrong())?) };
         Ok(Self { context: context.to_owned(), token })
+    }
+}
+
+impl Display for TokenCut {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        match self.token {
+            Some(token) => write!(to, "{}={token}", self.context),
+            None => write!(to, "{}=-1", self.context),
+        }
     }
 }
 
