@@ -109,7 +109,8 @@ pub(in crate::cli) fn proofs(done: &Restored) -> String {
         let events = &context.events;
         let history = match (events.first, events.head) {
             (Some(first), Some(head)) => format!(
-                "{name}: tokens {first} to {head} without a gap, {} in {}",
+                "{name}: tokens {first} to {head} {}, {} in {}",
+                if is_whole(first, head, events.events) { "without a gap" } else { "with gaps" },
                 plural(events.events, "event"),
                 plural(events.transactions, "transaction")
             ),
@@ -118,6 +119,10 @@ pub(in crate::cli) fn proofs(done: &Restored) -> String {
         Some(format!("{history}; {}", rule(figures)))
     };
     done.contexts.iter().filter_map(line).collect::<Text>().finish()
+}
+
+fn is_whole(first: u64, head: u64, events: u64) -> bool {
+    head.checked_sub(first).is_some_and(|between| between == events.saturating_sub(1))
 }
 
 fn rule(figures: &RuleFigures) -> String {

@@ -133,6 +133,17 @@ fn two_places_for_one_context_are_refused() {
 }
 
 #[test]
+fn a_history_with_a_gap_is_not_said_to_have_none() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    std::fs::remove_file(root.join("data/default/00000000000000000805.events")).unwrap();
+    room.ends(3, &backup_data(&root.join("data")));
+    let (told, _) = room.ends(3, "restore --to-token default=1300 --target out");
+    assert!(told.contains("tokens 0 to 1300 with gaps, "), "{told}");
+    assert!(!told.contains("without a gap"), "{told}");
+}
+
+#[test]
 fn events_come_straight_from_the_archive_and_can_be_chosen() {
     let room = room();
     let all = room.document(0, "events", "events");
