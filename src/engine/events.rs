@@ -75,7 +75,7 @@ pub fn events(
     let wanted = Wanted::of(options);
     let pieces: Vec<_> =
         history.store(options.store).iter().filter(|piece| wanted.may_be_in(piece)).cloned().collect();
-    let log = Log { repository, context: &origin.context, pieces: &pieces };
+    let log = Log { repository, context: &origin.context, pieces: &pieces, point: None };
     log.visit(wanted.tokens.0, wanted.tokens.1, &mut |token, bytes| {
         if observer.interrupted() {
             return Err(Error::Interrupted);

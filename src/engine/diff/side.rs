@@ -64,7 +64,7 @@ impl Segment {
             Origin::Archive(piece) => piece,
         };
         let mut types = Types::new();
-        let log = Log { repository, context: "the point", pieces: std::slice::from_ref(piece) };
+        let log = Log { repository, context: "the point", pieces: std::slice::from_ref(piece), point: None };
         log.visit(0, u64::MAX, &mut |_, bytes| {
             count(&mut types, bytes);
             Ok(Continue(()))

@@ -59,7 +59,8 @@ fn age(cut: &CutPlan) -> Option<i64> {
 
 fn count(repository: &Repository, cut: &CutPlan, histories: &[History]) -> Result<Vec<u64>, Error> {
     let of = |(context, history): (&cut::ContextCut, &History)| {
-        let log = Log { repository, context: &history.context, pieces: history.store(Store::Events) };
+        let log =
+            Log { repository, context: &history.context, pieces: history.store(Store::Events), point: None };
         let mut aggregates = Aggregates::default();
         if let Some(next) = context.next {
             log.visit(next.token, u64::MAX, &mut |_, bytes| {

@@ -146,8 +146,10 @@ pub enum Error {
         last: u64,
     },
     /// A cut at a token that the archive does not have (exit 30).
-    #[error("the archive has no event {token} of {context}: {}", held(*.first, *.last))]
+    #[error("{} has no event {token} of {context}: {}", which(*.point), held(*.token, *.first, *.last))]
     NoSuchToken {
+        /// The point that was asked; none if it was the whole archive.
+        point: Option<u64>,
         /// The context.
         context: String,
         /// The token.
@@ -233,6 +235,8 @@ pub enum Error {
         path: PathBuf,
         /// How many.
         events: u64,
+        /// Bytes that can't be read as events: nobody knows what they were.
+        bytes: u64,
     },
     /// The target has events, and nothing of this history (exit 24).
     #[error("{} has another history: nothing in {} is archived here", .path.display(), .found.display())]
@@ -251,8 +255,6 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-        /// Bytes that can't be read as events: nobody knows what they were.
-        bytes: u64,
     /// Read again from the target's disk, a file is not what was written (exit 1): suspect that disk.
     #[error("{}: read again from disk, it is not what was written: {what}", .path.display())]
     Written {
@@ -263,10 +265,27 @@ pub enum Error {
     },
 }
 
-fn held(first: Option<u64>, last: Option<u64>) -> String {
+fn which(point: Option<u64>) -> String {
+    point.map_or("the archive".to_owned(), |point| format!("point {point}"))
+}
+
+fn held(token: u64, first: Option<u64>, last: Option<u64>) -> String {
     match (first, last) {
-        (Some(first), Some(last)) => format!("it has {first} to {last}, see 'segvault points' for gaps"),
+        (Some(first), Some(last)) if (first..=last).contains(&token) => {
+            format!("it has {first} to {last}, with a gap there")
+        }
+        (Some(first), Some(last)) => format!("it has {first} to {last}"),
         _ => "it has none".to_owned(),
+    }
+}
+
+fn unarchived(events: u64, bytes: u64) -> String {
+    let (known, unknown) =
+        (format!("{events} events or snapshots"), format!("{bytes} bytes that can't be read"));
+    match (events, bytes) {
+        (_, 0) => known,
+        (0, _) => unknown,
+        _ => format!("{known} and {unknown}"),
     }
 }
 
@@ -294,13 +313,3 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
 pub(super) fn stop_if(stop: bool) -> Result<(), repo::Error> {
     if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
 }
-fn unarchived(events: u64, bytes: u64) -> String {
-    let (known, unknown) =
-        (format!("{events} events or snapshots"), format!("{bytes} bytes that can't be read"));
-    match (events, bytes) {
-        (_, 0) => known,
-        (0, _) => unknown,
-        _ => format!("{known} and {unknown}"),
-    }
-}
-

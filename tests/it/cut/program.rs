@@ -103,7 +103,18 @@ fn points_say_what_a_restore_to_a_moment_would_give() {
 fn what_makes_no_sense_is_refused() {
     let room = room();
     let out = room.path("out");
-    room.refused(30, "restore --to-token default=9999 --target out", &["9999", "0 to 2859"]);
+    room.refused(
+        30,
+        "restore --to-token default=9999 --target out",
+        &["the archive has no event 9999", "0 to 2859"],
+    );
+    room.refused(
+        30,
+        "restore 1 --to-token default=9999 --target out",
+        &["point 1 has no event 9999", "0 to 2859"],
+    );
+    let (_, said) = room.ends(30, "restore --to-token default=9999 --target out");
+    assert_eq!(said.matches("'segvault points'").count(), 1, "{said}");
     room.refused(2, "restore --to-token other=1 --target out", &["other", "default"]);
     room.refused(2, "restore --to-token default@7=1 --target out", &["incarnation 7"]);
     room.refused(2, "restore --control-db 99 --target out", &["99"]);
@@ -141,6 +152,7 @@ fn a_history_with_a_gap_is_not_said_to_have_none() {
     let (told, _) = room.ends(3, "restore --to-token default=1300 --target out");
     assert!(told.contains("tokens 0 to 1300 with gaps, "), "{told}");
     assert!(!told.contains("without a gap"), "{told}");
+    room.refused(30, "restore --to-token default=900 --target other", &["0 to 2859, with a gap there"]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Log<'a> {
     pub context: &'a str,
     /// The segments.
     pub pieces: &'a [Piece],
+    /// The point whose they are, for messages; none if they are all that the archive has.
+    pub point: Option<u64>,
 }
 
 /// Takes events, each with its token, until it breaks.
@@ -166,7 +168,7 @@ impl<'a> Log<'a> {
         let first =
             self.pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
         let last = self.pieces.iter().rev().find_map(|piece| piece.span.last()).map(Token::get);
-        Refused::NoSuchToken { context: self.context.to_owned(), token, first, last }
+        Refused::NoSuchToken { point: self.point, context: self.context.to_owned(), token, first, last }
     }
 
     /// The two places at a moment; none if there are no segments.

@@ -262,7 +262,12 @@ impl<'a> Cutter<'a> {
     }
 
     fn log<'l>(&'l self, history: &'l History, store: Store) -> Log<'l> {
-        Log { repository: self.repository, context: &history.context, pieces: history.store(store) }
+        Log {
+            repository: self.repository,
+            context: &history.context,
+            pieces: history.store(store),
+            point: self.newest(),
+        }
     }
 
     /// Leaves of a history what is kept.
