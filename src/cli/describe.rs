@@ -261,6 +261,7 @@ fn restore(error: &restore::Error) -> Meaning {
     use restore::Error;
     match error {
         Error::UnknownContext { .. } => meaning(Exit::Usage, "restore.unknown-context", ""),
+        Error::LeftOut { .. } => meaning(Exit::Usage, "restore.left-out", "name it with --context, too"),
         Error::TwoCuts { .. } => meaning(Exit::Usage, "restore.two-cuts", "give one place for each context"),
         Error::Nothing => meaning(Exit::Usage, "restore.nothing", "see it with 'segvault show'"),
         Error::Nested { .. } => meaning(Exit::Usage, "restore.nested", "choose a target elsewhere"),

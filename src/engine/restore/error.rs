@@ -15,6 +15,12 @@ pub enum Error {
         /// The contexts of the point.
         known: Vec<String>,
     },
+    /// A context is cut that is not among those that are asked for (exit 2).
+    #[error("the context '{name}' is cut, and --context leaves it out")]
+    LeftOut {
+        /// What was given.
+        name: String,
+    },
     /// One context is cut at two places (exit 2).
     #[error("{context} can't be cut at {one} and at {other}")]
     TwoCuts {

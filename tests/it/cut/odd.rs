@@ -169,3 +169,15 @@ fn a_store_that_can_t_be_read_is_cut_by_token_and_keeps_no_snapshot_untested() {
     let refusal = refused(try_restored(&archive, to_time(5), |_| ()));
     assert!(matches!(refusal, restore::Error::NoTimes { .. }), "{refusal}");
 }
+
+#[test]
+fn a_context_that_is_left_out_is_not_cut() {
+    let archive = Archive::new();
+    let mut server = Server::new("node", &["default", "billing"], 31);
+    server.contexts.values_mut().for_each(|context| context.append(Kind::Events, 5));
+    archive.backup(&mut server);
+    let cut = to_tokens(&[("billing", Some(1))]);
+    let alone = |options: &mut restore::RestoreOptions| options.contexts = vec!["default".to_owned()];
+    let refusal = refused(try_restored(&archive, cut, alone));
+    assert!(matches!(&refusal, restore::Error::LeftOut { name } if name == "billing"), "{refusal}");
+}

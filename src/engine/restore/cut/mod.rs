@@ -239,9 +239,12 @@ impl<'a> Cutter<'a> {
         {
             let (name, incarnation) = split_context(typed, |name| known.contains_key(name));
             let of_known = known.get(name).copied();
-            if of_known.is_none() || (!may_add && !wanted.contains_key(name)) {
+            if of_known.is_none() {
                 let known = known.keys().cloned().collect();
                 return Err(Refused::UnknownContext { name: name.to_owned(), known }.into());
+            }
+            if !may_add && !wanted.contains_key(name) {
+                return Err(Refused::LeftOut { name: name.to_owned() }.into());
             }
             if let Some(wish) = incarnation.or(of_known.filter(|_| !wanted.contains_key(name))) {
                 wanted.insert(name.to_owned(), wish);
