@@ -1,6 +1,7 @@
 //! `points --at`.
 
 use crate::cli::args::cut::{Others, Side};
+use crate::cli::when;
 use crate::engine::restore::cut::request::TokenCut;
 use crate::repo::format::moment::Moment;
 use clap::Args;
@@ -36,7 +37,7 @@ impl FromStr for Where {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
+        match when::parse(text) {
             Ok(at) => Ok(Self::Time(at)),
             Err(_) if text.contains('=') => text.parse().map(Self::Token),
             Err(_) => {

@@ -1,5 +1,6 @@
 //! Point in time: where a history is cut.
 
+use crate::cli::when;
 use crate::engine::restore::cut::request::TokenCut;
 use crate::repo::format::moment::Moment;
 use clap::{Args, ValueEnum};
@@ -11,8 +12,8 @@ pub struct Cut {
     /// Keep the events of CONTEXT up to this token, in whole transactions (may be repeated); -1 keeps none
     #[arg(long, value_name = "CONTEXT[@INCARNATION]=TOKEN", conflicts_with = "to_time")]
     pub to_token: Vec<TokenCut>,
-    /// Keep what happened up to this moment: the longest run of whole transactions without a later event
-    #[arg(long, value_name = "TIME")]
+    /// Keep what happened up to this moment (a date: its first one, UTC): the longest run of whole transactions without a later event
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub to_time: Option<Moment>,
     /// Contexts without a --to-token: cut at the time of the last event kept of those that have one, or left whole [default: time]
     #[arg(long, value_name = "HOW", requires = "to_token")]

@@ -1,7 +1,7 @@
 //! Point in time through the real program: what is printed, what is refused, what scripts read.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, backup, backup_data, flip};
+use crate::support::program::{Room, SERVER, backup, backup_data, flip, told};
 use serde_json::Value;
 use std::process::Command;
 
@@ -153,6 +153,24 @@ fn a_history_with_a_gap_is_not_said_to_have_none() {
     assert!(told.contains("tokens 0 to 1300 with gaps, "), "{told}");
     assert!(!told.contains("without a gap"), "{told}");
     room.refused(30, "restore --to-token default=900 --target other", &["0 to 2859, with a gap there"]);
+}
+
+#[test]
+fn a_date_is_its_first_moment() {
+    let room = room();
+    for line in ["points --at", "restore --target out -n --to-time"] {
+        let [date, moment] = ["2100-01-01", "2100-01-01T00:00:00Z"].map(|time| {
+            let (code, said, wrong) = told(room.command(&format!("{line} {time}")).output().unwrap());
+            assert_ne!(code, Some(2), "{wrong}");
+            said
+        });
+        let text = |said: String| {
+            said.lines().filter(|line| !line.contains("decode")).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(text(date), text(moment), "{line}");
+    }
+    let (_, said) = room.ends(2, "restore --to-time yesterday --target out");
+    assert!(said.contains("'yesterday' is no time: give a date like 2027-01-01"), "{said}");
 }
 
 #[test]
