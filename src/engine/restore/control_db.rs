@@ -12,6 +12,7 @@ use crate::engine::restore::plan::{ControlDbPlan, RestoreOptions};
 use crate::engine::restore::remarks::Remarks;
 use crate::engine::restore::reread::Reread;
 use crate::engine::restore::staging::{NewFile, StagedFile};
+use crate::engine::restore::target;
 use crate::repo;
 use crate::repo::format::Damage;
 use crate::repo::format::id::ContentHash;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 pub fn planned(
     database: &ControlDb,
     options: &RestoreOptions,
+    repository: &Path,
     remarks: &mut Remarks,
 ) -> Result<ControlDbPlan, Refused> {
     let (entry, length, zip) = match database {
@@ -42,7 +44,7 @@ pub fn planned(
         ControlDb::Zip { entry, name, .. } => (entry, None, Some(name.as_str())),
     };
     let zip_to = match (&options.control_db_zip_to, zip) {
-        (Some(to), Some(name)) => Some(zip_path(to, name)?),
+        (Some(to), Some(name)) => Some(zip_path(to, name, repository)?),
         (Some(_), None) => {
             remarks.no_zip();
             None
@@ -59,9 +61,10 @@ pub fn planned(
     }
 }
 
-/// A file that is not there yet; a directory gets one of the zip's own name.
-fn zip_path(to: &Path, name: &str) -> Result<PathBuf, Refused> {
+/// A file that is not there yet, and not in the repository; a directory gets one of the zip's own name.
+fn zip_path(to: &Path, name: &str, repository: &Path) -> Result<PathBuf, Refused> {
     let path = if to.is_dir() { to.join(names::plain(name)?) } else { to.to_owned() };
+    target::refuse_inside(&path, repository)?;
     if path.symlink_metadata().is_ok() { Err(Refused::Exists { path }) } else { Ok(path) }
 }
 

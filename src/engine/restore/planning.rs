@@ -54,7 +54,7 @@ pub fn plan_seen(
     };
     let body = &listed.point.body;
     let layout = &options.layout;
-    let control_db = control_db::planned(&basis.database, options, &mut basis.remarks)?;
+    let control_db = control_db::planned(&basis.database, options, &own_directory, &mut basis.remarks)?;
     check_names(&basis.histories, &control_db, layout)?;
     let contexts = basis
         .histories

@@ -143,6 +143,17 @@ fn can_prepare_beside(path: &Path) -> bool {
     path.parent().is_some_and(|above| rustix::fs::access(above, wanted).is_ok())
 }
 
+/// Refuses a file that would be the repository's.
+pub fn refuse_inside(file: &Path, repository: &Path) -> Result<(), Error> {
+    let above = file.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (above.canonicalize(), repository.canonicalize()) {
+        (Ok(above), Ok(repository)) if above.starts_with(&repository) => {
+            Err(Error::Nested { target: file.to_owned(), repository })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn refuse_nested(target: &Path, repository: Option<&Path>) -> Result<(), Error> {
     let Some(repository) = repository.and_then(|path| path.canonicalize().ok()) else { return Ok(()) };
     if target.starts_with(&repository) || repository.starts_with(target) {

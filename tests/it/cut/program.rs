@@ -174,6 +174,16 @@ fn a_date_is_its_first_moment() {
 }
 
 #[test]
+fn the_repository_gets_no_zip() {
+    let room = room();
+    for place in ["repository/x.zip", "repository", "repository/packs"] {
+        let line = format!("restore --target out --control-db-zip {place}");
+        room.refused(2, &line, &["repository", "lie in one another"]);
+    }
+    assert!(!room.path("out").exists() && !room.path("repository/x.zip").exists());
+}
+
+#[test]
 fn events_come_straight_from_the_archive_and_can_be_chosen() {
     let room = room();
     let all = room.document(0, "events", "events");
