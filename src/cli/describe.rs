@@ -277,13 +277,10 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
         }
         Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
-        Error::Unresolved { .. } | Error::Contradiction { .. } => {
-            meaning(Exit::Damaged, "restore.contradiction", SEE)
-        }
-        Error::Lost { .. } => {
-            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
-        }
-        Error::Broken { .. } => meaning(Exit::GapOrOverlap, "restore.broken", SEE),
+        Error::Unresolved { .. }
+        | Error::Contradiction { .. }
+        | Error::Lost { .. }
+        | Error::Broken { .. } => restore_damaged(error),
         Error::NoSuchToken { .. } => {
             meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
         }
@@ -328,6 +325,18 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::Failed, "restore.unfinished", "run the same restore again: it goes on")
         }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
+    }
+}
+
+/// What in the archive a restore stumbles over.
+fn restore_damaged(error: &restore::Error) -> Meaning {
+    use restore::Error;
+    match error {
+        Error::Lost { .. } => {
+            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
+        }
+        Error::Broken { .. } => meaning(Exit::GapOrOverlap, "restore.broken", SEE),
+        _ => meaning(Exit::Damaged, "restore.contradiction", SEE),
     }
 }
 

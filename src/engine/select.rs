@@ -121,14 +121,14 @@ pub fn point<'j>(journal: &'j Journal, name: &str, source: Option<&str>) -> Resu
     }
     match form(name)? {
         Form::Latest(back) => latest(journal, name, back, source),
-        Form::Digits(number, text) => match number.and_then(|number| numbered(journal, number)) {
-            Some(found) => of_source(found, source),
-            None => {
-                let is_it = |(first, last)| number.is_some_and(|number| (first..=last).contains(&number));
-                no_unreadable(journal, is_it)?;
-                prefixed(journal, text, source)
+        Form::Digits(number, text) => {
+            if let Some(found) = number.and_then(|number| numbered(journal, number)) {
+                return of_source(found, source);
             }
-        },
+            let is_it = |(first, last)| number.is_some_and(|number| (first..=last).contains(&number));
+            no_unreadable(journal, is_it)?;
+            prefixed(journal, text, source)
+        }
         Form::Prefix(text) => prefixed(journal, text, source),
     }
 }

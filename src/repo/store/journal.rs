@@ -234,10 +234,12 @@ fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, 
     gaps
 }
 
-/// `points_of` says which points a run of numbers is: none where the row is one of acts.
+/// Which points a run of numbers is, from the first to the last: none where the row is one of acts.
+type PointsOf = fn(u64, u64) -> Option<(u64, u64)>;
+
 fn complaints(
     disk: &dyn Disk,
-    (row, points_of): (&Row, fn(u64, u64) -> Option<(u64, u64)>),
+    (row, points_of): (&Row, PointsOf),
     bad: &BTreeMap<u64, Bad>,
     gaps: &[(u64, u64)],
 ) -> Vec<Unreadable> {

@@ -47,6 +47,9 @@ struct Found {
     length: u64,
 }
 
+/// Which of the archived entries have the bytes of a transaction at this offset.
+type Having<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<Vec<usize>, Error>;
+
 impl SegmentBytes for Found {
     fn length(&self) -> u64 {
         self.length
@@ -92,12 +95,7 @@ impl Behind {
     }
 
     /// Walks as far as sizes lead; of each whole transaction `has` says which entries have it.
-    fn walk(
-        &mut self,
-        found: &Found,
-        mut walker: Walker,
-        has: &mut dyn FnMut(u64, &[u8]) -> Result<Vec<usize>, Error>,
-    ) -> Result<(), Error> {
+    fn walk(&mut self, found: &Found, mut walker: Walker, has: Having<'_>) -> Result<(), Error> {
         let mut window = Window::new(Bytes::Source(found));
         let mut least = 16;
         loop {
