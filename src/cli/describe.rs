@@ -228,7 +228,10 @@ fn select(error: &select::Error) -> Meaning {
     let id = match error {
         Error::Malformed { .. } => "point.malformed",
         Error::NoPoints => "point.none",
-        Error::AllForgotten { .. } => "point.all-forgotten",
+        Error::AllForgotten { .. } => {
+            let hint = "list them again with 'segvault forget --undo'";
+            return meaning(Exit::Usage, "point.all-forgotten", hint);
+        }
         Error::NoSuchPoint { .. } => "point.no-such-point",
         Error::TooFarBack { .. } => "point.too-far-back",
         Error::Ambiguous { .. } => "point.ambiguous",
@@ -247,14 +250,11 @@ fn select(error: &select::Error) -> Meaning {
             return meaning(Exit::Unsupported, "point.newer", hint);
         }
     };
-    let hint = match error {
-        Error::AllForgotten { .. } => "list them again with 'segvault forget --undo'",
-        _ => "see them with 'segvault points'",
-    };
-    meaning(Exit::Usage, id, hint)
+    meaning(Exit::Usage, id, "see them with 'segvault points'")
 }
 
 const SEE: &str = "see what it means with 'segvault verify'";
+const OTHERS: &str = "name all contexts, or leave the rest whole: --others head";
 
 /// What a restore's error means. Whatever it is, nothing stands under the target's name.
 fn restore(error: &restore::Error) -> Meaning {
@@ -277,10 +277,13 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
         }
         Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
-        Error::Unresolved { .. }
-        | Error::Contradiction { .. }
-        | Error::Lost { .. }
-        | Error::Broken { .. } => restore_damaged(error),
+        Error::Unresolved { .. } | Error::Contradiction { .. } => {
+            meaning(Exit::Damaged, "restore.contradiction", SEE)
+        }
+        Error::Lost { .. } => {
+            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
+        }
+        Error::Broken { .. } => meaning(Exit::GapOrOverlap, "restore.broken", SEE),
         Error::NoSuchToken { .. } => {
             meaning(Exit::NotReachable, "restore.no-such-token", "see what there is with 'segvault points'")
         }
@@ -290,11 +293,7 @@ fn restore(error: &restore::Error) -> Meaning {
         Error::NoSuchIncarnation { .. } => {
             meaning(Exit::Usage, "restore.no-such-incarnation", "see them with 'segvault points'")
         }
-        Error::NoTime { .. } => meaning(
-            Exit::Usage,
-            "restore.no-time",
-            "name all contexts, or leave the rest whole: --others head",
-        ),
+        Error::NoTime { .. } => meaning(Exit::Usage, "restore.no-time", OTHERS),
         Error::NoControlDb { .. } => {
             meaning(Exit::Usage, "restore.no-control-db", "name another point, or none: --control-db none")
         }
@@ -325,18 +324,6 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::Failed, "restore.unfinished", "run the same restore again: it goes on")
         }
         Error::Written { .. } => meaning(Exit::Failed, "restore.written", "suspect the target's disk"),
-    }
-}
-
-/// What in the archive a restore stumbles over.
-fn restore_damaged(error: &restore::Error) -> Meaning {
-    use restore::Error;
-    match error {
-        Error::Lost { .. } => {
-            meaning(Exit::Damaged, "restore.lost", "see what it means with 'segvault verify --data'")
-        }
-        Error::Broken { .. } => meaning(Exit::GapOrOverlap, "restore.broken", SEE),
-        _ => meaning(Exit::Damaged, "restore.contradiction", SEE),
     }
 }
 
