@@ -9,21 +9,23 @@ use crate::source::storage::{Properties, Storage};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
+/// Under which its options stand. Said of each: said of all, it would go on to what stands behind them.
+const HEADING: &str = "Layout";
+
 /// Directories of a server.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Layout")]
 pub struct StorageArgs {
     /// The server's axonserver.properties says where everything is; relative paths begin in --data-dir [default: where the file is]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "snapshots_dir", "tiers"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "snapshots_dir", "tiers"], help_heading = HEADING)]
     pub properties: Option<PathBuf>,
     /// The directory that holds the contexts with their snapshots, if it is another one
-    #[arg(long, value_name = "DIR", conflicts_with = "server", requires = "data_dir")]
+    #[arg(long, value_name = "DIR", conflicts_with = "server", requires = "data_dir", help_heading = HEADING)]
     pub snapshots_dir: Option<PathBuf>,
     /// Another directory that holds contexts with older segments (may be repeated)
-    #[arg(long = "tier", value_name = "DIR", conflicts_with = "server", requires = "data_dir")]
+    #[arg(long = "tier", value_name = "DIR", conflicts_with = "server", requires = "data_dir", help_heading = HEADING)]
     pub tiers: Vec<PathBuf>,
     /// A directory that holds the segments of this context itself (may be repeated)
-    #[arg(long = "context-dir", value_name = "CONTEXT=DIR", conflicts_with = "server", value_parser = context_dir)]
+    #[arg(long = "context-dir", value_name = "CONTEXT=DIR", conflicts_with = "server", value_parser = context_dir, help_heading = HEADING)]
     pub context_dirs: Vec<(String, PathBuf)>,
 }
 

@@ -301,6 +301,30 @@ fn errors_are_objects_for_scripts() {
     assert_eq!(error(2, "--json --nonsense")["id"], "usage");
 }
 
+/// The heading under which an option stands in a verb's help.
+fn heading<'h>(help: &'h str, option: &str) -> &'h str {
+    let is_it = |line: &&str| line.trim_start().split([' ', ',']).any(|word| word == option);
+    let before = help.lines().take_while(|line| !line.trim_start().starts_with('-') || !is_it(line));
+    before.filter(|line| !line.starts_with(' ') && line.ends_with(':')).last().unwrap()
+}
+
+#[test]
+fn each_option_stands_under_its_own_heading() {
+    let desk = Desk::new();
+    for (verb, options) in [
+        ("backup", [("--server", "Live server:"), ("--strict", "Options:"), ("--with-indexes", "Options:")]),
+        ("watch", [("--tier", "Layout:"), ("--control-db", "Options:"), ("--interval", "Watching:")]),
+        ("restore", [("--to-token", "Point in time:"), ("--owner", "Options:"), ("--json", "Everywhere:")]),
+        ("drill", [("--cut", "Point in time:"), ("--scratch", "Options:"), ("--time-limit", "Options:")]),
+        ("recompress", [("--memory", "Effort:"), ("--allow-delete", "Options:"), ("--yes", "Everywhere:")]),
+    ] {
+        let (help, _) = desk.ends(0, &format!("{verb} --help"));
+        for (option, expected) in options {
+            assert_eq!(heading(&help, option), expected, "{verb} {option}");
+        }
+    }
+}
+
 #[test]
 fn help_and_version_are_results() {
     let desk = Desk::new();

@@ -4,15 +4,17 @@ use crate::repo::codec::Compression;
 use crate::repo::store::Effort;
 use clap::{Args, ValueEnum};
 
+/// Under which its options stand. Said of each: said of all, it would go on to what stands behind them.
+const HEADING: &str = "Effort";
+
 /// How hard to compress, in how much memory.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Effort")]
 pub struct EffortArgs {
     /// How hard to compress what is new
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Choice::Default)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Choice::Default, help_heading = HEADING)]
     pub compression: Choice,
     /// Use at most about so much memory, by working on fewer blocks at once (512MiB, 2GiB) [default: one worker for each core]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = HEADING)]
     pub memory: Option<u64>,
 }
 
