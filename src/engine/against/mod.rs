@@ -44,14 +44,16 @@ pub fn against(
         With::Repository(_) => None,
     };
     let source = chosen(repository, source, named.as_deref())?;
-    let holdings = holdings(repository, &source)?;
+    let keys = keys(repository, &source)?;
+    let holdings = holdings(repository, &keys)?;
     observer.event(&Event::Phase { name: "comparing", total: None });
-    let known = (gone(repository, &source)?, Against::of(source.clone()));
+    let known = (gone(repository, &keys)?, Against::of(source.clone()));
     let mut comparison = Comparison::new(repository, observer, known);
     match with {
         With::Source(other) => with_source(&holdings, other, &mut comparison)?,
         With::Repository(other) => {
-            let theirs = self::holdings(other, &chosen(other, None, Some(&source))?)?;
+            let keys = self::keys(other, &chosen(other, None, Some(&source))?)?;
+            let theirs = self::holdings(other, &keys)?;
             with_repository(&holdings, &theirs, other, &mut comparison)?;
         }
     }
@@ -83,11 +85,11 @@ fn chosen(repository: &Repository, asked: Option<&str>, likely: Option<&str>) ->
     }
 }
 
-fn holdings(repository: &Repository, source: &str) -> Result<Holdings, Error> {
+fn holdings(repository: &Repository, keys: &[LogKey]) -> Result<Holdings, Error> {
     let mut holdings = Holdings::new();
     // The newest incarnation comes last, and replaces the others.
-    for key in keys(repository, source)? {
-        let Some(record) = repository.newest_record(&key)? else { continue };
+    for key in keys {
+        let Some(record) = repository.newest_record(key)? else { continue };
         let mut segments = BTreeMap::new();
         for entry in repository.tree(record.state.root)?.into_iter().chain(record.state.tails) {
             let is_better = |held: &SegmentEntry| held.flaw.is_some() || held.logical_end < entry.logical_end;
@@ -95,7 +97,7 @@ fn holdings(repository: &Repository, source: &str) -> Result<Holdings, Error> {
                 segments.insert(entry.name, entry);
             }
         }
-        holdings.insert((key.context, key.store), segments);
+        holdings.insert((key.context.clone(), key.store), segments);
     }
     Ok(holdings)
 }
@@ -108,17 +110,11 @@ fn keys(repository: &Repository, source: &str) -> Result<Vec<LogKey>, Error> {
     Ok(keys)
 }
 
-/// Of the incarnations whose segments are compared.
-fn gone(repository: &Repository, source: &str) -> Result<Gone, Error> {
+/// Of the incarnations whose segments are compared: the newest ones, which come last.
+fn gone(repository: &Repository, keys: &[LogKey]) -> Result<Gone, Error> {
     let acts = repository.acts()?.0;
-    let mut gone = Gone::new();
-    for key in keys(repository, source)? {
-        if repository.newest_record(&key)?.is_some() {
-            let let_go = LetGo::by(&acts, &key);
-            gone.insert((key.context, key.store), let_go);
-        }
-    }
-    Ok(gone)
+    let of = |key: &LogKey| ((key.context.clone(), key.store), LetGo::by(&acts, key));
+    Ok(keys.iter().map(of).collect())
 }
 
 fn with_source(

@@ -207,7 +207,8 @@ fn has_skipped(seen: &[SeenSegment]) -> bool {
     seen.iter().any(|segment| matches!(segment, SeenSegment::Skipped(..)))
 }
 
-fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {
+/// Says something of a context.
+pub fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {
     Finding {
         weight,
         what: what.to_owned(),

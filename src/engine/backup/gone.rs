@@ -1,6 +1,7 @@
 //! Contexts that the source's last point has and that are not there any more: deleted, moved away, or on a disk that is not mounted.
 
 use crate::engine::backup::BackupOptions;
+use crate::engine::backup::belongs::about;
 use crate::engine::backup::proven::Known;
 use crate::engine::backup::selection::is_wanted;
 use crate::repo::format::point::Finding;
@@ -18,7 +19,7 @@ pub fn findings(known: &Known, source: &str, everything: &Listing, options: &Bac
     let archived = known.contexts_of(source);
     let is_there = |name: &String| everything.contexts.contains_key(name) || everything.dcb.contains(name);
     let missed = expected(last).into_iter().filter(|name| archived.contains(name.as_str()));
-    missed.filter(|name| is_wanted(name, options) && !is_there(name)).map(finding).collect()
+    missed.filter(|name| is_wanted(name, options) && !is_there(name)).map(|name| finding(&name)).collect()
 }
 
 fn expected(last: &PointBody) -> BTreeSet<String> {
@@ -27,19 +28,9 @@ fn expected(last: &PointBody) -> BTreeSet<String> {
     last.contexts.keys().cloned().chain(gone).collect()
 }
 
-fn finding(name: String) -> Finding {
+fn finding(name: &str) -> Finding {
     let text = format!(
         "{name} is not at the source any more: its history stays in the archive; if it was deleted on purpose say --exclude-context {name}"
     );
-    Finding {
-        weight: Weight::Incomplete,
-        what: GONE.to_owned(),
-        context: Some(name),
-        store: None,
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text,
-    }
+    about(name, Weight::Incomplete, GONE, text)
 }

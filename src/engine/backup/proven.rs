@@ -9,7 +9,7 @@ use crate::repo::format::id::PageId;
 use crate::repo::format::record::LogKey;
 use crate::repo::store::Journal;
 use crate::repo::store::Repository;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What the repository knew when the backup began to write.
@@ -20,6 +20,11 @@ pub struct Known {
     pub logs: Vec<LogKey>,
 }
 
+/// The contexts that these logs have under a source's name.
+pub fn contexts_of<'l>(logs: &'l [LogKey], source: &str) -> BTreeSet<&'l str> {
+    logs.iter().filter(|log| log.source == source).map(|log| log.context.as_str()).collect()
+}
+
 impl Known {
     /// Reads it; the writer's lock is held, so it stays true.
     pub fn load(repository: &Repository) -> Result<Self, Error> {
@@ -27,8 +32,8 @@ impl Known {
     }
 
     /// The contexts that have been archived under a source's name.
-    pub fn contexts_of(&self, source: &str) -> HashSet<&str> {
-        self.logs.iter().filter(|log| log.source == source).map(|log| log.context.as_str()).collect()
+    pub fn contexts_of(&self, source: &str) -> BTreeSet<&str> {
+        contexts_of(&self.logs, source)
     }
 
     /// Whether an earlier point names an incarnation: somebody had the chance to look.

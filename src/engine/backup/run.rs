@@ -17,7 +17,7 @@ use crate::engine::backup::live;
 use crate::engine::backup::name;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
-use crate::engine::backup::proven::Known;
+use crate::engine::backup::proven::{Known, contexts_of};
 use crate::engine::backup::read::Reader;
 use crate::engine::backup::read::head;
 use crate::engine::backup::report::BackupReport;
@@ -44,7 +44,6 @@ use crate::source::Source;
 use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 /// So often a backup begins again when versions, heads or files change under it.
 const ATTEMPTS: usize = 3;
@@ -108,10 +107,11 @@ impl<'a> Attempt<'a, '_> {
     fn run(mut self) -> Result<BackupReport, Error> {
         let at = self.now();
         let identity = self.source.identity()?;
-        let name = name::archived(self.repository, identity.name, self.options)?;
+        let logs = self.repository.logs()?;
+        let name = name::archived(&logs, identity.name, self.options)?;
         let let_go = LetGoFiles::load(self.repository, &name)?;
         let first = self.names(&let_go)?;
-        let archived = self.archived(&name)?;
+        let archived = contexts_of(&logs, &name);
         selection::left_out(&first, self.options, &archived)?;
         let (program, tags) = (self.options.program.clone(), self.options.tags.clone());
         let draft = Draft::begin(
@@ -153,12 +153,6 @@ impl<'a> Attempt<'a, '_> {
         draft.know(self.source.facts());
         let finished = self.finish(draft, proofs, placed, (left_out, findings), &control_db);
         self.publish(sink, finished, at)
-    }
-
-    /// The contexts that have been archived under a source's name.
-    fn archived(&self, name: &str) -> Result<BTreeSet<String>, Error> {
-        let logs = self.repository.logs()?.into_iter().filter(|log| log.source == name);
-        Ok(logs.map(|log| log.context).collect())
     }
 
     /// What the source shows, but for what was erased or dropped here; and what must be said of that.

@@ -19,11 +19,11 @@ use std::collections::BTreeSet;
 pub fn left_out(
     listing: &Listing,
     options: &BackupOptions,
-    archived: &BTreeSet<String>,
+    archived: &BTreeSet<&str>,
 ) -> Result<Vec<String>, Error> {
     let all = || listing.contexts.keys().chain(&listing.dcb);
     let present = || all().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let excluded = options.excluded.iter().filter(|name| !archived.contains(*name));
+    let excluded = options.excluded.iter().filter(|name| !archived.contains(name.as_str()));
     for name in options.contexts.iter().chain(excluded) {
         if !listing.contexts.contains_key(name) && !listing.dcb.contains(name) {
             let (name, present) = (name.clone(), present());

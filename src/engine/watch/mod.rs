@@ -283,7 +283,8 @@ fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Vec<Grown>, Er
 
 fn wanted(listing: &Listing, options: &BackupOptions) -> Result<Listing, Error> {
     // A point has told already whether what is left out was ever there.
-    let left_out = selection::left_out(listing, options, &options.excluded.iter().cloned().collect())?;
+    let told = options.excluded.iter().map(String::as_str).collect();
+    let left_out = selection::left_out(listing, options, &told)?;
     Ok(selection::keep(listing, &left_out).into_owned())
 }
 
