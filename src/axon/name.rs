@@ -145,6 +145,12 @@ fn index(store: Store, stem: &str) -> FileKind {
 
 /// The name of a segment and the digits of its number. Versions came long after names of 14 digits.
 fn segment_name(stem: &str) -> Option<(SegmentName, u8)> {
+    // Nearly all are names of 20 digits.
+    if stem.len() == DIGITS
+        && let Some(number) = decimal(stem)
+    {
+        return Some((SegmentName { number: Token::new(number)?, version: 0 }, 20));
+    }
     let (number, version) = match stem.split_once('_') {
         Some((number, version)) => (number, version_of(version)?),
         None => (stem, 0),

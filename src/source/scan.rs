@@ -56,7 +56,8 @@ fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     }
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
-            let inside = entries(&path)?;
+            // Only where files are looked at one by one the order counts.
+            let inside = if look == Look::Names { unsorted(&path)? } else { entries(&path)? };
             if is_dcb(&path, &inside)? {
                 found.dcb.insert(context_name(&path)?);
             } else if let Some(listing) = sort_out(&path, &inside, look)? {
@@ -190,7 +191,7 @@ fn sort_out(directory: &Path, names: &[OsString], look: Look) -> Result<Option<C
             FileKind::InProgress => {
                 store_mut(&mut listing, store_in_progress(entry)).in_progress.push(path());
             }
-            FileKind::Misnamed => misnamed = misnamed.or_else(|| Some(path())),
+            FileKind::Misnamed => misnamed = misnamed.into_iter().chain([path()]).min(),
             FileKind::Index { .. } | FileKind::GlobalIndex | FileKind::Other => {}
         }
     }
@@ -207,7 +208,10 @@ fn sort_out(directory: &Path, names: &[OsString], look: Look) -> Result<Option<C
 
 /// Puts a store in order: sorted, no segment twice, sealed told from open.
 fn settle(store: &mut StoreListing) -> Result<(), Error> {
-    store.segments.sort_by_key(|file| file.name);
+    store
+        .segments
+        .sort_unstable_by(|one, other| one.name.cmp(&other.name).then_with(|| one.path.cmp(&other.path)));
+    store.in_progress.sort_unstable();
     let pairs = store.segments.iter().zip(store.segments.iter().skip(1));
     for (one, other) in pairs {
         if one.name == other.name {
@@ -272,18 +276,27 @@ fn store_in_progress(name: &OsStr) -> Store {
 }
 
 fn kind(name: &OsStr) -> FileKind {
-    // A name that is not UTF-8 loses bytes here; none of them can be part of a number, so no segment is mistaken for another.
-    classify(&name.to_string_lossy())
+    match name.to_str() {
+        Some(name) => classify(name),
+        // What is not UTF-8 loses bytes here; none of them can be part of a number, so no segment is mistaken for another.
+        None => classify(&name.to_string_lossy()),
+    }
 }
 
 /// The names of all entries of a directory, sorted, so that errors and listings don't depend on the file system's order.
 fn entries(directory: &Path) -> Result<Vec<OsString>, Error> {
+    let mut names = unsorted(directory)?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The same, in the file system's order.
+fn unsorted(directory: &Path) -> Result<Vec<OsString>, Error> {
     let failed = |source| Error::on_listed(directory, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         names.push(entry.map_err(failed)?.file_name());
     }
-    names.sort_unstable();
     Ok(names)
 }
 

@@ -9,7 +9,7 @@ use crate::repo::format::id::ContentHash;
 use crate::repo::format::record::Branch;
 use crate::repo::format::record::LogKey;
 use crate::repo::format::record::LogState;
-use crate::repo::store::Repository;
+use crate::repo::store::{Repository, Tree};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct ArchivedLog {
     /// What the newest record says; none if there is no record yet.
     pub state: Option<LogState>,
     /// Sealed segments and damaged copies, in the order of their keys.
-    pub sealed: Vec<Arc<SegmentEntry>>,
+    pub sealed: Tree,
     /// Tails, in the order of their keys.
     pub tails: Vec<SegmentEntry>,
 }
@@ -33,7 +33,7 @@ pub struct ArchivedLog {
 impl ArchivedLog {
     /// A log that has no record yet.
     pub fn empty(key: LogKey, branch: Option<Branch>) -> Self {
-        Self { record: 0, key, branch, state: None, sealed: Vec::new(), tails: Vec::new() }
+        Self { record: 0, key, branch, state: None, sealed: Tree::default(), tails: Vec::new() }
     }
 
     /// Reads the newest record of a log, and its tree.
@@ -41,7 +41,7 @@ impl ArchivedLog {
         let Some(record) = repository.newest_record(&key)? else {
             return Ok(Self::empty(key, None));
         };
-        let sealed = repository.tree(record.state.root)?.into_iter().map(Arc::new).collect();
+        let sealed = repository.shared_tree(record.state.root)?;
         let (branch, tails) = (record.state.branch, record.state.tails.clone());
         Ok(Self { record: record.number, key, branch, state: Some(record.state), sealed, tails })
     }

@@ -9,7 +9,7 @@ use crate::repo::format::id::PageId;
 use crate::repo::format::record::LogKey;
 use crate::repo::store::Journal;
 use crate::repo::store::Repository;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the repository knew when the backup began to write.
@@ -23,6 +23,23 @@ pub struct Known {
 /// The contexts that these logs have under a source's name.
 pub fn contexts_of<'l>(logs: &'l [LogKey], source: &str) -> BTreeSet<&'l str> {
     logs.iter().filter(|log| log.source == source).map(|log| log.context.as_str()).collect()
+}
+
+/// Names of segments, in the order of the tree they were read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(Vec<SegmentName>);
+
+impl Names {
+    /// Whether a name is among them.
+    pub fn contains(&self, name: SegmentName) -> bool {
+        self.0.binary_search(&name).is_ok()
+    }
+
+    /// Those that are in both.
+    fn and(mut self, other: &Self) -> Self {
+        self.0.retain(|name| other.contains(*name));
+        self
+    }
 }
 
 impl Known {
@@ -45,20 +62,16 @@ impl Known {
 
     /// The segments of a log that two complete points have seen as sealed. The second of them has read each once more after it was sealed: a power
     /// loss right after the first could have taken unsynced pages and left the time of the file.
-    pub fn twice_read(
-        &self,
-        repository: &Repository,
-        log: &ArchivedLog,
-    ) -> Result<HashSet<SegmentName>, Error> {
+    pub fn twice_read(&self, repository: &Repository, log: &ArchivedLog) -> Result<Names, Error> {
         let LogKey { source, context, incarnation, store } = &log.key;
         let roots = self.complete_roots(source, context, (*incarnation, *store));
-        let [newest, before] = roots.as_slice() else { return Ok(HashSet::new()) };
+        let [newest, before] = roots.as_slice() else { return Ok(Names::default()) };
         let names = good_names(repository, *newest, log)?;
         if newest == before {
             return Ok(names);
         }
         let earlier = good_names(repository, *before, log)?;
-        Ok(names.intersection(&earlier).copied().collect())
+        Ok(names.and(&earlier))
     }
 
     /// The trees of the two newest complete points of a log.
@@ -80,18 +93,14 @@ impl Known {
 }
 
 /// The names in a tree; most often it is the one that was read for the log.
-fn good_names(
-    repository: &Repository,
-    root: PageId,
-    log: &ArchivedLog,
-) -> Result<HashSet<SegmentName>, Error> {
+fn good_names(repository: &Repository, root: PageId, log: &ArchivedLog) -> Result<Names, Error> {
     let is_read = log.state.as_ref().is_some_and(|state| state.root == root);
     if is_read {
         return Ok(names_of(log.sealed.iter().map(Arc::as_ref)));
     }
-    Ok(names_of(repository.tree(root)?.iter()))
+    Ok(names_of(repository.shared_tree(root)?.iter().map(Arc::as_ref)))
 }
 
-fn names_of<'a>(entries: impl Iterator<Item = &'a SegmentEntry>) -> HashSet<SegmentName> {
-    entries.filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect()
+fn names_of<'a>(entries: impl Iterator<Item = &'a SegmentEntry>) -> Names {
+    Names(entries.filter(|entry| entry.flaw.is_none()).map(|entry| entry.name).collect())
 }

@@ -5,6 +5,7 @@ use crate::axon::token::Token;
 use crate::engine::backup::again::Again;
 use crate::engine::backup::archived::ArchivedContext;
 use crate::engine::backup::archived::ArchivedLog;
+use crate::engine::backup::proven::Names;
 use crate::engine::backup::scan::Scan;
 use crate::engine::backup::scan::scan;
 use crate::engine::backup::sink::Sink;
@@ -20,7 +21,6 @@ use crate::source::Source;
 use crate::source::listing::StoreFile;
 use crate::source::segment_bytes::SegmentBytes;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A segment of the source.
@@ -83,13 +83,13 @@ pub struct Proven<'a> {
     /// The newest incarnation's log.
     pub log: Option<&'a ArchivedLog>,
     /// Names of segments that two complete points have read since they were sealed.
-    pub twice: HashSet<SegmentName>,
+    pub twice: Names,
 }
 
 impl Proven<'_> {
     /// Nothing: everything is read.
     pub fn nothing() -> Self {
-        Self { log: None, twice: HashSet::new() }
+        Self { log: None, twice: Names::default() }
     }
 
     /// The archived copy of a segment that is sealed, or open, at the source, too.
@@ -106,7 +106,7 @@ impl Proven<'_> {
 
     /// The archived copy of a segment that need not be read.
     fn entry(&self, file: &StoreFile) -> Option<&Arc<SegmentEntry>> {
-        if file.is_volatile || !self.twice.contains(&file.name) {
+        if file.is_volatile || !self.twice.contains(file.name) {
             return None;
         }
         let entry = self.log?.shared(file.name)?;

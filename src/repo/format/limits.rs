@@ -74,6 +74,8 @@ pub mod memory {
     pub const BLOCK_CACHE_THREAD: usize = 24 << 20;
     /// The same of blocks that parity made whole.
     pub const HEALED_CACHE: usize = 32 << 20;
+    /// Trees that were read last are held up to about so many bytes.
+    pub const TREE_CACHE: usize = 16 << 20;
     /// A transaction above this is not held in memory while it is proven: it lies in a temporary file.
     pub const SPILL_ABOVE: usize = 24 << 20;
     /// Small new chunks that belong together share blocks of about this size.

@@ -28,6 +28,7 @@ mod seen;
 mod session;
 mod settle;
 mod staging;
+mod trees;
 
 pub use alone::Alone;
 pub use blocks::ReadBlock;
@@ -39,5 +40,6 @@ pub use protect::{HealedPack, Healings};
 pub use read::{IndexPlace, OpenOptions, Repository};
 pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
+pub use trees::Tree;
 
 pub use numbered::NumberedRow;

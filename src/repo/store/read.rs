@@ -26,6 +26,7 @@ use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::protect::{Healer, Healings};
 use crate::repo::store::session::Session;
+use crate::repo::store::trees::{Tree, Trees};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub struct Repository {
     pub(super) options: OpenOptions,
     pub(super) index: Index,
     pub(super) cache: BlockCache,
+    trees: Trees,
     pub(super) looked_again: LookedAgain,
     pub(super) healer: Healer,
     lock: Option<Box<dyn Guard>>,
@@ -92,7 +94,8 @@ impl Repository {
         let for_threads = rayon::current_num_threads().saturating_mul(limits::memory::BLOCK_CACHE_THREAD);
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE.max(for_threads));
         let healer = Healer::new(limits::memory::HEALED_CACHE);
-        Ok(Self { disk, config, options, index, cache, looked_again: LookedAgain::default(), healer, lock })
+        let (looked_again, trees) = (LookedAgain::default(), Trees::default());
+        Ok(Self { disk, config, options, index, cache, trees, looked_again, healer, lock })
     }
 
     /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody
@@ -227,6 +230,11 @@ impl Repository {
             LoadError::Get(error) => error,
             LoadError::Page { page, damage } => Error::damaged(self.disk.display(&paths::page(page)), damage),
         })
+    }
+
+    /// The same, read once while it is held: for those who ask for one tree again and again.
+    pub fn shared_tree(&self, root: PageId) -> Result<Tree, Error> {
+        self.trees.get(root, || self.tree(root))
     }
 
     /// One page, its hash checked.

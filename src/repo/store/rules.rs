@@ -15,6 +15,7 @@ use crate::repo::store::journal::Journal;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// A record must hold all that the newest one of its log holds; and of what is new in it every chunk must be there. (What was there
 /// before and is lost by now is for `verify` to say: it must not keep new history out.)
@@ -195,9 +196,8 @@ fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog
     if complete && log.safepoint > log.head {
         return refuse("its safepoint is above its head, and the point says that it is complete".to_owned());
     }
-    let sealed = session.repository.tree(record.state.root)?;
-    let other = if log.root == record.state.root { None } else { Some(session.repository.tree(log.root)?) };
-    let own = other.as_ref().unwrap_or(&sealed);
+    let sealed = session.repository.shared_tree(record.state.root)?;
+    let own = session.repository.shared_tree(log.root)?;
     if own.len() as u64 != log.segments {
         return refuse(format!("its tree has {} segments, not {}", own.len(), log.segments));
     }
@@ -214,17 +214,19 @@ fn point_log(session: &Session<'_>, complete: bool, key: &LogKey, log: &PointLog
 }
 
 /// The record's tree is the superset of every point's own.
-fn holds(sealed: &[SegmentEntry], entry: &SegmentEntry) -> bool {
+fn holds(sealed: &[Arc<SegmentEntry>], entry: &SegmentEntry) -> bool {
     let found =
-        sealed.binary_search_by_key(&entry.key(), SegmentEntry::key).ok().and_then(|at| sealed.get(at));
+        sealed.binary_search_by_key(&entry.key(), |held| held.key()).ok().and_then(|at| sealed.get(at));
     found.is_some_and(|found| found.content == entry.content && found.logical_end == entry.logical_end)
 }
 
 /// A claim must be the whole or a prefix of what the record says, in its tails or of a good copy in its pages.
-fn is_held(record: &Record, sealed: &[SegmentEntry], claim: &Claim) -> bool {
-    record.state.tails.iter().chain(sealed).filter(|entry| entry.flaw.is_none()).any(|entry| {
-        let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
-        let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
-        is_it && (entry.logical_end > claim.length || ends_there)
-    })
+fn is_held(record: &Record, sealed: &[Arc<SegmentEntry>], claim: &Claim) -> bool {
+    record.state.tails.iter().chain(sealed.iter().map(Arc::as_ref)).filter(|entry| entry.flaw.is_none()).any(
+        |entry| {
+            let is_it = (entry.name.number.get(), entry.name.version) == (claim.number, claim.version);
+            let ends_there = entry.logical_end == claim.length && entry.content == claim.blake3;
+            is_it && (entry.logical_end > claim.length || ends_there)
+        },
+    )
 }
