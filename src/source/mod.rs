@@ -7,6 +7,7 @@
 mod control_zip;
 mod copied_db;
 pub mod data_dir;
+mod directory;
 pub mod error;
 pub mod listing;
 pub mod live;

@@ -7,6 +7,7 @@ use crate::axon::name::FileKind;
 use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
 use crate::axon::name::classify;
+use crate::source::directory::{Directory, Looks};
 use crate::source::error::Error;
 use crate::source::listing::{ContextListing, FileFacts, Listing, StoreFile, StoreListing};
 use crate::source::storage::Storage;
@@ -51,16 +52,17 @@ pub(super) fn contexts_of(storage: &Storage, look: Look) -> Result<Listing, Erro
 fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
-        let listing = sort_out(path, &entries(path)?, look)?.unwrap_or_default();
+        let directory = Directory::open(path)?;
+        let listing = sort_out(&directory, &names(&directory, look)?, look)?.unwrap_or_default();
         add(&mut found, name, listing, &[*store]);
     }
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
-            // Only where files are looked at one by one the order counts.
-            let inside = if look == Look::Names { unsorted(&path)? } else { entries(&path)? };
+            let directory = Directory::open(&path)?;
+            let inside = names(&directory, look)?;
             if is_dcb(&path, &inside)? {
                 found.dcb.insert(context_name(&path)?);
-            } else if let Some(listing) = sort_out(&path, &inside, look)? {
+            } else if let Some(listing) = sort_out(&directory, &inside, look)? {
                 add(&mut found, &context_name(&path)?, listing, &stores);
             }
         }
@@ -172,20 +174,25 @@ fn context_name(path: &Path) -> Result<String, Error> {
 
 /// What is in one directory; none if it is no context.
 pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
-    sort_out(directory, &entries(directory)?, Look::Files)
+    let directory = Directory::open(directory)?;
+    sort_out(&directory, &names(&directory, Look::Files)?, Look::Files)
 }
 
 /// What of these entries of a directory belongs to a context; none if it is no context.
-fn sort_out(directory: &Path, names: &[OsString], look: Look) -> Result<Option<ContextListing>, Error> {
+fn sort_out(
+    directory: &Directory<'_>,
+    names: &[OsString],
+    look: Look,
+) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
     // Most are segments of events.
     listing.events.segments.reserve(names.len());
     let mut misnamed = None;
     for entry in names {
-        let path = || inside(directory, entry);
+        let path = || inside(directory.path, entry);
         match kind(entry) {
             FileKind::Data { store, name, .. } => {
-                let file = store_file(path(), (store, name), look)?;
+                let file = store_file((directory, entry), (store, name), look)?;
                 store_mut(&mut listing, store).segments.push(file);
             }
             FileKind::InProgress => {
@@ -226,30 +233,41 @@ fn settle(store: &mut StoreListing) -> Result<(), Error> {
     Ok(())
 }
 
-fn store_file(path: PathBuf, (store, name): (Store, SegmentName), look: Look) -> Result<StoreFile, Error> {
-    if look == Look::Names {
-        return Ok(StoreFile {
-            store,
-            name,
-            path,
-            length: 0,
-            on_disk: 0,
-            modified_ns: 0,
-            is_volatile: false,
-        });
+fn store_file(
+    (directory, entry): (&Directory<'_>, &OsStr),
+    (store, name): (Store, SegmentName),
+    look: Look,
+) -> Result<StoreFile, Error> {
+    let path = inside(directory.path, entry);
+    let mut file = StoreFile { store, name, path, length: 0, on_disk: 0, modified_ns: 0, is_volatile: false };
+    if look == Look::Files {
+        let looks = directory.look(entry).or_else(|_| metadata(&file.path).map(|found| looks(&found)))?;
+        if !looks.is_file {
+            let source = io::Error::other("it is not a regular file");
+            return Err(Error::Io { path: file.path, source });
+        }
+        (file.length, file.modified_ns) = (looks.length, nanoseconds(looks.modified));
+        file.on_disk = looks.blocks.saturating_mul(STAT_BLOCK);
     }
-    let metadata = metadata(&path)?;
-    if !metadata.is_file() {
-        return Err(Error::Io { path, source: io::Error::other("it is not a regular file") });
+    Ok(file)
+}
+
+fn looks(metadata: &Metadata) -> Looks {
+    Looks {
+        is_file: metadata.is_file(),
+        length: metadata.len(),
+        blocks: metadata.blocks(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
     }
-    let (length, modified_ns) = (metadata.len(), modified_ns(&metadata));
-    let on_disk = metadata.blocks().saturating_mul(STAT_BLOCK);
-    Ok(StoreFile { store, name, path, length, on_disk, modified_ns, is_volatile: false })
 }
 
 /// Modification time, nanoseconds since 1970; at the ends of what 64 bits hold for times beyond them.
 pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
-    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+    nanoseconds((metadata.mtime(), metadata.mtime_nsec()))
+}
+
+fn nanoseconds((seconds, beyond): (i64, i64)) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(beyond)
 }
 
 /// How a file looks; none if it is not there, or is no file.
@@ -285,17 +303,14 @@ fn kind(name: &OsStr) -> FileKind {
 
 /// The names of all entries of a directory, sorted, so that errors and listings don't depend on the file system's order.
 fn entries(directory: &Path) -> Result<Vec<OsString>, Error> {
-    let mut names = unsorted(directory)?;
-    names.sort_unstable();
-    Ok(names)
+    names(&Directory::open(directory)?, Look::Files)
 }
 
-/// The same, in the file system's order.
-fn unsorted(directory: &Path) -> Result<Vec<OsString>, Error> {
-    let failed = |source| Error::on_listed(directory, source);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name());
+/// The same of an open one; sorted only where files are looked at one by one.
+fn names(directory: &Directory<'_>, look: Look) -> Result<Vec<OsString>, Error> {
+    let mut names = directory.names()?;
+    if look == Look::Files {
+        names.sort_unstable();
     }
     Ok(names)
 }

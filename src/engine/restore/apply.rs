@@ -5,10 +5,11 @@ use crate::axon::time::Times;
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::proof::Proven;
+use crate::engine::restore::behind;
 use crate::engine::restore::check::Written;
 use crate::engine::restore::control_db::{Handout, StagedZip};
 use crate::engine::restore::cut::proof::RuleProof;
-use crate::engine::restore::delta::desk::{Desk, Place};
+use crate::engine::restore::delta::desk::{Desk, Place, There};
 use crate::engine::restore::delta::gate::{Gate, Open};
 use crate::engine::restore::error::{Error as Refused, stop_if};
 use crate::engine::restore::plain::PlainHandout;
@@ -23,7 +24,7 @@ use crate::repo::format::id::ContentHash;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::ControlDb;
 use crate::repo::store::Repository;
-use rayon::prelude::*;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +70,16 @@ type Prepared = (Vec<RestoredContext>, Option<RestoredControlDb>, Option<StagedZ
 
 /// Looks at each block that is read again.
 type See<'a> = dyn Fn(&Transaction<'_>) + Sync + 'a;
+
+/// A segment at its place, not proven yet.
+struct Placed<'p> {
+    plan: &'p SegmentPlan,
+    file: File,
+    path: PathBuf,
+    /// The hash that it must have.
+    content: ContentHash,
+    is_new: bool,
+}
 
 struct Run<'a> {
     repository: &'a Repository,
@@ -148,8 +159,8 @@ impl Run<'_> {
     }
 
     fn store(&self, plan: &StorePlan, see: &See<'_>) -> Result<RestoredStore, Error> {
-        let proven = plan.segments.par_iter().map(|segment| self.segment(segment, see));
-        let proven = proven.collect::<Result<Vec<_>, Error>>()?;
+        let proven =
+            behind::each(&plan.segments, |segment| self.segment(segment), |placed| self.prove(placed, see))?;
         let mut sum = Sum::default();
         for segment in &proven {
             sum.add(segment);
@@ -167,17 +178,25 @@ impl Run<'_> {
         })
     }
 
-    fn segment(&self, plan: &SegmentPlan, see: &See<'_>) -> Result<Proven, Error> {
+    /// Writes a segment, if it is not there.
+    fn segment<'p>(&self, plan: &'p SegmentPlan) -> Result<Placed<'p>, Error> {
         self.observer.event(&Event::File { name: &plan.path });
-        let (file, path, content, is_new) = match self.desk.place(&plan.path)? {
-            Place::There(there) => (there.file, there.path, there.content, false),
+        match self.desk.place(&plan.path)? {
+            Place::There(There { file, path, content }) => {
+                Ok(Placed { plan, file, path, content, is_new: false })
+            }
             Place::New(mut file) => {
                 let content = self.write(plan, &mut file)?;
                 file.write(plan.end.bytes())?;
                 let path = file.path().to_owned();
-                (file.finish(plan.length)?, path, content, true)
+                Ok(Placed { plan, file: file.finish(plan.length)?, path, content, is_new: true })
             }
-        };
+        }
+    }
+
+    /// Reads it from its disk.
+    fn prove(&self, placed: Placed<'_>, see: &See<'_>) -> Result<Proven, Error> {
+        let Placed { plan, file, path, content, is_new } = placed;
         let naming = self.repository.naming();
         let written = Written { file: Reread::new(file), path: &path, naming, observer: self.observer };
         let proven = written.check_segment(plan, content, &mut |transaction| see(transaction));

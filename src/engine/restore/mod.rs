@@ -8,6 +8,7 @@
 mod access;
 mod aligned;
 mod apply;
+mod behind;
 mod check;
 mod control_db;
 pub mod cut;

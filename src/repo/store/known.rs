@@ -13,11 +13,32 @@ use crate::repo::store::journal::Acts;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Chunks, of which there are very many.
+type Chunks = HashSet<ChunkId, BuildHasherDefault<OfNames>>;
+
+/// Names are hashes already: eight of their bytes do.
+#[derive(Default)]
+struct OfNames(u64);
+
+impl Hasher for OfNames {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    }
+
+    /// How many bytes there are is always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What is known to be there.
 pub(super) struct Known {
     /// Chunks that this session has stored or is about to store.
-    stored: HashSet<ChunkId>,
+    stored: Chunks,
     /// Packs, by their files, that count once they were read through.
     found: HashSet<String>,
     /// Packs that an act calls damaged or marks dead; none if there is an act that can't be read: then any pack may be one of them.
@@ -25,7 +46,7 @@ pub(super) struct Known {
     /// Packs that were asked in this session.
     asked: HashSet<PackId>,
     /// The chunks of those that count, by their own word: nobody need be asked about them again.
-    counted: HashSet<ChunkId>,
+    counted: Chunks,
 }
 
 impl Known {
@@ -36,7 +57,7 @@ impl Known {
             _ => &[],
         });
         let refused = acts.unreadable.is_empty().then(|| refused.copied().collect());
-        Self { stored: HashSet::new(), found, refused, asked: HashSet::new(), counted: HashSet::new() }
+        Self { stored: Chunks::default(), found, refused, asked: HashSet::new(), counted: Chunks::default() }
     }
 
     /// A number that is another one whenever packs were called damaged or dead: what is stored again in the very same packs gets another name.
