@@ -70,8 +70,9 @@ pub mod memory {
     pub const WORKER_MAX: u64 = 256 << 20;
     /// Decoded blocks that were read last are held up to so many bytes.
     pub const BLOCK_CACHE: usize = 64 << 20;
-    /// Or up to so many for each thread that reads, if that is more: a thread needs its block as long as it reads chunks of it.
-    pub const BLOCK_CACHE_THREAD: usize = 24 << 20;
+    /// Or up to so many for each core, if that is more: two threads may read for one core, and a thread needs its block as long as it reads chunks of
+    /// it.
+    pub const BLOCK_CACHE_CORE: usize = 48 << 20;
     /// The same of blocks that parity made whole.
     pub const HEALED_CACHE: usize = 32 << 20;
     /// Trees that were read last are held up to about so many bytes.

@@ -91,7 +91,7 @@ impl Repository {
             IndexPlace::File(path) => Some(path.as_path()),
         };
         let index = Index::open(Arc::clone(&disk), path, &config.id)?;
-        let for_threads = rayon::current_num_threads().saturating_mul(limits::memory::BLOCK_CACHE_THREAD);
+        let for_threads = rayon::current_num_threads().saturating_mul(limits::memory::BLOCK_CACHE_CORE);
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE.max(for_threads));
         let healer = Healer::new(limits::memory::HEALED_CACHE);
         let (looked_again, trees) = (LookedAgain::default(), Trees::default());
