@@ -2,8 +2,9 @@
 //! of three rounds the least each, since what else a machine does only adds to it (`max` has one round).
 //!
 //! `cargo bench --bench peers -- [MIB] [json|xml|binary|snapshots|fixtures ...]`: so many MiB of each seeded corpus (256 if not said), as a node that
-//! grows: an initial backup; the open segment has grown by a sixteenth; nothing new; restore; a check that reads all data. Tools that are not
-//! installed are left out, and that is said. Each does its default; borg compresses with zstd,3, since its own default is lz4, and encrypts nothing.
+//! grows: an initial backup; the open segment has grown by a sixteenth; nothing new; restore, and the same until all of it is on the disk (segvault
+//! has synced it, and read it again, when it ends; others leave it to the system); a check that reads all data. Tools that are not installed are
+//! left out, and that is said. Each does its default; borg compresses with zstd,3, since its own default is lz4, and encrypts nothing.
 
 #![expect(
     clippy::print_stdout,
@@ -28,7 +29,7 @@ use tools::{Tool, Used};
 const FIXTURES: [&str; 4] =
     ["se-4.6.11-json", "core-2023.2.1-xml", "core-2023.2.1-transformed", "se-4.6.11-odd"];
 /// What every tool does, in this order.
-const VERBS: [&str; 5] = ["initial", "grown", "nothing new", "restore", "check data"];
+const VERBS: [&str; 6] = ["initial", "grown", "nothing new", "restore", "  until synced", "check data"];
 
 /// Rounds of each tool.
 const ROUNDS: usize = 3;
@@ -108,7 +109,8 @@ fn round(tool: Tool, node: &Node, room: &Path) -> Round {
     used.push(tool.backup(&repository, node.root()));
     used.push(tool.backup(&repository, node.root()));
     let bytes = size(&repository);
-    used.push(tool.restore(&repository, &target));
+    let restored = tool.restore(&repository, &target);
+    used.extend([restored, restored.then(tools::sync(&target))]);
     used.push(tool.check(&repository));
     std::fs::remove_dir_all(&target).unwrap();
     for rest in [repository.clone(), repository.with_extension("cache"), repository.with_extension("borg")] {

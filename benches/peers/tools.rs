@@ -1,7 +1,7 @@
 //! The tools, each by its own command line, and what their processes use.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 use wait4::Wait4;
 
@@ -17,6 +17,11 @@ pub struct Used {
 }
 
 impl Used {
+    /// One after the other.
+    pub fn then(self, next: Self) -> Self {
+        Self { cpu: self.cpu + next.cpu, wall: self.wall + next.wall, memory: self.memory.max(next.memory) }
+    }
+
     /// The least of each.
     pub fn least(self, other: Self) -> Self {
         Self {
@@ -179,13 +184,25 @@ impl Tool {
     }
 
     fn run(self, repository: &Path, line: &[&str], directory: &Path) -> Used {
-        let mut command = self.command(repository, line, directory);
-        let begun = Instant::now();
-        let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
-        let ended = child.wait4().unwrap();
-        let wall = begun.elapsed().as_secs_f64();
-        assert!(matches!(ended.status.code(), Some(0 | 3)), "{} {line:?}: {}", self.name(), ended.status);
-        let used = ended.rusage;
-        Used { cpu: (used.utime + used.stime).as_secs_f64(), wall, memory: used.maxrss as f64 / 1_048_576.0 }
+        let (used, status) = measured(&mut self.command(repository, line, directory));
+        assert!(matches!(status.code(), Some(0 | 3)), "{} {line:?}: {status}", self.name());
+        used
     }
+}
+
+/// Makes durable what lies in the file system of a directory.
+pub fn sync(directory: &Path) -> Used {
+    let (used, status) = measured(Command::new("sync").arg("-f").arg(directory));
+    assert!(status.success(), "sync: {status}");
+    used
+}
+
+fn measured(command: &mut Command) -> (Used, ExitStatus) {
+    let begun = Instant::now();
+    let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
+    let ended = child.wait4().unwrap();
+    let wall = begun.elapsed().as_secs_f64();
+    let used = ended.rusage;
+    let cpu = (used.utime + used.stime).as_secs_f64();
+    (Used { cpu, wall, memory: used.maxrss as f64 / 1_048_576.0 }, ended.status)
 }
