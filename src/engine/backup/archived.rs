@@ -11,6 +11,7 @@ use crate::repo::format::record::LogKey;
 use crate::repo::format::record::LogState;
 use crate::repo::store::{Repository, Tree};
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A log of the archive.
@@ -28,12 +29,22 @@ pub struct ArchivedLog {
     pub sealed: Tree,
     /// Tails, in the order of their keys.
     pub tails: Vec<SegmentEntry>,
+    /// Where the last segment was that somebody asked for: mostly they ask for one after the other.
+    last: Cell<usize>,
 }
 
 impl ArchivedLog {
     /// A log that has no record yet.
     pub fn empty(key: LogKey, branch: Option<Branch>) -> Self {
-        Self { record: 0, key, branch, state: None, sealed: Tree::default(), tails: Vec::new() }
+        Self {
+            record: 0,
+            key,
+            branch,
+            state: None,
+            sealed: Tree::default(),
+            tails: Vec::new(),
+            last: Cell::default(),
+        }
     }
 
     /// Reads the newest record of a log, and its tree.
@@ -43,7 +54,15 @@ impl ArchivedLog {
         };
         let sealed = repository.shared_tree(record.state.root)?;
         let (branch, tails) = (record.state.branch, record.state.tails.clone());
-        Ok(Self { record: record.number, key, branch, state: Some(record.state), sealed, tails })
+        Ok(Self {
+            record: record.number,
+            key,
+            branch,
+            state: Some(record.state),
+            sealed,
+            tails,
+            last: Cell::default(),
+        })
     }
 
     /// The good sealed copy of a segment.
@@ -53,7 +72,15 @@ impl ArchivedLog {
 
     /// The same, to be held on to.
     pub fn shared(&self, name: SegmentName) -> Option<&Arc<SegmentEntry>> {
-        let at = self.sealed.partition_point(|entry| entry.name < name);
+        let first_of = |at: &usize| {
+            let is_there = self.sealed.get(*at).is_some_and(|entry| entry.name == name);
+            let before = at.checked_sub(1).and_then(|before| self.sealed.get(before));
+            is_there && before.is_none_or(|before| before.name < name)
+        };
+        let last = self.last.get();
+        let near = [last.saturating_add(1), last].into_iter().find(first_of);
+        let at = near.unwrap_or_else(|| self.sealed.partition_point(|entry| entry.name < name));
+        self.last.set(at);
         self.sealed.get(at).filter(|entry| entry.name == name && entry.flaw.is_none())
     }
 
