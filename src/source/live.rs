@@ -19,7 +19,9 @@ use crate::source::Source;
 use crate::source::control_zip;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use crate::source::error::Error;
-use crate::source::listing::{ControlDbCapture, Identity, Listing, PlainFiles, Remark, StoreFile};
+use crate::source::listing::{
+    ControlDbCapture, Identity, Listing, PlainFiles, Remark, StoreFile, StoreListing,
+};
 use crate::source::live::facts::Discovered;
 use crate::source::live::zip::{Captured, Trouble};
 use crate::source::scan;
@@ -317,6 +319,10 @@ impl Source for LiveSource {
             listing.contexts.entry(name).or_default();
         }
         Ok(listing)
+    }
+
+    fn events_now(&mut self, context: &str) -> Result<StoreListing, Error> {
+        Ok(self.context(context)?.events)
     }
 
     fn control_db(&mut self) -> Result<ControlDbCapture, Error> {

@@ -21,7 +21,9 @@ pub mod storage;
 pub use control_zip::bytes_of_all as zips_in;
 pub use error::Error;
 
-use crate::source::listing::{ControlDbCapture, FileFacts, Identity, Listing, PlainFiles, Remark, StoreFile};
+use crate::source::listing::{
+    ControlDbCapture, FileFacts, Identity, Listing, PlainFiles, Remark, StoreFile, StoreListing,
+};
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::server::answers::ClaimedHeads;
 use std::collections::BTreeMap;
@@ -36,6 +38,10 @@ pub trait Source {
     /// The same for who needs names and versions only: lengths and times may be 0. With many segments it is cheaper.
     fn names(&mut self) -> Result<Listing, Error> {
         self.listing()
+    }
+    /// The events of one context as they are now: asked while a context is read, when the segments that were listed have been rolled since.
+    fn events_now(&mut self, context: &str) -> Result<StoreListing, Error> {
+        Ok(self.listing()?.contexts.remove(context).map(|found| found.events).unwrap_or_default())
     }
     /// Captures the control database (step 1 of the protocol).
     fn control_db(&mut self) -> Result<ControlDbCapture, Error>;

@@ -5,9 +5,9 @@ use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::archived::Incarnations;
 use crate::engine::backup::archived::incarnations;
-use crate::engine::backup::chain::refuse_overlaps;
 use crate::engine::backup::context::Comparer;
 use crate::engine::backup::context::SeenContext;
+use crate::engine::backup::context_reader::ContextReader;
 use crate::engine::backup::proven::Known;
 use crate::engine::backup::read::Proven;
 use crate::engine::backup::read::Reader;
@@ -23,7 +23,6 @@ use crate::engine::draft::ContextRead;
 use crate::engine::draft::DraftWithSafepoints;
 use crate::engine::error::Error;
 use crate::engine::window::Bytes;
-use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::Weight;
 use crate::repo::store::Repository;
@@ -61,16 +60,17 @@ impl Belonging<'_> {
         Ok(read)
     }
 
-    /// Reads a store of a context; what is proven to be unchanged is not read again.
+    /// Reads a store of a context; what is proven to be unchanged is not read again, unless all is wanted `anew`.
     pub fn read_store(
         &self,
         reader: &mut Reader<'_, '_>,
         context: &str,
         (store, listing): (Store, &ContextListing),
+        anew: bool,
     ) -> Result<Vec<SeenSegment>, Error> {
         let archived = self.archived(context)?;
         let files = &listing.store(store).segments;
-        let Some(newest) = archived.existing.first().filter(|_| !self.options.reread) else {
+        let Some(newest) = archived.existing.first().filter(|_| !self.options.reread && !anew) else {
             return reader.store(files, &Proven::nothing(), &archived.existing);
         };
         let twice = self.known.twice_read(self.repository, newest.log(store))?;
@@ -132,40 +132,21 @@ impl Belonging<'_> {
     /// was.
     pub fn read_doubtful(
         &self,
-        reader: &mut Reader<'_, '_>,
+        reader: &mut ContextReader<'_, '_>,
         draft: &mut DraftWithSafepoints,
         read: &mut [(ContextRead, SeenContext)],
         decisions: &[Decision],
     ) -> Result<bool, Error> {
         let mut any = false;
-        for (read, decision) in read.iter_mut().zip(decisions) {
-            let has_skipped = has_skipped(&read.1.snapshots.segments) || has_skipped(&read.1.events.segments);
-            if has_skipped && (decision.is_another_history || decision.is_older) {
-                self.read_whole(reader, draft, read)?;
+        for ((proof, seen), decision) in read.iter_mut().zip(decisions) {
+            let has_skipped = has_skipped(&seen.snapshots.segments) || has_skipped(&seen.events.segments);
+            let is_doubtful = has_skipped && (decision.is_another_history || decision.is_older);
+            if let Some(listing) = self.everything.contexts.get(&seen.name).filter(|_| is_doubtful) {
+                *proof = reader.read(self, draft, (listing, seen), true)?;
                 any = true;
             }
         }
         Ok(any)
-    }
-
-    /// Reads both stores of a context again. Both, and in this order: snapshots that are newer than the events would rely on events that are not
-    /// there.
-    fn read_whole(
-        &self,
-        reader: &mut Reader<'_, '_>,
-        draft: &mut DraftWithSafepoints,
-        (proof, seen): &mut (ContextRead, SeenContext),
-    ) -> Result<(), Error> {
-        let Some(listing) = self.everything.contexts.get(&seen.name) else { return Ok(()) };
-        let archived = self.archived(&seen.name)?;
-        let now = |reader: &Reader<'_, '_>| Moment(reader.observer.now_ms());
-        let (all, nothing) = (&archived.existing, Proven::nothing());
-        seen.snapshots.segments = reader.store(&listing.snapshots.segments, &nothing, all)?;
-        let snapshots = draft.snapshots_read(&seen.name, now(reader));
-        seen.events.segments = reader.store(&listing.events.segments, &nothing, all)?;
-        *proof = draft.events_read(snapshots, now(reader));
-        refuse_overlaps(&seen.snapshots)?;
-        refuse_overlaps(&seen.events)
     }
 
     /// Begins a new incarnation for a context.

@@ -11,6 +11,7 @@ pub mod belongs;
 pub mod branch;
 pub mod chain;
 pub mod context;
+mod context_reader;
 pub mod control_db;
 pub mod error;
 pub mod files;

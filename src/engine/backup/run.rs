@@ -4,9 +4,8 @@ use crate::axon::name::Store;
 use crate::engine::backup;
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::belongs::Belonging;
-use crate::engine::backup::chain::refuse_overlaps;
 use crate::engine::backup::context::SeenContext;
-use crate::engine::backup::context::SeenStore;
+use crate::engine::backup::context_reader::ContextReader;
 use crate::engine::backup::control_db;
 use crate::engine::backup::control_db::ArchivedControlDb;
 use crate::engine::backup::files;
@@ -18,11 +17,11 @@ use crate::engine::backup::name;
 use crate::engine::backup::place::Placed;
 use crate::engine::backup::place::Placer;
 use crate::engine::backup::proven::{Known, contexts_of};
-use crate::engine::backup::read::Reader;
 use crate::engine::backup::read::head;
 use crate::engine::backup::report::BackupReport;
 use crate::engine::backup::selection;
 use crate::engine::backup::sink::Sink;
+use crate::engine::backup::sources::Decision;
 use crate::engine::draft::CompleteDraft;
 use crate::engine::draft::ContextRead;
 use crate::engine::draft::Draft;
@@ -41,7 +40,6 @@ use crate::repo::store::Repository;
 use crate::repo::store::Tally;
 use crate::source;
 use crate::source::Source;
-use crate::source::listing::ContextListing;
 use crate::source::listing::Listing;
 use std::cell::RefCell;
 
@@ -139,8 +137,10 @@ impl<'a> Attempt<'a, '_> {
             everything: &everything,
             read: RefCell::default(),
         };
-        let mut read = self.read_all(&mut sink, &mut draft, &heads, (&listing, &belonging))?;
-        let placed = self.place_all(&mut sink, &belonging, &mut draft, &mut read)?;
+        let mut reader = self.reader(&mut sink, &let_go);
+        let mut read = reader.read_all(&mut draft, &heads, (&listing, &belonging))?;
+        let decisions = decide_all(&mut reader, &belonging, &mut draft, &mut read)?;
+        let placed = self.place_all(&mut sink, &belonging, &read, decisions)?;
         live::refuse_behind(&*self.source, &placed)?;
         let left_behind = self.plain_files(&mut sink, &mut draft, &listing, &belonging)?;
         let furthest = furthest(heads, all_seen(&read).into_iter());
@@ -205,54 +205,24 @@ impl<'a> Attempt<'a, '_> {
         }
     }
 
-    /// Reads all contexts: of each the snapshots first, then the events.
-    fn read_all(
-        &self,
-        sink: &mut Sink<'_>,
-        draft: &mut DraftWithSafepoints,
-        heads: &Heads,
-        (listing, belonging): (&Listing, &Belonging<'_>),
-    ) -> Result<Vec<(ContextRead, SeenContext)>, Error> {
-        let total = listing.contexts.values().map(bytes_of).sum();
-        self.observer.event(&Event::Phase { name: "reading", total: Some(total) });
-        let files: usize =
-            listing.contexts.values().map(|of| of.snapshots.segments.len() + of.events.segments.len()).sum();
-        self.observer.event(&Event::Files(files as u64));
-        let mut read = Vec::new();
-        for (name, context) in &listing.contexts {
-            let [snapshots_head, events_head] = heads.get(name).copied().unwrap_or_default();
-            let mut reader =
-                Reader { sink, source: &*self.source, observer: self.observer, is_last: self.is_last };
-            let snapshots = belonging.read_store(&mut reader, name, (Store::Snapshots, context))?;
-            let proof = draft.snapshots_read(name, self.now());
-            let events = belonging.read_store(&mut reader, name, (Store::Events, context))?;
-            let proof = draft.events_read(proof, self.now());
-            let seen = SeenContext {
-                name: name.clone(),
-                snapshots: SeenStore { segments: snapshots, safepoint: snapshots_head },
-                events: SeenStore { segments: events, safepoint: events_head },
-            };
-            refuse_overlaps(&seen.snapshots)?;
-            refuse_overlaps(&seen.events)?;
-            read.push((proof, seen));
-        }
-        Ok(read)
+    fn reader<'r, 's>(
+        &'r mut self,
+        sink: &'r mut Sink<'s>,
+        let_go: &'r LetGoFiles<'r>,
+    ) -> ContextReader<'r, 's> {
+        let Self { source, observer, is_last, .. } = self;
+        ContextReader { sink, source: &mut **source, observer: *observer, is_last: *is_last, let_go }
     }
 
-    /// Finds the incarnation of each context, and puts it there.
+    /// Puts each context into its incarnation.
     fn place_all(
         &self,
         sink: &mut Sink<'_>,
         belonging: &Belonging<'_>,
-        draft: &mut DraftWithSafepoints,
-        read: &mut [(ContextRead, SeenContext)],
+        read: &[(ContextRead, SeenContext)],
+        mut decisions: Vec<Decision>,
     ) -> Result<Vec<Placed>, Error> {
         let source = &*self.source;
-        let mut decisions = belonging.decide_all(source, &all_seen(read))?;
-        let mut reader = Reader { sink, source, observer: self.observer, is_last: self.is_last };
-        if belonging.read_doubtful(&mut reader, draft, read, &decisions)? {
-            decisions = belonging.decide_all(source, &all_seen(read))?;
-        }
         let mut placed = Vec::new();
         for (seen, decision) in all_seen(read).into_iter().zip(&mut decisions) {
             if decision.is_another_history {
@@ -352,8 +322,18 @@ impl<'a> Attempt<'a, '_> {
     }
 }
 
-fn bytes_of(context: &ContextListing) -> u64 {
-    context.snapshots.segments.iter().chain(&context.events.segments).map(|file| file.length).sum()
+/// Finds the incarnation of each context; what was not read, and may be of another one, is read first.
+fn decide_all(
+    reader: &mut ContextReader<'_, '_>,
+    belonging: &Belonging<'_>,
+    draft: &mut DraftWithSafepoints,
+    read: &mut [(ContextRead, SeenContext)],
+) -> Result<Vec<Decision>, Error> {
+    let decisions = belonging.decide_all(&*reader.source, &all_seen(read))?;
+    if belonging.read_doubtful(reader, draft, read, &decisions)? {
+        return belonging.decide_all(&*reader.source, &all_seen(read));
+    }
+    Ok(decisions)
 }
 
 fn all_seen(read: &[(ContextRead, SeenContext)]) -> Vec<&SeenContext> {

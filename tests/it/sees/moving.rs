@@ -3,8 +3,13 @@
 use crate::sees::lab::{
     Lab, Moving, Phases, blocks, context, image_of, incarnation, open_segment, says, server, whole,
 };
+use crate::support::server::Server;
 use segvault::axon::name::Store;
 use segvault::repo::format::point::StepKind;
+use segvault::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
+use segvault::source::segment_bytes::SegmentBytes;
+use segvault::source::{Error, Source};
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
 
 /// Listings of one attempt: at the begin, behind the control database, at the end.
@@ -113,4 +118,59 @@ fn a_context_that_comes_while_the_control_database_is_captured_is_left_out_like_
     let report = lab.try_with(&mut source, |options| options.contexts = vec!["default".to_owned()]).unwrap();
     assert_eq!(report.left_out, ["new"]);
     assert_eq!(report.contexts.len(), 1);
+}
+
+/// A server whose events roll, and that makes a snapshot of what came then, when its snapshots are opened to be read (the first time is to look at
+/// their head).
+struct Rolling {
+    server: RefCell<Server>,
+    opened: Cell<u32>,
+    rolls: u32,
+}
+
+impl Rolling {
+    fn roll(&self) {
+        let mut server = self.server.borrow_mut();
+        let context = context(&mut server);
+        for _ in 0..self.rolls {
+            context.store_mut(Store::Events).roll_now();
+            context.append(Store::Events, 3);
+        }
+        context.append(Store::Snapshots, 1);
+    }
+}
+
+impl Source for Rolling {
+    fn identity(&self) -> Result<Identity, Error> {
+        self.server.borrow().identity()
+    }
+
+    fn listing(&mut self) -> Result<Listing, Error> {
+        self.server.borrow_mut().listing()
+    }
+
+    fn control_db(&mut self) -> Result<ControlDbCapture, Error> {
+        self.server.borrow_mut().control_db()
+    }
+
+    fn open(&self, file: &StoreFile) -> Result<Box<dyn SegmentBytes>, Error> {
+        if file.store == Store::Snapshots && self.opened.replace(self.opened.get() + 1) == 1 {
+            self.roll();
+        }
+        self.server.borrow().open(file)
+    }
+}
+
+#[test]
+fn events_that_roll_behind_the_listing_are_not_missed_by_snapshots_that_rely_on_them() {
+    for (seed, rolls) in [(21, 1), (22, 3)] {
+        let lab = Lab::new();
+        let (server, opened) = (RefCell::new(server(seed)), Cell::new(0));
+        let mut source = Rolling { server, opened, rolls };
+        let report = lab.complete(&mut source);
+        let server = source.server.into_inner();
+        assert_eq!(lab.held(&report, Store::Snapshots).len(), 1);
+        assert_eq!(lab.events(&report), whole(&server), "{rolls} rolls");
+        assert_eq!(lab.events(&lab.complete(&mut server.clone())), whole(&server));
+    }
 }
