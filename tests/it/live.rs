@@ -433,6 +433,29 @@ fn a_hole_in_the_history_is_an_error_that_names_the_tokens() {
 }
 
 #[test]
+fn a_damaged_segment_that_is_not_archived_yet_is_kept_and_named() {
+    let world = World::quiet(Version::Se46);
+    let path = {
+        let node = world.node.lock().unwrap();
+        let closed = node.store("default", Store::Events).closed().to_vec();
+        node.store("default", Store::Events).path(closed[1])
+    };
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let repository = repository();
+    let report = back_up(&world, &repository, 0).unwrap();
+    let said = |what: &str| {
+        let found = report.findings.iter().find(|finding| finding.what == what);
+        found.map(|finding| finding.weight) == Some(Weight::Incomplete)
+    };
+    assert!(!report.complete && said("damage") && said("gap"), "{:?}", report.findings);
+    let strict = BackupOptions { strict: true, ..options() };
+    let error = backup::run(&repository, &mut world.source(), &strict, &Unobserved).unwrap_err();
+    assert!(matches!(error, engine::Error::Backup(backup::Error::Gap { .. })), "{error:?}");
+}
+
+#[test]
 fn what_does_not_hang_together_is_begun_again_after_growing_pauses() {
     let world = World::quiet(Version::Se46);
     {

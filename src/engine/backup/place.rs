@@ -16,6 +16,7 @@ use crate::engine::backup::context::JudgedContext;
 use crate::engine::backup::context::SeenContext;
 use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::judge::Verdict;
+use crate::engine::backup::read::SeenSegment;
 use crate::engine::backup::report::ContextReport;
 use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::sink::Sink;
@@ -52,6 +53,8 @@ pub struct Placer<'a, 's> {
     pub source: &'a dyn Source,
     /// What the user asked for.
     pub options: &'a BackupOptions,
+    /// Whether nothing is begun again any more.
+    pub is_last: bool,
 }
 
 /// A store, ready for the point.
@@ -99,7 +102,7 @@ impl Placer<'_, '_> {
     ) -> Result<PlacedStore, Error> {
         let (log, verdicts) = (archived.log(store), &judged.store(store).verdicts);
         let (mut out, span) = self.assemble(seen, log, verdicts, store)?;
-        self.refuse_gaps(&seen.name, store, &span)?;
+        self.refuse_gaps((seen, store), verdicts, &span)?;
         let point = PointLog {
             record: log.record,
             root: self.root(log, &out.tree)?,
@@ -155,19 +158,31 @@ impl Placer<'_, '_> {
         Ok((out, span))
     }
 
-    fn refuse_gaps(&self, context: &str, store: Store, span: &Span) -> Result<(), Error> {
-        match span.gaps.first() {
-            Some(&(first, last)) if self.options.strict || self.source.is_live() => {
-                Err(Error::Backup(backup::Error::Gap {
-                    context: context.to_owned(),
-                    store: store.to_string(),
-                    first,
-                    last,
-                }))
-            }
-            _ => Ok(()),
-        }
+    /// A server's history has no gap. Where a segment that is there can't be read whole, and no more of it is archived, that stays so: the last
+    /// attempt takes what there is, and says what is damaged.
+    fn refuse_gaps(
+        &self,
+        (seen, store): (&SeenContext, Store),
+        verdicts: &[Verdict],
+        span: &Span,
+    ) -> Result<(), Error> {
+        let is_borne = |gap: &(u64, u64)| self.is_last && is_of_damage(seen.store(store), verdicts, gap.0);
+        let refused = match (self.options.strict, self.source.is_live()) {
+            (true, _) => span.gaps.first(),
+            (false, true) => span.gaps.iter().find(|gap| !is_borne(gap)),
+            (false, false) => None,
+        };
+        let Some(&(first, last)) = refused else { return Ok(()) };
+        let (context, store) = (seen.name.clone(), store.to_string());
+        Err(Error::Backup(backup::Error::Gap { context, store, first, last }))
     }
+}
+
+/// Whether a gap that begins with this token is what a damaged or unreadable segment should hold.
+fn is_of_damage(seen: &SeenStore, verdicts: &[Verdict], first: u64) -> bool {
+    let before = |(segment, _): &(&SeenSegment, &Verdict)| segment.name().number.get() <= first;
+    let last = seen.segments.iter().zip(verdicts).take_while(before).last();
+    last.is_some_and(|(_, verdict)| verdict.is_damaged())
 }
 
 fn fill_report(report: &mut StoreReport, point: &PointLog, span: &Span) {
