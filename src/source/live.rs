@@ -8,6 +8,7 @@
 //!   durable and the user wants it.
 
 pub mod facts;
+mod heads;
 mod replication;
 mod settle;
 mod strays;
@@ -82,6 +83,8 @@ pub struct LiveSource {
     transformations: BTreeMap<String, (String, String)>,
     /// Directories that hold the contexts, as far as the listed paths tell.
     roots: BTreeSet<PathBuf>,
+    /// Stores of which neither the server nor the directory showed a segment.
+    bare: BTreeSet<(String, Store)>,
 }
 
 impl LiveSource {
@@ -105,6 +108,7 @@ impl LiveSource {
             remarks: Vec::new(),
             transformations: BTreeMap::new(),
             roots: BTreeSet::new(),
+            bare: BTreeSet::new(),
         })
     }
 
@@ -237,27 +241,6 @@ impl LiveSource {
         let said: Vec<String> = found.iter().map(|(id, status)| format!("{id} {status}")).collect();
         if said.is_empty() { "none".to_owned() } else { said.join(", ") }
     }
-
-    /// Without the server's own heads only the files say how far a history has to reach: that is said.
-    fn remark_untold_heads(&mut self) {
-        let untold = |name: &&String| {
-            Store::ALL.iter().any(|store| !self.heads.contains_key(&((*name).clone(), *store)))
-        };
-        let names: Vec<&str> = self
-            .contexts
-            .iter()
-            .filter(|name| self.is_wanted(name))
-            .filter(untold)
-            .map(String::as_str)
-            .collect();
-        if !names.is_empty() {
-            let text = format!(
-                "the server does not tell how far the stores of {} reach: only the files say it",
-                names.join(", ")
-            );
-            self.remark("heads-untold", false, None, text);
-        }
-    }
 }
 
 fn data_dir(path: &Path, no_mmap: bool) -> Result<DataDir, Error> {
@@ -367,6 +350,7 @@ impl Source for LiveSource {
     }
 
     fn remarks(&mut self) -> Vec<Remark> {
+        self.remark_doubtful_stores();
         std::mem::take(&mut self.remarks)
     }
 

@@ -455,6 +455,47 @@ fn a_damaged_segment_that_is_not_archived_yet_is_kept_and_named() {
     assert!(matches!(error, engine::Error::Backup(backup::Error::Gap { .. })), "{error:?}");
 }
 
+fn warned(report: &BackupReport, what: &str) -> bool {
+    let found = report.findings.iter().find(|finding| finding.what == what);
+    found.map(|finding| finding.weight) == Some(Weight::Warning)
+}
+
+#[test]
+fn a_context_that_only_the_heads_name_is_said() {
+    let world = World::quiet(Version::Core2023);
+    world.rest.lie(|asked, reply| {
+        if asked.path == "/actuator/health" {
+            let more = "\"details\":{\"orders.lastEvent\":49,\"default.lastEvent";
+            Reply::json(reply.text().replace("\"details\":{\"default.lastEvent", more))
+        } else {
+            reply
+        }
+    });
+    let report = back_up(&world, &repository(), 0).unwrap();
+    assert!(warned(&report, "unnamed-context"), "{:?}", report.findings);
+}
+
+#[test]
+fn a_store_of_which_nobody_shows_anything_is_said_where_the_server_tells_no_heads() {
+    let world = World::quiet(Version::Core2023);
+    let snapshots: Vec<PathBuf> = {
+        let node = world.node.lock().unwrap();
+        let store = node.store("default", Store::Snapshots);
+        store.written.keys().map(|name| store.path(*name)).collect()
+    };
+    snapshots.iter().for_each(|path| fs::remove_file(path).unwrap());
+    world.rest.lie(|asked, reply| {
+        let nothing = r#"{"lastClosedSegment":-1,"filenames":[]}"#;
+        match (asked.path.as_str(), asked.parameter("type")) {
+            ("/actuator/health", _) => Reply::bare(404, ""),
+            (_, Some("SNAPSHOT")) => Reply::json(nothing),
+            _ => reply,
+        }
+    });
+    let report = back_up(&world, &repository(), 0).unwrap();
+    assert!(warned(&report, "bare-store"), "{:?}", report.findings);
+}
+
 #[test]
 fn what_does_not_hang_together_is_begun_again_after_growing_pauses() {
     let world = World::quiet(Version::Se46);

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// What a manifest calls them.
 const KIND: &str = "replication-log";
 /// The group of the cluster itself.
-const ADMIN: &str = "_admin";
+pub(super) const ADMIN: &str = "_admin";
 
 impl LiveSource {
     /// The logs of all groups.

@@ -144,10 +144,20 @@ impl LiveSource {
             self.of_this_context(name, listed).map_err(doubted)?;
             compare(listed, seen.store(store)).map_err(doubted)?;
             self.nothing_unlisted((name, store), listed, seen.store(store))?;
+            self.note_bare((name, store), seen.store(store));
         }
         mark_volatile(&answers.snapshots, &mut seen.snapshots);
         mark_volatile(&answers.events, &mut seen.events);
         Ok(())
+    }
+
+    fn note_bare(&mut self, (name, store): (&str, Store), seen: &StoreListing) {
+        let key = (name.to_owned(), store);
+        if seen.segments.is_empty() {
+            self.bare.insert(key);
+        } else {
+            self.bare.remove(&key);
+        }
     }
 
     /// What is there and not listed has to be in the next answer: then it was made in between.
