@@ -2,17 +2,18 @@
 //!
 //! What is there is looked at anew each time; nothing is remembered between listings but which directory holds the contexts.
 
+use crate::axon::name::Store;
 use crate::source::Source;
 use crate::source::control_zip;
 use crate::source::copied_db;
 use crate::source::error::Error;
-use crate::source::listing::{ControlDbCapture, Identity, Listing, StoreFile};
+use crate::source::listing::{ControlDbCapture, Identity, Listing, Remark, StoreFile};
 use crate::source::properties;
 use crate::source::scan;
 use crate::source::scan::Look;
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::segment_bytes::{open_mapped, open_plain};
-use crate::source::storage::Storage;
+use crate::source::storage::{DATA, Storage, clean};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -55,6 +56,8 @@ pub struct DataDir {
     storage: Storage,
     host: String,
     passed_over: Vec<PathBuf>,
+    /// Stores of which the last listing showed no segment, in any context.
+    bare: Vec<Store>,
 }
 
 impl DataDir {
@@ -63,7 +66,15 @@ impl DataDir {
     pub fn open(options: DataDirOptions) -> Result<Self, Error> {
         let (directory, taken) = contexts_directory(&options.path)?;
         let storage = Storage::in_one(&directory);
-        Ok(Self { options, directory, taken, storage, host: host(), passed_over: Vec::new() })
+        Ok(Self {
+            options,
+            directory,
+            taken,
+            storage,
+            host: host(),
+            passed_over: Vec::new(),
+            bare: Vec::new(),
+        })
     }
 
     /// A node whose directories are named, each of them: one that is not there is an error.
@@ -73,8 +84,15 @@ impl DataDir {
             return Err(Error::NoDirectory { path: missing.clone() });
         }
         let directory = storage.events.first().cloned().unwrap_or_else(|| options.path.clone());
-        let opened =
-            Self { options, directory, taken: Taken::Named, storage, host: host(), passed_over: Vec::new() };
+        let opened = Self {
+            options,
+            directory,
+            taken: Taken::Named,
+            storage,
+            host: host(),
+            passed_over: Vec::new(),
+            bare: Vec::new(),
+        };
         if scan::contexts_of(&opened.storage, Look::Names)?.contexts.is_empty() {
             return Err(Error::NoContexts { path: opened.directory });
         }
@@ -87,6 +105,26 @@ impl DataDir {
             return Err(Error::NoContexts { path: self.directory.clone() });
         }
         Ok(listing)
+    }
+
+    /// Settings beside the data that say that a store lies elsewhere, of which nothing is here: what is read is not all that there is.
+    fn elsewhere(&self) -> Option<Remark> {
+        if self.taken == Taken::Named {
+            return None;
+        }
+        let (path, settings) = properties::beside(&absolute(&self.directory).ok()?)?;
+        let place = |store: Store| settings.get(properties::storage_of(store)).map(String::as_str);
+        let [snapshots, events] =
+            [place(Store::Snapshots), place(Store::Events)].map(|place| place.unwrap_or(DATA));
+        let at = |place: &str| clean(&self.directory.join(place));
+        let store = self.bare.first().filter(|_| at(snapshots) != at(events))?;
+        let named = if *store == Store::Snapshots { snapshots } else { events };
+        let text = format!(
+            "{} says that {store} are in {named}: none of them is in {}, and none is archived; have the settings followed with --properties",
+            path.display(),
+            self.directory.display()
+        );
+        Some(Remark { what: "store-elsewhere", is_warning: true, context: None, text })
     }
 
     /// What is known of a node whose directories were named.
@@ -184,7 +222,11 @@ impl Source for DataDir {
     }
 
     fn listing(&mut self) -> Result<Listing, Error> {
-        self.look(Look::Files)
+        let listing = self.look(Look::Files)?;
+        let is_bare =
+            |store: &Store| listing.contexts.values().all(|found| found.store(*store).segments.is_empty());
+        self.bare = Store::ALL.into_iter().filter(is_bare).collect();
+        Ok(listing)
     }
 
     fn names(&mut self) -> Result<Listing, Error> {
@@ -218,6 +260,10 @@ impl Source for DataDir {
         } else {
             open_mapped(&file.path)
         }
+    }
+
+    fn remarks(&mut self) -> Vec<Remark> {
+        self.elsewhere().into_iter().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A value with a `${placeholder}` is not known here. What a file that was named says of storage is in [`crate::source::storage`].
 
+use crate::axon::name::Store;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,15 @@ pub(super) const STORAGE: [&str; 4] = [
     "axoniq.axonserver.controldb-path",
     "axoniq.axonserver.configdb-path",
 ];
+
+/// The setting that says where a store is.
+pub(super) const fn storage_of(store: Store) -> &'static str {
+    let [events, snapshots, ..] = STORAGE;
+    match store {
+        Store::Events => events,
+        Store::Snapshots => snapshots,
+    }
+}
 
 /// More than any properties file has.
 pub(super) const LENGTH_MAX: u64 = 1 << 20;

@@ -63,7 +63,7 @@ pub struct Properties {
 /// What all keys of the server begin with.
 const PREFIX: &str = "axoniq.axonserver.";
 /// The server's own place for data.
-const DATA: &str = "./data";
+pub(super) const DATA: &str = "./data";
 /// The server's own place for replication logs.
 const LOG: &str = "./log";
 /// Keys that rename files, and what they have to say if they are there.
@@ -227,7 +227,7 @@ fn canonical(key: &str) -> Option<String> {
 }
 
 /// Without `.` on the way.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     path.components().collect()
 }
 

@@ -52,6 +52,20 @@ fn settings_say_where_everything_is_and_restores_mirror_them() {
 }
 
 #[test]
+fn settings_beside_the_data_that_name_another_place_are_heeded_or_a_warning() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let line = format!("backup --data-dir {SERVER} --no-control-db --source s");
+    let settings = root.join("axonserver.properties");
+    fs::write(&settings, "axoniq.axonserver.snapshot.storage=data\n").unwrap();
+    room.document(0, "backup", &line);
+    take(&root.join("data/default"), &root.join("snaps/default"), ".snapshots");
+    fs::write(&settings, "axoniq.axonserver.snapshot.storage=./snaps\n").unwrap();
+    let report = room.document(3, "backup", &line.replace("--source s", "--source other"));
+    assert_eq!(report["findings"][0]["what"], "store-elsewhere", "{report:#}");
+}
+
+#[test]
 fn settings_that_only_the_server_understands_are_refused() {
     let room = Room::new();
     room.server(SERVER);
