@@ -53,6 +53,36 @@ fn several_names_are_moved_into_a_target_that_is_there() {
 }
 
 #[test]
+fn a_store_may_have_the_target_itself() {
+    let (room, original) = archived();
+    let events: Vec<_> = names(&original).into_iter().filter(|name| name.ends_with(".events")).collect();
+    for (place, out) in [(".", "relative"), ("/", "absolute")] {
+        let key = "axoniq.axonserver.cluster-template.first.contexts[0]";
+        let text = format!("{key}.name=default\n{key}.metaData.event.storage={place}\n");
+        room.write("axonserver.properties", text.as_bytes());
+        let line = format!("restore --target {out} --properties axonserver.properties");
+        // Before anything is written: no path may lead out of the target.
+        let plan = room.document(0, "restore-plan", &format!("{line} -n"));
+        let segments = plan["contexts"][0]["events"]["segments"].as_array().unwrap();
+        let planned: Vec<_> = segments.iter().map(|segment| segment["path"].as_str().unwrap()).collect();
+        assert_eq!(planned, events, "{place}");
+        room.document(0, "restore", &line);
+        assert_eq!(names(&room.path(out)), [events.as_slice(), &["data".to_owned()]].concat());
+        // One that is not of this history's end goes, and it alone.
+        fs::write(room.path(out).join(&events[0]), "damaged").unwrap();
+        let again = room.document(0, "restore", &format!("{line} --delta --yes"));
+        assert_eq!(
+            (&again["delta"]["replaced"]["files"], &again["delta"]["written"]["files"]),
+            (&1.into(), &0.into())
+        );
+        assert_eq!(
+            fs::read(room.path(out).join(&events[0])).unwrap(),
+            fs::read(original.join(&events[0])).unwrap()
+        );
+    }
+}
+
+#[test]
 fn owner_and_modes_are_those_that_were_told() {
     let (room, original) = archived();
     room.restore(0, "1", "private");

@@ -53,7 +53,7 @@ impl Layout {
     }
 }
 
-/// A name in a directory; the target itself has the name "".
-fn below(directory: &str, name: &str) -> String {
+/// A name in a directory; the target itself has the name "". Without one, a slash would lead to the root of the machine.
+pub(super) fn below(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }

@@ -10,7 +10,7 @@ use crate::engine::observe::{Event, Observer};
 use crate::engine::restore::check::Written;
 use crate::engine::restore::delta::desk::{Desk, Place};
 use crate::engine::restore::error::{Error as Refused, stop_if};
-use crate::engine::restore::layout::Layout;
+use crate::engine::restore::layout::{Layout, below};
 use crate::engine::restore::names;
 use crate::engine::restore::plan::{ContextPlan, PlannedEnd, RestoreOptions, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
@@ -65,7 +65,7 @@ impl PlainPlan {
 
     /// Where one of them goes, below the target.
     pub(super) fn path_of(&self, file: &ListedFile) -> String {
-        format!("{}/{}", self.directory, file.name)
+        below(&self.directory, &file.name)
     }
 }
 

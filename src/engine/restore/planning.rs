@@ -12,7 +12,7 @@ use crate::engine::restore::cut::request::CutRequest;
 use crate::engine::restore::cut::{self, CutPlan, Cutter, Prepared};
 use crate::engine::restore::delta::{self, Surveyed};
 use crate::engine::restore::error::Error as Refused;
-use crate::engine::restore::layout::Layout;
+use crate::engine::restore::layout::{Layout, below};
 use crate::engine::restore::names;
 use crate::engine::restore::plain::Chooser;
 use crate::engine::restore::plan::{
@@ -297,7 +297,8 @@ impl Planner<'_> {
 
     fn segment(&mut self, store: Store, piece: &Piece, is_newest: bool) -> Result<SegmentPlan, Refused> {
         let name = piece.span.name;
-        let path = format!("{}/{}", self.layout.store(&self.history.context, store), name.file_name(store));
+        let directory = self.layout.store(&self.history.context, store);
+        let path = below(&directory, &name.file_name(store));
         let unresolved =
             || Refused::Unresolved { file: path.clone(), last: piece.span.last().map(Token::get) };
         let blake3 = piece.content();

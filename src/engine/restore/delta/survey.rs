@@ -13,7 +13,7 @@ use crate::engine::restore::delta::plan::{
 };
 use crate::engine::restore::delta::shelf::{self, Shelf};
 use crate::engine::restore::error::{Error as Refused, at as failed};
-use crate::engine::restore::layout::Layout;
+use crate::engine::restore::layout::{Layout, below};
 use crate::engine::restore::plain::PlainPlan;
 use crate::engine::restore::plan::{ContextPlan, ControlDbPlan, RestoreOptions, SegmentPlan, StorePlan};
 use crate::engine::restore::remarks::Remarks;
@@ -255,7 +255,7 @@ impl Surveyed<'_> {
         losses: &mut Losses<'_>,
         remarks: &mut Remarks,
     ) -> Result<(), Error> {
-        let place = |name: &str| format!("{}/{name}", store.directory);
+        let place = |name: &str| below(&store.directory, name);
         let there = Shelf::of(&self.root.join(&store.directory), store.store)?;
         plan.goes_on |= there.is_marked;
         plan.markers.push(place(&marker(store.store)));
@@ -300,7 +300,7 @@ impl Surveyed<'_> {
         plan: &DeltaPlan,
         has_removed: bool,
     ) -> Vec<(String, Seen)> {
-        let place = |name: &str| format!("{}/{name}", store.directory);
+        let place = |name: &str| below(&store.directory, name);
         let is_kept = |path: &str| plan.find(path).is_some_and(|file| file.change == Change::Kept);
         let is_of = |set: &&PlainPlan| {
             set.kind == INDEX
@@ -331,7 +331,7 @@ impl Surveyed<'_> {
             [(&self.layout().events, Store::Events), (&self.layout().snapshots, Store::Snapshots)]
         {
             for (name, _) in shelf::names(&self.root.join(above))? {
-                let directory = if above.is_empty() { name } else { format!("{above}/{name}") };
+                let directory = below(above, &name);
                 let path = self.root.join(&directory);
                 if !ours.contains(&directory)
                     && path.is_dir()
@@ -354,8 +354,7 @@ impl Surveyed<'_> {
     /// Control databases that are there and are not the one that is restored.
     fn databases(&self, plan: &mut DeltaPlan, remarks: &mut Remarks) -> Result<(), Error> {
         let directory = &self.layout().control_db;
-        let place =
-            |name: &str| if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
+        let place = |name: &str| below(directory, name);
         for (name, _) in shelf::names(&self.root.join(directory))? {
             let path = place(&name);
             if unstaged(&name).is_some() {
