@@ -1,7 +1,7 @@
 //! The same through the real program, on what real servers wrote.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, assert_restored, backup, flip, told};
+use crate::support::program::{Room, SERVER, assert_restored, backup, backup_data, flip, told};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -155,4 +155,24 @@ fn it_is_killed_at_each_step_and_goes_on() {
         room.ends(0, line.trim_start_matches("-q "));
         assert_restored(&original, &room.path(DATA));
     }
+}
+
+#[test]
+fn a_context_that_is_left_out_and_was_interrupted_is_said() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    fixtures::copy_tree(&root.join("data/default"), &root.join("data/billing"));
+    room.ends(0, &backup_data(&root.join("data")));
+    room.restore(0, "1", "out");
+    let marker = room.path("out/data/billing/segvault-restore-unfinished.events");
+    fs::write(&marker, "").unwrap();
+    let line = "restore --target out --delta --context default";
+    let done = room.document(3, "restore", line);
+    let said = done["warnings"].as_array().unwrap().iter().find(|warning| warning["what"] == "unfinished");
+    let text = said.unwrap()["text"].as_str().unwrap();
+    assert!(text.contains("data/billing") && text.contains("no server starts"), "{text}");
+    assert!(marker.exists());
+    room.document(0, "restore", "restore --target out --delta");
+    assert!(!marker.exists());
+    room.document(0, "restore", line);
 }

@@ -326,29 +326,40 @@ impl Surveyed<'_> {
     fn beside_contexts(&self, plan: &mut DeltaPlan, remarks: &mut Remarks) -> Result<(), Error> {
         let ours: BTreeSet<_> =
             self.contexts.iter().flat_map(ContextPlan::stores).map(|store| store.directory.clone()).collect();
-        let mut found = BTreeSet::new();
+        let mut found = BTreeMap::new();
         for (above, store) in
             [(&self.layout().events, Store::Events), (&self.layout().snapshots, Store::Snapshots)]
         {
             for (name, _) in shelf::names(&self.root.join(above))? {
                 let directory = below(above, &name);
                 let path = self.root.join(&directory);
-                if !ours.contains(&directory)
-                    && path.is_dir()
-                    && !Shelf::of(&path, store)?.segments.is_empty()
-                {
-                    found.insert(directory);
+                if ours.contains(&directory) || !path.is_dir() {
+                    continue;
+                }
+                let shelf = Shelf::of(&path, store)?;
+                if shelf.is_marked || !shelf.segments.is_empty() {
+                    *found.entry(directory).or_default() |= shelf.is_marked;
                 }
             }
         }
-        let weight = if self.options.contexts.is_empty() { Weight::Warning } else { Weight::Note };
-        for directory in found {
-            let text =
-                format!("{directory} has segments of a context that is not restored: it stays as it is");
-            remarks.add(weight, "other-context", text);
+        for (directory, is_marked) in found {
+            self.tell_other(&directory, is_marked, remarks);
             plan.left.push(directory);
         }
         Ok(())
+    }
+
+    /// Whoever leaves a context out knows that it is there, but not that a restore was interrupted in it.
+    fn tell_other(&self, directory: &str, is_marked: bool, remarks: &mut Remarks) {
+        let weight = if self.options.contexts.is_empty() { Weight::Warning } else { Weight::Note };
+        let text = format!("{directory} has segments of a context that is not restored: it stays as it is");
+        remarks.add(weight, "other-context", text);
+        if is_marked {
+            let text = format!(
+                "{directory} is of a restore that was interrupted, and no server starts on it: restore that context, too"
+            );
+            remarks.add(Weight::Warning, "unfinished", text);
+        }
     }
 
     /// Control databases that are there and are not the one that is restored.
