@@ -78,6 +78,17 @@ pub fn contexts(journal: &Journal, source: &str) -> BTreeMap<String, u32> {
     contexts.map(|(name, context)| (name.clone(), context.incarnation)).collect()
 }
 
+/// The contexts of a source, each with the highest incarnation that one of its points saw: a later point may be of an older one.
+pub fn incarnations(journal: &Journal, source: &str) -> BTreeMap<String, u32> {
+    let points = journal.points.iter().map(|listed| &listed.point.body).filter(|body| body.source == source);
+    let mut highest = BTreeMap::new();
+    for (name, context) in points.flat_map(|body| &body.contexts) {
+        let held: &mut u32 = highest.entry(name.clone()).or_default();
+        *held = context.incarnation.max(*held);
+    }
+    highest
+}
+
 /// How the incarnations of a context hang together: for each one, where its events left its parent.
 #[derive(Clone, Debug, Default)]
 pub struct Forks(BTreeMap<u32, Option<Branch>>);

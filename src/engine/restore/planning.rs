@@ -109,14 +109,14 @@ pub fn plan_seen(
     Ok(plan)
 }
 
-/// The newest incarnation of each context: of the points, or what is restored.
+/// The highest incarnation of each context: of the points, or what is restored.
 fn incarnations(journal: &Journal, source: &str, contexts: &[ContextPlan]) -> BTreeMap<String, u32> {
-    let mut newest = history::contexts(journal, source);
+    let mut highest = history::incarnations(journal, source);
     for context in contexts {
-        let held = newest.entry(context.context.clone()).or_default();
+        let held = highest.entry(context.context.clone()).or_default();
         *held = context.incarnation.max(*held);
     }
-    newest
+    highest
 }
 
 /// What a plan is made of.

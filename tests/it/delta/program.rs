@@ -2,7 +2,9 @@
 
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, assert_restored, backup, backup_data, flip, told};
+use crate::support::segments::{Event, StoreImage};
 use rustix::process::Signal;
+use segvault::axon::name::Store;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -175,4 +177,39 @@ fn a_context_that_is_left_out_and_was_interrupted_is_said() {
     room.document(0, "restore", "restore --target out --delta");
     assert!(!marker.exists());
     room.document(0, "restore", line);
+}
+
+/// Writes a data directory with one context that has these events.
+fn data(room: &Room, name: &str, sequences: std::ops::Range<i64>, other: &str) -> PathBuf {
+    let mut events = StoreImage::new(4096);
+    for at in 0..3 {
+        events.append(&[Event::of("bike", at).at(1_000 + at)]);
+    }
+    for at in sequences {
+        events.append(&[Event::of(other, at).at(2_000 + at)]);
+    }
+    let directory = room.path(name).join("default");
+    events.write_to(&directory, Store::Events);
+    StoreImage::new(4096).write_to(&directory, Store::Snapshots);
+    room.path(name)
+}
+
+#[test]
+fn what_a_newer_incarnation_has_is_archived_too() {
+    let room = Room::new();
+    for (name, count, other) in [("first", 2, "car"), ("fork", 4, "ship"), ("back", 5, "car")] {
+        let line = backup_data(&data(&room, name, 0..count, other));
+        let (code, _, said) = told(room.command(&line).output().unwrap());
+        assert!(matches!(code, Some(0 | 3)), "{said}");
+    }
+    fixtures::copy_tree(&room.path("fork"), &room.path("out/data"));
+    let plan = room.document(3, "restore-plan", "restore --target out --delta -n");
+    let events = plan["delta"]["losses"].as_array().unwrap().iter().find(|loss| loss["store"] == "events");
+    assert_eq!(events.map_or(&Value::Null, |loss| &loss["unarchived"]), &Value::Null);
+    room.document(3, "restore", "restore --target out --delta");
+    let name = "default/00000000000000000000.events";
+    assert_eq!(
+        fs::read(room.path("out/data").join(name)).unwrap(),
+        fs::read(room.path("back").join(name)).unwrap()
+    );
 }

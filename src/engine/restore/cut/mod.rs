@@ -320,9 +320,9 @@ impl<'a> Cutter<'a> {
     }
 
     fn keeping(&self, history: &History, last: Option<u64>) -> Result<Kept, Error> {
-        let newest = history::contexts(self.journal, self.source()).get(&history.context).copied();
-        let newest = newest.unwrap_or(1).max(history.incarnation);
-        let forks = Forks::read(self.repository, self.source(), &history.context, newest)?;
+        let highest = history::incarnations(self.journal, self.source()).get(&history.context).copied();
+        let highest = highest.unwrap_or(1).max(history.incarnation);
+        let forks = Forks::read(self.repository, self.source(), &history.context, highest)?;
         Ok(Kept::of(history, last, forks))
     }
 

@@ -38,7 +38,7 @@ pub struct Surveyed<'a> {
     pub root: &'a Path,
     /// The source.
     pub source: &'a str,
-    /// The newest incarnation of each context.
+    /// The highest incarnation of each context.
     pub incarnations: &'a BTreeMap<String, u32>,
     /// The contexts.
     pub contexts: &'a [ContextPlan],
