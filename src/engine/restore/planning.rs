@@ -270,9 +270,10 @@ impl Planner<'_> {
             let place = Place { context: &self.history.context, store };
             let is_told = match found.kind {
                 BreakKind::Damage => true,
-                BreakKind::Hole => {
-                    self.told.iter().any(|body| remarks::tells(body, place, found.first, found.last))
-                }
+                BreakKind::Hole => self.told.iter().any(|body| {
+                    remarks::tells(body, place, found.first, found.last)
+                        || self.begins_behind(body, store, &found)
+                }),
                 BreakKind::Overlap => false,
             };
             if !is_told {
@@ -282,6 +283,17 @@ impl Planner<'_> {
             missing.push(TokenRange { first: found.first.get(), last: found.last.get() });
         }
         Ok(missing)
+    }
+
+    /// Whether a point saw the store begin there: the source had removed what is missing before it was archived.
+    fn begins_behind(&self, body: &PointBody, store: Store, found: &Break) -> bool {
+        let History { context, incarnation, .. } = self.history;
+        let held = body.contexts.get(context).filter(|held| held.incarnation == *incarnation);
+        let first = held.and_then(|held| match store {
+            Store::Snapshots => held.snapshots.first,
+            Store::Events => held.events.first,
+        });
+        first == Some(found.before.number.get())
     }
 
     fn broken(&self, store: Store, found: &Break) -> Refused {

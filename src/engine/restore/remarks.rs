@@ -150,7 +150,7 @@ impl Remarks {
         let Place { context, store } = place;
         let why = match found.kind {
             BreakKind::Damage => format!("they lie in the damaged part of segment {}", found.after),
-            BreakKind::Hole | BreakKind::Overlap => "the point has no segment with them".to_owned(),
+            BreakKind::Hole | BreakKind::Overlap => "no segment that counts has them".to_owned(),
         };
         let text = format!(
             "{store} of {context}: the tokens {} to {} are missing: {why}; Axon Server serves what is before them and \

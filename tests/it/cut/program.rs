@@ -2,7 +2,10 @@
 
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup, backup_data, flip, told};
+use crate::support::segments::{Event, StoreImage};
+use segvault::axon::name::Store;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn room() -> Room {
@@ -249,4 +252,53 @@ fn two_points_or_a_point_and_a_directory_are_compared() {
     let (told, _) = room.ends(0, "diff 2 --data-dir restored");
     assert!(told.contains("from point 2 to restored") && told.contains("7 segments equal"), "{told}");
     room.ends(2, "diff 1");
+}
+
+fn append(store: &mut StoreImage, sequences: std::ops::Range<i64>) {
+    for at in sequences {
+        store.append(&[Event::of("bike", at).at(1_000 + at)]);
+    }
+}
+
+/// A data directory with one context.
+fn data(room: &Room, name: &str, events: &StoreImage, snapshots: &StoreImage) -> PathBuf {
+    let directory = room.path(name).join("default");
+    events.write_to(&directory, Store::Events);
+    snapshots.write_to(&directory, Store::Snapshots);
+    room.path(name)
+}
+
+fn whats(done: &Value) -> Vec<&str> {
+    done["warnings"].as_array().unwrap().iter().map(|warning| warning["what"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn what_a_source_removed_before_it_was_archived_is_missing_and_the_rest_can_be_cut() {
+    let room = Room::new();
+    let (mut events, mut snapshots) = (StoreImage::new(4096), StoreImage::new(4096));
+    append(&mut events, 0..5);
+    append(&mut snapshots, 0..1);
+    room.ends(0, &backup_data(&data(&room, "before", &events, &snapshots)));
+    append(&mut events, 5..8);
+    events.roll_now();
+    append(&mut events, 8..20);
+    let first = *events.segments.keys().next().unwrap();
+    events.segments.remove(&first);
+    room.ends(0, &backup_data(&data(&room, "after", &events, &snapshots)));
+    let listed = room.document(0, "points", "points");
+    let windows: Vec<_> =
+        listed["windows"].as_array().unwrap().iter().filter(|one| one["store"] == "events").collect();
+    assert_eq!((windows.len(), &windows[1]["first"], &windows[1]["last"]), (2, &8.into(), &19.into()));
+    for token in [8, 15, 19] {
+        let line = format!("restore --to-token default={token} --no-control-db --target at-{token}");
+        let done = room.document(3, "restore", &line);
+        let kept = &done["contexts"][0]["events"];
+        assert_eq!(
+            (&kept["head"], &kept["missing"][0]["first"], &kept["missing"][0]["last"]),
+            (&token.into(), &5.into(), &7.into())
+        );
+        assert!(whats(&done).contains(&"gap"), "{done}");
+    }
+    let done = room.document(0, "restore", "restore --to-token default=4 --no-control-db --target at-4");
+    assert_eq!(done["contexts"][0]["events"]["missing"].as_array().unwrap().len(), 0);
 }
