@@ -302,3 +302,27 @@ fn what_a_source_removed_before_it_was_archived_is_missing_and_the_rest_can_be_c
     let done = room.document(0, "restore", "restore --to-token default=4 --no-control-db --target at-4");
     assert_eq!(done["contexts"][0]["events"]["missing"].as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn a_cut_that_falls_back_over_a_gap_says_what_is_missing() {
+    let room = Room::new();
+    let (mut events, snapshots) = (StoreImage::new(4096), StoreImage::new(4096));
+    append(&mut events, 0..5);
+    events.roll_now();
+    append(&mut events, 5..8);
+    events.roll_now();
+    events.append(&[Event::of("bike", 8).at(1_008), Event::of("bike", 9).at(1_009)]);
+    let second = *events.segments.keys().nth(1).unwrap();
+    events.segments.remove(&second);
+    room.ends(3, &backup_data(&data(&room, "data", &events, &snapshots)));
+    let cut = "--no-control-db --target";
+    for (at, out) in [("--to-token default=8", "token"), ("--to-time 1970-01-01T00:00:01.008Z", "time")] {
+        let done = room.document(3, "restore", &format!("restore {at} {cut} {out}"));
+        assert_eq!(done["contexts"][0]["events"]["head"], 4);
+        let text =
+            done["warnings"].as_array().unwrap().iter().find(|one| one["what"] == "gap").unwrap()["text"]
+                .to_string();
+        assert!(text.contains("no events 5 to 7 of default"), "{text}");
+    }
+    room.document(0, "restore", &format!("restore --to-token default=4 {cut} before"));
+}

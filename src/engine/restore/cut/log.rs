@@ -304,6 +304,14 @@ impl<'a> Log<'a> {
         behind.events == 0 && !self.pieces.iter().skip(cut.segment).any(is_apart)
     }
 
+    /// Where the archive goes on, if it has nothing right behind a place but more behind that.
+    pub fn goes_on(&self, cut: &LogPlace) -> Option<u64> {
+        let next = self.pieces.get(cut.segment.saturating_add(1))?.span.name.number.get();
+        let is_end = self.pieces.get(cut.segment).and_then(|piece| piece.span.next()).map(Token::get)
+            == Some(cut.next());
+        (is_end && next > cut.next()).then_some(next)
+    }
+
     /// What lies behind a place.
     pub fn behind(&self, cut: &LogPlace) -> Result<Behind, Error> {
         let mut behind = Behind::default();

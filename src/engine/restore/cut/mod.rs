@@ -122,16 +122,15 @@ pub struct Cutter<'a> {
 pub fn prepare<'a>(cutter: &Cutter<'a>, options: &RestoreOptions) -> Result<Prepared<'a>, Error> {
     let whole = cutter.histories(&options.contexts)?;
     let places = places::of(cutter, &whole)?;
-    let mut contexts = Vec::new();
-    let mut histories = Vec::new();
+    let (mut contexts, mut histories, mut remarks) = (Vec::new(), Vec::new(), Remarks::default());
     for (history, placed) in whole.into_iter().zip(places) {
+        remarks.ends_at_gap(&history.context, placed.missing);
         let mut cut = placed.cut.clone();
         let kept = cutter.cut(history, &placed, options.snapshots, &mut cut)?;
         contexts.push(cut);
         histories.push(kept);
     }
     let kept = cutter.kept(&histories, &contexts)?;
-    let mut remarks = Remarks::default();
     let (control_db, of) = cutter.control_db(options, &kept)?;
     if options.accept_version_reuse || !options.control_db {
         remarks.version_reuse(choice::refuse_version_reuse(cutter.repository, control_db, &kept))?;

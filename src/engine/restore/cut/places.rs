@@ -8,6 +8,7 @@ use crate::engine::restore::cut::log::{Behind, ByTime, Log, LogPlace};
 use crate::engine::restore::cut::request::{CutAt, Others, TokenCut, split_context};
 use crate::engine::restore::cut::{Backwards, ContextCut, Cutter};
 use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::plan::TokenRange;
 use crate::repo::format::moment::Moment;
 
 /// A context, placed.
@@ -18,6 +19,8 @@ pub struct Placed {
     pub is_whole: bool,
     /// What is said of it.
     pub cut: ContextCut,
+    /// Tokens that may have been asked for, and that the archive has not.
+    pub missing: Option<TokenRange>,
 }
 
 /// Places all contexts, in their order.
@@ -70,6 +73,7 @@ fn at_token(cutter: &Cutter<'_>, history: &History, token: Option<u64>) -> Resul
     let mut placed = placed(log, history, found.place)?;
     placed.cut.asked = token;
     placed.cut.inside = found.inside;
+    placed.missing = found.place.and_then(|place| gap(log, &place)).filter(|gap| token >= Some(gap.first));
     Ok(placed)
 }
 
@@ -81,7 +85,14 @@ fn at_time(cutter: &Cutter<'_>, history: &History, time: Timestamp) -> Result<Pl
     let last = placed.cut.last.and_then(|last| last.at);
     placed.cut.distance_ms = last.map(|last| last.0.saturating_sub(time.0));
     placed.cut.backwards = found.and_then(|found| backwards(log, &found));
+    placed.missing = placed.place.and_then(|place| gap(log, &place));
     Ok(placed)
+}
+
+/// What is missing right behind a place.
+fn gap(log: Log<'_>, place: &LogPlace) -> Option<TokenRange> {
+    let next = log.goes_on(place)?;
+    Some(TokenRange { first: place.next(), last: next.saturating_sub(1) })
 }
 
 fn backwards(log: Log<'_>, found: &ByTime) -> Option<Backwards> {
@@ -109,5 +120,5 @@ fn placed(log: Log<'_>, history: &History, place: Option<LogPlace>) -> Result<Pl
         snapshots: None,
     };
     let is_whole = place.is_none_or(|place| log.is_whole(&place, &behind));
-    Ok(Placed { place, is_whole, cut })
+    Ok(Placed { place, is_whole, cut, missing: None })
 }

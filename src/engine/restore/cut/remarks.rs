@@ -5,6 +5,7 @@ use crate::engine::restore::cut::choice::ControlDbOf;
 use crate::engine::restore::cut::proof::RuleFigures;
 use crate::engine::restore::cut::{ContextCut, CutPlan, SnapshotsCut};
 use crate::engine::restore::error::Error as Refused;
+use crate::engine::restore::plan::TokenRange;
 use crate::engine::restore::remarks::Remarks;
 use crate::engine::words::plural;
 use crate::repo::format::point::Weight;
@@ -25,6 +26,16 @@ impl Remarks {
                 self.add(Weight::Warning, "no-control-db", text.to_owned());
             }
             None => {}
+        }
+    }
+
+    /// The cut fell back before tokens that the archive has not.
+    pub(super) fn ends_at_gap(&mut self, context: &str, missing: Option<TokenRange>) {
+        if let Some(TokenRange { first, last }) = missing {
+            let text = format!(
+                "the archive has no events {first} to {last} of {context}: what is kept ends before them, and may be less than was asked for"
+            );
+            self.add(Weight::Warning, "gap", text);
         }
     }
 
