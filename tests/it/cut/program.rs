@@ -326,3 +326,25 @@ fn a_cut_that_falls_back_over_a_gap_says_what_is_missing() {
     }
     room.document(0, "restore", &format!("restore --to-token default=4 {cut} before"));
 }
+
+#[test]
+fn a_torn_point_proves_no_snapshot() {
+    let room = Room::new();
+    let (mut events, mut snapshots) = (StoreImage::new(4096), StoreImage::new(4096));
+    append(&mut events, 0..5);
+    append(&mut snapshots, 0..1);
+    room.ends(0, &backup_data(&data(&room, "before", &events, &snapshots)));
+    append(&mut events, 5..8);
+    let end = usize::try_from(events.open().end()).unwrap();
+    append(&mut events, 8..9);
+    append(&mut snapshots, 8..9);
+    let source = data(&room, "torn", &events, &snapshots);
+    let file = source.join("default/00000000000000000000.events");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[end + 20..].fill(0);
+    std::fs::write(&file, bytes).unwrap();
+    room.ends(3, &backup_data(&source));
+    let done = room.document(0, "restore", "restore --to-token default=7 --no-control-db --target out");
+    let kept = &done["contexts"][0];
+    assert_eq!((&kept["events"]["head"], &kept["snapshots"]["head"]), (&7.into(), &0.into()), "{done}");
+}

@@ -76,10 +76,10 @@ pub fn pairs(journal: &Journal, source: &str, context: (&str, u32), newest: Opti
     journal.points.iter().filter_map(|listed| of(listed.point.number, &listed.point.body)).collect()
 }
 
-/// Whether all snapshots of the point rest on events that it has: nothing was missing, damaged or behind. A fork alone is only said so that
-/// somebody looks.
+/// Whether all snapshots of the point rest on events that it has: nothing was missing, damaged, torn or behind. A fork alone is only said so
+/// that somebody looks.
 fn is_sound(body: &PointBody, name: &str, held: &PointContext) -> bool {
-    let is_bad = |weight, what: &str| weight > Weight::Note && !matches!(what, "fork" | "noise");
+    let is_bad = |weight, what: &str| weight > Weight::Note && what != "fork";
     let concerns = |context: Option<&String>| context.is_none_or(|context| context == name);
     held.events.safepoint <= held.events.head
         && !body
