@@ -20,6 +20,7 @@ mod packer;
 mod packs;
 mod pages;
 mod protect;
+mod reach;
 mod read;
 mod recompress;
 pub mod reserve;

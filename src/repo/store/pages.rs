@@ -8,6 +8,8 @@ use crate::repo::format::id::Naming;
 use crate::repo::format::id::PageId;
 use crate::repo::format::limits;
 use crate::repo::paths;
+use crate::repo::store::session::Session;
+use std::io::ErrorKind;
 
 /// The bytes of a page, its hash checked.
 pub(super) fn read(disk: &dyn Disk, naming: Naming, id: PageId) -> Result<Vec<u8>, Error> {
@@ -18,4 +20,70 @@ pub(super) fn read(disk: &dyn Disk, naming: Naming, id: PageId) -> Result<Vec<u8
         return Ok(bytes);
     }
     Err(Error::Damaged { path: name(), source: Damage::Hash { found: FileHash(naming.page(&bytes).0) } })
+}
+
+/// What stands under the name of a page that is to be put.
+enum Standing {
+    /// The page.
+    Whole,
+    /// Other bytes, which nothing needs.
+    Useless,
+    /// Nothing.
+    Absent,
+}
+
+impl Session<'_> {
+    pub(super) fn put_page(&mut self, bytes: &[u8]) -> Result<PageId, Error> {
+        self.check_interrupt()?;
+        let id = self.repository.naming().page(bytes);
+        if self.pages.contains(&id) {
+            return Ok(id);
+        }
+        if bytes.len() as u64 > limits::SMALL_FILE_MAX {
+            return Err(self.rule("a page that is too long".to_owned()));
+        }
+        let path = paths::page(id);
+        match self.standing(id, &path, bytes)? {
+            Standing::Whole => {}
+            Standing::Useless => self.mend(&path, bytes)?,
+            Standing::Absent => self.publish_page(&path, bytes)?,
+        }
+        self.pages.insert(id);
+        Ok(id)
+    }
+
+    fn publish_page(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        let staged = self.staging.write(bytes)?;
+        if self.staging.publish(&staged, path, bytes.len() as u64)? {
+            self.tally.file_bytes = self.tally.file_bytes.saturating_add(bytes.len() as u64);
+            return Ok(());
+        }
+        let id = self.repository.naming().page(bytes);
+        match self.standing(id, path, bytes)? {
+            Standing::Whole => Ok(()),
+            _ => Err(Error::Missing { path: self.repository.disk().display(path) }),
+        }
+    }
+
+    /// What stands under the name of a page, read and compared; if it is whole and not known to be durable, it gets so. A damaged one that
+    /// something published needs is said, and never replaced; what a run that was cut short has left must not stand in the way of the next.
+    fn standing(&mut self, id: PageId, path: &str, bytes: &[u8]) -> Result<Standing, Error> {
+        let disk = self.repository.disk();
+        let found = match disk.read(path, limits::SMALL_FILE_MAX) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
+            read => read.map_err(|source| Error::reading(disk.display(path), source))?,
+        };
+        if found != bytes {
+            if !self.repository.may_need(id)? {
+                return Ok(Standing::Useless);
+            }
+            let hash = FileHash(self.repository.naming().page(&found).0);
+            return Err(Error::Damaged { path: disk.display(path), source: Damage::Hash { found: hash } });
+        }
+        let length = bytes.len() as u64;
+        if !self.repository.index.is_durable(path, length)? {
+            self.staging.adopt(path, length)?;
+        }
+        Ok(Standing::Whole)
+    }
 }

@@ -4,15 +4,12 @@ use crate::axon::name::Store;
 use crate::repo::codec::Encoded;
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
-use crate::repo::format::Damage;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::id::FileHash;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
-use crate::repo::paths;
 use crate::repo::store::effort::Effort;
 use crate::repo::store::journal;
 use crate::repo::store::known::Known;
@@ -22,7 +19,6 @@ use crate::repo::store::read::Repository;
 use crate::repo::store::settle;
 use crate::repo::store::staging::Staging;
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -88,7 +84,7 @@ pub struct Session<'r> {
     /// Packs that barriers made durable, with their lengths.
     pub(super) written: Vec<(PackId, u64)>,
     /// Pages that are there, or will be with the next barrier.
-    pages: HashSet<PageId>,
+    pub(super) pages: HashSet<PageId>,
     interrupt: Option<Arc<AtomicBool>>,
     /// Set while something is done, and left set by an error.
     failed: bool,
@@ -248,7 +244,7 @@ impl<'r> Session<'r> {
         work(&mut self.packer, &mut Outlet { disk, staging: &mut self.staging, interrupted: &interrupted })
     }
 
-    fn check_interrupt(&self) -> Result<(), Error> {
+    pub(super) fn check_interrupt(&self) -> Result<(), Error> {
         match &self.interrupt {
             Some(interrupt) if interrupt.load(Ordering::Relaxed) => Err(Error::Interrupted),
             _ => Ok(()),
@@ -269,46 +265,6 @@ impl<'r> Session<'r> {
             }
             page::build(entries, &mut |bytes| session.put_page(&bytes))
         })
-    }
-
-    pub(super) fn put_page(&mut self, bytes: &[u8]) -> Result<PageId, Error> {
-        self.check_interrupt()?;
-        let id = self.repository.naming().page(bytes);
-        if self.pages.contains(&id) {
-            return Ok(id);
-        }
-        if bytes.len() as u64 > limits::SMALL_FILE_MAX {
-            return Err(self.rule("a page that is too long".to_owned()));
-        }
-        let path = paths::page(id);
-        if !self.is_there(&path, bytes)? {
-            let staged = self.staging.write(bytes)?;
-            if self.staging.publish(&staged, &path, bytes.len() as u64)? {
-                self.tally.file_bytes = self.tally.file_bytes.saturating_add(bytes.len() as u64);
-            } else if !self.is_there(&path, bytes)? {
-                return Err(Error::Missing { path: self.repository.disk().display(&path) });
-            }
-        }
-        self.pages.insert(id);
-        Ok(id)
-    }
-
-    /// Whether a page is there, read and compared; if it is not known to be durable, it gets so. A damaged one is never replaced.
-    fn is_there(&mut self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
-        let disk = self.repository.disk();
-        let found = match disk.read(path, limits::SMALL_FILE_MAX) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            read => read.map_err(|source| Error::reading(disk.display(path), source))?,
-        };
-        let hash = FileHash(self.repository.naming().page(&found).0);
-        if found != bytes {
-            return Err(Error::Damaged { path: disk.display(path), source: Damage::Hash { found: hash } });
-        }
-        let length = bytes.len() as u64;
-        if !self.repository.index.is_durable(path, length)? {
-            self.staging.adopt(path, length)?;
-        }
-        Ok(true)
     }
 
     /// Makes all chunks and pages put so far durable: packs and pages are synced, published, their directories synced; then the index
