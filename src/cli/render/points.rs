@@ -5,6 +5,7 @@ use crate::cli::render::style::{self, Text, fitted, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, plural, short_time};
 use crate::engine::points::{Changed, ContextRow, LogRow, Overview, PointRow, Problem, TimeSpan, Window};
+use crate::repo::format::moment::Moment;
 use comfy_table::Table;
 
 /// So many points are named in a cell; the JSON document has them all.
@@ -101,9 +102,14 @@ fn state(point: &PointRow) -> String {
         words.push(format!("{} left out", plural(point.left_out.len() as u64, "context")));
     }
     if point.held.is_some() {
-        words.push("held".to_owned());
+        words.push(held(point.held_until));
     }
     words.join(", ")
+}
+
+/// A hold that ends says when: nobody takes one that is over for one that counts.
+fn held(until: Option<Moment>) -> String {
+    until.map_or_else(|| "held".to_owned(), |until| format!("held until {}", short_time(until.0)))
 }
 
 /// What is new since the point before: `+400 events +12 snapshots`, `nothing`, or `all` where there is nothing to compare with.
@@ -200,7 +206,6 @@ mod tests {
     use super::*;
     use crate::engine::points::ControlDbRow;
     use crate::repo::format::id::FileHash;
-    use crate::repo::format::moment::Moment;
     use crate::repo::format::point::Order;
     use std::collections::BTreeMap;
 
@@ -275,6 +280,16 @@ POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED   
             forgotten.starts_with("no point is listed") && forgotten.contains("forget --undo"),
             "{forgotten}"
         );
+    }
+
+    #[test]
+    fn a_hold_that_ends_says_when() {
+        let held = |until| {
+            let held = Some("audit".to_owned());
+            state(&PointRow { held, held_until: until, ..point(Vec::new()) })
+        };
+        assert_eq!(held(None), "complete, held");
+        assert_eq!(held(Some(Moment(1_795_381_849_885))), "complete, held until 2026-11-22 21:10:49");
     }
 
     #[test]
