@@ -7,6 +7,8 @@ mod wire;
 use crate::axon::event::wire::Field;
 use crate::axon::event::wire::Reader;
 use crate::axon::event::wire::Wire;
+use crate::axon::segment::Transaction;
+use crate::axon::time::Times;
 use crate::axon::time::Timestamp;
 
 /// What is needed of an event; borrowed from its bytes. Fields that are absent have protobuf's defaults.
@@ -30,6 +32,16 @@ pub struct Event<'a> {
     pub payload: &'a [u8],
     /// Field 8.
     pub snapshot: bool,
+}
+
+/// The times of a block's events; none where one can't be read.
+pub fn times(block: &Transaction<'_>) -> Option<Times> {
+    let mut all: Option<Times> = None;
+    for bytes in block.event_bytes() {
+        let times = Times::of(timestamp(bytes).ok()?);
+        all = Some(all.map_or(times, |before| before.then(times)));
+    }
+    all
 }
 
 /// Why bytes are not an event.

@@ -26,6 +26,7 @@ pub mod recompress;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
+pub mod runs;
 pub mod seek;
 pub mod select;
 pub mod span;

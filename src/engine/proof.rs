@@ -7,8 +7,10 @@ use crate::axon::event;
 use crate::axon::segment::{Ending, HEADER_LENGTH, Reason, Step, Transaction, Walker};
 use crate::axon::time::Times;
 use crate::axon::token::Token;
+use crate::engine::runs::Runs;
 use crate::repo::format::id::{ContentHash, Hasher, Naming};
 use crate::repo::format::limits::memory::SPILL_ABOVE;
+use crate::repo::format::time_map::TimeMap;
 use crate::source::segment_bytes::Spill;
 
 /// A place in a segment at which its prefix is asked for (a claim).
@@ -41,6 +43,8 @@ pub struct Proven {
     pub whole: Option<ContentHash>,
     /// The marks at which no transaction ends, or where hash or token are others.
     pub missed: Vec<Mark>,
+    /// Whether a time map says other times, tokens or places of runs than it has.
+    pub time_map_differs: bool,
 }
 
 /// Takes a segment's bytes in order.
@@ -62,6 +66,7 @@ pub struct Prover {
     /// Sorted, the next one last.
     marks: Vec<Mark>,
     missed: Vec<Mark>,
+    runs: Option<Runs>,
 }
 
 /// The times of all events so far, or that one could not be read.
@@ -88,6 +93,7 @@ impl Prover {
             times: EventTimes::None,
             marks: Vec::new(),
             missed: Vec::new(),
+            runs: None,
         }
     }
 
@@ -104,6 +110,13 @@ impl Prover {
         marks.sort_by_key(|mark| std::cmp::Reverse(mark.length));
         self.marks = marks;
         self.meet_marks();
+        self
+    }
+
+    /// Holds a time map against the transactions.
+    #[must_use]
+    pub fn with_time_map(mut self, map: Option<TimeMap>) -> Self {
+        self.runs = map.map(Runs::of);
         self
     }
 
@@ -206,13 +219,14 @@ impl Prover {
 
     fn count(&mut self, transaction: &Transaction<'_>) {
         self.transactions += 1;
-        for bytes in transaction.event_bytes() {
-            let times = event::timestamp(bytes).ok().map(Times::of);
-            self.times = match (&self.times, times) {
-                (EventTimes::None, Some(times)) => EventTimes::Known(times),
-                (EventTimes::Known(before), Some(times)) => EventTimes::Known(before.then(times)),
-                _ => EventTimes::Unreadable,
-            };
+        let times = event::times(transaction);
+        self.times = match (&self.times, times) {
+            (EventTimes::None, Some(times)) => EventTimes::Known(times),
+            (EventTimes::Known(before), Some(times)) => EventTimes::Known(before.then(times)),
+            _ => EventTimes::Unreadable,
+        };
+        if let Some(runs) = &mut self.runs {
+            runs.block(transaction, times);
         }
     }
 
@@ -265,6 +279,7 @@ impl Prover {
             content: self.prefix.content(),
             whole: self.whole.map(|whole| whole.content()),
             missed: self.missed,
+            time_map_differs: self.runs.is_some_and(|runs| !runs.fit()),
         }
     }
 }
@@ -345,6 +360,7 @@ mod tests {
             content: NAMING.content(&bytes[..ends[2]]),
             whole: Some(NAMING.content(&bytes)),
             missed: vec![],
+            time_map_differs: false,
         };
         for piece in [1, 2, 3, 7, bytes.len()] {
             assert_eq!(prove(&bytes, piece, vec![]), expected, "pieces of {piece}");

@@ -250,7 +250,7 @@ impl Scanner<'_, '_> {
         self.events += u64::from(transaction.events);
         self.transactions += 1;
         self.end = transaction.end();
-        let times = if readable { times_of(transaction) } else { None };
+        let times = if readable { event::times(transaction) } else { None };
         self.times = match (self.times, times) {
             (TimesSoFar::None, Some(times)) => TimesSoFar::Known(times),
             (TimesSoFar::Known(before), Some(times)) => TimesSoFar::Known(before.then(times)),
@@ -342,15 +342,6 @@ pub(super) fn end_of(ending: Ending) -> End {
         Ending::EndOfFile => End::EndOfFile,
         Ending::Open | Ending::Stopped(_) => End::Open,
     }
-}
-
-fn times_of(transaction: &Transaction<'_>) -> Option<Times> {
-    let mut all: Option<Times> = None;
-    for bytes in transaction.event_bytes() {
-        let times = Times::of(event::timestamp(bytes).ok()?);
-        all = Some(all.map_or(times, |before| before.then(times)));
-    }
-    all
 }
 
 /// Reads `length` bytes; a file that has become shorter is a torn one, and must not be taken for whole.

@@ -140,9 +140,10 @@ impl Run<'_> {
             self.desk.make_directories(&store.directory)?;
         }
         let mut rule = RuleProof::new(self.plan.cut.is_some());
-        let snapshots = self.store(&plan.snapshots, &|transaction| rule.snapshot(transaction))?;
+        let snapshots = self.store(&plan.snapshots, &|transaction| rule.snapshot(transaction), None)?;
         rule.begin_events();
-        let events = self.store(&plan.events, &|transaction| rule.event(transaction))?;
+        let latest = self.plan.cut.as_ref().and_then(|cut| cut.latest(&plan.context));
+        let events = self.store(&plan.events, &|transaction| rule.event(transaction), latest)?;
         let (context, incarnation) = (plan.context.clone(), plan.incarnation);
         let snapshot_rule = self.plan.cut.as_ref().map(|_| rule.figures(plan.events.first));
         self.remarks.snapshots_ahead(&context, snapshot_rule.as_ref());
@@ -158,12 +159,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn store(&self, plan: &StorePlan, see: &See<'_>) -> Result<RestoredStore, Error> {
+    /// Writes a store; with `latest`, no event in it may be later.
+    fn store(&self, plan: &StorePlan, see: &See<'_>, latest: Option<Moment>) -> Result<RestoredStore, Error> {
         let proven =
             behind::each(&plan.segments, |segment| self.segment(segment), |placed| self.prove(placed, see))?;
         let mut sum = Sum::default();
-        for segment in &proven {
-            sum.add(segment);
+        for (segment, proven) in plan.segments.iter().zip(&proven) {
+            refuse_later(segment, proven, latest)?;
+            sum.add(proven);
         }
         Ok(RestoredStore {
             first: plan.first,
@@ -292,6 +295,19 @@ fn lost(plan: &SegmentPlan, error: repo::Error) -> Error {
         }
         other => other.into(),
     }
+}
+
+/// The place of a cut at a moment was found by what the archive says of times: what was read back has to agree.
+fn refuse_later(plan: &SegmentPlan, proven: &Proven, latest: Option<Moment>) -> Result<(), Refused> {
+    let (Some(latest), Some(times)) = (latest, proven.times) else { return Ok(()) };
+    let greatest = Moment(times.greatest.0);
+    if greatest <= latest {
+        return Ok(());
+    }
+    let what = format!(
+        "it holds an event of {greatest}, later than {latest}: what the archive says of its times is wrong"
+    );
+    Err(Refused::Contradiction { file: plan.path.clone(), what })
 }
 
 /// What the segments of a store add up to.

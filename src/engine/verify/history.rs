@@ -94,11 +94,12 @@ impl History<'_> {
         for ((id, entry), read) in fresh.into_iter().zip(read) {
             stop_if_interrupted(self.observer)?;
             match read {
-                Ok((proven, places)) => {
+                Ok(Read { proven, places, time_map }) => {
                     for at in places {
                         self.read.set(at);
                     }
                     self.enter_proven(id, entry, &proven, counts, book);
+                    enter_time_map(id, entry, time_map, book);
                 }
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
                 Err(_) if self.leaves_unread => drop(self.done.remove(&id)),
@@ -123,14 +124,15 @@ impl History<'_> {
             enter(id, entry, &fault, book);
         }
         self.enter_missed(id, entry, proven, book);
-        self.check_time_map(id, entry, book);
     }
 
-    /// Proves a segment; and where the chunks stand that were read for it.
-    fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<(Proven, Vec<usize>), repo::Error> {
+    /// Proves a segment.
+    fn read(&self, id: EntryId, entry: &SegmentEntry) -> Result<Read, repo::Error> {
         let marks = self.asked_of(id).map(|(asked, _)| asked.mark()).collect();
         let naming = self.repository.naming();
+        let (map, unusable) = self.time_map(entry);
         let prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
+        let prover = prover.with_time_map(map);
         let mut prover = if entry.flaw.is_some() { prover.with_whole() } else { prover };
         let mut places = Vec::with_capacity(entry.extents.len());
         self.repository.read_chunks(&entry.extents, &mut |bytes, chunk, pack| {
@@ -139,7 +141,10 @@ impl History<'_> {
             self.observer.event(&Event::Bytes(bytes.len() as u64));
             if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
         })?;
-        Ok((prover.finish(), places))
+        let proven = prover.finish();
+        let lies = || "it says other times, tokens or places than the segment has".to_owned();
+        let time_map = unusable.or_else(|| proven.time_map_differs.then(lies));
+        Ok(Read { proven, places, time_map })
     }
 
     fn asked_of(&self, id: EntryId) -> impl Iterator<Item = (&Asked, &Vec<u64>)> {
@@ -169,18 +174,32 @@ impl History<'_> {
         }
     }
 
-    fn check_time_map(&self, id: EntryId, entry: &SegmentEntry, book: &mut Book) {
-        let Some(chunk) = entry.time_map else { return };
-        let why = match self.repository.chunk(chunk) {
-            Ok(bytes) => TimeMap::decode(&bytes).err().map(|damage| damage.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = why {
-            let text = format!("the time map of segment {} can't be used: {why}", entry.name);
-            let number = book.add(Class::Damage, "time-map", text, ADVICE_TIME_MAP);
-            book.hits(number, Part::Entry(id));
+    /// The time map, or why it can't be used.
+    fn time_map(&self, entry: &SegmentEntry) -> (Option<TimeMap>, Option<String>) {
+        let Some(chunk) = entry.time_map else { return (None, None) };
+        let read = self.repository.chunk(chunk).map_err(|error| error.to_string());
+        let map = read.and_then(|bytes| TimeMap::decode(&bytes).map_err(|damage| damage.to_string()));
+        match map {
+            Ok(map) => (Some(map), None),
+            Err(why) => (None, Some(why)),
         }
     }
+}
+
+/// What came of reading a segment.
+struct Read {
+    proven: Proven,
+    /// Where the chunks stand that were read for it.
+    places: Vec<usize>,
+    /// What is wrong with its time map.
+    time_map: Option<String>,
+}
+
+fn enter_time_map(id: EntryId, entry: &SegmentEntry, why: Option<String>, book: &mut Book) {
+    let Some(why) = why else { return };
+    let text = format!("the time map of segment {} can't be used: {why}", entry.name);
+    let number = book.add(Class::Damage, "time-map", text, ADVICE_TIME_MAP);
+    book.hits(number, Part::Entry(id));
 }
 
 fn enter(id: EntryId, entry: &SegmentEntry, why: &str, book: &mut Book) {

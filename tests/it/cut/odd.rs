@@ -8,6 +8,8 @@ use crate::support::server::Server;
 use segvault::axon::name::Store as Kind;
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Side};
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::time_map::TimeMap;
 
 /// One context whose events happened one second after the other.
 fn server(events: i64) -> Server {
@@ -92,6 +94,40 @@ fn of_a_damaged_last_segment_all_before_the_damage_can_be_cut() {
     }
     let refusal = refused(try_restored(&archive, to_token(bad.last()), |_| ()));
     assert!(matches!(refusal, restore::Error::NoSuchToken { .. }), "{refusal}");
+}
+
+/// A map that says less of its runs than is in them hides events that are later than the moment asked for.
+#[test]
+fn a_time_map_that_hides_later_events_is_found_out() {
+    let (archive, mut server) = (Archive::new(), server(0));
+    *images(&mut server) = StoreImage::new(12_000_000);
+    for at in 0..150 {
+        let event = Event::of("bike", at).at(1_000_000 + at * 1_000);
+        images(&mut server).append(&[event.carrying(vec![7; 100_000])]);
+    }
+    archive.backup(&mut server);
+    assert_eq!(archive.verify(true).worst(), None, "as it is it fits");
+    let mut time = 0;
+    let forged = archive.forge(|session, body| {
+        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let mut entries = session.repository().tree(log.root).unwrap();
+        let bytes = session.repository().chunk(entries[0].time_map.unwrap()).unwrap();
+        let mut map = TimeMap::decode(&bytes).unwrap();
+        map.marks.iter_mut().for_each(|mark| mark.greatest = mark.least);
+        time = map.marks[10].least.0;
+        entries[0].time_map = Some(session.put(PackKind::Sealed, map.encode()).unwrap());
+        log.root = session.put_tree(&entries).unwrap();
+    });
+    let cut = |point: u64| {
+        let cut = CutRequest { of_point: true, ..to_time(time) };
+        try_restored(&archive, cut, |options| options.point = point.to_string())
+    };
+    assert!(cut(1).is_ok());
+    let refusal = refused(cut(forged));
+    assert!(matches!(refusal, restore::Error::Contradiction { .. }), "{refusal}");
+    let report = archive.verify(true);
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.what, &finding.points[..])).collect();
+    assert_eq!(found, [("time-map", &[forged][..])]);
 }
 
 #[test]

@@ -44,6 +44,14 @@ pub struct CutPlan {
     pub control_db: Option<ControlDbOf>,
 }
 
+impl CutPlan {
+    /// The moment that no event of a context is later than; none if it was not cut at one, or later events may stay before earlier ones.
+    pub fn latest(&self, context: &str) -> Option<Moment> {
+        let cut = self.contexts.iter().find(|cut| cut.context == context)?;
+        cut.time.filter(|_| self.side == Side::FirstLater)
+    }
+}
+
 /// Where a context is cut.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
