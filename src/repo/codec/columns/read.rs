@@ -16,7 +16,6 @@ use crate::repo::codec::columns::parse::form_of;
 use crate::repo::codec::columns::predict::Value;
 use crate::repo::codec::columns::shape::ENTRIES_MAX;
 use crate::repo::codec::columns::shape::Key;
-use crate::repo::codec::columns::shape::Part;
 use crate::repo::codec::columns::shape::SHAPES_MAX;
 use crate::repo::codec::columns::shape::Shape;
 use crate::repo::codec::columns::span::Span;
@@ -38,7 +37,8 @@ struct Read<'a, S> {
     literals: &'a [u8],
     out: Vec<u8>,
     raw_length: usize,
-    parts: Vec<Part>,
+    /// The payload of the event that is read.
+    data: Vec<u8>,
     metadata: Vec<(u32, Value)>,
     /// Steps that may still be made: a bound for what adds nothing to the block.
     steps: usize,
@@ -67,10 +67,10 @@ pub(super) fn read<S: Source>(
     let envelope = Envelope::new(&mut get.coder, &mut get.model);
     out.clear();
     out.reserve_exact(raw_length);
-    let (parts, metadata) = (Vec::new(), Vec::new());
+    let (data, metadata) = (Vec::new(), Vec::new());
     let literals = texts.literals;
     let steps = raw_length.saturating_add(1 << 16);
-    let mut read = Read { get, envelope, literals, out, raw_length, parts, metadata, steps };
+    let mut read = Read { get, envelope, literals, out, raw_length, data, metadata, steps };
     read.bytes()?;
     loop {
         while read.envelope.is_more(&mut read.get.coder, false) {
@@ -176,7 +176,7 @@ impl<S: Source> Read<'_, S> {
         self.metadata(shape)?;
         self.get.model.now.before = payload_type.hash;
         self.get.model.now.identifier = aggregate.hash;
-        self.parts.clear();
+        self.data.clear();
         if self.envelope.shapes.get(shape as usize).is_some_and(|shape| shape.has_data) {
             self.payload(scope)?;
         }
@@ -240,25 +240,36 @@ impl<S: Source> Read<'_, S> {
     fn payload(&mut self, scope: Scope) -> Result<(), Bad> {
         if !self.get.coder.bit(scope.flags, false) {
             let value = self.get.get(scope.whole, Form::Text)?.span;
-            self.parts.push(Part { literal: NONE, form: Form::Text, value });
-            return Ok(());
+            return self.put_part(Form::Text, value);
         }
         let (mut state, mut column) = (scope.start, scope.whole);
         loop {
             self.step()?;
-            self.check(0)?;
             let literal = self.literal(scope, state)?;
             let known = self.envelope.grammar.get(literal).ok_or(Bad("no such literal"))?;
             let form = known.form;
             column = known.column.unwrap_or(column);
+            self.check(self.data.len().saturating_add(known.text.len()))?;
+            self.data.extend(&known.text);
             if form == Form::End {
-                self.parts.push(Part { literal, form, value: Span::default() });
                 return Ok(());
             }
             let value = self.get.get(column, form)?.span;
-            self.parts.push(Part { literal, form, value });
+            self.put_part(form, value)?;
             state = literal;
         }
+    }
+
+    /// Adds a value to the payload, which must not be longer than there is room: a walk of nothing takes no memory, however long it is.
+    fn put_part(&mut self, form: Form, value: Span) -> Result<(), Bad> {
+        let value = value.of(&self.get.values);
+        let length = self.data.len().saturating_add(value.len());
+        self.check(length)?;
+        if form == Form::Prefixed {
+            put_varint(value.len() as u64, &mut self.data);
+        }
+        self.data.extend(value);
+        Ok(())
     }
 
     fn literal(&mut self, scope: Scope, state: u32) -> Result<u32, Bad> {
@@ -312,20 +323,11 @@ impl<S: Source> Read<'_, S> {
             [fields.message, fields.aggregate, fields.aggregate_type, fields.payload_type, fields.revision];
         let texts: usize = texts.iter().map(|text| text.length as usize).sum();
         let metadata: usize = self.metadata.iter().map(|entry| entry.1.span.length as usize).sum();
-        self.check(texts.saturating_add(metadata).saturating_add(self.data_length()))
-    }
-
-    fn data_length(&self) -> usize {
-        let length = |part: &Part| {
-            let literal = self.envelope.grammar.get(part.literal).map_or(0, |literal| literal.text.len());
-            let value = part.value.length as usize;
-            literal + value + if part.form == Form::Prefixed { varint_length(value as u64) } else { 0 }
-        };
-        self.parts.iter().map(length).sum()
+        self.check(texts.saturating_add(metadata).saturating_add(self.data.len()))
     }
 
     fn put_payload(&mut self, fields: &Fields) {
-        let data = self.data_length();
+        let data = self.data.len();
         let values = &self.get.values;
         let (name, revision) = (fields.payload_type.of(values), fields.revision.of(values));
         let length = text_length(name.len()) + text_length(revision.len()) + text_length(data);
@@ -338,15 +340,7 @@ impl<S: Source> Read<'_, S> {
             out.push(3 << 3 | 2);
             put_varint(data as u64, out);
         }
-        for part in &self.parts {
-            let literal = self.envelope.grammar.get(part.literal);
-            out.extend(literal.map_or(&[][..], |literal| &literal.text));
-            let value = part.value.of(values);
-            if part.form == Form::Prefixed {
-                put_varint(value.len() as u64, out);
-            }
-            out.extend(value);
-        }
+        out.extend(&self.data);
     }
 
     fn put_metadata(&mut self, shape: u32) {

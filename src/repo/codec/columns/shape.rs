@@ -4,7 +4,6 @@ use crate::repo::codec::columns::parse::Entry;
 use crate::repo::codec::columns::parse::Event;
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
-use crate::repo::codec::columns::values::Form;
 
 /// The most entries that the metadata of an event has, to be taken apart.
 pub(super) const ENTRIES_MAX: usize = 256;
@@ -61,12 +60,4 @@ impl Shape {
             entries: Vec::new(),
         }
     }
-}
-
-/// A literal and a value of a payload that is put together.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) literal: u32,
-    pub(super) form: Form,
-    pub(super) value: super::span::Span,
 }

@@ -51,8 +51,12 @@ struct Cutter<'p> {
 }
 
 impl Cutter<'_> {
-    /// A value of this form at `at..end`, with whatever is its framing before it from `framed` on.
+    /// A value of this form at `at..end`, with whatever is its framing before it from `framed` on. Of pieces that are too many one is kept:
+    /// a payload of many short values has as many pieces as half its bytes, and each of them takes more than twenty.
     fn value(&mut self, form: Form, framed: usize, at: usize, end: usize) {
+        if self.pieces.len() > PIECES_MAX {
+            return;
+        }
         let literal = Span::new(self.base + self.from, framed - self.from);
         self.pieces.push(Piece {
             literal,
@@ -64,6 +68,9 @@ impl Cutter<'_> {
     }
 
     fn end(self, length: usize) {
+        if self.pieces.len() > PIECES_MAX {
+            return;
+        }
         let literal = Span::new(self.base + self.from, length - self.from);
         self.pieces.push(Piece {
             literal,
@@ -106,4 +113,37 @@ fn digits_behind(text: &[u8]) -> usize {
     let short = prefix > 0 && prefix <= 12 && (3..=15).contains(&digits);
     let plain = head.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_lowercase());
     if short && plain { prefix } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces_of(payload: &[u8]) -> (bool, Vec<Piece>) {
+        let mut pieces = Vec::new();
+        (cut(payload, Span::new(0, payload.len()), &mut pieces), pieces)
+    }
+
+    #[test]
+    fn pieces_that_are_too_many_take_no_memory() {
+        let many = 4 * PIECES_MAX;
+        let json = format!("[{}1]", "1,".repeat(many)).into_bytes();
+        let xml = "<a>1</a>".repeat(many).into_bytes();
+        let proto = [8, 1].repeat(many);
+        for payload in [json, xml, proto] {
+            let (good, pieces) = pieces_of(&payload);
+            assert!(!good && pieces.capacity() <= 4 * PIECES_MAX, "{} {}", good, pieces.capacity());
+        }
+    }
+
+    #[test]
+    fn as_many_as_there_may_be_are_cut_and_what_is_taken_back_does_not_count() {
+        let json = format!("[{}1]", "1,".repeat(PIECES_MAX - 2)).into_bytes();
+        assert!(matches!(pieces_of(&json), (true, pieces) if pieces.len() == PIECES_MAX));
+        let no_message = [[8, 1].repeat(2 * PIECES_MAX), vec![0]].concat();
+        let mut proto = vec![10];
+        crate::repo::codec::columns::values::put_varint(no_message.len() as u64, &mut proto);
+        proto.extend(no_message);
+        assert!(matches!(pieces_of(&proto), (true, pieces) if pieces.len() == 2));
+    }
 }
