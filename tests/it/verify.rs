@@ -6,10 +6,12 @@ use crate::support::fixtures;
 use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
+use segvault::axon::segment::Reason;
 use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::restore::RestoreOptions;
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
 use segvault::repo::format::act::{self, Act, Deed, PointRef};
+use segvault::repo::format::entry::Flaw;
 use segvault::repo::format::id::ChunkId;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::{CodecId, PackKind};
@@ -330,6 +332,32 @@ fn claims_are_compared_with_the_bytes() {
     archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.open[0].length += 1);
     let report = archive.verify(false);
     assert!(whats(&report).contains(&"claim"), "{:?}", report.findings);
+}
+
+/// What verify calls well restores: a restore takes no damaged copy for what a point claims.
+#[test]
+fn a_claim_that_only_a_damaged_copy_holds_is_told() {
+    let (archive, _) = archive(18);
+    forge_record(&archive, 3, |record| {
+        record.state.tails[0].flaw = Some(Flaw { reason: Reason::Checksum });
+    });
+    let report = archive.verify(false);
+    assert!(whats(&report).contains(&"claim"), "{:?}", report.findings);
+    assert!(archive.restore(3, "flawed").is_err());
+}
+
+#[test]
+fn a_point_that_ends_before_its_safepoint_is_not_restored_without_a_word() {
+    let (archive, _) = archive(19);
+    let forged = archive.forge(|_, body| {
+        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        log.safepoint = log.head.map(|head| head + 1);
+    });
+    let said = |point| {
+        let restored = archive.restore(point, &format!("said-{point}")).unwrap();
+        restored.warnings.iter().any(|warning| warning.what == "safepoint")
+    };
+    assert_eq!([said(3), said(forged)], [false, true]);
 }
 
 #[test]

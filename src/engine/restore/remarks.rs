@@ -3,6 +3,7 @@
 use crate::axon::name::Store;
 use crate::axon::token::Token;
 use crate::engine::span::{Break, BreakKind};
+use crate::engine::verify::manifest;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::{Finding, PointBody, Weight};
 use crate::repo::store::{HealedPack, ListedPoint};
@@ -52,6 +53,11 @@ impl Remarks {
         let number = listed.point.number;
         if !body.complete {
             self.add(Weight::Warning, "incomplete", format!("point {number} is incomplete"));
+        }
+        for (what, text) in manifest::faults(body) {
+            if what == "safepoint" {
+                self.add(Weight::Warning, what, format!("point {number}: {text}"));
+            }
         }
         if let Some(reason) = &listed.marked_incomplete {
             let text = format!("point {number} was found to be incomplete after it was made: {reason}");

@@ -14,7 +14,7 @@ mod files;
 mod follow;
 mod histories;
 mod history;
-mod manifest;
+pub(in crate::engine) mod manifest;
 mod pack_findings;
 mod packs;
 mod pages;

@@ -113,9 +113,12 @@ impl<'a> PointLogs<'a> {
             None => name.number,
         };
         let copies = self.holdings.get(key)?.copies.get(&(name.number, name.version))?;
-        let is_long_enough =
-            |id: &&EntryId| self.pages.known(**id).is_some_and(|known| known.logical_end >= claim.length);
-        let entry = *copies.iter().find(is_long_enough)?;
+        // A damaged copy is none that a restore takes.
+        let holds = |id: &&EntryId| {
+            let known = self.pages.known(**id);
+            known.is_some_and(|known| known.key.flawed.is_none() && known.logical_end >= claim.length)
+        };
+        let entry = *copies.iter().find(holds)?;
         Some(Asked { entry, length: claim.length, content: claim.blake3, next })
     }
 
