@@ -1,7 +1,7 @@
 //! The same through the real program, on what real servers wrote.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, assert_restored, backup, backup_data, flip, told};
+use crate::support::program::{Room, SERVER, assert_restored, backup, backup_data, files_below, flip, told};
 use crate::support::segments::{Event, StoreImage};
 use rustix::process::Signal;
 use segvault::axon::name::Store;
@@ -94,6 +94,36 @@ fn what_a_server_has_written_since_is_not_thrown_away_unasked() {
     assert!(plan["delta"]["losses"][0]["unarchived"].as_u64().unwrap() > 0);
     room.ends(0, "restore latest --target out --delta --yes");
     assert_restored(&original, &room.path(DATA));
+}
+
+/// It has their names, and can't give them back: the directory has the last good copy.
+#[test]
+fn what_the_archive_has_lost_is_not_thrown_away_unasked() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let sealed = root.join("data/default/00000000000000002390.events");
+    let open = root.join("data/default/00000000000000002790.events");
+    let held = [&sealed, &open].map(|path| fs::read(path).unwrap());
+    fs::remove_file(&sealed).unwrap();
+    fs::remove_file(&open).unwrap();
+    room.document(0, "backup", &backup(&root));
+    let before = files_below(&room.repository().join("packs"));
+    fs::write(&sealed, &held[0]).unwrap();
+    fs::write(&open, &held[1]).unwrap();
+    room.document(0, "backup", &backup(&root));
+    room.restore(0, "latest", "out");
+    for pack in
+        files_below(&room.repository().join("packs")).keys().filter(|pack| !before.contains_key(*pack))
+    {
+        flip(&room.repository().join("packs").join(pack), 1_000);
+    }
+    room.refused(31, "restore 1 --target out --delta", &["events", "--yes"]);
+    let plan = room.document(3, "restore-plan", "restore 1 --target out --delta -n");
+    assert_eq!(plan["delta"]["losses"][0]["unarchived"], 470, "{}", plan["delta"]["losses"]);
+    let there =
+        [&sealed, &open].map(|path| fs::read(room.path(DATA).join(path.file_name().unwrap())).unwrap());
+    assert!(there == held);
+    room.ends(0, "restore 1 --target out --delta --yes");
 }
 
 #[test]

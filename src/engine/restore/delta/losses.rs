@@ -57,7 +57,7 @@ struct Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shared {
     Nothing,
-    /// The first transaction.
+    /// The first transaction; or more of it, but for what the repository has lost.
     Begin,
     /// So many events.
     Events(u64),
@@ -179,14 +179,18 @@ impl<'a> Losses<'a> {
         proven: &Proven,
         first_end: u64,
     ) -> Result<Shared, Error> {
+        // An archive may have lost what it names: the file may be the last good copy.
+        let may_begin_so = entry.logical_end > proven.logical_end || entry.flaw.is_some();
+        let is_named = entry.logical_end == proven.logical_end && entry.content == proven.content;
         if proven.events > 0
-            && entry.logical_end >= proven.logical_end
+            && (may_begin_so && entry.logical_end >= proven.logical_end || is_named)
             && self.hash(entry, proven.logical_end)? == Some(proven.content)
         {
             return Ok(Shared::Events(proven.events));
         }
         if mark_of(entry).is_some_and(|mark| !proven.missed.contains(&mark)) {
-            return Ok(Shared::Events(entry.events));
+            let is_there = self.hash(entry, entry.logical_end)? == Some(entry.content);
+            return Ok(if is_there { Shared::Events(entry.events) } else { Shared::Begin });
         }
         if first_end == 0 || entry.logical_end < first_end {
             return Ok(Shared::Nothing);
@@ -217,11 +221,8 @@ impl<'a> Losses<'a> {
         Ok(end)
     }
 
-    /// The hash of the first bytes of an entry; none if the repository has lost them.
+    /// The hash of the first bytes of an entry, as the repository gives them; none if it has lost them.
     fn hash(&self, entry: &SegmentEntry, length: u64) -> Result<Option<ContentHash>, Error> {
-        if length == entry.logical_end && entry.flaw.is_none() {
-            return Ok(Some(entry.content));
-        }
         let mut hasher = self.repository.naming().hasher();
         let read = self.repository.read_extents(&entry.extents, 0..length, &mut |bytes| {
             hasher.update(bytes);
