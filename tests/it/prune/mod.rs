@@ -5,10 +5,11 @@ pub mod lab;
 mod life;
 mod program;
 
-use crate::store::model::{back_up_on, check, noise, open, prepare};
+use crate::store::model::{back_up_on, check, key, noise, open, prepare};
 use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use lab::*;
+use segvault::axon::name::Store;
 use segvault::engine;
 use segvault::engine::observe::Unobserved;
 use segvault::engine::prune::{self, PruneOptions};
@@ -17,6 +18,7 @@ use segvault::repo;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::record::{LogKey, LogState};
 use segvault::repo::store::{Alone, OpenOptions};
 use std::sync::Arc;
 
@@ -99,6 +101,16 @@ fn the_newest_point_a_held_one_and_one_remembered_in_time_stay() {
     act(&disk, 0, Deed::Remembered { points: points.clone() });
     check(&open(&disk).unwrap(), &points[1..]).unwrap();
     assert_eq!(back_up_on(&disk, 5).unwrap().number, 5);
+}
+
+#[test]
+fn the_grace_begins_anew_when_a_point_is_forgotten_again() {
+    let (disk, points) = lab(3);
+    forget(&disk, &points[..1], 0);
+    act(&disk, DAY, Deed::Remembered { points: points[..1].to_vec() });
+    forget(&disk, &points[..1], 9 * DAY);
+    assert!(prune_at(&disk, 10 * DAY - 1, DAY).unwrap().1.gone.is_empty());
+    assert_eq!(prune_at(&disk, 10 * DAY, DAY).unwrap().1.gone, [1]);
 }
 
 /// What is marked and needed again (a forgotten point was remembered) is written anew before the pack goes.
@@ -192,6 +204,46 @@ fn nothing_is_deleted_while_something_can_not_be_relied_on() {
             assert!(pruned.is_err(), "{path}, missing {missing}: {pruned:?}");
             assert_eq!(disk.files(), files, "{path}, missing {missing}");
         }
+    }
+}
+
+/// Nobody else says what it holds.
+#[test]
+fn a_log_of_which_nothing_can_be_read_stops_everything_though_no_point_names_it() {
+    let (disk, points) = lab(3);
+    let before = disk.files();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
+    let state = LogState { key: LogKey { incarnation: 9, ..key(Store::Events) }, ..state };
+    let durable = session.barrier().unwrap();
+    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
+    drop(session);
+    drop(repository);
+    forget(&disk, &points[..2], 0);
+    let record = disk.files().into_iter().find(|path| path.starts_with("logs/") && !before.contains(path));
+    disk.damage(&record.unwrap(), |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let files = disk.files();
+    let refused = prune_at(&disk, 9 * DAY, 0).unwrap_err();
+    assert!(refused.to_string().contains("none of its records"), "{refused}");
+    assert_eq!(disk.files(), files);
+}
+
+/// Of a repository that was never pruned older records are there, and look like the newest ones.
+#[test]
+fn a_newest_record_that_is_not_there_and_that_a_point_names_stops_everything() {
+    for store in Store::ALL {
+        let (disk, points) = lab(4);
+        forget(&disk, &points[..2], 0);
+        let newest = open(&disk).unwrap().record_numbers(&key(store)).unwrap().pop().unwrap();
+        disk.remove(&repo::paths::record(&key(store), newest)).unwrap();
+        let files = disk.files();
+        let refused = prune::delete(&alone(&disk).unwrap(), &options(0), &At(9 * DAY)).unwrap_err();
+        assert!(refused.to_string().contains("names it"), "{store}: {refused}");
+        assert_eq!(disk.files(), files, "{store}");
     }
 }
 

@@ -58,7 +58,27 @@ fn every_byte_of_a_sealed_segment_may_flip_and_none_makes_a_fork() {
         let report = lab.incomplete(&mut server, "damage");
         assert_eq!((incarnation(&report), at), (1, at), "{:?}", report.findings);
         assert_eq!(lab.events(&report), whole(&server), "byte {at}");
+        let named = lab.archive.open().tree(lab.body(&report).contexts["default"].events.root).unwrap();
+        assert!(
+            named.iter().all(|entry| entry.flaw.is_none()),
+            "byte {at}: the good copy is what the point names"
+        );
     }
+}
+
+/// What looks like an end is none where the next segment begins later.
+#[test]
+fn an_end_in_the_middle_of_a_sealed_segment_is_damage() {
+    let (lab, mut server) = (Lab::new(), server(10));
+    let image = segment(&server, 1);
+    let mut bytes = image.bytes();
+    let at = ends(&image)[0];
+    bytes[at..at + 4].fill(0xff);
+    show(&mut server, image.name(), bytes);
+    lab.incomplete(&mut server, "damage");
+    assert!(lab.keeps_damaged(1, image.name()));
+    context(&mut server).damaged.clear();
+    assert_eq!(lab.events(&lab.complete(&mut server)), whole(&server));
 }
 
 #[test]

@@ -6,6 +6,8 @@ use crate::sees::lab::{
 };
 use crate::support::server::Server;
 use segvault::axon::name::{SegmentName, Store};
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::moment::Moment;
 use segvault::source::Error;
 use segvault::source::listing::StoreFile;
 use std::cell::RefCell;
@@ -31,6 +33,87 @@ fn sealed_segments_are_skipped_only_after_two_complete_points() {
     assert_eq!(skipped(&all), 0);
     server.restored += 1;
     assert_eq!(skipped(&lab.complete(&mut server)), 0, "another time");
+}
+
+#[test]
+fn a_sealed_segment_that_became_shorter_is_read_though_its_time_stands_still() {
+    let (lab, mut server) = (Lab::new(), server(14));
+    for _ in 0..2 {
+        lab.complete(&mut server);
+    }
+    let image = segment(&server, 1);
+    show(&mut server, image.name(), image.bytes()[..ends(&image)[0] + 20].to_vec());
+    let report = lab.incomplete(&mut server, "damage");
+    assert_eq!(lab.events(&report), whole(&server));
+}
+
+#[test]
+fn what_was_read_of_another_history_proves_nothing_read_of_this_one() {
+    let (lab, mut before) = (Lab::new(), server(15));
+    context(&mut before).store_mut(Store::Events).roll_now();
+    context(&mut before).append(Store::Events, 3);
+    for _ in 0..2 {
+        lab.complete(&mut before.clone());
+    }
+    let mut after = before.clone();
+    let image = open_segment(&before);
+    context(&mut after).events.insert(crate::sees::lab::image_of(image.name(), 1_500, &blocks(&image)[..1]));
+    context(&mut after).history.reseed(7);
+    context(&mut after).append(Store::Events, 6);
+    assert_eq!(incarnation(&lab.incomplete(&mut after, "fork")), 2);
+    for _ in 0..2 {
+        assert_eq!(skipped(&lab.complete(&mut after)), 0);
+    }
+    assert!(skipped(&lab.complete(&mut after)) > 0);
+}
+
+#[test]
+fn what_the_archive_has_lost_is_stored_again_however_often_it_was_read() {
+    let (lab, mut server) = (Lab::new(), server(16));
+    for _ in 0..2 {
+        lab.complete(&mut server);
+    }
+    let mut lost = lab.archive.files();
+    lost.retain(|file| file.starts_with("packs/"));
+    let packs = lost.iter().map(|file| file.rsplit('/').next().unwrap().parse().unwrap()).collect();
+    let repository = lab.archive.open();
+    repository.session().unwrap().publish_act(Moment(1), Deed::Damaged { packs }).unwrap();
+    drop(repository);
+    let report = lab.complete(&mut server);
+    lost.iter().for_each(|file| lab.archive.remove(file));
+    assert_eq!((skipped(&report), lab.events(&report)), (0, whole(&server)));
+}
+
+/// Nothing says then how far the history must reach.
+#[test]
+fn a_head_that_cannot_be_read_leaves_the_point_incomplete_though_all_is_read_later() {
+    let (lab, server) = (Lab::new(), server(17));
+    let name = open_segment(&server).name();
+    let mut source = Opened::new(server.clone(), |file: &StoreFile, count| {
+        let is_it = file.store == Store::Events && file.name == name;
+        (is_it && count == 0).then(|| Err(unreadable(file)))
+    });
+    let report = lab.incomplete(&mut source, "unreadable");
+    assert_eq!(lab.events(&report), whole(&server));
+    lab.complete(&mut server.clone());
+}
+
+/// The walk that archives it sees less of it than the one before it, and no damage.
+#[test]
+fn a_history_that_ends_before_its_safepoint_is_incomplete() {
+    let (lab, mut server) = (Lab::new(), server(18));
+    context(&mut server).store_mut(Store::Events).roll_now();
+    context(&mut server).append(Store::Events, 4);
+    let image = open_segment(&server);
+    let mut less = image.bytes();
+    less[ends(&image)[1]..].fill(0);
+    let mut source = Opened::new(server.clone(), |file: &StoreFile, count| {
+        let is_it = file.store == Store::Events && file.name == image.name();
+        let less = || Growing { states: vec![less.clone()], reads: RefCell::new(0) };
+        (is_it && count == 1).then(|| Ok(Box::new(less()) as Box<_>))
+    });
+    lab.incomplete(&mut source, "behind-safepoint");
+    assert_eq!(lab.events(&lab.complete(&mut server)), whole(&server));
 }
 
 #[test]

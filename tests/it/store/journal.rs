@@ -98,6 +98,15 @@ fn a_point_that_is_not_there_is_missing_unless_an_act_names_it_gone() {
     assert_eq!(complaints(&journal(&disk)), Vec::<String>::new());
 }
 
+/// There is no file behind it that would tell.
+#[test]
+fn the_newest_point_is_missing_if_an_act_names_it() {
+    let (disk, points) = three();
+    act(&disk, Deed::Held { point: points[2], reason: "audit".to_owned(), until: None });
+    disk.remove("points/3.json").unwrap();
+    assert_eq!(complaints(&journal(&disk)), ["memory:points/3.json: missing"]);
+}
+
 #[test]
 fn an_act_that_is_not_there_is_missing() {
     let (disk, points) = three();

@@ -2,16 +2,19 @@
 
 use super::model::{back_up_on, body, config, entry, key, noise, open, point_log, prepare, put_all};
 use crate::support::crash_disk::CrashDisk;
-use segvault::axon::name::Store;
+use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::segment::Reason;
+use segvault::axon::token::Token;
 use segvault::repo::Error;
 use segvault::repo::disk::Disk;
+use segvault::repo::format::act::{self, Act, Deed, DroppedLog};
 use segvault::repo::format::entry::{End, Extent, Flaw, SegmentEntry};
 use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
+use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{ControlDb, PointBody, PointLog};
-use segvault::repo::format::record::{LogState, PrefixProof, Record};
-use segvault::repo::store::{Repository, Session};
+use segvault::repo::format::record::{LogKey, LogState, PrefixProof, Record};
+use segvault::repo::store::{LetGo, Repository, Session};
 
 fn two_backups() -> CrashDisk {
     let disk = CrashDisk::default();
@@ -246,4 +249,59 @@ fn a_context_may_be_there_without_any_history() {
     let log = |record| point_log(record, root, &[], &empty);
     let control_db = ControlDb::Absent { reason: "none".to_owned() };
     session.publish_point(records, body(control_db, log(numbers[0]), log(numbers[1]))).unwrap();
+}
+
+/// A log that holds a version that points name, and a higher one: a writer, and the state without the old one.
+fn outgrown<'r>(repository: &'r Repository) -> (Session<'r>, LogState) {
+    let mut session = repository.session().unwrap();
+    let (record, mut sealed) = newest(repository);
+    let name = SegmentName { version: 1, ..sealed[0].name };
+    sealed.insert(1, SegmentEntry { name, ..sealed[0].clone() });
+    let state = LogState { root: session.put_tree(&sealed).unwrap(), ..record.state.clone() };
+    let durable = session.barrier().unwrap();
+    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
+    sealed.remove(0);
+    let without = LogState { root: session.put_tree(&sealed).unwrap(), ..record.state };
+    (session, without)
+}
+
+#[test]
+fn an_old_version_that_a_point_names_stays_in_the_records() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let (mut session, without) = outgrown(&repository);
+    let durable = session.barrier().unwrap();
+    let why = session.publish_fewer(durable, vec![without]).unwrap_err().to_string();
+    assert!(why.contains("sealed segment 0 is missing"), "{why}");
+}
+
+#[test]
+fn nothing_leaves_the_records_while_a_point_cannot_be_read() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let (mut session, without) = outgrown(&repository);
+    disk.damage("points/1.json", |bytes| bytes[30] ^= 1);
+    let durable = session.barrier().unwrap();
+    let why = session.publish_fewer(durable, vec![without]).unwrap_err().to_string();
+    assert!(why.contains("might forbid it"), "{why}");
+}
+
+#[test]
+fn what_was_dropped_are_events_of_one_incarnation() {
+    let (source, context, before) = ("node".to_owned(), "default".to_owned(), 50);
+    let logs = vec![DroppedLog { incarnation: 1, before }];
+    let deed = Deed::Dropped { source, context, logs, points: Vec::new(), reason: String::new() };
+    let (kind, repository) = (act::TYPE.to_owned(), String::new());
+    let (version, at) = (act::VERSION, Moment(1));
+    let acts = [Act { kind, version, number: 1, previous: None, repository, at, deed }];
+    let key = |incarnation, store| LogKey {
+        source: "node".to_owned(),
+        context: "default".to_owned(),
+        incarnation,
+        store,
+    };
+    assert_eq!(LetGo::by(&acts, &key(1, Store::Events)).before.map(Token::get), Some(before));
+    for other in [key(1, Store::Snapshots), key(2, Store::Events)] {
+        assert_eq!(LetGo::by(&acts, &other).before, None);
+    }
 }
