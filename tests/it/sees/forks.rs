@@ -7,6 +7,8 @@ use crate::support::server::{Context, Server};
 use segvault::axon::name::Store;
 use segvault::engine::Error;
 use segvault::engine::backup;
+use segvault::engine::erase::{self, EraseOptions};
+use segvault::engine::observe::Unobserved;
 
 /// The same server, whose events are lost from the `kept`th block of the open segment on, and go on differently.
 fn after_a_power_loss(before: &Server, kept: usize) -> Server {
@@ -237,6 +239,33 @@ fn what_shares_nothing_with_the_newest_incarnation_and_extends_an_older_one_belo
     let bytes = crate::sees::lab::flipped(rotten.bytes(), ends(&rotten)[0] - 9);
     crate::sees::lab::show(&mut again, rotten.name(), bytes);
     assert_eq!(incarnation(&lab.incomplete(&mut again, "damage")), 1);
+}
+
+/// What was transformed there are the events of the newer history; the older one's of the same number are no old version of them.
+#[test]
+fn an_erasure_takes_nothing_of_a_history_that_forked_within_the_segment() {
+    let mut before = server(16);
+    context(&mut before).store_mut(Store::Events).roll_now();
+    context(&mut before).append(Store::Events, 2);
+    let mut after = after_a_power_loss(&before, 1);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    lab.incomplete(&mut after, "fork");
+    let parted = open_segment(&before).name();
+    let at = after.contexts["default"].events.segments.keys().position(|name| *name == parted).unwrap();
+    assert!(segment(&after, at).next_token() >= open_segment(&before).next_token());
+    context(&mut after).transform(at);
+    lab.complete(&mut after);
+    let options = EraseOptions {
+        source: "node".to_owned(),
+        context: "default".to_owned(),
+        snapshots: false,
+        reason: "test".to_owned(),
+        prove: false,
+    };
+    let plan = erase::plan(&lab.archive.open(), &options, &Unobserved).unwrap();
+    let erased: Vec<_> = plan.segments.iter().map(|row| (row.incarnation, row.number)).collect();
+    assert_eq!(erased, [(2, parted.number.get())]);
 }
 
 #[test]
