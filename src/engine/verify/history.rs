@@ -131,17 +131,17 @@ impl History<'_> {
         let marks = self.asked_of(id).map(|(asked, _)| asked.mark()).collect();
         let naming = self.repository.naming();
         let (map, unusable) = self.time_map(entry);
-        let prover = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
-        let prover = prover.with_time_map(map);
-        let mut prover = if entry.flaw.is_some() { prover.with_whole() } else { prover };
+        let reading = Prover::new(naming, entry.name.number, entry.stored_length).with_marks(marks);
+        let reading = reading.with_time_map(map);
+        let mut reading = if entry.flaw.is_some() { reading.with_whole() } else { reading };
         let mut places = Vec::with_capacity(entry.extents.len());
         self.repository.read_chunks(&entry.extents, &mut |bytes, chunk, pack| {
-            prover.feed(bytes);
+            reading.feed(bytes);
             places.extend(self.packs.place(chunk, pack));
             self.observer.event(&Event::Bytes(bytes.len() as u64));
             if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
         })?;
-        let proven = prover.finish();
+        let proven = reading.finish();
         let lies = || "it says other times, tokens or places than the segment has".to_owned();
         let time_map = unusable.or_else(|| proven.time_map_differs.then(lies));
         Ok(Read { proven, places, time_map })

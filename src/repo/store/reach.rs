@@ -22,7 +22,7 @@ impl Repository {
             if seen.insert(id) {
                 match self.page(id) {
                     Ok(Page::Node { children, .. }) => {
-                        waiting.extend(children.iter().map(|child| child.page))
+                        waiting.extend(children.iter().map(|child| child.page));
                     }
                     Ok(Page::Leaf(_)) => {}
                     Err(_) => return Ok(true),

@@ -336,9 +336,9 @@ impl Surveyed<'_> {
                 if ours.contains(&directory) || !path.is_dir() {
                     continue;
                 }
-                let shelf = Shelf::of(&path, store)?;
-                if shelf.is_marked || !shelf.segments.is_empty() {
-                    *found.entry(directory).or_default() |= shelf.is_marked;
+                let stored = Shelf::of(&path, store)?;
+                if stored.is_marked || !stored.segments.is_empty() {
+                    *found.entry(directory).or_default() |= stored.is_marked;
                 }
             }
         }
