@@ -363,6 +363,6 @@ impl Source for LiveSource {
             };
             self.remark(what, is_warning, None, text);
         }
-        self.remarks()
+        std::mem::take(&mut self.remarks)
     }
 }
