@@ -243,3 +243,17 @@ fn what_a_newer_incarnation_has_is_archived_too() {
         fs::read(room.path("back").join(name)).unwrap()
     );
 }
+
+#[test]
+fn a_replication_log_that_stays_is_said_where_the_history_changes() {
+    let (room, _) = room();
+    let log = room.path("out/log/_admin");
+    fs::create_dir_all(&log).unwrap();
+    fs::write(log.join("00000000000000000001.log"), "ahead").unwrap();
+    room.document(0, "restore", "restore 1 --target out --delta");
+    let done = room.document(3, "restore", "restore 2 --target out --delta");
+    let warnings = done["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|warning| warning["what"] == "replication-log-stays"), "{done}");
+    assert!(done["delta"]["left"].as_array().unwrap().contains(&"log/_admin".into()), "{done}");
+    assert!(log.join("00000000000000000001.log").exists());
+}

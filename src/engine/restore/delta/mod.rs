@@ -14,6 +14,7 @@
 pub mod gate;
 
 mod behind;
+mod beside;
 pub(super) mod desk;
 mod folder;
 mod indexes;

@@ -1,7 +1,6 @@
 //! Reads a directory that is there, and says what becomes of each file in it.
 
 use crate::axon::control_db::take_apart;
-use crate::axon::name::Store;
 use crate::engine::content;
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
@@ -104,6 +103,7 @@ pub fn survey(surveyed: &Surveyed<'_>, remarks: &mut Remarks) -> Result<DeltaPla
     }
     surveyed.beside_contexts(&mut plan, remarks)?;
     surveyed.databases(&mut plan, remarks)?;
+    surveyed.replication_logs(&mut plan, remarks)?;
     plan.losses = losses.finish()?;
     plan.debris.retain(|path| {
         unstaged(path).is_none_or(|place| !plan.files.iter().any(|file| file.waits && file.path == place))
@@ -145,7 +145,7 @@ fn token(token: Option<u64>) -> String {
 }
 
 impl Surveyed<'_> {
-    fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.options.layout
     }
 
@@ -320,64 +320,5 @@ impl Surveyed<'_> {
             removals.extend(found.global.iter().map(|(name, seen)| (place(name), *seen)));
         }
         removals
-    }
-
-    /// Contexts that are there and are not restored.
-    fn beside_contexts(&self, plan: &mut DeltaPlan, remarks: &mut Remarks) -> Result<(), Error> {
-        let ours: BTreeSet<_> =
-            self.contexts.iter().flat_map(ContextPlan::stores).map(|store| store.directory.clone()).collect();
-        let mut found = BTreeMap::new();
-        for (above, store) in
-            [(&self.layout().events, Store::Events), (&self.layout().snapshots, Store::Snapshots)]
-        {
-            for (name, _) in shelf::names(&self.root.join(above))? {
-                let directory = below(above, &name);
-                let path = self.root.join(&directory);
-                if ours.contains(&directory) || !path.is_dir() {
-                    continue;
-                }
-                let stored = Shelf::of(&path, store)?;
-                if stored.is_marked || !stored.segments.is_empty() {
-                    *found.entry(directory).or_default() |= stored.is_marked;
-                }
-            }
-        }
-        for (directory, is_marked) in found {
-            self.tell_other(&directory, is_marked, remarks);
-            plan.left.push(directory);
-        }
-        Ok(())
-    }
-
-    /// Whoever leaves a context out knows that it is there, but not that a restore was interrupted in it.
-    fn tell_other(&self, directory: &str, is_marked: bool, remarks: &mut Remarks) {
-        let weight = if self.options.contexts.is_empty() { Weight::Warning } else { Weight::Note };
-        let text = format!("{directory} has segments of a context that is not restored: it stays as it is");
-        remarks.add(weight, "other-context", text);
-        if is_marked {
-            let text = format!(
-                "{directory} is of a restore that was interrupted, and no server starts on it: restore that context, too"
-            );
-            remarks.add(Weight::Warning, "unfinished", text);
-        }
-    }
-
-    /// Control databases that are there and are not the one that is restored.
-    fn databases(&self, plan: &mut DeltaPlan, remarks: &mut Remarks) -> Result<(), Error> {
-        let directory = &self.layout().control_db;
-        let place = |name: &str| below(directory, name);
-        for (name, _) in shelf::names(&self.root.join(directory))? {
-            let path = place(&name);
-            if unstaged(&name).is_some() {
-                plan.debris.push(path);
-            } else if name.ends_with(".mv.db") && plan.find(&path).is_none() {
-                let text = format!(
-                    "the control database {path} is not of this restore and stays: it may rely on events that are not there; remove it, or restore one"
-                );
-                remarks.add(Weight::Warning, "control-db-stays", text);
-                plan.left.push(path);
-            }
-        }
-        Ok(())
     }
 }
