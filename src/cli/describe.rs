@@ -172,7 +172,7 @@ pub(super) fn source(error: &source::Error) -> Meaning {
         Error::NoControlDb { .. } => meaning(
             Exit::Failed,
             "control-db.none",
-            "have the server write one (POST /createControlDbBackup), or back up with --no-control-db",
+            "have the server write one (POST /createControlDbBackup), name the directory that it writes them to, or the .mv.db itself of a stopped node; or back up with --no-control-db",
         ),
         Error::ControlDbTooNew { .. } => meaning(
             Exit::Failed,

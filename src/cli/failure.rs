@@ -115,11 +115,9 @@ impl Failure {
                 meaning(Exit::Failed, "demo.differs", "this is a bug of segvault, please report it")
             }
             Self::Config(error) => config(error),
-            Self::Hook { .. } => meaning(
-                Exit::Failed,
-                "hook.failed",
-                "nothing was done if it was the one before; see what it said above",
-            ),
+            Self::Hook { .. } => {
+                meaning(Exit::Failed, "hook.failed", "nothing was done; see what it said above")
+            }
             Self::Drill { .. } => meaning(Exit::Failed, "drill.command", "see what it said above"),
             Self::Heartbeat { .. } => meaning(Exit::Failed, "hook.heartbeat", ""),
             Self::Signals(_) => meaning(Exit::Failed, "signals", ""),

@@ -22,10 +22,12 @@ pub(super) fn page() -> Result<Vec<u8>, Failure> {
     render(&plain(), "segvault(1)").map_err(Failure::Output)
 }
 
-/// Writes segvault(1) and a page for each verb; gives their paths.
-pub(super) fn write_pages(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Writes segvault(1) and a page for each verb; gives their paths. A dry run only gives them.
+pub(super) fn write_pages(directory: &Path, dry_run: bool) -> Result<Vec<PathBuf>, Failure> {
     let failed = |path: &Path, source| Failure::File { path: path.to_path_buf(), source };
-    fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
+    if !dry_run {
+        fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
+    }
     let mut command = plain();
     command.build();
     let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help" && !verb.is_hide_set());
@@ -34,7 +36,9 @@ pub(super) fn write_pages(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
         let name = command.get_display_name().unwrap_or("segvault").to_owned();
         let path = directory.join(format!("{name}.1"));
         let page = render(command, &name).map_err(|source| failed(&path, source))?;
-        fs::write(&path, page).map_err(|source| failed(&path, source))?;
+        if !dry_run {
+            fs::write(&path, page).map_err(|source| failed(&path, source))?;
+        }
         written.push(path);
     }
     Ok(written)
@@ -81,7 +85,7 @@ mod tests {
     #[test]
     fn every_verb_has_a_page_with_its_exit_codes() {
         let directory = tempfile::tempdir().unwrap();
-        let written = write_pages(directory.path()).unwrap();
+        let written = write_pages(directory.path(), false).unwrap();
         let names: Vec<_> = written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
         assert!(names.contains(&"segvault.1") && names.contains(&"segvault-backup.1"), "{names:?}");
         for path in &written {

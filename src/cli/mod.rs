@@ -49,12 +49,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let typed = arguments.clone();
     let (arguments, config) = match config::complete(arguments) {
         Ok(completed) => completed,
+        Err(error) if is_for_nagios(&typed) => return render::nagios_unknown(&describe::chain(&error)),
         Err(error) => return end(Screen::bare(wants_json), &Signals::default(), &Failure::Config(error)),
     };
     match args::parse(arguments) {
         Ok(cli) => begin(&cli, config, typed),
+        Err(error) if error.use_stderr() && is_for_nagios(&typed) => {
+            let why = render::first_paragraph(&error.render().to_string());
+            render::nagios_unknown(why.trim_start_matches("error: "))
+        }
         Err(error) => Screen::bare(wants_json).parser(&error),
     }
+}
+
+/// Who reads this protocol takes our code for a wrong use, 2, for "critical", and looks at stdout alone.
+fn is_for_nagios(typed: &[OsString]) -> bool {
+    let has = |word: &str| typed.iter().any(|typed| typed == word);
+    has("status") && has("--nagios")
 }
 
 fn begin(cli: &args::Cli, config: config::Config, typed: Vec<OsString>) -> Exit {

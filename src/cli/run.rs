@@ -27,6 +27,7 @@ use crate::cli::args::{
     Backup, Cli, Completions, EffortArgs, Global, Init, Man, Points, Restore, Show, Verb, Verify,
 };
 use crate::cli::config::Config;
+use crate::cli::describe::one_line;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::manual;
@@ -125,11 +126,12 @@ impl Run<'_> {
 
     fn init(&self, asked: Init) -> Result<Exit, Failure> {
         let path = repository::path(self.global)?;
+        let shown = one_line(&path.display().to_string());
         if self.global.dry_run {
             self.screen.report(
                 "init",
                 &json!({ "repository": path.display().to_string(), "id": null }),
-                || format!("would make a repository at {}\n", path.display()),
+                || format!("would make a repository at {shown}\n"),
             )?;
             return Ok(Exit::Done);
         }
@@ -139,7 +141,7 @@ impl Run<'_> {
         self.screen.report(
             "init",
             &json!({ "repository": path.display().to_string(), "id": config.id }),
-            || format!("made repository {} at {}\n", config.id, path.display()),
+            || format!("made repository {} at {shown}\n", config.id),
         )?;
         Ok(Exit::Done)
     }
@@ -248,7 +250,7 @@ impl Run<'_> {
         }
         let report = self.proven(asked)?;
         let bad = report.findings.iter().filter(|finding| finding.class > Class::Note);
-        self.screen.unprinted(bad.map(render::verify::line));
+        self.screen.unprinted_errors(bad.map(render::verify::line));
         self.screen.report("verify", &report, || render::verify::text(&report))?;
         Ok(verified(&report))
     }
@@ -276,7 +278,7 @@ impl Run<'_> {
     }
 
     fn write_pages(&self, directory: &Path) -> Result<(), Failure> {
-        let written = manual::write_pages(directory)?;
+        let written = manual::write_pages(directory, self.global.dry_run)?;
         let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
         self.screen.report("man", &json!({ "files": names }), || names.join("\n") + "\n")
     }

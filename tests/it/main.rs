@@ -39,6 +39,7 @@ mod licences;
 mod live;
 mod model;
 mod old_repositories;
+mod operator;
 mod parity;
 mod plain_files;
 mod points;

@@ -98,6 +98,9 @@ fn warning(text: &str) -> Remark {
 
 fn list(config: &Config, key: &str, value: &Value) -> Option<String> {
     let Value::Many(names) = value else { return Some("give a list of names".to_owned()) };
+    if names.is_empty() {
+        return Some("nothing would be done: name at least one, or leave the key out".to_owned());
+    }
     let sources = config.sources();
     let is_known = |name: &&String| {
         if key == "steps" { STEPS.contains(&name.as_str()) } else { sources.contains(&name.as_str()) }

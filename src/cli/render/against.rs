@@ -1,5 +1,6 @@
 //! A comparison with a data directory, or with another repository.
 
+use crate::cli::describe::one_line;
 use crate::cli::render::style::{self, Text};
 use crate::cli::render::units::{bytes, count, plural};
 use crate::engine::against::{Against, Difference, Kind, Run, Side};
@@ -14,12 +15,12 @@ pub(in crate::cli) fn text(found: &Against) -> String {
         text.lines(&self::difference(difference));
     }
     for unread in found.unread.iter().chain(&found.unread_there) {
-        text.line(&format!("{}can't be compared:{} {unread}", style::BAD, style::PLAIN));
+        text.line(&format!("{}can't be compared:{} {}", style::BAD, style::PLAIN, one_line(unread)));
     }
     text.line(&format!(
         "{} of {} the same, {} compared",
         plural(found.equal_segments, "segment"),
-        found.source,
+        one_line(&found.source),
         bytes(found.equal_bytes)
     ));
     text.lines(&runs("not archived yet", &found.not_archived));
@@ -30,32 +31,39 @@ pub(in crate::cli) fn text(found: &Against) -> String {
     text.finish()
 }
 
-fn difference(found: &Difference) -> String {
-    let mut text = Text::default();
+/// What differs, each in a line.
+pub(in crate::cli) fn differences(found: &Against) -> impl Iterator<Item = String> {
+    let unread = found.unread.iter().chain(&found.unread_there);
+    let differing = found.differences.iter().map(|one| format!("differs: {}", place(one)));
+    differing.chain(unread.map(|unread| format!("can't be compared: {unread}")))
+}
+
+/// Where two copies differ, and which of them is the good one.
+fn place(found: &Difference) -> String {
     let what = match (found.kind, found.good) {
         (Kind::Conflict, _) => "both copies have a good CRC and say different things",
         (_, Some(Side::Archive)) => "the archived copy is good, the other is damaged",
         (_, Some(Side::Other)) => "the archived copy is damaged, the other is good",
         (_, None) => "damaged behind what is archived",
     };
-    text.line(&format!(
-        "{}differs:{} {} of {}, segment {}, byte {}, token {}: {what}",
-        style::BAD,
-        style::PLAIN,
-        found.store,
-        found.context,
-        found.segment,
-        found.at,
-        found.token
-    ));
-    text.line(&format!("  what to do: {}", found.advice));
+    one_line(&format!(
+        "{} of {}, segment {}, byte {}, token {}: {what}",
+        found.store, found.context, found.segment, found.at, found.token
+    ))
+}
+
+fn difference(found: &Difference) -> String {
+    let mut text = Text::default();
+    text.line(&format!("{}differs:{} {}", style::BAD, style::PLAIN, place(found)));
+    text.line(&format!("  what to do: {}", one_line(&found.advice)));
     text.finish()
 }
 
 fn runs(what: &str, runs: &[Run]) -> String {
     let mut text = Text::default();
     for run in runs.iter().take(NAMED) {
-        text.line(&format!("{what}: {}..{} of {} {}", run.first, run.last, run.context, run.store));
+        let context = one_line(&run.context);
+        text.line(&format!("{what}: {}..{} of {context} {}", run.first, run.last, run.store));
     }
     if runs.len() > NAMED {
         text.line(&format!("{what}: and {} more", count((runs.len() - NAMED) as u64)));

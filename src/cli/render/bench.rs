@@ -19,7 +19,7 @@ use std::path::Path;
 const SHOWN: usize = 24;
 
 /// What the columns of the table mean.
-const LEGEND: &str = "STORED: all files of the repository after the first backup; SMALLER: times, than the history; GROWN, SEALED: what the second and the third \
+const LEGEND: &str = "STORED: all files of the repository after the first backup, without the reserve (1 MiB in each repository, for a full disk); SMALLER: times, than the history; GROWN, SEALED: what the second and the third \
 backup added; MONTH: what a month of hourly backups ends with at least; ENCODE: history a second, of the first backup, with its CPU time and peak MEMORY; \
 DECODE, RESTORE: of the restore of the third backup, with its peak MEMORY; EQUAL: restored byte for byte";
 
@@ -63,9 +63,26 @@ fn told(sentences: &[String], text: &mut Text) {
 
 /// The page, or the plot of sizes alone, as the name of the file says.
 pub(in crate::cli) fn page(document: &BenchDocument<'_>, path: &Path) -> Result<String, Failure> {
+    match kind(path)? {
+        Kind::Page => page::page(document),
+        Kind::Picture => page::picture(document),
+    }
+}
+
+/// What is written beside the text.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) enum Kind {
+    /// All of it.
+    Page,
+    /// The plot of sizes.
+    Picture,
+}
+
+/// What a name asks for. Hours may pass before it is written: a wrong one is refused before.
+pub(in crate::cli) fn kind(path: &Path) -> Result<Kind, Failure> {
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("html" | "htm") => page::page(document),
-        Some("svg") => page::picture(document),
+        Some("html" | "htm") => Ok(Kind::Page),
+        Some("svg") => Ok(Kind::Picture),
         _ => Err(Failure::Usage {
             message: format!("{}: a report is a page or a picture", path.display()),
             hint: "give a name that ends in .html or .svg",

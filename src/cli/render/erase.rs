@@ -88,7 +88,7 @@ fn not_reached(text: &mut Text, report: &EraseReport) {
         ));
     }
     for left in &report.left {
-        text.line(&format!("stays: {}: {}", left.path, left.why));
+        text.line(&one_line(&format!("stays: {}: {}", left.path, left.why)));
     }
 }
 
@@ -165,7 +165,7 @@ pub(in crate::cli) fn dropped(report: &DropReport) -> String {
     }
     text.line("snapshots stay: aggregates that began before are read from theirs");
     if let Some(confirmation) = report.confirmation.as_ref().filter(|_| report.dry_run) {
-        text.line(&format!("do it with --confirm {confirmation}; there is no undo"));
+        text.line(&format!("do it with --confirm {}; there is no undo", one_line(confirmation)));
     } else {
         text.line("'segvault prune' frees the room");
     }

@@ -129,13 +129,28 @@ impl Screen {
 
     /// What went wrong in a run, where its report is not printed.
     pub(super) fn findings_of_run(self, ran: &profile::Ran) {
-        self.unprinted(ran.steps.iter().filter_map(profile::Step::trouble));
+        for step in &ran.steps {
+            let trouble = step.trouble().into_iter();
+            if step.exit == Exit::Incomplete {
+                self.unprinted(trouble)
+            } else {
+                self.unprinted_errors(trouble)
+            }
+        }
     }
 
     /// Lines of a report that `--quiet` keeps from being printed, and that must be seen all the same.
     pub(super) fn unprinted(self, lines: impl Iterator<Item = String>) {
         if self.quiet > 0 && !self.json {
             lines.for_each(|line| self.warning(&line));
+        }
+    }
+
+    /// Lines of such a report that say why the run fails: `--quiet` twice leaves errors, too.
+    pub(super) fn unprinted_errors(self, lines: impl Iterator<Item = String>) {
+        if self.quiet > 0 && !self.json {
+            let (bad, plain) = (style::BAD, style::PLAIN);
+            lines.for_each(|line| tell(&format!("segvault: {bad}{}{plain}", one_line(&line))));
         }
     }
 
@@ -205,6 +220,7 @@ fn document<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {
 
 /// Text on stdout. It may hold colours; they are left out where no terminal wants them.
 fn print(text: &str) -> Result<(), Failure> {
+    let text = style::harmless(text);
     forgive(anstream::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
 }
 
@@ -213,10 +229,17 @@ pub(super) fn print_text(text: &str) -> Result<(), Failure> {
     print(text)
 }
 
+/// The line of `status --nagios` where nobody knows, and its code.
+pub(super) fn nagios_unknown(why: &str) -> Exit {
+    // There is nobody left to tell if this fails.
+    let _ = print(&format!("SEGVAULT UNKNOWN - {}\n", one_line(why).replace('|', "/")));
+    Exit::of_nagios(3)
+}
+
 /// A question on stderr; the answer is typed behind it. If this fails nobody answers.
 pub(super) fn ask(question: &str) {
     let mut stderr = anstream::stderr().lock();
-    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{} ", one_line(question)).and_then(|()| stderr.flush());
 }
 
 /// Bytes on stdout, as they are.

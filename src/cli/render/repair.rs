@@ -44,7 +44,8 @@ pub(in crate::cli) fn mended(mended: &Mended) -> String {
     text.finish()
 }
 
-fn verdict(mended: &Mended) -> String {
+/// Whether everything is whole now.
+pub(in crate::cli) fn verdict(mended: &Mended) -> String {
     if mended.dry_run {
         let lost = mended.still_lost.len() as u64;
         return format!("nothing was written; {} would still be lost", plural(lost, "chunk"));
@@ -71,11 +72,17 @@ pub(in crate::cli) fn protected(done: &Protected) -> String {
         done.percent,
         count(done.kept)
     ));
-    let names: Vec<String> = done.damaged.iter().map(ToString::to_string).collect();
-    if !names.is_empty() {
-        text.line(&format!("damaged, and left as they are: {}; run 'segvault repair packs'", some(&names)));
+    if let Some(line) = left_damaged(done) {
+        text.line(&line);
     }
     text.finish()
+}
+
+/// Packs that got no parity, since they are damaged.
+pub(in crate::cli) fn left_damaged(done: &Protected) -> Option<String> {
+    let names: Vec<String> = done.damaged.iter().map(ToString::to_string).collect();
+    let told = || format!("damaged, and left as they are: {}; run 'segvault repair packs'", some(&names));
+    (!names.is_empty()).then(told)
 }
 
 /// `repair points`.
@@ -88,15 +95,21 @@ pub(in crate::cli) fn marked(marked: &Marked) -> String {
     if !marked.known.is_empty() {
         text.line(&format!("known to be incomplete before: {}", points(&marked.known, NAMED)));
     }
-    if !marked.unreadable.is_empty() {
-        let unreadable = some(&marked.unreadable);
-        text.line(&format!(
-            "not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy"
-        ));
-    } else if marked.marked.is_empty() && marked.known.is_empty() {
+    if let Some(line) = not_judged(marked) {
+        text.line(&line);
+    }
+    if marked.unreadable.is_empty() && marked.marked.is_empty() && marked.known.is_empty() {
         text.line("every point can be restored whole: nothing to mark");
     }
     text.finish()
+}
+
+/// Points that nobody knows about.
+pub(in crate::cli) fn not_judged(marked: &Marked) -> Option<String> {
+    let unreadable = some(&marked.unreadable);
+    let told =
+        || format!("not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy");
+    (!marked.unreadable.is_empty()).then(told)
 }
 
 fn some(all: &[String]) -> String {

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Reset, Style};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 /// All is well.
@@ -44,6 +45,35 @@ impl FromIterator<String> for Text {
         lines.into_iter().for_each(|line| text.line(&line));
         text
     }
+}
+
+/// Text without control characters that a terminal would obey, but line ends, tabs and colours. Names have none where they are rendered; this is
+/// for one that was forgotten.
+pub(in crate::cli) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_odd) {
+        let (before, odd) = rest.split_at(at);
+        shown.push_str(before);
+        let colour = colour(odd).unwrap_or("");
+        shown.push_str(if colour.is_empty() { "\u{fffd}" } else { colour });
+        let gone =
+            if colour.is_empty() { odd.chars().next().map_or(0, char::len_utf8) } else { colour.len() };
+        rest = odd.get(gone..).unwrap_or("");
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// The colour that a text begins with.
+fn colour(text: &str) -> Option<&str> {
+    let numbers = text.strip_prefix("\x1b[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    text.get(..end + 3).filter(|colour| colour.ends_with('m'))
 }
 
 /// A table without lines, as wide as its content (see [`fitted`]). Columns whose head begins with `>` are aligned to the right.
@@ -129,6 +159,16 @@ mod tests {
         let narrow = "POINT  STATE\n7      complete\n(on a wider terminal, and with --json, also: HISTORY)\n";
         assert_eq!(plain(23), narrow);
         assert_eq!(plain(3), narrow, "what can't be done without stays");
+    }
+
+    #[test]
+    fn colours_pass_and_nothing_else_that_a_terminal_obeys() {
+        let text = format!("{BAD}damage:{PLAIN} a\tb\n");
+        assert_eq!(harmless(&text), text);
+        assert_eq!(
+            harmless("a\x1b[2Jb\x07\x1b]0;c\u{9b}31m\x1b"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}]0;c\u{fffd}31m\u{fffd}"
+        );
     }
 
     #[test]

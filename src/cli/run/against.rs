@@ -31,6 +31,9 @@ impl Run<'_> {
             against::against(&repository, source, With::Source(&mut other), &progress)?
         };
         drop(progress);
+        if compared(&found) != Exit::Done {
+            self.screen.unprinted_errors(render::against::differences(&found));
+        }
         self.screen.report("against", &found, || render::against::text(&found))?;
         Ok(compared(&found))
     }

@@ -1,6 +1,7 @@
 //! `bench`, and the processes that it runs.
 
 use crate::cli::args::{Bench, BenchWorker, Rival, Task};
+use crate::cli::describe::one_line;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::machine::Machine;
@@ -23,6 +24,12 @@ use std::path::{Path, PathBuf};
 
 impl Run<'_> {
     pub(super) fn bench(&self, asked: &Bench) -> Result<Exit, Failure> {
+        if let Some(path) = &asked.report {
+            writable(path)?;
+        }
+        if self.global.dry_run && !asked.synthetic.is_empty() && asked.only_makes() {
+            return self.would_make(asked);
+        }
         let machine = Machine::now();
         let scratch = scratch(asked)?;
         let progress = Progress::new(self.screen, self.signals.clone());
@@ -63,10 +70,32 @@ impl Run<'_> {
         Ok(if is_sound(&report) { Exit::Done } else { Exit::Incomplete })
     }
 
+    fn would_make(&self, asked: &Bench) -> Result<Exit, Failure> {
+        let into = asked.into.clone().unwrap_or_default();
+        let document = serde_json::json!({ "directory": into.display().to_string(), "made": [] });
+        self.screen.report("bench-data", &document, || {
+            let kinds: Vec<&str> = asked.synthetic.iter().map(|kind| kind.0).collect();
+            one_line(&format!("would make {} in {}", kinds.join(", "), into.display())) + "\n"
+        })?;
+        Ok(Exit::Done)
+    }
+
     fn made(&self, directory: &Path, made: &[Made]) -> Result<Exit, Failure> {
         let document = serde_json::json!({ "directory": directory.display().to_string(), "made": made });
         self.screen.report("bench-data", &document, || render::bench::made(directory, made))?;
         Ok(Exit::Done)
+    }
+}
+
+/// What can be told of a report's place before hours of measuring.
+fn writable(path: &Path) -> Result<(), Failure> {
+    render::bench::kind(path)?;
+    let place = path.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| Failure::File { path: path.to_path_buf(), source };
+    if place.metadata().map_err(failed)?.is_dir() {
+        Ok(())
+    } else {
+        Err(failed(std::io::ErrorKind::NotADirectory.into()))
     }
 }
 

@@ -100,6 +100,13 @@ impl Run<'_> {
 
     /// The lines of all steps: what can't be done is said before anything is.
     fn lines(&self, names: &[String]) -> Result<Vec<(String, Line)>, Failure> {
+        if names.is_empty() {
+            let message = "there are no steps: nothing would be done".to_owned();
+            return Err(Failure::Usage {
+                message,
+                hint: "name steps, or leave the key out: see 'segvault config check'",
+            });
+        }
         let mut lines = Vec::new();
         for name in names {
             lines.extend(self.lines_of_step(name)?.into_iter().map(|line| (name.clone(), line)));

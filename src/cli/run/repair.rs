@@ -40,6 +40,7 @@ impl Run<'_> {
             .map(|(pack, why)| format!("{pack}: {why}"))
             .collect();
         let document = json!({ "packs": packs, "unreadable": unreadable, "dry_run": self.global.dry_run });
+        self.screen.unprinted_errors(unreadable.iter().map(|pack| format!("can't be read: {pack}")));
         self.screen.report("repair-index", &document, || {
             render::repair::index(packs, &unreadable, self.global.dry_run)
         })?;
@@ -67,6 +68,9 @@ impl Run<'_> {
         let mended = repair::packs(&repository, supply, self.global.dry_run, &progress)?;
         repository.healed_is_told();
         drop(progress);
+        if !mended.is_whole() {
+            self.screen.unprinted_errors(std::iter::once(render::repair::verdict(&mended)));
+        }
         self.screen.report("repair", &mended, || render::repair::mended(&mended))?;
         Ok(exit(&mended))
     }
@@ -76,6 +80,7 @@ impl Run<'_> {
         let progress = Progress::new(self.screen, self.signals.clone());
         let marked = repair::points(&repository, self.global.dry_run, &progress)?;
         drop(progress);
+        self.screen.unprinted_errors(render::repair::not_judged(&marked).into_iter());
         self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
         Ok(if marked.unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
     }
@@ -85,6 +90,7 @@ impl Run<'_> {
         let progress = Progress::new(self.screen, self.signals.clone());
         let done = repair::add_parity(&repository, percent, self.global.dry_run, &progress)?;
         drop(progress);
+        self.screen.unprinted_errors(render::repair::left_damaged(&done).into_iter());
         self.screen.report("repair-add-parity", &done, || render::repair::protected(&done))?;
         Ok(if done.damaged.is_empty() { Exit::Done } else { Exit::Damaged })
     }

@@ -15,9 +15,6 @@ use crate::engine::restore::free_space;
 use crate::engine::status::{self, Heads, Level, Limits, StatusOptions};
 use std::collections::BTreeMap;
 
-/// What Nagios takes for "nobody knows".
-const UNKNOWN: u8 = 3;
-
 impl Run<'_> {
     pub(super) fn status(&self, asked: &Status) -> Result<Exit, Failure> {
         if asked.nagios {
@@ -25,9 +22,7 @@ impl Run<'_> {
         }
         let status = self.look(asked, true)?;
         self.screen.result("status", &status, || render::status::text(&status))?;
-        if let Some(path) = &asked.metrics {
-            metrics::write(path, Some(&status), None)?;
-        }
+        self.figures(asked, &status)?;
         Ok(match status.level {
             _ if !status.problems.is_empty() || status.verification.damaged_packs > 0 => Exit::Damaged,
             Level::Ok => Exit::Done,
@@ -38,17 +33,23 @@ impl Run<'_> {
     /// One line, and the codes of that protocol: what fails here is "unknown" there.
     fn nagios(&self, asked: &Status) -> Result<Exit, Failure> {
         let looked = self.look(asked, false).and_then(|status| {
-            if let Some(path) = &asked.metrics {
-                metrics::write(path, Some(&status), None)?;
-            }
+            self.figures(asked, &status)?;
             Ok(status)
         });
-        let (line, code) = match looked {
-            Ok(status) => (render::status::nagios(&status), status.level as u8),
-            Err(failure) => (format!("SEGVAULT UNKNOWN - {}\n", chain(&failure)), UNKNOWN),
-        };
-        render::print_text(&line)?;
-        Ok(Exit::of_nagios(code))
+        match looked {
+            Ok(status) => {
+                render::print_text(&render::status::nagios(&status))?;
+                Ok(Exit::of_nagios(status.level as u8))
+            }
+            Err(failure) => Ok(render::nagios_unknown(&chain(&failure))),
+        }
+    }
+
+    fn figures(&self, asked: &Status, status: &status::Status) -> Result<(), Failure> {
+        match &asked.metrics {
+            Some(path) if !self.global.dry_run => metrics::write(path, Some(status), None),
+            _ => Ok(()),
+        }
     }
 
     fn look(&self, asked: &Status, growth: bool) -> Result<status::Status, Failure> {

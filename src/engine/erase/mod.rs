@@ -25,6 +25,7 @@ use crate::engine::prune::DeleteReport;
 use crate::engine::retention::{self, is_held, readable};
 use crate::engine::rewrite;
 use crate::engine::rewrite::{Rewritten, points_of};
+use crate::engine::select;
 use crate::repo::format::act::{Deed, ErasedSegment, View};
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, ContentHash, FileHash};
@@ -133,6 +134,7 @@ fn make_plan(
     let (source, context) = (options.source.as_str(), options.context.as_str());
     let (logs, changed) = gather::logs(repository, (source, context), observer)?;
     if logs.is_empty() {
+        select::source(&journal, source)?;
         return Err(retention::Error::NoContext { context: context.to_owned() }.into());
     }
     let mut report = lists::report(repository, &journal, options, (&logs, &changed))?;

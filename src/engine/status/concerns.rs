@@ -51,11 +51,16 @@ pub struct Limits {
     pub max_drill_age_ms: i64,
 }
 
+fn no_point(options: &StatusOptions) -> String {
+    let of = options.source.as_ref().map_or_else(String::new, |source| format!(" of the source '{source}'"));
+    format!("there is no restore point{of}")
+}
+
 /// All concerns, the worst first.
 pub(super) fn concerns(status: &Status, options: &StatusOptions) -> Vec<Concern> {
     let mut found = Vec::new();
     if status.sources.is_empty() {
-        found.push(concern(Level::Critical, "no-point", None, "there is no restore point".to_owned()));
+        found.push(concern(Level::Critical, "no-point", None, no_point(options)));
     }
     for source in &status.sources {
         found.extend(of_source(source, options));

@@ -46,7 +46,8 @@ impl Cell {
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Empty => String::new(),
-            Self::Words(words) => words.clone(),
+            // A spreadsheet is looked at in a terminal, too.
+            Self::Words(words) => one_line(words),
             Self::Count(number) | Self::Bytes(number) => number.to_string(),
             Self::At(at) => at.to_string(),
         }
