@@ -55,7 +55,7 @@ fn place(found: &Difference) -> String {
 fn difference(found: &Difference) -> String {
     let mut text = Text::default();
     text.line(&format!("{}differs:{} {}", style::BAD, style::PLAIN, place(found)));
-    text.line(&format!("  what to do: {}", one_line(&found.advice)));
+    text.line(&format!("  what to do: {}", one_line(found.advice)));
     text.finish()
 }
 

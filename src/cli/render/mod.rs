@@ -132,9 +132,9 @@ impl Screen {
         for step in &ran.steps {
             let trouble = step.trouble().into_iter();
             if step.exit == Exit::Incomplete {
-                self.unprinted(trouble)
+                self.unprinted(trouble);
             } else {
-                self.unprinted_errors(trouble)
+                self.unprinted_errors(trouble);
             }
         }
     }
