@@ -268,18 +268,23 @@ fn data(room: &Room, name: &str, events: &StoreImage, snapshots: &StoreImage) ->
     room.path(name)
 }
 
+/// Eight events, of which five, and a snapshot, are archived.
+fn archived_in_part() -> (Room, StoreImage, StoreImage) {
+    let (room, mut events, mut snapshots) = (Room::new(), StoreImage::new(4096), StoreImage::new(4096));
+    append(&mut events, 0..5);
+    append(&mut snapshots, 0..1);
+    room.ends(0, &backup_data(&data(&room, "before", &events, &snapshots)));
+    append(&mut events, 5..8);
+    (room, events, snapshots)
+}
+
 fn whats(done: &Value) -> Vec<&str> {
     done["warnings"].as_array().unwrap().iter().map(|warning| warning["what"].as_str().unwrap()).collect()
 }
 
 #[test]
 fn what_a_source_removed_before_it_was_archived_is_missing_and_the_rest_can_be_cut() {
-    let room = Room::new();
-    let (mut events, mut snapshots) = (StoreImage::new(4096), StoreImage::new(4096));
-    append(&mut events, 0..5);
-    append(&mut snapshots, 0..1);
-    room.ends(0, &backup_data(&data(&room, "before", &events, &snapshots)));
-    append(&mut events, 5..8);
+    let (room, mut events, snapshots) = archived_in_part();
     events.roll_now();
     append(&mut events, 8..20);
     let first = *events.segments.keys().next().unwrap();
@@ -329,12 +334,7 @@ fn a_cut_that_falls_back_over_a_gap_says_what_is_missing() {
 
 #[test]
 fn a_torn_point_proves_no_snapshot() {
-    let room = Room::new();
-    let (mut events, mut snapshots) = (StoreImage::new(4096), StoreImage::new(4096));
-    append(&mut events, 0..5);
-    append(&mut snapshots, 0..1);
-    room.ends(0, &backup_data(&data(&room, "before", &events, &snapshots)));
-    append(&mut events, 5..8);
+    let (room, mut events, mut snapshots) = archived_in_part();
     let end = usize::try_from(events.open().end()).unwrap();
     append(&mut events, 8..9);
     append(&mut snapshots, 8..9);
