@@ -29,6 +29,7 @@ use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::roots::Books;
 use crate::engine::rewrite;
+use crate::repo::format::entry::SegmentEntry;
 use crate::repo::store::{Alone, Repository, reserve};
 use serde::Serialize;
 
@@ -87,7 +88,7 @@ pub fn plan(
     observer: &dyn Observer,
 ) -> Result<Plan, engine::Error> {
     let books = Books::read(repository)?;
-    let versions = versions::find(repository, &books)?.iter().map(|log| log.count).sum();
+    let versions = versions::find(repository, &books, &mut |_| Ok(true))?.iter().map(|log| log.count).sum();
     let mark = MarkReport { versions, ..marking::plan(repository, options, observer, &books)?.report() };
     let delete = deletion::plan(repository, options, observer, false)?.report();
     Ok(Plan { mark, delete })
@@ -126,10 +127,18 @@ fn try_mark(
     repository.may_remove()?;
     let mut session = repository.session()?;
     rewrite::go_on(&mut session, |_| true)?;
-    let versions = versions::find(repository, &Books::read(repository)?)?;
+    let mut unread = Vec::new();
+    let mut proof = |entry: &SegmentEntry| {
+        let is_good = versions::is_readable(repository, entry, observer)?;
+        unread.extend((!is_good).then(|| versions::kept_for(entry)));
+        Ok(is_good)
+    };
+    let versions = versions::find(repository, &Books::read(repository)?, &mut proof)?;
     let versions = versions::leave(&mut session, versions)?;
     let plan = marking::plan(repository, options, observer, &Books::read(repository)?)?;
-    Ok(MarkReport { versions, ..marking::carry_out(&mut session, plan, options)? })
+    let mut report = MarkReport { versions, ..marking::carry_out(&mut session, plan, options)? };
+    report.skipped.extend(unread);
+    Ok(report)
 }
 
 /// Both phases at once, for what was erased: who does it is alone from the first to the last. Packs with anything that nothing needs are written

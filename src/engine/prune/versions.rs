@@ -1,12 +1,17 @@
 //! Old versions of transformed segments: they leave the records once a higher version, whole, holds all their tokens, and no point names them
-//! that is not yet gone. What they held is then reached by nothing, and goes as packs go.
+//! that is not yet gone. What they held is then reached by nothing, and goes as packs go. So the higher version is read first: an old one may be
+//! the last good copy of its events.
 
 use crate::engine;
+use crate::engine::observe::Observer;
+use crate::engine::prune::report::Skipped;
 use crate::engine::prune::roots::Books;
 use crate::engine::rewrite;
+use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::record::{LogKey, LogState, replacement};
 use crate::repo::store::{Repository, Session, named_segments};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A log that holds versions that may leave.
 pub(super) struct Outgrown {
@@ -16,31 +21,78 @@ pub(super) struct Outgrown {
     pub count: u64,
 }
 
-/// Looks through all logs.
-pub(super) fn find(repository: &Repository, books: &Books) -> Result<Vec<Outgrown>, engine::Error> {
+/// Whether what an entry holds can be read.
+pub(super) type Proof<'p> = dyn FnMut(&SegmentEntry) -> Result<bool, engine::Error> + 'p;
+
+/// Looks through all logs; `proof` is asked of each version that would stand for an older one.
+pub(super) fn find(
+    repository: &Repository,
+    books: &Books,
+    proof: &mut Proof<'_>,
+) -> Result<Vec<Outgrown>, engine::Error> {
     let mut found = Vec::new();
     for key in books.logs.iter().filter_map(|log| log.key.as_ref()) {
-        found.extend(in_log(repository, books, key)?);
+        found.extend(in_log(repository, books, key, proof)?);
     }
     Ok(found)
 }
 
-fn in_log(repository: &Repository, books: &Books, key: &LogKey) -> Result<Option<Outgrown>, engine::Error> {
+fn in_log(
+    repository: &Repository,
+    books: &Books,
+    key: &LogKey,
+    proof: &mut Proof<'_>,
+) -> Result<Option<Outgrown>, engine::Error> {
     let Some(record) = repository.newest_record(key)? else { return Ok(None) };
     let mut state = record.state;
     let mut sealed = repository.tree(state.root)?;
-    let all = sealed.clone();
-    let is_old = |entry: &SegmentEntry| replacement(entry, &all).is_some();
-    if !all.iter().chain(&state.tails).any(is_old) {
+    let pairs = sealed.iter().chain(&state.tails);
+    let pairs: Vec<_> = pairs.filter_map(|entry| Some((entry.key(), replacement(entry, &sealed)?))).collect();
+    if pairs.is_empty() {
         return Ok(None);
     }
     let named = named_segments(repository, &books.journal, key)?;
-    let stays = |entry: &SegmentEntry| named.contains(&entry.name) || !is_old(entry);
-    let before = sealed.len().saturating_add(state.tails.len());
+    let (mut leaving, mut proven) = (BTreeSet::new(), BTreeMap::new());
+    for (old, higher) in pairs.into_iter().filter(|(old, _)| !named.contains(&old.name)) {
+        let is_good = match proven.get(&higher.key()) {
+            Some(is_good) => *is_good,
+            None => proof(higher)?,
+        };
+        proven.insert(higher.key(), is_good);
+        leaving.extend(is_good.then_some(old));
+    }
+    let stays = |entry: &SegmentEntry| !leaving.contains(&entry.key());
     sealed.retain(stays);
     state.tails.retain(stays);
-    let count = before.saturating_sub(sealed.len()).saturating_sub(state.tails.len()) as u64;
+    let count = leaving.len() as u64;
     Ok((count > 0).then_some(Outgrown { state, sealed, count }))
+}
+
+/// Reads all that an entry holds: it must be what the entry says.
+pub(super) fn is_readable(
+    repository: &Repository,
+    entry: &SegmentEntry,
+    observer: &dyn Observer,
+) -> Result<bool, engine::Error> {
+    use repo::Error::{ChunkDamaged, ChunkMissing, Missing, Unsupported};
+    let mut hasher = repository.naming().hasher();
+    let read = repository.read_extents(&entry.extents, 0..entry.logical_end, &mut |bytes| {
+        hasher.update(bytes);
+        if observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
+    });
+    match read {
+        Ok(()) => Ok(hasher.content() == entry.content),
+        Err(ChunkDamaged { .. } | ChunkMissing { .. } | Missing { .. } | Unsupported { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is said of the versions before one that can't be read.
+pub(super) fn kept_for(higher: &SegmentEntry) -> Skipped {
+    Skipped {
+        path: format!("what is older than segment {}", higher.name),
+        why: "that one can't be read: see 'segvault verify --data'".to_owned(),
+    }
 }
 
 /// Publishes records without them: two of each log, or the second newest would go on holding them.

@@ -1,7 +1,32 @@
 //! Old versions of transformed segments leave by prune, once no point names them.
 
 use super::{decoded, holds, old_events, transformed};
-use crate::support::program::{Room, assert_restored, backup_data};
+use crate::support::program::{Room, assert_restored, backup_data, files_below, flip};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+fn packs(room: &Room) -> BTreeSet<PathBuf> {
+    files_below(&room.repository().join("packs")).into_keys().collect()
+}
+
+#[test]
+fn an_old_version_stays_while_the_higher_one_can_t_be_read() {
+    let room = Room::new();
+    let before = transformed(&room, "before", |name, _| name.version == 0);
+    let after = transformed(&room, "after", |_, is_old| !is_old);
+    room.ends(0, &backup_data(&before));
+    let old = packs(&room);
+    room.ends(0, &backup_data(&after));
+    for pack in packs(&room).difference(&old) {
+        flip(&room.repository().join("packs").join(pack), 300);
+    }
+    room.ends(0, "forget 1 --yes");
+    // The first one makes sure that nobody takes point 1 back.
+    for code in [0, 3, 3] {
+        room.ends(code, "prune --grace 0 --max-unused 0%");
+    }
+    assert!(packs(&room).is_superset(&old), "what may be the last good copy is there");
+}
 
 #[test]
 fn an_old_version_leaves_once_no_point_names_it() {
