@@ -117,14 +117,16 @@ pub fn classify(file_name: &str) -> FileKind {
     if file_name.starts_with("global-index-") {
         return FileKind::GlobalIndex;
     }
-    let Some((stem, suffix)) = file_name.rsplit_once('.') else { return FileKind::Other };
+    // By bytes: names of stores come by the ten thousands.
+    let Some(dot) = file_name.bytes().rposition(|byte| byte == b'.') else { return FileKind::Other };
+    let (stem, suffix) = file_name.split_at(dot);
     match suffix {
-        "events" => data(Store::Events, stem),
-        "snapshots" => data(Store::Snapshots, stem),
-        "index" | "bloom" => index(Store::Events, stem),
-        "sindex" | "sbloom" => index(Store::Snapshots, stem),
-        "nindex" | "snindex" | "xref" | "sxref" => FileKind::GlobalIndex,
-        "transformed" | "temp" => FileKind::InProgress,
+        ".events" => data(Store::Events, stem),
+        ".snapshots" => data(Store::Snapshots, stem),
+        ".index" | ".bloom" => index(Store::Events, stem),
+        ".sindex" | ".sbloom" => index(Store::Snapshots, stem),
+        ".nindex" | ".snindex" | ".xref" | ".sxref" => FileKind::GlobalIndex,
+        ".transformed" | ".temp" => FileKind::InProgress,
         _ => FileKind::Other,
     }
 }

@@ -7,12 +7,12 @@ use crate::axon::name::FileKind;
 use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
 use crate::axon::name::classify;
-use crate::source::directory::{Directory, Looks};
+use crate::source::directory::{Directory, Looks, Names};
 use crate::source::error::Error;
 use crate::source::listing::{ContextListing, FileFacts, Listing, StoreFile, StoreListing};
 use crate::source::storage::Storage;
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -53,13 +53,13 @@ fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
         let directory = Directory::open(path)?;
-        let listing = sort_out(&directory, &names(&directory, look)?, look)?.unwrap_or_default();
+        let listing = sort_out(&directory, &directory.names()?, look)?.unwrap_or_default();
         add(&mut found, name, listing, &[*store]);
     }
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
             let directory = Directory::open(&path)?;
-            let inside = names(&directory, look)?;
+            let inside = directory.names()?;
             if is_dcb(&path, &inside)? {
                 found.dcb.insert(context_name(&path)?);
             } else if let Some(listing) = sort_out(&directory, &inside, look)? {
@@ -105,23 +105,24 @@ fn tell_open(context: &mut ContextListing) {
 }
 
 /// Whether `directory`, which has these entries, or one in it, is a store of `RocksDB`: a context of the newer kind (DCB).
-fn is_dcb(directory: &Path, names: &[OsString]) -> Result<bool, Error> {
-    if is_rocks(names) {
+fn is_dcb(directory: &Path, names: &Names) -> Result<bool, Error> {
+    let all = names.all();
+    if is_rocks(&all) {
         return Ok(true);
     }
-    if names.iter().any(|name| matches!(kind(name), FileKind::Data { .. })) {
+    if all.iter().any(|name| matches!(kind(name), FileKind::Data { .. })) {
         return Ok(false);
     }
-    for name in names {
+    for name in names.sorted() {
         let path = inside(directory, name);
-        if metadata(&path)?.is_dir() && entries(&path).is_ok_and(|names| is_rocks(&names)) {
+        if metadata(&path)?.is_dir() && entries(&path).is_ok_and(|names| is_rocks(&names.all())) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn is_rocks(names: &[OsString]) -> bool {
+fn is_rocks(names: &[&OsStr]) -> bool {
     let has = |begin: &[u8]| names.iter().any(|name| name.as_encoded_bytes().starts_with(begin));
     has(b"CURRENT") && has(b"MANIFEST-")
 }
@@ -152,9 +153,9 @@ fn holds_data(directory: &Path) -> Result<bool, Error> {
 /// file systems, `rsync` and the like keep copies in such directories.
 fn subdirectories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
-    for name in entries(directory)? {
+    for name in entries(directory)?.sorted() {
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        let path = inside(directory, &name);
+        let path = inside(directory, name);
         if !is_hidden && metadata(&path)?.is_dir() && !is_lost_and_found(&path) {
             found.push(path);
         }
@@ -175,13 +176,19 @@ fn context_name(path: &Path) -> Result<String, Error> {
 /// What is in one directory; none if it is no context.
 pub(super) fn context(directory: &Path) -> Result<Option<ContextListing>, Error> {
     let directory = Directory::open(directory)?;
-    sort_out(&directory, &names(&directory, Look::Files)?, Look::Files)
+    sort_out(&directory, &directory.names()?, Look::Files)
 }
 
-/// What of these entries of a directory belongs to a context; none if it is no context.
-fn sort_out(
+/// What of these entries of a directory belongs to a context; none if it is no context. Which of several errors is said does not depend on
+/// the file system's order: where there is one, the entries are gone through once more, sorted.
+fn sort_out(directory: &Directory<'_>, names: &Names, look: Look) -> Result<Option<ContextListing>, Error> {
+    sort_out_in_order(directory, &names.all(), look)
+        .or_else(|_| sort_out_in_order(directory, &names.sorted(), look))
+}
+
+fn sort_out_in_order(
     directory: &Directory<'_>,
-    names: &[OsString],
+    names: &[&OsStr],
     look: Look,
 ) -> Result<Option<ContextListing>, Error> {
     let mut listing = ContextListing::default();
@@ -301,18 +308,9 @@ fn kind(name: &OsStr) -> FileKind {
     }
 }
 
-/// The names of all entries of a directory, sorted, so that errors and listings don't depend on the file system's order.
-fn entries(directory: &Path) -> Result<Vec<OsString>, Error> {
-    names(&Directory::open(directory)?, Look::Files)
-}
-
-/// The same of an open one; sorted only where files are looked at one by one.
-fn names(directory: &Directory<'_>, look: Look) -> Result<Vec<OsString>, Error> {
-    let mut names = directory.names()?;
-    if look == Look::Files {
-        names.sort_unstable();
-    }
-    Ok(names)
+/// The names of all entries of a directory.
+fn entries(directory: &Path) -> Result<Names, Error> {
+    Directory::open(directory)?.names()
 }
 
 /// The path of an entry, without more room than it takes, and without taking room twice.

@@ -58,6 +58,15 @@ pub struct Assembler<'a, 's> {
     pub store: Store,
 }
 
+/// A segment that was not read is in the tree as it is archived. Mostly that is nearly all of them: a tree that is made of all at once is
+/// made sooner than one of them at a time.
+fn skipped(segment: &SeenSegment) -> Option<(EntryKey, Arc<SegmentEntry>)> {
+    match segment {
+        SeenSegment::Skipped(_, entry) => Some((entry.key(), Arc::clone(entry))),
+        SeenSegment::Unreadable(..) | SeenSegment::Scanned(_) => None,
+    }
+}
+
 impl Assembler<'_, '_> {
     /// Puts the segments together, each by its verdict.
     pub fn assemble(&mut self, seen: &SeenStore, verdicts: &[Verdict]) -> Result<Assembled, Error> {
@@ -65,7 +74,7 @@ impl Assembler<'_, '_> {
             sealed: self.log.sealed.iter().map(|entry| (entry.key(), Arc::clone(entry))).collect(),
             tails: self.log.tails.iter().map(|entry| (entry.key(), entry.clone())).collect(),
             proofs: Vec::new(),
-            tree: BTreeMap::new(),
+            tree: seen.segments.iter().filter_map(skipped).collect(),
             claims: Vec::new(),
             findings: Vec::new(),
             report: StoreReport::default(),
@@ -83,10 +92,9 @@ impl Assembler<'_, '_> {
         verdict: &Verdict,
     ) -> Result<(), Error> {
         match segment {
-            SeenSegment::Skipped(_, entry) => {
+            SeenSegment::Skipped(..) => {
                 out.report.known_segments += 1;
                 out.report.skipped_segments += 1;
-                out.tree.insert(entry.key(), Arc::clone(entry));
             }
             SeenSegment::Unreadable(file, why) => self.unreadable(out, file, why),
             SeenSegment::Scanned(scan) => {

@@ -206,6 +206,7 @@ fn check_block(
 ) -> Result<(), Damage> {
     let before = block.dictionary.is_none_or(|dictionary| dictionary < index);
     reader.check(before, "a dictionary that does not lie before its block")?;
+    seen.reserve(block.chunks.len());
     let fresh = block.chunks.iter().all(|place| seen.insert(place.chunk));
     reader.check(fresh, "a chunk that the pack holds already")
 }
