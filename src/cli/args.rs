@@ -37,7 +37,7 @@ use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Su
 pub use effort::EffortArgs;
 pub use erase::{DropHistory, Erase};
 pub use recompress::Recompress;
-pub use repair::{AddParity, Repair, RepairFrom, RepairWhat};
+pub use repair::{AddParity, GiveUp, Repair, RepairFrom, RepairWhat};
 pub use stats::{By, Stats};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -22,7 +22,7 @@ use crate::engine::drop_history::DropReport;
 use crate::engine::erase::{EraseReport, Proof};
 use crate::engine::points::{At, Overview, PointDetail};
 use crate::engine::recompress::Recompressed;
-use crate::engine::repair::{Marked, Mended, Protected};
+use crate::engine::repair::{GivenUp, Marked, Mended, Protected};
 use crate::engine::restore::{Plan, Restored};
 use crate::engine::retention::{ForgetReport, Hold, HoldChange, Remembered};
 use crate::engine::stats::Stats;
@@ -289,6 +289,7 @@ fn all() -> Vec<(String, Value)> {
         of::<RepairIndex>("repair-index"),
         of::<Mended>("repair"),
         of::<Marked>("repair-points"),
+        of::<GivenUp>("repair-give-up"),
         of::<Protected>("repair-add-parity"),
         of::<Demo>("demo"),
         of::<Man>("man"),

@@ -379,7 +379,8 @@ mod tests {
     }
 
     fn unreadable(points: Option<(u64, u64)>, is_newer: bool) -> Unreadable {
-        Unreadable { path: "points/13.json".to_owned(), why: "cut off".to_owned(), points, is_newer }
+        let (path, why) = ("points/13.json".to_owned(), "cut off".to_owned());
+        Unreadable { path, why, points, numbers: points.unwrap_or_default(), is_newer }
     }
 
     #[test]

@@ -389,7 +389,7 @@ fn written(bytes: &[u8], kind: &str) -> Result<Vec<u8>, Damage> {
 
 fn json_examples() -> Vec<(&'static str, &'static str)> {
     let acts =
-        (1..=13).map(|number| ("act", fenced(Box::leak(format!("json act {number}").into_boxed_str()))));
+        (1..=14).map(|number| ("act", fenced(Box::leak(format!("json act {number}").into_boxed_str()))));
     let first = ["segvault.json", "point", "files"].map(|kind| match kind {
         "segvault.json" => (kind, fenced("json segvault.json")),
         "point" => (kind, fenced("json point")),

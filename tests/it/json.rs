@@ -99,6 +99,7 @@ fn every_document_fits_its_schema() {
         (0, "repair-index", "repair index"),
         (0, "repair", "repair packs"),
         (0, "repair-points", "repair points"),
+        (0, "repair-give-up", "repair give-up"),
         (0, "repair-add-parity", "repair add-parity"),
         (0, "exit-codes", "help exit-codes"),
         (0, "errors", "explain"),

@@ -30,6 +30,7 @@ mod format_document;
 mod fuzz_corpus;
 mod gaps;
 mod giants;
+mod giving_up;
 mod heal;
 mod json;
 mod kill;

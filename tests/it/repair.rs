@@ -435,7 +435,7 @@ fn what_is_advised_for_a_damaged_record_helps() {
         pair.archive.flip(&record, 60);
         let report = pair.archive.verify(true);
         let found = report.findings.iter().find(|finding| finding.what == "record").unwrap();
-        assert_eq!(found.advice, "run 'segvault repair from' a copy of the repository", "{record}");
+        assert!(found.advice.starts_with("run 'segvault repair from' a copy of the repository"), "{record}");
         assert!(pair.repair_from_mirror().is_whole(), "{record}");
         assert_eq!(worst(&pair.archive.verify(true)), Vec::<&str>::new(), "{record}");
         pair.reset();

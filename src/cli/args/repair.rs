@@ -26,8 +26,18 @@ pub enum RepairWhat {
     From(RepairFrom),
     /// Mark the points that can't be restored whole as incomplete
     Points,
+    /// Say that points, acts and records are lost which can't be read and which no copy brings back: they count no more, and backups go on
+    GiveUp(GiveUp),
     /// Write parity for packs that have none, or whose parity is damaged
     AddParity(AddParity),
+}
+
+/// `repair give-up`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// Why: it is kept with the act that says so
+    #[arg(long, value_name = "TEXT", default_value = "damaged, and no copy has it")]
+    pub reason: String,
 }
 
 /// `repair add-parity`.

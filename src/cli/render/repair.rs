@@ -3,7 +3,7 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::style::Text;
 use crate::cli::render::units::{bytes, count, plural, points};
-use crate::engine::repair::{Marked, Mended, Protected};
+use crate::engine::repair::{GivenUp, Marked, Mended, Protected};
 
 /// So many files or points are named; the JSON document names all.
 const NAMED: usize = 8;
@@ -107,9 +107,55 @@ pub(in crate::cli) fn marked(marked: &Marked) -> String {
 /// Points that nobody knows about.
 pub(in crate::cli) fn not_judged(marked: &Marked) -> Option<String> {
     let unreadable = some(&marked.unreadable);
-    let told =
-        || format!("not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy");
+    let told = || {
+        format!(
+            "not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy, or 'segvault repair give-up'"
+        )
+    };
     (!marked.unreadable.is_empty()).then(told)
+}
+
+/// What a file that is given up may have said, by its directory, and what to do about it.
+const MEANT: [(&str, &str); 3] = [
+    (
+        "points/",
+        "a point: the next backup makes a new one; what only this point named, a later prune deletes",
+    ),
+    (
+        "acts/",
+        "an act: was it a hold, an erasure, a drop or a forgetting, do it again; what 'segvault verify' then misses, an erasure took",
+    ),
+    (
+        "logs/",
+        "a record: the next backup of its source makes a new one; until then its points may end before their last events",
+    ),
+];
+
+/// `repair give-up`. `asks`: a question follows.
+pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
+    let mut text = Text::default();
+    if done.files.is_empty() {
+        text.line("all points, acts and records can be read: nothing to give up");
+        return text.finish();
+    }
+    let would = if done.dry_run { "would be " } else { "" };
+    text.line(&format!("{would}given up for good: {}", some(&done.files)));
+    for (directory, meaning) in MEANT {
+        if done.files.iter().any(|file| file.starts_with(directory)) {
+            text.line(&format!("  {meaning}"));
+        }
+    }
+    if let Some(act) = done.act {
+        text.line(&format!(
+            "act {act} says so; what stood there lies in damaged/. Run 'segvault verify' and a backup now"
+        ));
+    } else {
+        text.line("  is there a copy of the repository anywhere, 'segvault repair from' it instead");
+    }
+    if done.dry_run && !asks {
+        text.line("nothing was written: give them up with --yes");
+    }
+    text.finish()
 }
 
 fn some(all: &[String]) -> String {

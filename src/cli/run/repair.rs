@@ -1,6 +1,6 @@
 //! `repair`.
 
-use crate::cli::args::{AllowDelete, Repair, RepairFrom, RepairWhat};
+use crate::cli::args::{AllowDelete, GiveUp, Repair, RepairFrom, RepairWhat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
@@ -22,6 +22,7 @@ impl Run<'_> {
             RepairWhat::Packs => self.mend(None, asked.allow),
             RepairWhat::From(from) => self.repair_from(from, asked.allow),
             RepairWhat::Points => self.repair_points(),
+            RepairWhat::GiveUp(give_up) => self.give_up(give_up, asked.allow),
             RepairWhat::AddParity(asked) => self.add_parity(asked.parity),
         }
     }
@@ -83,6 +84,38 @@ impl Run<'_> {
         self.screen.unprinted_errors(render::repair::not_judged(&marked).into_iter());
         self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
         Ok(if marked.unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
+    }
+
+    /// Without `--yes` it says what would be given up, and asks if it can.
+    fn give_up(&self, asked: &GiveUp, allow: AllowDelete) -> Result<Exit, Failure> {
+        if self.global.yes && !self.global.dry_run {
+            return self.given_up(asked, allow, false).map(|_| Exit::Done);
+        }
+        let is_any = self.given_up(asked, allow, true)?;
+        if !is_any || !self.can_ask() {
+            return Ok(Exit::Done);
+        }
+        if self.answers("give them up? There is no undo. Type lost:", "lost")? {
+            self.given_up(asked, allow, false)?;
+        } else {
+            self.screen.step("nothing was given up\n")?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Gives what can't be read up, or says what would be; and whether there is anything.
+    fn given_up(&self, asked: &GiveUp, allow: AllowDelete, dry_run: bool) -> Result<bool, Failure> {
+        let repository = repository::open_to_mend(self, allow.allow_delete)?;
+        let progress = Progress::new(self.screen, self.signals.clone());
+        let done = repair::give_up(&repository, &asked.reason, dry_run, &progress)?;
+        drop((progress, repository));
+        let asks = dry_run && self.can_ask();
+        if dry_run {
+            self.screen.result("repair-give-up", &done, || render::repair::given_up(&done, asks))?;
+        } else {
+            self.screen.report("repair-give-up", &done, || render::repair::given_up(&done, asks))?;
+        }
+        Ok(!done.files.is_empty())
     }
 
     fn add_parity(&self, percent: Option<u8>) -> Result<Exit, Failure> {

@@ -15,7 +15,7 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::point::PointLog;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::{Journal, ListedPoint, Repository};
+use crate::repo::store::{Journal, ListedPoint, LostFiles, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Points and acts, all of them readable, and all that is in them known.
@@ -102,16 +102,16 @@ impl Books {
 
     /// The two newest records of each log. They must be there, and fit together; and be no older than what points name.
     pub fn records(&self, repository: &Repository) -> Result<Vec<Record>, engine::Error> {
-        let mut found = Vec::new();
+        let (mut found, lost) = (Vec::new(), LostFiles::by(&self.journal.acts));
         for log in &self.logs {
-            let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { continue };
-            found.extend(newest_two(repository, key, *newest)?);
+            found.extend(newest_two(repository, log, &lost)?);
         }
         let newest: BTreeMap<&LogKey, u64> =
             self.logs.iter().filter_map(|log| Some((log.key.as_ref()?, *log.numbers.last()?))).collect();
         for listed in &self.journal.points {
             for (key, log) in logs_of(listed) {
-                if newest.get(&key).is_none_or(|newest| *newest < log.record) {
+                let is_lost = lost.has(&paths::log(&key), log.record);
+                if !is_lost && newest.get(&key).is_none_or(|newest| *newest < log.record) {
                     let path = repository.disk().display(&paths::record(&key, log.record));
                     return Err(unreliable(path, format!("point {} names it", listed.point.number)));
                 }
@@ -137,16 +137,21 @@ pub(in crate::engine) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog
 /// The two newest records of each log, whatever points say.
 pub(super) fn newest_records(repository: &Repository) -> Result<Vec<Record>, engine::Error> {
     let mut found = Vec::new();
+    let lost = LostFiles::by(&repository.acts()?.0);
     for log in directories(repository)? {
-        let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { continue };
-        found.extend(newest_two(repository, key, *newest)?);
+        found.extend(newest_two(repository, &log, &lost)?);
     }
     Ok(found)
 }
 
-fn newest_two(repository: &Repository, key: &LogKey, newest: u64) -> Result<Vec<Record>, engine::Error> {
-    let record = repository.record(key, newest)?;
-    let Some(number) = newest.checked_sub(1).filter(|number| *number > 0) else { return Ok(vec![record]) };
+fn newest_two(
+    repository: &Repository,
+    log: &LogDirectory,
+    lost: &LostFiles,
+) -> Result<Vec<Record>, engine::Error> {
+    let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { return Ok(Vec::new()) };
+    let record = repository.record(key, *newest)?;
+    let Some(number) = lost.before(&log.path, *newest) else { return Ok(vec![record]) };
     let before = repository.record(key, number)?;
     let path = paths::record(key, number);
     let read = repository.disk().read(&path, SMALL_FILE_MAX);

@@ -10,7 +10,7 @@ use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
-use crate::repo::store::{ListedPoint, NumberedRow, Repository, Session};
+use crate::repo::store::{ListedPoint, LostFiles, NumberedRow, Repository, Session};
 use std::collections::BTreeSet;
 
 /// Puts back what `other` has. Numbered files only from a copy of this very repository; pages from any.
@@ -96,7 +96,9 @@ fn numbered(
     let newest = newest.max(set_aside(repository, directory)?);
     let theirs = paths::numbered(other.disk(), directory, suffix)?;
     let away = Away::by(&repository.journal()?.acts);
-    let is_away = |number: u64| !ours.contains_key(&number) && away.may_be(row, number, newest);
+    let is_away = |number: u64| {
+        away.lost.has(directory, number) || !ours.contains_key(&number) && away.may_be(row, number, newest)
+    };
     let may_be_ours = |number: &u64| *number <= newest && !is_away(*number);
     let mut bad: BTreeSet<u64> = theirs.into_keys().filter(may_be_ours).collect();
     loop {
@@ -120,15 +122,16 @@ fn numbered(
     Ok(())
 }
 
-/// What a prune has deleted for good: that a copy still has it is no reason to bring it back.
+/// What a prune has deleted for good, or somebody has given up: that a copy still has it is no reason to bring it back.
 struct Away {
     gone: BTreeSet<u64>,
+    lost: LostFiles,
     is_pruned: bool,
 }
 
 impl Away {
     fn by(acts: &[Act]) -> Self {
-        let mut away = Self { gone: BTreeSet::new(), is_pruned: false };
+        let mut away = Self { gone: BTreeSet::new(), lost: LostFiles::by(acts), is_pruned: false };
         for act in acts {
             match &act.deed {
                 Deed::Gone { points } => {

@@ -2,15 +2,17 @@
 //! whatever comes from elsewhere is proven by its hash.
 
 mod files;
+mod give_up;
 mod parity;
 mod points;
 mod report;
 mod salvage;
 mod supply;
 
+pub use give_up::give_up;
 pub use parity::{PERCENT, add_parity};
 pub use points::points;
-pub use report::{Marked, Mended, Protected, Salvaged};
+pub use report::{GivenUp, Marked, Mended, Protected, Salvaged};
 pub use supply::Supply;
 
 use crate::engine::error::Error;

@@ -84,3 +84,16 @@ pub struct Marked {
     /// Files of points and acts that can't be read: what they are about could not be judged.
     pub unreadable: Vec<String>,
 }
+
+/// What `repair give-up` did.
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GivenUp {
+    /// True if nothing was written.
+    pub dry_run: bool,
+    /// Paths of the points, acts and records that can't be read, or are missing. They count no more; what stood under these names lies in
+    /// `damaged/`.
+    pub files: Vec<String>,
+    /// The number of the act that says so; none if nothing was written.
+    pub act: Option<u64>,
+}

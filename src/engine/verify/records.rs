@@ -12,11 +12,13 @@ use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ContentHash, FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record::{Branch, LogKey, Record};
-use crate::repo::store::{LetGo, Repository};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::repo::paths;
+use crate::repo::store::{LetGo, LostFiles, Repository};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What to do about a damaged record.
-const ADVICE: &str = "run 'segvault repair from' a copy of the repository";
+const ADVICE: &str =
+    "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'";
 /// What to do where files contradict each other.
 const ADVICE_CONTRADICTION: &str =
     "run 'segvault repair from' a copy of the repository, and keep both files until that is done";
@@ -141,10 +143,16 @@ impl LogFacts {
 
     /// Follows the chain. `pruned` says that records may have been deleted: then only those that are there are compared. The two newest are
     /// never deleted.
-    pub fn check_chain(&self, pruned: bool, path: &dyn Fn(u64) -> String, book: &mut Book) {
+    pub fn check_chain(
+        &self,
+        (pruned, lost): (bool, &LostFiles),
+        path: &dyn Fn(u64) -> String,
+        book: &mut Book,
+    ) {
         let mut before: Option<&RecordFacts> = None;
         for record in &self.records {
-            let neighbour = before.filter(|before| before.number + 1 == record.number);
+            let number = lost.before(&paths::log(&self.key), record.number);
+            let neighbour = before.filter(|before| number == Some(before.number));
             if let Some(neighbour) = neighbour
                 && record.previous != Some(neighbour.hash)
             {
@@ -160,23 +168,27 @@ impl LogFacts {
             before = Some(record);
         }
         if pruned {
-            self.check_newest_two(path, book);
+            self.check_newest_two(lost, path, book);
         } else {
-            self.check_numbers(path, book);
+            self.check_numbers(lost, path, book);
         }
     }
 
-    fn check_newest_two(&self, path: &dyn Fn(u64) -> String, book: &mut Book) {
-        let before = self.numbers.last().map_or(0, |newest| newest.saturating_sub(1));
-        if before > 0 && !self.numbers.contains(&before) {
+    fn check_newest_two(&self, lost: &LostFiles, path: &dyn Fn(u64) -> String, book: &mut Book) {
+        let before = self.numbers.last().and_then(|newest| lost.before(&paths::log(&self.key), *newest));
+        if let Some(before) = before
+            && !self.numbers.contains(&before)
+        {
             let text = "it is missing: a prune leaves the two newest records".to_owned();
             book.add_file("record", path(before), text, ADVICE);
         }
     }
 
-    fn check_numbers(&self, path: &dyn Fn(u64) -> String, book: &mut Book) {
+    fn check_numbers(&self, given_up: &LostFiles, path: &dyn Fn(u64) -> String, book: &mut Book) {
+        let given_up = given_up.in_directory(&paths::log(&self.key));
+        let known: BTreeSet<u64> = self.numbers.iter().copied().chain(given_up).collect();
         let mut next = 1;
-        for number in &self.numbers {
+        for number in &known {
             if *number > next {
                 let text = "it is missing, and nothing says that it was deleted".to_owned();
                 let last = number.saturating_sub(1);
@@ -213,9 +225,9 @@ impl LogFacts {
     }
 
     /// Points name records; one that is newer than all there are was lost.
-    pub fn check_named(&self, point: u64, record: u64, book: &mut Book) {
+    pub fn check_named(&self, point: u64, record: u64, lost: &LostFiles, book: &mut Book) {
         let newest = self.numbers.last().copied().unwrap_or_default();
-        if record > newest {
+        if record > newest && !lost.has(&paths::log(&self.key), record) {
             let text = format!(
                 "point {point} was made with record {record} of {} of {}; the newest one there is {newest}",
                 self.key.store, self.key.context
@@ -227,7 +239,10 @@ impl LogFacts {
 }
 
 /// A point names a log that has no record that can be read.
-pub fn log_is_lost(key: &LogKey, point: u64, book: &mut Book) {
+pub fn log_is_lost(key: &LogKey, (point, record): (u64, u64), lost: &LostFiles, book: &mut Book) {
+    if lost.has(&paths::log(key), record) {
+        return;
+    }
     let text = format!("point {point} needs the records of {} of {}; there are none", key.store, key.context);
     let number = book.add(Class::Damage, "record-lost", text, ADVICE);
     book.hits_point(number, point);

@@ -26,8 +26,7 @@ use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::BTreeMap;
 
-const ADVICE_JOURNAL: &str =
-    "run 'segvault repair from' a copy of the repository; all other points can be restored";
+const ADVICE_JOURNAL: &str = "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'; all other points can be restored";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
 const ADVICE_INDEX: &str = "run 'segvault repair index': it is a cache, and is made anew";
 

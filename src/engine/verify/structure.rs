@@ -20,7 +20,7 @@ use crate::repo::format::id::PageId;
 use crate::repo::format::point::PointLog;
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
-use crate::repo::store::{Journal, LetGo, ListedPoint, Repository};
+use crate::repo::store::{Journal, LetGo, ListedPoint, LostFiles, Repository};
 use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 
@@ -223,6 +223,7 @@ fn check_chains(
         .acts
         .iter()
         .any(|act| matches!(act.deed, Deed::Gone { .. } | Deed::Dead { .. } | Deed::Unknown));
+    let lost = LostFiles::by(&journal.acts);
     for log in logs {
         for record in &log.records {
             stop_if_interrupted(observer)?;
@@ -230,7 +231,7 @@ fn check_chains(
             let _ = pages.tree(record.root, &mut |_, _| ());
         }
         let path = |number| repository.disk().display(&paths::record(&log.key, number));
-        log.check_chain(pruned, &path, book);
+        log.check_chain((pruned, &lost), &path, book);
         log.check_supersets(pages, &LetGo::by(&journal.acts, &log.key), book);
     }
     let mut known = bad.clone();
@@ -269,12 +270,12 @@ fn check_points(
     book: &mut Book,
 ) -> Result<BTreeMap<Asked, Vec<u64>>, Error> {
     let logs: BTreeMap<&LogKey, &LogFacts> = logs.iter().map(|log| (&log.key, log)).collect();
-    let mut checker = PointLogs::new(pages, holdings);
+    let (mut checker, lost) = (PointLogs::new(pages, holdings), LostFiles::by(&journal.acts));
     for_each_log(journal, &mut |listed, key, log| {
         let point = listed.point.number;
         match logs.get(&key) {
-            Some(facts) => facts.check_named(point, log.record, book),
-            None => records::log_is_lost(&key, point, book),
+            Some(facts) => facts.check_named(point, log.record, &lost, book),
+            None => records::log_is_lost(&key, (point, log.record), &lost, book),
         }
         let beside = checker.check(PointLogOf { listed, key: &key, log }, book);
         roots.push(Root { key, point: Some(point), page: log.root, beside });

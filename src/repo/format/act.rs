@@ -245,6 +245,13 @@ pub enum Deed {
         /// The packs.
         packs: Vec<PackId>,
     },
+    /// Points, acts and records that can't be read, and that no copy brings back: they count no more, and their numbers stay used.
+    Lost {
+        /// Their paths in the repository.
+        files: Vec<String>,
+        /// Why.
+        reason: String,
+    },
     /// Of a newer program: without effect here, but nothing is deleted while there is one.
     #[serde(other)]
     Unknown,
@@ -300,7 +307,8 @@ mod tests {
                 reason: reason.clone(),
             },
             Deed::Copied { to: "00112233".to_owned(), place: "/x".to_owned() },
-            Deed::Incomplete { point, reason },
+            Deed::Incomplete { point, reason: reason.clone() },
+            Deed::Lost { files: vec!["points/7.json".to_owned()], reason },
             Deed::Verified { packs: packs.clone() },
             Deed::Damaged { packs: packs.clone() },
             Deed::Drilled { point, seconds: 12, passed: false },

@@ -13,6 +13,7 @@ use crate::repo::format::id::FileHash;
 use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::Point;
+use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::seen::seen_through;
 use crate::repo::store::staging;
@@ -73,6 +74,8 @@ pub struct Unreadable {
     pub why: String,
     /// The first and the last number of the points that are meant; none where it is an act.
     pub points: Option<(u64, u64)>,
+    /// The first and the last number, of points or acts: several are missing together.
+    pub numbers: (u64, u64),
     /// Whether a newer program wrote it: then it is not damaged.
     pub is_newer: bool,
 }
@@ -88,6 +91,14 @@ pub(super) struct Entry<T> {
 struct Reading<T> {
     good: BTreeMap<u64, Entry<T>>,
     bad: BTreeMap<u64, Bad>,
+}
+
+impl<T> Reading<T> {
+    /// What is lost does not count, whatever stands there.
+    fn leave_out(&mut self, lost: &BTreeSet<u64>) {
+        self.good.retain(|number, _| !lost.contains(number));
+        self.bad.retain(|number, _| !lost.contains(number));
+    }
 }
 
 /// Why a file can't be read.
@@ -125,14 +136,18 @@ pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 
 /// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
 fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
-    let points = read_row(disk, config, &Row::points(), point)?;
+    let row = Row::points();
+    let mut points = read_row(disk, config, &row, point)?;
     let Acts { acts, mut unreadable } = acts(disk, config)?;
-    let named = Named::by(&acts);
-    let gaps = gaps(&points, &named.gone, named.highest);
+    let mut named = Named::by(&acts);
+    let lost = row.lost(&LostFiles::by(&acts));
+    points.leave_out(&lost);
+    named.gone.extend(lost);
+    let gaps = gaps(&points, &named.gone, named.highest.max(left_its_name(disk, &row)));
     let mut bad = points.bad;
     bad.retain(|number, _| !named.gone.contains(number));
     let points_of = |first, last| Some((first, last));
-    unreadable.extend(complaints(disk, (&Row::points(), points_of), &bad, &gaps));
+    unreadable.extend(complaints(disk, (&row, points_of), &bad, &gaps));
     Ok(Journal { points: seen_through(points.good, &acts), acts, unreadable })
 }
 
@@ -144,9 +159,12 @@ pub(super) struct Acts {
 
 /// Reads the acts alone.
 pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
-    let read = read_row(disk, config, &Row::acts(), act)?;
-    let gaps = gaps(&read, &BTreeSet::new(), 0);
-    let unreadable = complaints(disk, (&Row::acts(), |_, _| None), &read.bad, &gaps);
+    let row = Row::acts();
+    let mut read = read_row(disk, config, &row, act)?;
+    let lost = row.lost(&LostFiles::by(read.good.values().map(|entry| &entry.value)));
+    read.leave_out(&lost);
+    let gaps = gaps(&read, &lost, left_its_name(disk, &row));
+    let unreadable = complaints(disk, (&row, |_, _| None), &read.bad, &gaps);
     Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable })
 }
 
@@ -219,6 +237,12 @@ fn distrust_the_changed<T>(reading: &mut Reading<T>) {
     }
 }
 
+/// The highest number that left its name to be mended, or given up: if it is neither there nor called lost it is missing, though no file behind
+/// it tells. Where what was put aside can't be listed, nothing is known of it; that keeps nobody from reading the rest.
+fn left_its_name(disk: &dyn Disk, row: &Row) -> u64 {
+    row.set_aside(disk).unwrap_or(0)
+}
+
 /// Runs of numbers, first and last, that are neither there nor gone, up to the highest that is there or named.
 fn gaps<T>(reading: &Reading<T>, gone: &BTreeSet<u64>, named: u64) -> Vec<(u64, u64)> {
     let there: BTreeSet<u64> = reading.good.keys().chain(reading.bad.keys()).chain(gone).copied().collect();
@@ -247,6 +271,7 @@ fn complaints(
         path: disk.display(&row.path(first)),
         why,
         points: points_of(first, last),
+        numbers: (first, last),
         is_newer,
     };
     let bad = bad.iter().map(|(number, bad)| complaint((*number, *number), bad.why.clone(), bad.is_newer));
@@ -324,6 +349,7 @@ pub(super) fn references(deed: &Deed) -> Vec<PointRef> {
         | Deed::Damaged { .. }
         | Deed::Dead { .. }
         | Deed::Copied { .. }
+        | Deed::Lost { .. }
         | Deed::Unknown => Vec::new(),
     }
 }

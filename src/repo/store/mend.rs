@@ -82,7 +82,7 @@ impl Repository {
 struct Predecessor(Option<FileHash>);
 
 /// Gives a damaged file the first free name in `damaged/`.
-fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
+pub(super) fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
     let failed = |source| Error::writing(disk.display(path), source);
     if disk.length(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(());

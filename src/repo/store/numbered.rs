@@ -123,6 +123,10 @@ impl Row {
         format!("{}/{number}{}", self.directory, self.suffix)
     }
 
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
     /// The numbers that are there, with the lengths of their files.
     pub fn list(&self, disk: &dyn Disk) -> Result<BTreeMap<u64, u64>, Error> {
         paths::numbered(disk, &self.directory, self.suffix)
@@ -134,7 +138,7 @@ impl Row {
     }
 
     /// The highest number of a file that a repair has set aside: it was used, whether its good copy is there by now or not.
-    fn set_aside(&self, disk: &dyn Disk) -> Result<u64, Error> {
+    pub fn set_aside(&self, disk: &dyn Disk) -> Result<u64, Error> {
         let begin = format!("{}-", self.directory.replace('/', "-"));
         let number = |name: &str| -> Option<u64> {
             let (file, _copy) = name.strip_prefix(&begin)?.rsplit_once('.')?;

@@ -50,6 +50,7 @@ fn apply(point: &mut ListedPoint, act: &Act) {
         | Deed::Damaged { .. }
         | Deed::Dead { .. }
         | Deed::Copied { .. }
+        | Deed::Lost { .. }
         | Deed::Unknown => {}
     }
 }

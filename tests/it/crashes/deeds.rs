@@ -16,6 +16,7 @@ use segvault::repo;
 use segvault::repo::codec::Compression;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::{Deed as Act, PointRef};
+use segvault::repo::format::moment::Moment;
 use segvault::repo::store::{Alone, Effort, OpenOptions, Repository};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -64,7 +65,7 @@ pub fn deeds() -> Vec<Deed> {
     let mut deeds = vec![init()];
     deeds.extend(backups());
     deeds.extend([forgetting(), holding(), pruning(), recompressing(), protecting(), verifying()]);
-    deeds.extend([erasing(), dropping(), copying(), copying_from(), mending(), marking()]);
+    deeds.extend([erasing(), dropping(), copying(), copying_from(), mending(), giving_up(), marking()]);
     deeds
 }
 
@@ -368,4 +369,24 @@ fn marking() -> Deed {
         Ok(journal.points.iter().all(|listed| of(&listed.point.number) || !listed.is_complete()))
     };
     deed("repair points", disk, run, healed(before, is_marked))
+}
+
+/// The newest point, act and record are damaged, and there is no copy.
+fn giving_up() -> Deed {
+    let (disk, _) = damaged();
+    let newest = |top: &str| disk.files().iter().rfind(|file| file.starts_with(top)).unwrap().clone();
+    let files = ["points/3.json".to_owned(), newest("logs/")];
+    files.iter().for_each(|file| disk.damage(file, Vec::clear));
+    let act = Act::Copied { to: "00".repeat(16), place: "elsewhere".to_owned() };
+    opened(&disk).unwrap().session().unwrap().publish_act(Moment(0), act).unwrap();
+    disk.damage("acts/1.json", Vec::clear);
+    let before = whole(&disk).unwrap();
+    let run = |disk: &CrashDisk| done(repair::give_up(&opened(disk)?, "a test", false, &At(0)));
+    let is_given_up = |disk: &CrashDisk| {
+        let (repository, journal) =
+            (opened(disk)?, opened(disk)?.journal().map_err(|error| error.to_string())?);
+        let left = repair::give_up(&repository, "a test", true, &At(0)).map_err(|error| error.to_string())?;
+        Ok(journal.unreadable.is_empty() && left.files.is_empty())
+    };
+    deed("repair give-up", disk, run, healed(before, is_given_up))
 }

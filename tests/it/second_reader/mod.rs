@@ -45,12 +45,15 @@ impl Repository {
             config["naming"] == "blake3" && items(&config, "features").all(|name| name == "append-only");
         check(known, "it asks for something that is not known")?;
         let id = text(&config, "id")?;
-        let (points, acts) = (row(root, "point", id)?, row(root, "act", id)?);
+        let [lost_acts, lost_points] = ["acts", "points"].map(|directory| lost(root, directory));
+        let (lost_acts, lost_points) = (lost_acts?, lost_points?);
+        let (points, acts) = (row(root, "point", id, &lost_points)?, row(root, "act", id, &lost_acts)?);
         let mut packs = Packs::read(root)?;
         let gone = acts.values().filter(|(_, act)| act["act"] == "gone");
         let gone = gone.flat_map(|(_, act)| items(act, "points"));
-        let gone: BTreeSet<u64> = gone.filter_map(|point| point["number"].as_u64()).collect();
-        for (row, gone, kind) in [(&points, &gone, "point"), (&acts, &BTreeSet::new(), "act")] {
+        let gone = gone.filter_map(|point| point["number"].as_u64());
+        let gone: BTreeSet<u64> = gone.chain(lost_points).collect();
+        for (row, gone, kind) in [(&points, &gone, "point"), (&acts, &lost_acts, "act")] {
             let numbers = 1..row.keys().next_back().copied().unwrap_or(1);
             let missing = numbers.filter(|number| !row.contains_key(number) && !gone.contains(number));
             packs.damage.extend(missing.map(|number| format!("{kind} {number} is missing")));
@@ -81,13 +84,22 @@ impl Repository {
         Ok(seen)
     }
 
+    /// Whether a record was given up.
+    fn is_lost(&self, key: &[u8], number: u64) -> Read<bool> {
+        Ok(lost(&self.root, &format!("logs/{}", &hex(&hash(key))[..32]))?.contains(&number))
+    }
+
     /// The newest record of a log: its number, the root of its tree, its tails. All of the log that is there is checked.
     fn newest_record(&self, key: &[u8]) -> Read<(u64, Hash, Vec<Entry>)> {
-        let directory = self.root.join("logs").join(&hex(&hash(key))[..32]);
+        let name = format!("logs/{}", &hex(&hash(key))[..32]);
+        let (directory, lost) = (self.root.join(&name), lost(&self.root, &name)?);
         let (mut before, mut newest) = (None::<(u64, Hash)>, None);
-        for (at, bytes) in numbered(&directory, "")? {
+        for (at, bytes) in numbered(&directory, "")?.into_iter().filter(|(at, _)| !lost.contains(at)) {
             let (previous, root, tails) = record(&bytes, at, key)?;
-            let follows = before.is_none_or(|(number, hash)| number + 1 < at || previous == Some(hash));
+            let number = (1..at).rev().find(|number| !lost.contains(number));
+            check(previous.is_some() == number.is_some(), "only the first record has none before it")?;
+            let follows =
+                before.is_none_or(|(before, hash)| number != Some(before) || previous == Some(hash));
             check(follows, "a record is not the one that the next one holds")?;
             before = Some((at, hash(&bytes)));
             newest = Some((at, root, tails));
@@ -106,7 +118,6 @@ fn record(bytes: &[u8], at: u64, key: &[u8]) -> Read<(Option<Hash>, Hash, Vec<En
     body.expect(&[0], "reserved bytes are not 0")?;
     check(flags < 8 && flags & 6 != 4 && body.number(8)? == at, "its flags or its number are wrong")?;
     let previous = if flags & 1 == 0 { None } else { Some(body.hash()?) };
-    check(previous.is_some() == (at > 1), "only the first record has none before it")?;
     body.expect(key, "it is of another log")?;
     let _branch = body.take(flags / 2 % 2 * 4 + flags / 4 * 8)?;
     let (root, count) = (body.hash()?, body.number(4)?);
@@ -117,16 +128,32 @@ fn record(bytes: &[u8], at: u64, key: &[u8]) -> Read<(Option<Hash>, Hash, Vec<En
 }
 
 /// All points or acts that are there: each of this repository, and held by the next.
-fn row(root: &Path, kind: &str, repository: &str) -> Read<Row> {
+/// The numbers in a directory that acts call lost.
+fn lost(root: &Path, directory: &str) -> Read<BTreeSet<u64>> {
+    let mut lost = BTreeSet::new();
+    for (at, bytes) in numbered(&root.join("acts"), ".json")? {
+        let Ok(act) = json(&bytes, "segvault.act") else { continue };
+        let files = items(&act, "files").filter_map(Value::as_str);
+        let names = files.filter_map(|path| path.strip_prefix(directory)?.strip_prefix('/'));
+        let numbers = names.filter_map(|name| name.trim_end_matches(".json").parse::<u64>().ok());
+        lost.extend(numbers.filter(|number| directory != "acts" || *number < at));
+    }
+    Ok(lost)
+}
+
+fn row(root: &Path, kind: &str, repository: &str, lost: &BTreeSet<u64>) -> Read<Row> {
     let mut row = Row::new();
-    for (at, bytes) in numbered(&root.join(format!("{kind}s")), ".json")? {
+    let files = numbered(&root.join(format!("{kind}s")), ".json")?;
+    for (at, bytes) in files.into_iter().filter(|(at, _)| !lost.contains(at)) {
         let value = json(&bytes, &format!("segvault.{kind}"))?;
         let own = number(&value, "number")? == at && text(&value, "repository")? == repository;
         check(own, &format!("{kind} {at} has another number or repository"))?;
         let previous = value["previous"].as_str().map(unhex).transpose()?;
-        let before = row.last_key_value().filter(|(number, _)| *number + 1 == at);
+        let number = (1..at).rev().find(|number| !lost.contains(number));
+        let before = row.last_key_value().filter(|(before, _)| Some(**before) == number);
         let follows = before.is_none_or(|(_, (hash, _))| previous == Some(*hash));
-        check(follows && previous.is_some() == (at > 1), &format!("what is before {kind} {at} is another"))?;
+        let is_first = number.is_none();
+        check(follows && previous.is_none() == is_first, &format!("what is before {kind} {at} is another"))?;
         row.insert(at, (hash(&bytes), value));
     }
     Ok(row)

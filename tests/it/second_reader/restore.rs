@@ -82,7 +82,9 @@ fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, P
     };
     let mut pieces: Vec<Piece> = own.into_iter().map(sealed).collect();
     let (newest, root, tails) = repository.newest_record(key)?;
-    check(newest >= number(log, "record")?, "the newest record of its log is missing")?;
+    let made_with = number(log, "record")?;
+    let is_there = newest >= made_with || repository.is_lost(key, made_with)?;
+    check(is_there, "the newest record of its log is missing")?;
     for claim in items(log, "open") {
         pieces.push(claimed(repository, &root, &tails, claim)?);
     }

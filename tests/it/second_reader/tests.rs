@@ -706,6 +706,30 @@ fn packs_without_their_ends_still_give_all_their_chunks() {
     }
 }
 
+#[test]
+fn what_was_given_up_counts_for_no_reader() {
+    let (room, expected) = small();
+    room.run("hold add 1 --reason audit");
+    let newest = |top: &str| {
+        let files = truth(&room).into_iter().map(|(path, _)| path);
+        files.filter(|path| path.starts_with(room.at(top))).max().unwrap()
+    };
+    for path in
+        [room.at("repository/points/3.json"), room.at("repository/acts/1.json"), newest("repository/logs")]
+    {
+        fs::write(path, "what was written by accident").unwrap();
+    }
+    assert!(Repository::open(&room.at("repository")).is_err());
+    room.run("repair give-up --yes");
+    room.backup(expected.last().unwrap(), "--no-control-db");
+    let repository = Repository::open(&room.at("repository")).unwrap();
+    assert_eq!(repository.packs.damage, [""; 0]);
+    assert_eq!(repository.points.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
+    for (files, point) in expected.iter().zip([1, 2, 4]) {
+        same(&repository.restore(point).unwrap().files, files);
+    }
+}
+
 /// Whether the last act on this very file that says so has left a point in the list.
 fn is_listed(repository: &Repository, point: u64) -> bool {
     let (hash, _) = &repository.points[&point];

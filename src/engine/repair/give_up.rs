@@ -1,0 +1,152 @@
+//! Points, acts and records that can't be read, and that no copy brings back: said to be lost, so that all else goes on.
+
+use crate::engine::error::Error;
+use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::observe::Observer;
+use crate::engine::prune::logs_of;
+use crate::engine::repair::report::GivenUp;
+use crate::engine::select;
+use crate::repo;
+use crate::repo::format::id::FileHash;
+use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::format::moment::Moment;
+use crate::repo::format::record::Record;
+use crate::repo::paths;
+use crate::repo::store::{Journal, LostFiles, NumberedRow, Repository, Unreadable};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many files of one row can be missing together: where it seems that there are more, a number is wrong.
+const MISSING_MAX: u64 = 10_000;
+
+/// Names all that can't be read, and unless it is a dry run says that it is lost.
+pub fn give_up(
+    repository: &Repository,
+    reason: &str,
+    dry_run: bool,
+    observer: &dyn Observer,
+) -> Result<GivenUp, Error> {
+    let files = unreadable(repository)?;
+    let mut given_up = GivenUp { dry_run, files, act: None };
+    if dry_run {
+        return Ok(given_up);
+    }
+    if given_up.files.is_empty() {
+        // Whoever gave them up may have been killed before it was durable.
+        repository.settle()?;
+    } else {
+        let at = Moment(observer.now_ms());
+        given_up.act = Some(repository.session()?.give_up(at, &given_up.files, reason)?);
+    }
+    Ok(given_up)
+}
+
+/// The paths of all points, acts and records that can't be read, or are missing; and of those that were given up and still have their names.
+fn unreadable(repository: &Repository) -> Result<Vec<String>, Error> {
+    let journal = repository.journal()?;
+    let lost = LostFiles::by(&journal.acts);
+    let mut files = BTreeSet::new();
+    for file in &journal.unreadable {
+        files.extend(numbered(repository, file)?);
+    }
+    for log in directories(repository)? {
+        files.extend(records(repository, &log, &lost)?);
+    }
+    files.extend(named(repository, &journal, &lost)?);
+    files.extend(left(repository, &lost)?);
+    Ok(files.into_iter().collect())
+}
+
+/// The paths of points, or acts, that the journal misses. What a newer program wrote is not lost; nor is what a disk does not give just now.
+fn numbered(repository: &Repository, file: &Unreadable) -> Result<Vec<String>, Error> {
+    let (path, (first, last)) = (file.path.clone(), file.numbers);
+    if file.is_newer {
+        return Err(select::Error::Newer { path, why: file.why.clone() }.into());
+    }
+    if last.saturating_sub(first) >= MISSING_MAX {
+        let why = format!("{}: more than were ever written", file.why);
+        return Err(select::Error::Unreadable { path, why }.into());
+    }
+    let row = if file.points.is_some() { NumberedRow::Points } else { NumberedRow::Acts };
+    let mut files = Vec::new();
+    for number in first..=last {
+        content(repository, &row.path(number))?;
+        if !repository.is_undoubted(&row, number) {
+            files.push(row.path(number));
+        }
+    }
+    Ok(files)
+}
+
+/// The bytes of a file; none if it is missing. That the disk does not give them is an error: another time it may.
+fn content(repository: &Repository, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    match repository.disk().read(path, SMALL_FILE_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(source) => match repo::Error::reading(repository.disk().display(path), source) {
+            repo::Error::Missing { .. } => Ok(None),
+            error => Err(error.into()),
+        },
+    }
+}
+
+/// Those of a log: all that can't be read; and the one before the newest, which a prune leaves, if it is missing or another one.
+fn records(repository: &Repository, log: &LogDirectory, lost: &LostFiles) -> Result<Vec<String>, Error> {
+    let path = |number: u64| format!("{}/{number}", log.path);
+    let mut good: BTreeMap<u64, (FileHash, Option<FileHash>)> = BTreeMap::new();
+    let mut bad = Vec::new();
+    for number in &log.numbers {
+        match record(repository, log, *number)? {
+            Some(hashes) if !lost.has(&log.path, *number) => _ = good.insert(*number, hashes),
+            _ => bad.push(path(*number)),
+        }
+    }
+    if let Some((newest, (_, previous))) = good.last_key_value()
+        && let Some(before) = lost.before(&log.path, *newest)
+        && good.get(&before).is_none_or(|(hash, _)| *previous != Some(*hash))
+    {
+        bad.push(path(before));
+    }
+    Ok(bad)
+}
+
+/// The hash of a record's file, and the hash of the one before that it holds; none if it can't be read.
+fn record(
+    repository: &Repository,
+    log: &LogDirectory,
+    number: u64,
+) -> Result<Option<(FileHash, Option<FileHash>)>, Error> {
+    let path = format!("{}/{number}", log.path);
+    let Some(bytes) = content(repository, &path)? else { return Ok(None) };
+    match Record::decode(&bytes) {
+        Ok(record) if record.number == number && paths::log(&record.state.key) == log.path => {
+            Ok(Some((repository.naming().file(&bytes), record.previous)))
+        }
+        Ok(_) => Ok(None),
+        Err(damage) => match repo::Error::damaged(repository.disk().display(&path), damage) {
+            newer @ repo::Error::Unsupported { .. } => Err(newer.into()),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// Records that points name, and that are newer than all that are there.
+fn named(repository: &Repository, journal: &Journal, lost: &LostFiles) -> Result<Vec<String>, Error> {
+    let mut missing = Vec::new();
+    for (key, log) in journal.points.iter().flat_map(logs_of) {
+        let newest = repository.record_numbers(&key)?.last().copied().unwrap_or_default();
+        if log.record > newest && !lost.has(&paths::log(&key), log.record) {
+            missing.push(paths::record(&key, log.record));
+        }
+    }
+    Ok(missing)
+}
+
+/// Points and acts that were given up, and still have their names: a crash came before they left them.
+fn left(repository: &Repository, lost: &LostFiles) -> Result<Vec<String>, Error> {
+    let mut left = Vec::new();
+    for row in [NumberedRow::Points, NumberedRow::Acts] {
+        let directory = if row == NumberedRow::Points { paths::POINTS } else { paths::ACTS };
+        let there = paths::numbered(repository.disk(), directory, ".json")?.into_keys();
+        left.extend(there.filter(|number| lost.has(directory, *number)).map(|number| row.path(number)));
+    }
+    Ok(left)
+}

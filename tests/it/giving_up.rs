@@ -1,0 +1,233 @@
+//! Points, acts and records that can't be read, and no copy of the repository anywhere: said to be lost, and all else goes on.
+
+use crate::support::fixtures::copy_tree;
+use crate::support::program::{Room, SERVER, backup};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Three points of a real server, one of them held, one tried; the newest point, act and record can be told.
+struct Lab {
+    room: Room,
+    root: PathBuf,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let room = Room::new();
+        let root = room.server(SERVER);
+        let newest = newest_segment(&root);
+        let kept = fs::read(&newest).unwrap();
+        fs::remove_file(&newest).unwrap();
+        room.ends(0, &backup(&root));
+        fs::write(&newest, kept).unwrap();
+        room.ends(0, &backup(&root));
+        room.ends(0, &backup(&root));
+        room.ends(0, "hold add 1 --reason audit");
+        room.ends(0, "drill latest");
+        Self { room, root }
+    }
+
+    fn spoil(&self, files: &[&str]) {
+        for file in files {
+            fs::write(self.room.repository().join(file), "zeros, or what was written by accident").unwrap();
+        }
+    }
+
+    /// Ends with this code, whatever it says.
+    fn ends(&self, code: i32, line: &str) {
+        self.room.ends(code, line);
+    }
+
+    fn gives_up(&self, expected: &[&str]) {
+        let done = self.room.document(0, "repair-give-up", "repair give-up --yes");
+        let files: Vec<&str> =
+            done["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+        assert_eq!(files, expected);
+        assert!(done["act"].is_u64());
+    }
+
+    /// Backups go on, what they make is whole, and what may go can be deleted.
+    fn goes_on(&self) {
+        self.ends(0, &backup(&self.root));
+        self.ends(0, "verify --data");
+        self.ends(0, "restore latest --target restored");
+        fs::remove_dir_all(self.room.path("restored")).unwrap();
+        self.ends(0, "forget --keep-last 1 --yes");
+        for _ in 0..2 {
+            self.ends(0, "prune --grace 0s");
+        }
+        self.ends(0, "verify --data");
+        let nothing = self.room.document(0, "repair-give-up", "repair give-up --yes");
+        assert_eq!((&nothing["files"], &nothing["act"]), (&serde_json::json!([]), &serde_json::Value::Null));
+    }
+
+    /// The record with the highest number, of events.
+    fn newest_record(&self) -> String {
+        let files = self.room.files();
+        let records =
+            files.keys().map(|path| path.to_str().unwrap()).filter(|path| path.starts_with("logs/"));
+        records
+            .max_by_key(|path| path.rsplit('/').next().unwrap().parse::<u64>().unwrap())
+            .unwrap()
+            .to_owned()
+    }
+}
+
+fn newest_segment(root: &Path) -> PathBuf {
+    let directory = root.join("data/default");
+    let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|suffix| suffix == "events")).max().unwrap()
+}
+
+#[test]
+fn a_newest_point_that_no_copy_mends_is_given_up_and_its_number_stays_used() {
+    let lab = Lab::new();
+    lab.spoil(&["points/3.json"]);
+    lab.ends(20, &backup(&lab.root));
+    lab.ends(20, "restore latest --target restored");
+    lab.gives_up(&["points/3.json"]);
+    assert_eq!(lab.room.points(), [1, 2]);
+    lab.ends(0, "verify --data");
+    lab.ends(0, &backup(&lab.root));
+    assert_eq!(lab.room.points(), [1, 2, 4]);
+    lab.goes_on();
+}
+
+#[test]
+fn an_act_that_no_copy_mends_is_given_up_and_holds_nothing_any_more() {
+    let lab = Lab::new();
+    let holds = || lab.room.document(0, "holds", "hold list")["holds"].as_array().unwrap().len();
+    assert_eq!(holds(), 1);
+    lab.spoil(&["acts/1.json"]);
+    lab.ends(20, "prune");
+    lab.gives_up(&["acts/1.json"]);
+    assert_eq!(holds(), 0);
+    lab.goes_on();
+}
+
+#[test]
+fn a_newest_act_that_no_copy_mends_is_given_up_and_its_number_stays_used() {
+    let lab = Lab::new();
+    lab.spoil(&["acts/2.json"]);
+    lab.ends(20, "hold add 2 --reason audit");
+    lab.gives_up(&["acts/2.json"]);
+    let acts = lab.room.repository().join("acts");
+    assert!(!acts.join("2.json").exists() && acts.join("3.json").exists());
+    lab.ends(0, "hold add 2 --reason audit");
+    lab.goes_on();
+}
+
+#[test]
+fn a_newest_record_that_no_copy_mends_is_given_up_and_the_next_backup_makes_another() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&[&record]);
+    lab.ends(20, &backup(&lab.root));
+    lab.gives_up(&[&record]);
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(0, "verify --data");
+    for point in lab.room.points() {
+        lab.ends(0, &format!("restore {point} --target of{point}"));
+    }
+    assert_ne!(lab.newest_record(), record);
+    lab.goes_on();
+}
+
+#[test]
+fn what_was_written_last_can_be_lost_all_together() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&["points/3.json", "acts/2.json", &record]);
+    lab.gives_up(&["acts/2.json", &record, "points/3.json"]);
+    lab.goes_on();
+}
+
+#[test]
+fn all_of_them_can_be_lost_and_the_next_backup_begins_anew_on_the_packs_that_are_there() {
+    let lab = Lab::new();
+    let files = lab.room.files();
+    let numbered = files.keys().map(|path| path.to_str().unwrap());
+    let all: Vec<&str> = numbered
+        .filter(|path| ["points/", "acts/", "logs/"].iter().any(|top| path.starts_with(top)))
+        .collect();
+    lab.spoil(&all);
+    let packs = || lab.room.files().keys().filter(|path| path.starts_with("packs")).count();
+    let before = packs();
+    lab.gives_up(&all);
+    assert_eq!(lab.room.points(), [0; 0]);
+    lab.ends(0, &backup(&lab.root));
+    assert_eq!(lab.room.points(), [4]);
+    assert!(packs() <= before + 1, "what was stored is not stored again");
+    lab.goes_on();
+}
+
+#[test]
+fn what_is_missing_is_given_up_like_what_is_damaged() {
+    let lab = Lab::new();
+    fs::remove_file(lab.room.repository().join("points/2.json")).unwrap();
+    fs::remove_file(lab.room.repository().join("acts/1.json")).unwrap();
+    lab.ends(20, "prune");
+    lab.gives_up(&["acts/1.json", "points/2.json"]);
+    lab.goes_on();
+}
+
+#[test]
+fn a_file_that_vouches_for_damaged_bytes_is_no_obstacle() {
+    let lab = Lab::new();
+    // The very bytes of another point, under the name of one in the middle: the next one knows that it is not the one that was there.
+    let points = lab.room.repository().join("points");
+    fs::copy(points.join("1.json"), points.join("2.json")).unwrap();
+    lab.ends(20, "prune");
+    lab.gives_up(&["points/2.json"]);
+    lab.goes_on();
+}
+
+#[test]
+fn without_a_yes_nothing_is_given_up_and_what_would_be_is_said() {
+    let lab = Lab::new();
+    lab.spoil(&["points/3.json", "acts/1.json"]);
+    let before = lab.room.files();
+    for line in ["repair give-up", "repair give-up --dry-run --yes"] {
+        let (text, _) = lab.room.ends(0, line);
+        for word in ["would be given up", "points/3.json", "acts/1.json", "hold", "repair from"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+    assert_eq!(lab.room.files(), before);
+    lab.ends(20, "prune");
+}
+
+#[test]
+fn what_a_newer_program_wrote_is_not_lost() {
+    let lab = Lab::new();
+    let path = lab.room.repository().join("points/3.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"version\":1", "\"version\":2")).unwrap();
+    let before = lab.room.files();
+    lab.ends(13, "repair give-up --yes");
+    assert_eq!(lab.room.files(), before);
+}
+
+#[test]
+fn what_was_given_up_is_not_brought_back_by_a_copy_that_turns_up() {
+    let lab = Lab::new();
+    copy_tree(&lab.room.repository(), &lab.room.path("copy"));
+    lab.spoil(&["points/3.json", "acts/1.json"]);
+    lab.gives_up(&["acts/1.json", "points/3.json"]);
+    lab.ends(0, &backup(&lab.root));
+    let before = lab.room.points();
+    lab.ends(0, "repair from copy");
+    assert_eq!(lab.room.points(), before);
+    lab.goes_on();
+}
+
+#[test]
+fn a_repository_that_is_append_only_asks_for_more() {
+    let room = Room::empty();
+    room.ends(0, "init --append-only");
+    room.ends(0, &backup(&room.server(SERVER)));
+    fs::write(room.repository().join("points/1.json"), "").unwrap();
+    room.refused(2, "repair give-up --yes", &["append-only", "--allow-delete"]);
+    room.ends(0, "repair give-up --yes --allow-delete");
+    room.ends(0, "verify");
+}
