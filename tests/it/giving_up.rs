@@ -172,6 +172,34 @@ fn what_is_missing_is_given_up_like_what_is_damaged() {
 }
 
 #[test]
+fn a_missing_record_is_missed_until_it_is_given_up_and_its_number_is_never_used_again() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    let (log, number) = record.rsplit_once('/').unwrap();
+    let next = format!("{log}/{}", number.parse::<u64>().unwrap() + 1);
+    fs::remove_file(lab.room.repository().join(&record)).unwrap();
+    lab.ends(20, "verify");
+    let names = lab.room.files();
+    assert!(!names.contains_key(Path::new(&next)));
+    lab.ends(0, &backup(&lab.root));
+    assert!(lab.room.files().contains_key(Path::new(&next)), "a point names the one that is missing");
+    lab.ends(20, "prune");
+    lab.gives_up(&[&record]);
+    lab.goes_on();
+}
+
+#[test]
+fn a_record_that_was_given_up_since_it_is_missing_is_not_written_again() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    fs::remove_file(lab.room.repository().join(&record)).unwrap();
+    lab.gives_up(&[&record]);
+    lab.ends(0, &backup(&lab.root));
+    assert!(!lab.room.files().contains_key(Path::new(&record)));
+    lab.goes_on();
+}
+
+#[test]
 fn a_file_that_vouches_for_damaged_bytes_is_no_obstacle() {
     let lab = Lab::new();
     // The very bytes of another point, under the name of one in the middle: the next one knows that it is not the one that was there.

@@ -1,5 +1,6 @@
 //! What a session publishes: records, the point, acts.
 
+use crate::axon::name::Store;
 use crate::repo::error::Error;
 use crate::repo::format::act;
 use crate::repo::format::act::{Act, Deed, PointRef};
@@ -9,8 +10,10 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::point;
 use crate::repo::format::point::{Point, PointBody};
 use crate::repo::format::record::{LogKey, LogState, PrefixProof, Record};
+use crate::repo::paths;
 use crate::repo::store::journal;
-use crate::repo::store::journal::Named;
+use crate::repo::store::journal::{Journal, Named};
+use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::read::Repository;
 use crate::repo::store::rules;
@@ -45,9 +48,11 @@ impl Session<'_> {
                 return Err(session.rule("two records of one log at once".to_owned()));
             }
             let mut staged = Vec::with_capacity(states.len());
+            let journal =
+                if states.is_empty() { Journal::default() } else { session.repository.journal()? };
             for (state, proofs) in states {
                 rules::next_record(session, &state, &proofs)?;
-                staged.push(session.stage_record(state)?);
+                staged.push(session.stage_record(state, &journal)?);
             }
             let mut numbers = Vec::with_capacity(staged.len());
             for record in &staged {
@@ -70,7 +75,7 @@ impl Session<'_> {
             let mut staged = Vec::with_capacity(states.len());
             for state in states {
                 rules::fewer(session, &journal, &state)?;
-                staged.push(session.stage_record(state)?);
+                staged.push(session.stage_record(state, &journal)?);
             }
             for record in &staged {
                 record.publish(session)?;
@@ -80,9 +85,10 @@ impl Session<'_> {
         })
     }
 
-    fn stage_record(&mut self, state: LogState) -> Result<StagedNumber, Error> {
+    fn stage_record(&mut self, state: LogState, journal: &Journal) -> Result<StagedNumber, Error> {
         let row = NumberedRow::Records(state.key.clone());
-        let (number, previous) = row.next(self.repository.disk(), &self.repository.config, 0)?;
+        let used = used_records(journal, &state.key);
+        let (number, previous) = row.next(self.repository.disk(), &self.repository.config, used)?;
         let record = Record { number, previous, state };
         let bytes = record.encode();
         let reads_back = Record::decode(&bytes).is_ok_and(|read| read == record);
@@ -143,7 +149,7 @@ impl Session<'_> {
                     }
                 }
             }
-            Err(Error::Overtaken { path: repository.disk().display(crate::repo::paths::ACTS) })
+            Err(Error::Overtaken { path: repository.disk().display(paths::ACTS) })
         })
     }
 
@@ -170,6 +176,18 @@ impl Session<'_> {
             Err(self.rule("something was put behind the barrier".to_owned()))
         }
     }
+}
+
+/// The highest number of a log's record that points name, or that was given up: it was used, whether its file is there or not.
+fn used_records(journal: &Journal, key: &LogKey) -> u64 {
+    let named = journal.points.iter().filter_map(|listed| {
+        let body = &listed.point.body;
+        let context = body.contexts.get(&key.context).filter(|_| body.source == key.source)?;
+        let log = if key.store == Store::Events { &context.events } else { &context.snapshots };
+        (context.incarnation == key.incarnation).then_some(log.record)
+    });
+    let lost = LostFiles::by(&journal.acts).in_directory(&paths::log(key));
+    named.chain(lost.last().copied()).max().unwrap_or(0)
 }
 
 /// A numbered file in staging, synced.

@@ -139,10 +139,8 @@ fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let row = Row::points();
     let mut points = read_row(disk, config, &row, point)?;
     let Acts { acts, mut unreadable } = acts(disk, config)?;
-    let mut named = Named::by(&acts);
-    let lost = row.lost(&LostFiles::by(&acts));
-    points.leave_out(&lost);
-    named.gone.extend(lost);
+    let named = Named::by(&acts);
+    points.leave_out(&row.lost(&LostFiles::by(&acts)));
     let gaps = gaps(&points, &named.gone, named.highest.max(left_its_name(disk, &row)));
     let mut bad = points.bad;
     bad.retain(|number, _| !named.gone.contains(number));
@@ -312,7 +310,7 @@ pub(super) fn publish_beside(
 
 /// The points that acts name.
 pub(super) struct Named {
-    /// Those named gone.
+    /// Those named gone, or lost.
     pub gone: BTreeSet<u64>,
     /// The highest number; 0 if there is none.
     pub highest: u64,
@@ -320,7 +318,8 @@ pub(super) struct Named {
 
 impl Named {
     pub fn by(acts: &[Act]) -> Self {
-        let mut named = Self { gone: BTreeSet::new(), highest: 0 };
+        let gone = Row::points().lost(&LostFiles::by(acts));
+        let mut named = Self { highest: gone.last().copied().unwrap_or(0), gone };
         for act in acts {
             let references = references(&act.deed);
             let numbers = references.iter().map(|reference| reference.number);
