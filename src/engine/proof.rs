@@ -43,6 +43,8 @@ pub struct Proven {
     pub whole: Option<ContentHash>,
     /// The marks at which no transaction ends, or where hash or token are others.
     pub missed: Vec<Mark>,
+    /// The others, with the times of the events before them; none without events, or where one can't be read.
+    pub met: Vec<(Mark, Option<Times>)>,
     /// Whether a time map says other times, tokens or places of runs than it has.
     pub time_map_differs: bool,
 }
@@ -66,6 +68,7 @@ pub struct Prover {
     /// Sorted, the next one last.
     marks: Vec<Mark>,
     missed: Vec<Mark>,
+    met: Vec<(Mark, Option<Times>)>,
     runs: Option<Runs>,
 }
 
@@ -74,6 +77,12 @@ enum EventTimes {
     None,
     Known(Times),
     Unreadable,
+}
+
+impl EventTimes {
+    fn told(&self) -> Option<Times> {
+        if let Self::Known(times) = self { Some(*times) } else { None }
+    }
 }
 
 impl Prover {
@@ -93,6 +102,7 @@ impl Prover {
             times: EventTimes::None,
             marks: Vec::new(),
             missed: Vec::new(),
+            met: Vec::new(),
             runs: None,
         }
     }
@@ -236,6 +246,8 @@ impl Prover {
             let header = window.get(..distance(0, HEADER_LENGTH)).unwrap_or_default();
             if mark.next != self.first || mark.content != self.naming.content(header) {
                 self.missed.push(mark);
+            } else {
+                self.met.push((mark, None));
             }
         }
     }
@@ -251,7 +263,9 @@ impl Prover {
             let is_met = mark.length == self.walker.offset()
                 && mark.next == self.walker.next_token()
                 && mark.content == self.prefix.content();
-            if !is_met {
+            if is_met {
+                self.met.push((mark, self.times.told()));
+            } else {
                 self.missed.push(mark);
             }
         }
@@ -269,16 +283,16 @@ impl Prover {
             self.walk(&window, see);
         }
         self.missed.append(&mut self.marks);
-        let times = if let EventTimes::Known(times) = self.times { Some(times) } else { None };
         Proven {
             logical_end: self.walker.offset(),
             ending: self.ending.unwrap_or(Ending::Stopped(Reason::Truncated)),
             events: self.walker.next_token().get() - self.first.get(),
             transactions: self.transactions,
-            times,
+            times: self.times.told(),
             content: self.prefix.content(),
             whole: self.whole.map(|whole| whole.content()),
             missed: self.missed,
+            met: self.met,
             time_map_differs: self.runs.is_some_and(|runs| !runs.fit()),
         }
     }
@@ -360,6 +374,7 @@ mod tests {
             content: NAMING.content(&bytes[..ends[2]]),
             whole: Some(NAMING.content(&bytes)),
             missed: vec![],
+            met: vec![],
             time_map_differs: false,
         };
         for piece in [1, 2, 3, 7, bytes.len()] {

@@ -7,6 +7,7 @@ use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
 use segvault::axon::segment::Reason;
+use segvault::axon::token::Token;
 use segvault::engine::observe::{Observer, Unobserved};
 use segvault::engine::restore::RestoreOptions;
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
@@ -17,7 +18,7 @@ use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::{CodecId, PackKind};
 use segvault::repo::format::pack_builder::PackBuilder;
 use segvault::repo::format::point::{ControlDb, StepKind};
-use segvault::repo::format::record::Record;
+use segvault::repo::format::record::{LogKey, Record};
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
 use segvault::repo::store::{OpenOptions, Repository};
@@ -368,6 +369,74 @@ fn sums_that_do_not_fit_are_told() {
         (log.segments, log.bytes) = (log.segments + 1, log.bytes + 1);
     });
     assert_eq!(whats(&archive.verify(false)), ["sum", "sum"]);
+}
+
+/// Nothing but the point itself tells that the record of its log once held more.
+#[test]
+fn a_record_that_lacks_a_segment_of_a_point_is_told() {
+    let archive = Archive::new();
+    let mut server = Server::new("node", &["default"], 20);
+    server.contexts.get_mut("default").unwrap().append(Store::Events, 30);
+    archive.backup(&mut server);
+    let repository = archive.open();
+    let is_events = |key: &LogKey| key.store == Store::Events;
+    let key = repository.logs().unwrap().into_iter().find(is_events).unwrap();
+    let mut record = repository.record(&key, 1).unwrap();
+    let mut entries = repository.tree(record.state.root).unwrap();
+    let gone = entries.remove(0);
+    let mut session = repository.session().unwrap();
+    record.state.root = session.put_tree(&entries).unwrap();
+    drop(session.barrier().unwrap());
+    drop(session);
+    archive.write(&format!("logs/{}/1", key.directory()), &record.encode());
+    let report = archive.verify(false);
+    assert_eq!(whats(&report), ["not-a-superset"], "{:?}", report.findings);
+    let found = bad(&report)[0];
+    assert!(found.text.contains(&format!("segment {}, which point 1 names", gone.name)), "{found:?}");
+    let tokens = &found.tokens[0];
+    assert_eq!((tokens.first, Some(tokens.last)), (0, gone.last_token().map(Token::get)));
+    assert!(found.points.is_empty(), "it has a tree of its own: {found:?}");
+    assert!(archive.restore(1, "whole").unwrap().verified);
+}
+
+#[test]
+fn a_tail_with_tokens_that_another_segment_has_is_told() {
+    let (archive, _) = archive(21);
+    let mut tokens = 0;
+    forge_record(&archive, 3, |record| {
+        let mut tail = record.state.tails[0].clone();
+        assert!(tail.events > 0);
+        tail.name.number = tail.name.number.before().unwrap();
+        record.state.tails.insert(0, tail);
+    });
+    let report = archive.verify(false);
+    assert_eq!((whats(&report)[0], report.worst()), ("overlap", Some(Class::History)), "{:?}", report.findings);
+    tokens += bad(&report).iter().map(|found| found.tokens.len()).sum::<usize>();
+    assert!(tokens > 0 && bad(&report)[0].path.as_ref().unwrap().ends_with("/3"));
+}
+
+#[test]
+fn times_of_a_point_that_its_events_do_not_have_are_told() {
+    // The next event goes into the segment that the newest point claims a part of.
+    let grows = |(_, server): &(Archive, Server)| {
+        let mut next = server.contexts["default"].clone();
+        let open = next.events.open().name();
+        next.append(Store::Events, 1);
+        next.events.open().name() == open
+    };
+    let (archive, mut server) = (22..).map(self::archive).find(grows).unwrap();
+    let forged = archive.forge(|_, body| {
+        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        log.times.as_mut().unwrap().greatest += 1;
+    });
+    let report = archive.verify(false);
+    assert_eq!((whats(&report), bad(&report)[0].points.as_slice()), (vec!["point-times"], [forged].as_slice()));
+    server.contexts.get_mut("default").unwrap().append(Store::Events, 1);
+    archive.backup(&mut server);
+    assert_eq!(whats(&archive.verify(false)), [""; 0], "what it claims lies in segments that have grown");
+    let report = archive.verify(true);
+    assert_eq!((whats(&report), bad(&report)[0].points.as_slice()), (vec!["point-times"], [forged].as_slice()));
+    assert!(archive.restore(forged, "whole").unwrap().verified);
 }
 
 #[test]

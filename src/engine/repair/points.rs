@@ -10,7 +10,7 @@ use crate::repo::store::Repository;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What does not keep a point from being restored whole.
-const HARMLESS: [&str; 2] = ["time-map", "steps"];
+const HARMLESS: [&str; 3] = ["time-map", "steps", "point-times"];
 
 fn hurts(finding: &Finding) -> bool {
     finding.class == Class::Damage && !HARMLESS.contains(&finding.what)

@@ -13,6 +13,7 @@ use crate::engine::verify::places::{Marks, packs_of};
 use crate::engine::verify::report::{Counts, Coverage};
 use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::Structure;
+use crate::engine::verify::times::Met;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PageId};
 use crate::repo::format::moment::Moment;
@@ -85,6 +86,8 @@ pub struct Data<'a> {
     pub counts: &'a mut Counts,
     /// Findings.
     pub book: &'a mut Book,
+    /// The times of what claims ask, as far as it was read.
+    pub met: Met,
 }
 
 impl Data<'_> {
@@ -114,6 +117,7 @@ impl Data<'_> {
         if self.packs.has_bad() {
             structure.look_again(self.packs, self.repository, self.observer)?;
         }
+        structure.stated.check(&self.met, self.book);
         Ok(self.coverage())
     }
 
@@ -194,6 +198,7 @@ impl Data<'_> {
             packs,
             asked: &structure.asked,
             done: std::mem::take(done),
+            met: std::mem::take(&mut self.met),
             read: Marks::default(),
             leaves_unread,
             wanted: &|id, entry| {
@@ -209,6 +214,7 @@ impl Data<'_> {
         history.prove_all(&leaves, &structure.tails, self.counts, self.book)?;
         let read = history.read;
         *done = history.done;
+        self.met = history.met;
         self.packs.mark_proven(&read);
         Ok(())
     }

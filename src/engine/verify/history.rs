@@ -12,6 +12,7 @@ use crate::engine::verify::pages::{Pages, chunks_of};
 use crate::engine::verify::places::Marks;
 use crate::engine::verify::point_logs::Asked;
 use crate::engine::verify::report::{Class, Counts};
+use crate::engine::verify::times::Met;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, ContentHash, PageId};
@@ -39,6 +40,8 @@ pub struct History<'a> {
     pub asked: &'a BTreeMap<Asked, Vec<u64>>,
     /// Segments that were proven, or can't be.
     pub done: HashSet<EntryId>,
+    /// The times of what claims ask, where it was found.
+    pub met: Met,
     /// Where the chunks stand that were read for it, by their places in [`Packs::places`].
     pub read: Marks,
     /// Whether what can't be read is left for later, when more is known of the packs.
@@ -110,7 +113,7 @@ impl History<'_> {
     }
 
     fn enter_proven(
-        &self,
+        &mut self,
         id: EntryId,
         entry: &SegmentEntry,
         proven: &Proven,
@@ -123,6 +126,7 @@ impl History<'_> {
         for fault in faults(entry, proven) {
             enter(id, entry, &fault, book);
         }
+        self.met.extend(proven.met.iter().map(|(mark, times)| (Asked::of(id, mark), *times)));
         self.enter_missed(id, entry, proven, book);
     }
 

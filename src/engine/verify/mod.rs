@@ -14,6 +14,7 @@ mod files;
 mod follow;
 mod histories;
 mod history;
+mod kept;
 pub(in crate::engine) mod manifest;
 mod pack_findings;
 mod packs;
@@ -28,6 +29,7 @@ mod rotation;
 mod run;
 mod sequences;
 mod structure;
+mod times;
 mod uses;
 
 pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};

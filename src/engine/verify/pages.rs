@@ -1,5 +1,6 @@
 //! Page trees, each page read once however many points share it, and the segments in them, each met once.
 
+use crate::axon::time::Times;
 use crate::engine::pieces::span_of;
 use crate::engine::span::Span;
 use crate::engine::verify::book::EntryId;
@@ -23,6 +24,8 @@ pub struct Known {
     pub logical_end: u64,
     /// Hash of its valid prefix (of all stored bytes, if it is damaged).
     pub content: ContentHash,
+    /// Times of its events.
+    pub times: Option<Times>,
 }
 
 /// A page that was read.
@@ -110,6 +113,7 @@ impl<'a> Pages<'a> {
             key: entry.key(),
             logical_end: entry.logical_end,
             content: entry.content,
+            times: entry.times,
         });
         on_entry(id, entry);
         id

@@ -7,13 +7,15 @@ use crate::engine::proof::Mark;
 use crate::engine::restore::remarks::{Place, tells};
 use crate::engine::span::{self, Break, BreakKind, Span, Standing};
 use crate::engine::verify::book::{Book, EntryId, Number};
-use crate::engine::verify::pages::Pages;
+use crate::engine::verify::kept::Newest;
+use crate::engine::verify::pages::{Known, Pages};
 use crate::engine::verify::report::{Class, Tokens};
+use crate::engine::verify::times::{Part, Stated, Sum};
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Claim, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::store::ListedPoint;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const ADVICE_SUM: &str =
     "the manifest and its pages contradict each other: run 'segvault repair from' a copy of the repository";
@@ -34,6 +36,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What a mark asks of a segment.
+    pub fn of(entry: EntryId, mark: &Mark) -> Self {
+        Self { entry, length: mark.length, content: mark.content, next: mark.next }
+    }
+
     /// For the proof of the segment.
     pub fn mark(&self) -> Mark {
         Mark { length: self.length, content: self.content, next: self.next }
@@ -45,6 +52,8 @@ impl Asked {
 pub struct Holding {
     /// For each number and version, its copies: the tail first, then the good copy, then damaged ones.
     pub copies: HashMap<(Token, u32), Vec<EntryId>>,
+    /// The newest record, to compare trees with.
+    pub newest: Option<Newest>,
 }
 
 /// A point's log.
@@ -68,26 +77,50 @@ pub struct PointLogs<'a> {
     pub asked: BTreeMap<Asked, Vec<u64>>,
     /// Holes and overlaps that were found already, in other points.
     breaks: BTreeMap<(LogKey, Token, Token), Number>,
+    /// Segments that the newest record of their log lacks, told already.
+    lacking: BTreeSet<(LogKey, EntryId)>,
+    /// What points say of their times.
+    pub stated: Stated,
+    /// Points of which acts say what is left of them: of their times too little is known then.
+    viewed: BTreeSet<u64>,
 }
 
 impl<'a> PointLogs<'a> {
     /// Nothing compared yet.
-    pub fn new(pages: &'a Pages<'a>, holdings: &'a BTreeMap<LogKey, Holding>) -> Self {
-        Self { pages, holdings, asked: BTreeMap::new(), breaks: BTreeMap::new() }
+    pub fn new(
+        pages: &'a Pages<'a>,
+        holdings: &'a BTreeMap<LogKey, Holding>,
+        viewed: BTreeSet<u64>,
+    ) -> Self {
+        let (asked, breaks, lacking) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { pages, holdings, asked, breaks, lacking, stated: Stated::default(), viewed }
     }
 
     /// Compares one log of a point; gives the segments that its claims are held by.
     pub fn check(&mut self, of: PointLogOf<'_>, book: &mut Book) -> Vec<EntryId> {
         let claims: Vec<_> = of.log.open.iter().map(|claim| (claim, self.resolve(of, claim, book))).collect();
-        let held_by = claims.iter().filter_map(|(_, entry)| *entry).collect();
+        let held_by = claims.iter().filter_map(|(_, asked)| asked.map(|asked| asked.entry)).collect();
         if self.pages.is_whole(of.log.root) {
-            self.check_sums(of, book);
+            self.check_sums(of, &claims, book);
+            self.check_kept(of, book);
         }
         held_by
     }
 
-    /// The segment that holds a claim's bytes.
-    fn resolve(&mut self, of: PointLogOf<'_>, claim: &Claim, book: &mut Book) -> Option<EntryId> {
+    /// The newest record holds all that the point's own tree names.
+    fn check_kept(&mut self, of: PointLogOf<'_>, book: &mut Book) {
+        let Some(newest) = self.holdings.get(of.key).and_then(|holding| holding.newest.as_ref()) else { return };
+        for id in newest.lacks(self.pages, of.log.root) {
+            if let Some(known) = self.pages.known(id)
+                && self.lacking.insert((of.key.clone(), id))
+            {
+                newest.enter_lacking(of.key, known, of.listed.point.number, book);
+            }
+        }
+    }
+
+    /// What a claim asks of the segment that holds its bytes.
+    fn resolve(&mut self, of: PointLogOf<'_>, claim: &Claim, book: &mut Book) -> Option<Asked> {
         let asked = self.find(of.key, claim);
         let point = of.listed.point.number;
         if let Some(asked) = asked {
@@ -103,7 +136,7 @@ impl<'a> PointLogs<'a> {
                 book.hits_tokens(number, tokens(of.key, claim.number, last));
             }
         }
-        asked.map(|asked| asked.entry)
+        asked
     }
 
     fn find(&self, key: &LogKey, claim: &Claim) -> Option<Asked> {
@@ -122,18 +155,19 @@ impl<'a> PointLogs<'a> {
         Some(Asked { entry, length: claim.length, content: claim.blake3, next })
     }
 
-    fn check_sums(&mut self, of: PointLogOf<'_>, book: &mut Book) {
+    fn check_sums(&mut self, of: PointLogOf<'_>, claims: &[(&Claim, Option<Asked>)], book: &mut Book) {
         let entries = self.pages.entries_under(of.log.root);
-        let mut pieces: Vec<(Span, u64)> = entries
-            .iter()
-            .filter_map(|id| self.pages.known(*id))
-            .map(|known| (known.span, known.logical_end))
-            .collect();
+        let known = entries.iter().filter_map(|id| self.pages.known(*id));
+        let mut pieces: Vec<Counted> = known.map(Counted::of).collect();
         let segments = pieces.len() as u64;
-        pieces.extend(of.log.open.iter().filter_map(claimed));
-        let pieces = span::current(pieces, |piece| piece.0);
-        let spans: Vec<Span> = pieces.iter().map(|piece| piece.0).collect();
-        let bytes = pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.1));
+        pieces.extend(claims.iter().filter_map(|(claim, asked)| self.claimed(claim, *asked)));
+        let pieces = span::current(pieces, |piece| piece.span);
+        let spans: Vec<Span> = pieces.iter().map(|piece| piece.span).collect();
+        let bytes = pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.bytes));
+        let times: Option<Vec<Part>> = pieces.iter().map(|piece| piece.times).collect();
+        if let Some(times) = times.filter(|_| !self.viewed.contains(&of.listed.point.number)) {
+            self.stated.add(of, times.into_iter(), book);
+        }
         for text in sum_faults(of.log, &spans, (segments, bytes)) {
             let point = of.listed.point.number;
             let text = format!("point {point}, {} of {}: {text}", of.key.store, of.key.context);
@@ -143,6 +177,23 @@ impl<'a> PointLogs<'a> {
         for found in span::breaks(&spans) {
             self.check_break(of, &found, book);
         }
+    }
+
+    fn claimed(&self, claim: &Claim, asked: Option<Asked>) -> Option<Counted> {
+        let name = claim_name(claim)?;
+        let events = match claim.last {
+            Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
+            None => 0,
+        };
+        let span = Span { name, standing: Standing::Open, events };
+        let whole = asked.and_then(|asked| self.pages.known(asked.entry)).filter(|known| {
+            (known.logical_end, known.content, known.span.events) == (claim.length, claim.blake3, events)
+        });
+        let times = match whole {
+            Some(known) => Some(Part::Known(Sum::of(events, known.times))),
+            None => asked.map(|asked| Part::Claim(asked, events)),
+        };
+        Some(Counted { span, bytes: claim.length, times })
     }
 
     fn check_break(&mut self, of: PointLogOf<'_>, found: &Break, book: &mut Book) {
@@ -182,13 +233,19 @@ fn enter_break(key: &LogKey, found: &Break, book: &mut Book) -> Number {
     number
 }
 
-fn claimed(claim: &Claim) -> Option<(Span, u64)> {
-    let name = claim_name(claim)?;
-    let events = match claim.last {
-        Some(last) => last.checked_sub(claim.number)?.checked_add(1)?,
-        None => 0,
-    };
-    Some((Span { name, standing: Standing::Open, events }, claim.length))
+/// A segment, or what is claimed of one, as it counts for a point.
+struct Counted {
+    span: Span,
+    bytes: u64,
+    /// None if nothing holds what is claimed.
+    times: Option<Part>,
+}
+
+impl Counted {
+    fn of(known: &Known) -> Self {
+        let times = Some(Part::Known(Sum::of(known.span.events, known.times)));
+        Self { span: known.span, bytes: known.logical_end, times }
+    }
 }
 
 /// Tokens of a log, for a finding.

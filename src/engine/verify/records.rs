@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const ADVICE: &str =
     "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'";
 /// What to do where files contradict each other.
-const ADVICE_CONTRADICTION: &str =
+pub const ADVICE_CONTRADICTION: &str =
     "run 'segvault repair from' a copy of the repository, and keep both files until that is done";
 
 /// A log, as far as its records can be read.

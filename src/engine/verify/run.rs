@@ -17,6 +17,7 @@ use crate::engine::verify::record_acts::RecordActs;
 use crate::engine::verify::report::{Class, Counts, Coverage, Finding, LogHistory, Report};
 use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::{Look, Structure};
+use crate::engine::verify::times::Met;
 use crate::engine::verify::uses::Finder;
 use crate::engine::verify::{Remember, VerifyOptions};
 use crate::engine::words::plural;
@@ -155,6 +156,7 @@ impl Run<'_> {
             packs: &mut self.packs,
             counts: &mut self.counts,
             book: &mut self.book,
+            met: Met::new(),
         };
         data.read(structure)
     }

@@ -8,11 +8,13 @@ use crate::engine::verify::contents;
 use crate::engine::verify::control_db::{self, Checker, Databases};
 use crate::engine::verify::files::{self, FilesChecker, Sets};
 use crate::engine::verify::history::Lost;
+use crate::engine::verify::kept::Newest;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::pages::{Pages, chunks_of};
 use crate::engine::verify::point_logs::{Asked, Holding, PointLogOf, PointLogs};
 use crate::engine::verify::records::{self, LogFacts};
 use crate::engine::verify::report::Counts;
+use crate::engine::verify::times::Stated;
 use crate::engine::verify::uses::Root;
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
@@ -21,7 +23,7 @@ use crate::repo::format::point::PointLog;
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
 use crate::repo::store::{Journal, LetGo, ListedPoint, LostFiles, Repository};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 
 const ADVICE_PAGE: &str =
@@ -39,6 +41,8 @@ pub struct Structure<'a> {
     pub tails: Vec<SegmentEntry>,
     /// What claims ask, and of which points.
     pub asked: BTreeMap<Asked, Vec<u64>>,
+    /// What points say of their times, as far as only the data can tell.
+    pub stated: Stated,
     /// The control databases.
     pub databases: Databases,
     /// The plain files.
@@ -141,7 +145,12 @@ impl<'r> Look<'r, '_> {
         check_chains(&mut pages, &logs, self.journal, (self.repository, self.observer), &bad, self.book)?;
         let holdings: BTreeMap<LogKey, Holding> =
             logs.iter().map(|log| (log.key.clone(), holding(log, &pages))).collect();
-        let asked = check_points(&pages, &holdings, &logs, self.journal, &mut roots, self.book)?;
+        for (key, holding) in &holdings {
+            if let Some(newest) = &holding.newest {
+                newest.check_tails(key, &pages, self.book);
+            }
+        }
+        let (asked, stated) = check_points(&pages, &holdings, &logs, self.journal, &mut roots, self.book)?;
         let databases = control_db::collect(self.journal);
         let checker = Checker { repository: self.repository, observer: self.observer };
         for database in databases.values() {
@@ -153,7 +162,7 @@ impl<'r> Look<'r, '_> {
         for set in files.values() {
             checker.structure(set, packs, &mut lost, self.book)?;
         }
-        Ok(Structure { pages, roots, leaves, tails, asked, databases, files, lost })
+        Ok(Structure { pages, roots, leaves, tails, asked, stated, databases, files, lost })
     }
 }
 
@@ -248,7 +257,7 @@ fn check_chains(
 
 /// Where the claims on a log are looked for: in its newest record, and the one before if need be.
 fn holding(log: &LogFacts, pages: &Pages<'_>) -> Holding {
-    let mut holding = Holding::default();
+    let mut holding = Holding { newest: Newest::of(log, pages), ..Holding::default() };
     for record in log.roots() {
         let tails = record.full_tails.iter().filter_map(|tail| pages.id_of(tail));
         for id in tails.chain(pages.entries_under(record.root)) {
@@ -268,9 +277,10 @@ fn check_points(
     journal: &Journal,
     roots: &mut Vec<Root>,
     book: &mut Book,
-) -> Result<BTreeMap<Asked, Vec<u64>>, Error> {
+) -> Result<(BTreeMap<Asked, Vec<u64>>, Stated), Error> {
     let logs: BTreeMap<&LogKey, &LogFacts> = logs.iter().map(|log| (&log.key, log)).collect();
-    let (mut checker, lost) = (PointLogs::new(pages, holdings), LostFiles::by(&journal.acts));
+    let lost = LostFiles::by(&journal.acts);
+    let mut checker = PointLogs::new(pages, holdings, (viewed(journal), lost.clone()));
     for_each_log(journal, &mut |listed, key, log| {
         let point = listed.point.number;
         match logs.get(&key) {
@@ -281,5 +291,14 @@ fn check_points(
         roots.push(Root { key, point: Some(point), page: log.root, beside });
         Ok(())
     })?;
-    Ok(checker.asked)
+    Ok((checker.asked, checker.stated))
+}
+
+/// The points of which acts say what is left of them.
+fn viewed(journal: &Journal) -> BTreeSet<u64> {
+    let views = journal.acts.iter().filter_map(|act| match &act.deed {
+        Deed::Erased { points, .. } | Deed::Dropped { points, .. } => Some(points),
+        _ => None,
+    });
+    views.flatten().map(|view| view.reference().number).collect()
 }
