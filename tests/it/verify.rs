@@ -439,6 +439,42 @@ fn times_of_a_point_that_its_events_do_not_have_are_told() {
     assert!(archive.restore(forged, "whole").unwrap().verified);
 }
 
+/// The record before the newest is there for the day when the newest is damaged; what it holds is no history of its own.
+#[test]
+fn a_tail_that_only_the_record_before_the_newest_needs_is_no_lost_history() {
+    let archive = Archive::new();
+    let mut server = Server::new("node", &["default"], 23);
+    let mut grow = |events: usize| {
+        server.contexts.get_mut("default").unwrap().append(Store::Events, events);
+        archive.backup(&mut server)
+    };
+    let is_tail = |file: &String| {
+        file.starts_with("packs/")
+            && segvault::repo::format::pack::parse_pack(&archive.read(file)).unwrap().kind == PackKind::Tail
+    };
+    grow(1);
+    grow(1);
+    let tails: Vec<String> = archive.files().into_iter().filter(is_tail).collect();
+    grow(1);
+    let whole: Vec<_> = (1..=3).map(|point| archive.restore(point, &format!("a{point}")).unwrap().verified).collect();
+    let mut told = 0;
+    for pack in tails {
+        let bytes = archive.read(&pack);
+        archive.remove(&pack);
+        let report = archive.verify(true);
+        for found in bad(&report).into_iter().filter(|found| found.what == "chunk-lost") {
+            if found.points.is_empty() {
+                told += 1;
+                assert_eq!(found.tokens, vec![], "{found:?}");
+                assert!(found.text.contains("the newest holds its tokens"), "{found:?}");
+            }
+        }
+        archive.write(&pack, &bytes);
+        remove_acts(&archive);
+    }
+    assert!(told > 0 && whole.len() == 3);
+}
+
 #[test]
 fn an_interrupt_ends_it() {
     struct Now;

@@ -21,6 +21,11 @@ pub enum Part {
     Files(ChunkId),
 }
 
+/// What is only damaged in the record before the newest.
+const COVERED: &str = "; only the record before the newest needs it, and the newest holds its tokens, too: no history is lost";
+const ADVICE_COVERED: &str = "run 'segvault repair from' a data directory or a copy of the repository; else it is over when the log has two newer \
+                              records. Until then 'segvault prune' may refuse to delete";
+
 /// Findings under construction.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -110,10 +115,17 @@ pub struct Uses {
     pub points: BTreeSet<u64>,
     /// Its tokens, in each log that has it.
     pub tokens: BTreeSet<Tokens>,
+    /// False if it is used only by records before the newest, which hold its tokens in another copy.
+    pub is_alone: bool,
 }
 
 fn closed(open: Open, uses: &BTreeMap<Part, Uses>) -> Finding {
     let mut finding = open.finding;
+    let is_covered = |part: &Part| uses.get(part).is_some_and(|found| !found.is_alone);
+    if !open.parts.is_empty() && open.parts.iter().all(is_covered) {
+        finding.text.push_str(COVERED);
+        ADVICE_COVERED.clone_into(&mut finding.advice);
+    }
     for found in open.parts.iter().filter_map(|part| uses.get(part)) {
         finding.points.extend(&found.points);
         finding.tokens.extend(found.tokens.iter().cloned());
@@ -140,7 +152,7 @@ mod tests {
         book.hits(damage, Part::Entry(EntryId(2)));
         book.hits_point(damage, 9);
         book.hits_point(note, 1);
-        let uses = |points: [u64; 2]| Uses { points: points.into(), tokens: BTreeSet::new() };
+        let uses = |points: [u64; 2]| Uses { points: points.into(), tokens: BTreeSet::new(), is_alone: true };
         let map = BTreeMap::from([
             (Part::Entry(EntryId(1)), uses([4, 2])),
             (Part::Entry(EntryId(2)), uses([2, 3])),

@@ -1,12 +1,14 @@
 //! Whether the newest record of a log holds every sealed segment that a point's own tree names, and holds no token twice. A record never holds
 //! less than what points stand on: nothing leaves it that a point names which is not gone.
 
+use crate::axon::token::Token;
 use crate::engine::span::{self, Break, BreakKind, Span};
 use crate::engine::verify::book::{Book, EntryId};
 use crate::engine::verify::pages::{Known, Pages};
 use crate::engine::verify::point_logs::tokens;
 use crate::engine::verify::records::{ADVICE_CONTRADICTION, LogFacts};
 use crate::engine::verify::report::Class;
+use crate::engine::verify::uses::Root;
 use crate::repo::format::entry::EntryKey;
 use crate::repo::format::id::PageId;
 use crate::repo::format::record::LogKey;
@@ -89,4 +91,22 @@ impl Newest {
             book.hits_tokens(number, tokens(key, found.first.get(), found.last.get()));
         }
     }
+}
+
+/// The segments of the record before the newest, whose tokens the newest holds, too: as a longer tail, sealed, or in a higher version.
+pub fn covered(newest: &Root, before: &Root, pages: &Pages<'_>) -> HashSet<EntryId> {
+    let of = |root: &Root| -> HashSet<EntryId> {
+        root.beside.iter().copied().chain(pages.entries_under(root.page)).collect()
+    };
+    let held = of(newest);
+    let mut reach: HashMap<Token, Vec<Span>> = HashMap::new();
+    for known in held.iter().filter_map(|id| pages.known(*id)).filter(|known| known.key.flawed.is_none()) {
+        reach.entry(known.span.name.number).or_default().push(known.span);
+    }
+    let is_covered = |id: &EntryId| {
+        let Some(span) = pages.known(*id).map(|known| known.span) else { return false };
+        let others = reach.get(&span.name.number).map(Vec::as_slice).unwrap_or_default();
+        others.iter().any(|other| other.name.version >= span.name.version && other.events >= span.events)
+    };
+    of(before).difference(&held).copied().filter(is_covered).collect()
 }

@@ -187,10 +187,14 @@ impl Run<'_> {
         let mut uses = Finder::new(&structure.pages, wanted.collect()).find(&structure.roots);
         for ((list, _), database) in &structure.databases {
             let points = database.points.iter().copied();
-            uses.entry(Part::ControlDb(*list)).or_default().points.extend(points);
+            let found = uses.entry(Part::ControlDb(*list)).or_default();
+            found.points.extend(points);
+            found.is_alone = true;
         }
         for set in structure.files.values() {
-            uses.entry(set.part()).or_default().points.extend(set.points.iter().copied());
+            let found = uses.entry(set.part()).or_default();
+            found.points.extend(set.points.iter().copied());
+            found.is_alone = true;
         }
         let damaged_packs = pack_findings::damaged(&self.packs);
         let writer = RecordActs { repository: self.repository, observer: self.observer };

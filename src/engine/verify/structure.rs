@@ -8,7 +8,7 @@ use crate::engine::verify::contents;
 use crate::engine::verify::control_db::{self, Checker, Databases};
 use crate::engine::verify::files::{self, FilesChecker, Sets};
 use crate::engine::verify::history::Lost;
-use crate::engine::verify::kept::Newest;
+use crate::engine::verify::kept::{self, Newest};
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::pages::{Pages, chunks_of};
 use crate::engine::verify::point_logs::{Asked, Holding, PointLogOf, PointLogs};
@@ -194,7 +194,11 @@ fn newest_roots(log: &LogFacts, trees: &mut Trees<'_, '_>, tails: &mut Vec<Segme
         trees.read(record.root);
         let beside = record.full_tails.iter().map(|tail| trees.meet(tail)).collect();
         tails.extend(record.full_tails.iter().cloned());
-        roots.push(Root { key: log.key.clone(), point: None, page: record.root, beside });
+        let (key, covered) = (log.key.clone(), HashSet::new());
+        roots.push(Root { key, point: None, page: record.root, beside, covered });
+    }
+    if let [newest, before] = roots.as_mut_slice() {
+        before.covered = kept::covered(newest, before, &trees.pages);
     }
     roots
 }
@@ -288,7 +292,7 @@ fn check_points(
             None => records::log_is_lost(&key, (point, log.record), &lost, book),
         }
         let beside = checker.check(PointLogOf { listed, key: &key, log }, book);
-        roots.push(Root { key, point: Some(point), page: log.root, beside });
+        roots.push(Root { key, point: Some(point), page: log.root, beside, covered: HashSet::new() });
         Ok(())
     })?;
     Ok((checker.asked, checker.stated))

@@ -6,7 +6,7 @@ use crate::engine::verify::pages::{PageContent, PageVerdict, Pages};
 use crate::engine::verify::point_logs::tokens;
 use crate::repo::format::id::PageId;
 use crate::repo::format::record::LogKey;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// A tree that somebody uses, and segments that are used beside it.
@@ -20,6 +20,8 @@ pub struct Root {
     pub page: PageId,
     /// Tails of the record, or what holds the point's claims.
     pub beside: Vec<EntryId>,
+    /// Segments of a record whose tokens the newest one holds, too, in another copy: no history is lost with them.
+    pub covered: HashSet<EntryId>,
 }
 
 /// Finds the uses of parts.
@@ -57,6 +59,10 @@ impl<'a> Finder<'a> {
     fn enter(&mut self, root: &Root, part: Part) {
         let uses = self.uses.entry(part).or_default();
         uses.points.extend(root.point);
+        if matches!(part, Part::Entry(id) if root.covered.contains(&id)) {
+            return;
+        }
+        uses.is_alone = true;
         if let Part::Entry(id) = part
             && let Some(known) = self.pages.known(id)
         {
