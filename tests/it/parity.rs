@@ -253,9 +253,9 @@ fn a_healed_pack_is_stored_again_and_goes_with_its_parity() {
     archive.write(&pack, &damaged);
     let mended = mend(&archive);
     assert!(mended.is_whole() && mended.packs[0].replaced, "{mended:?}");
-    assert!(archive.read(&pack) == damaged, "what it replaces is kept");
+    let aside = format!("damaged/{}.1", pack.replace('/', "-"));
+    assert!(archive.read(&aside) == damaged, "what it replaces is kept");
     assert_eq!(bad(&archive.verify(true)), Vec::<&Finding>::new());
-    archive.remove(&pack);
     archive.remove(&parity_of(&pack));
     for (point, whole) in (1..).zip(whole) {
         let (done, files) = restored(&archive, point).unwrap();
@@ -266,6 +266,25 @@ fn a_healed_pack_is_stored_again_and_goes_with_its_parity() {
         files(&archive, "parity/").len(),
         "what is new has parity, too"
     );
+}
+
+/// Until a prune has taken it away.
+#[test]
+fn what_heals_and_nothing_needs_any_more_is_told_no_longer() {
+    let room = Room::empty();
+    room.ends(0, "init --parity 10%");
+    let root = room.server("se-4.6.11-json");
+    let line = format!("backup --data-dir {0} --control-db {0}/backups --source node", root.display());
+    room.ends(0, &line);
+    let pack = room.files().into_keys().find(|path| path.starts_with("packs")).unwrap();
+    flip(&room.repository().join(pack), 200);
+    let (_, stderr) = room.ends(3, "repair points");
+    assert!(stderr.contains("run 'segvault repair packs'"), "{stderr}");
+    room.ends(0, "repair packs");
+    for line in ["repair points", "verify 1 --data"] {
+        let (_, stderr) = room.ends(0, line);
+        assert_eq!(stderr, "", "{line}");
+    }
 }
 
 const DAMAGES: [&str; 7] = ["delete", "truncate", "flip", "zero", "swap", "older", "duplicate"];

@@ -261,17 +261,58 @@ fn judge(pair: &Pair, whole: &BTreeMap<u64, Option<BTreeMap<String, Vec<u8>>>>, 
 fn the_good_blocks_of_damaged_packs_are_stored_again_and_the_packs_are_marked() {
     let pair = Pair::new(2);
     let pack = pair.needed(PackKind::ControlDb);
+    // In its header, which the directory repeats: the blocks are not hurt.
+    pair.archive.flip(&pack, 3);
     let bytes = pair.archive.read(&pack);
-    // The directory is lost, the blocks are not.
-    pair.archive.write(&pack, &bytes[..bytes.len() - 70]);
     assert_eq!(pair.archive.verify(true).worst(), Some(Class::Damage));
     let mended = pair.repair();
     assert!(mended.is_whole() && mended.packs[0].replaced && mended.salvaged_chunks > 0, "{mended:?}");
     assert!(pair.restored().values().all(Option::is_some));
     let acts = pair.archive.open().journal().unwrap().acts;
     assert!(matches!(&acts.last().unwrap().deed, Deed::Dead { packs } if packs[0] == mended.packs[0].pack));
-    assert_eq!(pair.archive.read(&pack), bytes[..bytes.len() - 70], "what it replaces is kept");
+    assert_eq!(pair.archive.read(&pack), bytes, "what it replaces is kept");
     assert_eq!(pair.repair().salvaged_chunks, 0, "once is enough");
+}
+
+#[test]
+fn a_pack_that_nobody_knows_what_it_holds_is_put_aside_once_all_that_is_needed_is_elsewhere() {
+    let pair = Pair::new(8);
+    let (pack, tails) = (pair.needed(PackKind::ControlDb), pair.needed(PackKind::Tail));
+    let bytes = pair.archive.read(&pack);
+    pair.archive.write(&pack, &bytes[..bytes.len() - 70]);
+    let kept = pair.archive.read(&tails);
+    pair.archive.remove(&tails);
+    assert!(!pair.repair().is_whole());
+    assert!(pair.archive.files().contains(&pack), "something is lost: it might hold it");
+    pair.archive.write(&tails, &kept);
+    let mended = pair.repair();
+    assert!(mended.is_whole() && mended.put_aside == [mended.packs[0].pack], "{mended:?}");
+    let aside = format!("damaged/{}.1", pack.replace('/', "-"));
+    assert_eq!(pair.archive.read(&aside), bytes[..bytes.len() - 70]);
+    assert!(!pair.archive.files().contains(&pack));
+    assert!(pair.restored().values().all(Option::is_some));
+    let mended = pair.repair();
+    assert!(mended.is_whole() && mended.packs.is_empty() && mended.put_aside.is_empty(), "{mended:?}");
+    assert_eq!(pair.archive.verify(true).findings, vec![]);
+}
+
+#[test]
+fn a_pack_whose_directory_is_lost_is_told_of_until_it_is_put_aside_and_not_for_ever() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    let pack = walk(&room.repository().join("packs")).remove(0);
+    let length = fs::metadata(&pack).unwrap().len();
+    flip(&pack, length - 1);
+    room.ends(20, "verify");
+    // What it held is stored again by a backup, too: from then on nothing needs it.
+    room.ends(20, "verify --data");
+    let (text, _) = room.ends(0, "repair packs");
+    assert!(text.contains("put aside, in damaged/"), "{text}");
+    for line in ["verify --data", "prune", "stats", "repair packs", "repair points"] {
+        let (_, stderr) = room.ends(0, line);
+        assert_eq!(stderr, "", "{line}");
+    }
 }
 
 #[test]

@@ -28,6 +28,12 @@ pub(in crate::cli) fn mended(mended: &Mended) -> String {
         let replaced = if pack.replaced { "; nothing needs it any more" } else { "" };
         text.line(&format!("damaged pack {}: {chunks}{replaced}", pack.pack));
     }
+    if !mended.put_aside.is_empty() {
+        let packs = plural(mended.put_aside.len() as u64, "damaged pack");
+        text.line(&format!(
+            "{packs} that nothing needs put aside, in damaged/: what lies there may be removed by hand"
+        ));
+    }
     text.line(&format!(
         "{} {would}stored again from damaged packs, {} {would}fetched: {}",
         plural(mended.salvaged_chunks, "chunk"),

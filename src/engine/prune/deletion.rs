@@ -202,7 +202,7 @@ fn parities(
 /// Why a pack can't go.
 fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<String>, engine::Error> {
     if survey.unreadable.contains(&name) || !survey.ledger.has_pack(name)? {
-        return Ok(Some("its directory can't be read: nobody knows what it holds".to_owned()));
+        return Ok(Some("its directory can't be read, so nobody knows what it holds; 'segvault repair packs' puts it aside if nothing needs it".to_owned()));
     }
     let uncovered = survey.ledger.uncovered(name)?;
     if uncovered > 0 {

@@ -109,8 +109,8 @@ impl<'a> MarkPlan<'a> {
 
     fn unreadable(&self) -> Vec<Skipped> {
         let path = |pack: &PackId| self.survey.repository.disk().display(&paths::pack(*pack));
-        let skipped =
-            |pack| Skipped { path: path(pack), why: "its directory can't be read: it stays".to_owned() };
+        let why = "its directory can't be read: it stays; 'segvault repair packs' puts it aside if nothing needs it";
+        let skipped = |pack| Skipped { path: path(pack), why: why.to_owned() };
         self.survey.unreadable.iter().map(skipped).collect()
     }
 }

@@ -222,11 +222,33 @@ fn mark_replaced(
         .filter_map(|act| if let Deed::Dead { packs } = &act.deed { Some(packs.clone()) } else { None })
         .flatten()
         .collect();
+    // Where nothing may be removed, nothing is marked or put aside: they stay.
+    if repository.may_remove().is_err() {
+        return Ok(());
+    }
+    put_aside(&mut session, &mut replaced, mended)?;
     replaced.retain(|pack| !marked.contains(pack));
-    // Where nothing may be removed, nothing is marked: they stay.
-    if !replaced.is_empty() && repository.may_remove().is_ok() {
+    if !replaced.is_empty() {
         session.publish_act(Moment(observer.now_ms()), Deed::Dead { packs: replaced })?;
     }
+    Ok(())
+}
+
+/// A prune never deletes a pack of which it can't read what it holds; and until it is gone, every verb complains of it.
+fn put_aside(
+    session: &mut Session<'_>,
+    replaced: &mut Vec<PackId>,
+    mended: &mut Mended,
+) -> Result<(), Error> {
+    let mut stay = Vec::new();
+    for pack in replaced.drain(..) {
+        if session.put_pack_aside(pack)? {
+            mended.put_aside.push(pack);
+        } else {
+            stay.push(pack);
+        }
+    }
+    *replaced = stay;
     Ok(())
 }
 

@@ -34,6 +34,8 @@ pub struct Mended {
     pub stored_bytes: u64,
     /// Points, acts, records and pages that were put back; what stood in their places lies in `damaged/`.
     pub files: Vec<String>,
+    /// Damaged packs whose directories can't be read, and that nothing needs: they lie in `damaged/` now.
+    pub put_aside: Vec<PackId>,
     /// Chunks that something needs and that are still in no pack.
     pub still_lost: BTreeSet<ChunkId>,
     /// The points that can't be restored whole for that.

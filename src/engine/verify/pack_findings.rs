@@ -17,6 +17,7 @@ const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, t
                            repository for the rest";
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
+const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: 'segvault repair packs' puts it aside, in 'damaged/'";
 const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
 const ADVICE_HEALED: &str =
     "all of it can be read; run 'segvault repair packs', which stores it again, before more of it is damaged";
@@ -77,10 +78,15 @@ fn enter_pack(
         (None, None) => "pack",
     };
     let advice = match &pack.healed {
+        _ if !is_needed && pack.unreadable.is_some() => ADVICE_UNKNOWN,
         _ if !is_needed => ADVICE_UNUSED,
         Some(_) => ADVICE_HEALED,
         None => ADVICE_PACK,
     };
+    if !is_needed {
+        // A repair changes nothing about it any more, and a prune takes it away.
+        repository.healed_is_told_of(std::iter::once(path.as_str()));
+    }
     let number = book.add_file(what, path, text, advice);
     if !is_needed {
         book.set_class(number, Class::Note);

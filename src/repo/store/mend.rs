@@ -1,4 +1,4 @@
-//! Putting a file back that is missing or damaged: the one place where a name gets another content.
+//! Putting a file back that is missing or damaged, the one place where a name gets another content; and taking one out of the way.
 //!
 //! The bytes are proven by whoever hands them over, and again here: a page by its name, a numbered file by its neighbours. The new content
 //! is durable in `staging/` before the damaged file leaves its name; that goes to `damaged/`, and is never deleted here. A crash in between
@@ -6,9 +6,11 @@
 
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
-use crate::repo::format::id::{FileHash, PageId};
+use crate::repo::format::id::{FileHash, PackId, PageId};
+use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::numbered::NumberedRow;
+use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
 use std::io::ErrorKind;
@@ -32,6 +34,25 @@ impl Session<'_> {
                 return Err(session.rule(format!("{}: its neighbours know another one", row.path(number))));
             }
             session.mend(&row.path(number), bytes)
+        })
+    }
+
+    /// Takes a pack out of the way that is not what its name says, and of which not even the directory can be read: as long as it stands there,
+    /// nobody can prove what it holds. Its bytes are kept. True if it was so; any other pack stays. Whoever asks has proven that all that is
+    /// needed lies elsewhere.
+    pub fn put_pack_aside(&mut self, pack: PackId) -> Result<bool, Error> {
+        self.guarded(|session| {
+            let (disk, path) = (session.repository.disk(), paths::pack(pack));
+            let length = disk.length(&path).map_err(|source| Error::reading(disk.display(&path), source))?;
+            let is_readable = read_directory(disk, pack, length).is_ok();
+            let proof = packs::prove(disk, session.repository.naming(), pack, length);
+            if is_readable || !matches!(proof, Err(Error::Damaged { .. })) {
+                return Ok(false);
+            }
+            set_aside(disk, &path)?;
+            let synced = disk.sync_directory(paths::parent(&path));
+            synced.map_err(|source| Error::writing(disk.display(paths::parent(&path)), source))?;
+            Ok(true)
         })
     }
 
