@@ -256,7 +256,9 @@ fn select(error: &select::Error) -> Meaning {
 const SEE: &str = "see what it means with 'segvault verify'";
 const OTHERS: &str = "name all contexts, or leave the rest whole: --others head";
 
-/// What a restore's error means. Whatever it is, nothing stands under the target's name.
+const STANDING: &str = "see to the disk; then remove all that is in the target, and restore again";
+
+/// What a restore's error means. Whatever it is, nothing stands under the target's name, unless it says so.
 fn restore(error: &restore::Error) -> Meaning {
     use restore::Error;
     match error {
@@ -273,6 +275,7 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NotReachable, "restore.not-a-directory", "choose another target")
         }
         Error::Target { .. } => meaning(Exit::NotReachable, "restore.target", "choose another target"),
+        Error::Standing { .. } => meaning(Exit::NotReachable, "restore.standing", STANDING),
         Error::NoSpace { .. } => {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
         }

@@ -1,4 +1,5 @@
-//! What a restore can fail with. Whatever it is: nothing stands under the target's name that was not there before.
+//! What a restore can fail with. Whatever it is: nothing stands under the target's name that was not there before; but for
+//! [`Error::Standing`], which says so.
 
 use crate::repo;
 use std::io;
@@ -87,6 +88,15 @@ pub enum Error {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// All files have their names in the target; that they are there for good could not be brought about (exit 30).
+    #[error("{} holds all that was to be restored, read again; but that it stays there is not certain: {source}", .path.display())]
+    Standing {
+        /// The target.
+        path: PathBuf,
+        /// What came between.
+        #[source]
+        source: Box<Error>,
     },
     /// Not enough space (exit 40).
     #[error("not enough space for {}: {needed} bytes are needed{}", .path.display(), free_text(*.free))]

@@ -141,7 +141,7 @@ impl Staging {
         self.seam.rename_new(self.directory.path(), target)?;
         // It has another name now: there is nothing left to remove.
         let _ = self.directory.keep();
-        self.seam.sync_directory(target.parent().unwrap_or(target))
+        self.seam.sync_directory(target.parent().unwrap_or(target)).map_err(|error| standing(target, error))
     }
 
     /// Moves what stands at the top into the target. One name moves in one step; with more, a marker stands in the target until all have moved:
@@ -151,6 +151,11 @@ impl Staging {
         let needs_marker = names.len() > 1 && self.target.place == Place::Empty;
         let marker = needs_marker.then(|| Marker::set(target, &self.seam)).transpose()?;
         self.move_all(&names, target)?;
+        self.settle(target, marker).map_err(|error| standing(target, error))
+    }
+
+    /// All names are given: they become durable, and what said that they are not all there goes.
+    fn settle(self, target: &Path, marker: Option<Marker>) -> Result<(), Error> {
         self.seam.sync_directory(target)?;
         self.seam.remove_directory(self.directory.path())?;
         // Removed already.
@@ -173,6 +178,11 @@ impl Staging {
         }
         Ok(())
     }
+}
+
+/// An error that came when the target had all of it.
+fn standing(target: &Path, source: Error) -> Error {
+    Error::Standing { path: target.to_owned(), source: Box::new(source) }
 }
 
 /// A file in a target that stands there while its content is moved in, held so that nobody takes it for a left-over; it is removed when it is

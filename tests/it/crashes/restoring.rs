@@ -252,6 +252,23 @@ fn a_restore_into_the_root_of_a_file_system() {
     of(Kind::SeveralInRoot);
 }
 
+/// Whoever is told to choose another target would leave all of the history in this one.
+#[test]
+fn an_error_behind_the_last_name_says_that_all_of_it_stands_there() {
+    for kind in [Kind::Missing, Kind::Empty, Kind::Several, Kind::Root, Kind::SeveralInRoot] {
+        let lab = Lab::new(kind);
+        let mut standing = 0;
+        for change in 1..=lab.changes() {
+            let gate = lab.begin().stopping_at(change);
+            let Err(Error::Restore(error)) = lab.run(&gate) else { panic!("{kind:?}, change {change}") };
+            let is_said = matches!(error, Refused::Standing { .. });
+            assert_eq!(is_said, lab.found() == lab.full, "{kind:?}, change {change}: {error}");
+            standing += usize::from(is_said);
+        }
+        assert!(standing > 0, "{kind:?}");
+    }
+}
+
 #[test]
 fn these_tests_would_see_a_sync_that_is_missing() {
     for kind in [Kind::Missing, Kind::Empty, Kind::Several, Kind::Root] {
