@@ -2,7 +2,8 @@
 
 use crate::store::model::{back_up_on, check, check_point, config, open};
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
-use crate::support::program::{Room, SERVER, assert_restored, backup};
+use crate::support::fixtures;
+use crate::support::program::{Room, SERVER, assert_restored, backup, flip};
 use segvault::engine;
 use segvault::engine::copy::{self, CopyOptions, CopyReport};
 use segvault::engine::observe::Unobserved;
@@ -10,6 +11,7 @@ use segvault::repo::format::act::Deed;
 use segvault::repo::format::config::Config;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::store::Repository;
+use std::fs;
 
 /// A repository with so many backups, and an empty one.
 fn lab(backups: u64) -> (CrashDisk, CrashDisk) {
@@ -83,6 +85,44 @@ fn what_is_there_is_not_copied_again() {
     let third = another('e');
     copy_all(&to, &third).unwrap();
     assert_eq!(copy_all(&from, &third).unwrap().known.len(), 5);
+}
+
+/// "Copied before" is no comfort where it is lost since.
+#[test]
+fn a_point_that_was_copied_before_and_is_damaged_there_is_no_success() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, "init -r copy");
+    room.ends(0, "copy --to copy");
+    room.ends(0, "copy --to copy");
+    let files = |top: &str| {
+        let mut found = Vec::new();
+        for directory in fixtures::files(&room.path("copy").join(top)) {
+            found.extend(fixtures::files(&directory));
+        }
+        found
+    };
+    for top in ["logs", "pages"] {
+        for file in files(top) {
+            let whole = fs::read(&file).unwrap();
+            flip(&file, whole.len() as u64 / 2);
+            for line in ["copy --to copy", "copy --to copy --dry-run"] {
+                let (stdout, stderr) = room.ends(20, &format!("{line} --json"));
+                assert!(stderr.contains("can't be restored there"), "{stderr}");
+                let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+                assert_eq!(report["lost"][0]["point"]["from"], 1, "{}: {report}", file.display());
+            }
+            fs::write(&file, whole).unwrap();
+        }
+    }
+    for pack in files("packs") {
+        let aside = room.path("aside");
+        fs::rename(&pack, &aside).unwrap();
+        room.ends(20, "copy --to copy");
+        fs::rename(&aside, &pack).unwrap();
+    }
+    room.ends(0, "copy --to copy");
 }
 
 #[test]

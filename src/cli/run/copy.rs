@@ -8,7 +8,7 @@ use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
 use crate::engine::copy;
-use crate::engine::copy::CopyOptions;
+use crate::engine::copy::{CopiedPoint, CopyOptions};
 
 impl Run<'_> {
     pub(super) fn copy(&self, asked: &Copy) -> Result<Exit, Failure> {
@@ -27,7 +27,16 @@ impl Run<'_> {
         if let Some(why) = &report.not_noted {
             self.screen.warning(&format!("it is not remembered here that there is a copy: {why}"));
         }
+        for lost in &report.lost {
+            let CopiedPoint { from, to } = lost.point;
+            self.screen.warning(&format!(
+                "point {from} was copied before{}, and can't be restored there: {}; run 'segvault verify' there, and \
+                 'segvault repair from' this repository",
+                to.map_or_else(String::new, |to| format!(" (as point {to})")),
+                lost.why
+            ));
+        }
         self.screen.report("copy", &report, || render::copy::text(&report))?;
-        Ok(Exit::Done)
+        Ok(if report.lost.is_empty() { Exit::Done } else { Exit::Damaged })
     }
 }

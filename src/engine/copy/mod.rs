@@ -6,9 +6,11 @@
 mod error;
 mod logs;
 mod points;
+mod there;
 
 pub use error::Error;
 pub use points::ORIGIN;
+pub use there::LostPoint;
 
 use crate::engine;
 use crate::engine::copy::logs::Next;
@@ -48,6 +50,8 @@ pub struct CopyReport {
     pub points: Vec<CopiedPoint>,
     /// Points that had been copied before.
     pub known: Vec<CopiedPoint>,
+    /// Of them, those that lack something there: no restore of them can succeed.
+    pub lost: Vec<LostPoint>,
     /// Chunks that were copied.
     pub chunks: u64,
     /// Their bytes.
@@ -88,6 +92,7 @@ pub fn copy(
         let (survey, _) = survey(from, to, &choice, observer)?;
         let mut report = choice.report();
         report.dry_run = true;
+        report.lost = there::lost(to, &report.known, observer)?;
         survey.ledger.each_chunk(&mut |chunk| {
             report.chunks = report.chunks.saturating_add(u64::from(!to.names_chunk(chunk)?));
             Ok(())
@@ -107,6 +112,7 @@ pub fn copy(
             point.to = Some(number);
         }
     }
+    report.lost = there::lost(to, &report.known, observer)?;
     points::copy_acts(from, to, &report, observer)?;
     // Not for the copy's sake: an erasure has to name all copies.
     report.not_noted = note(from, to, options, observer).err().map(|error| error.to_string());

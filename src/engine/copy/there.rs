@@ -1,0 +1,146 @@
+//! Whether points that were copied before still have all their parts there: to say that they are there, and no more, would lull who relies on
+//! the copy. Looked at are records, pages, and whether packs name the chunks; bytes are for `verify --data`.
+
+use crate::engine;
+use crate::engine::copy::CopiedPoint;
+use crate::engine::observe::Observer;
+use crate::engine::pieces::claim_name;
+use crate::engine::prune::logs_of;
+use crate::engine::retention::readable;
+use crate::repo;
+use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::{ChunkId, PageId};
+use crate::repo::format::page::Page;
+use crate::repo::format::point::{Claim, ControlDb, PointLog};
+use crate::repo::format::record::LogKey;
+use crate::repo::store::{ListedPoint, Repository};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// A point that was copied before, and can't be restored there as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LostPoint {
+    /// The point.
+    pub point: CopiedPoint,
+    /// What is missing or damaged.
+    pub why: String,
+}
+
+/// What was found out already: points share pages and records.
+struct Looked<'r> {
+    repository: &'r Repository,
+    pages: HashMap<PageId, Option<String>>,
+    records: HashMap<LogKey, Result<Vec<SegmentEntry>, String>>,
+}
+
+/// Those of the points that lack something there.
+pub(super) fn lost(
+    there: &Repository,
+    known: &[CopiedPoint],
+    observer: &dyn Observer,
+) -> Result<Vec<LostPoint>, engine::Error> {
+    let journal = readable(there)?;
+    let mut looked = Looked { repository: there, pages: HashMap::new(), records: HashMap::new() };
+    let mut lost = Vec::new();
+    for point in known {
+        if observer.interrupted() {
+            return Err(engine::Error::Interrupted);
+        }
+        let listed = journal.points.iter().find(|listed| Some(listed.point.number) == point.to);
+        let why = listed.map(|listed| looked.point(listed)).transpose()?.flatten();
+        lost.extend(why.map(|why| LostPoint { point: *point, why }));
+    }
+    Ok(lost)
+}
+
+impl Looked<'_> {
+    fn point(&mut self, listed: &ListedPoint) -> Result<Option<String>, engine::Error> {
+        for (key, log) in logs_of(listed) {
+            let why = self.page(log.root)?;
+            let why = if why.is_some() { why } else { self.claims(&key, log)? };
+            if why.is_some() {
+                return Ok(why);
+            }
+        }
+        let body = &listed.point.body;
+        let database = match &body.control_db {
+            ControlDb::Absent { .. } => None,
+            ControlDb::Inner { inner, .. } => Some(inner.list),
+            ControlDb::Zip { zip, .. } => Some(zip.list),
+        };
+        for list in database.into_iter().chain(body.files.iter().map(|set| set.listing.list)) {
+            if let Some(why) = self.chunk(list)? {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with a tree.
+    fn page(&mut self, id: PageId) -> Result<Option<String>, engine::Error> {
+        if let Some(known) = self.pages.get(&id) {
+            return Ok(known.clone());
+        }
+        let why = match self.repository.page(id) {
+            Ok(Page::Leaf(entries)) => self.entries(&entries)?,
+            Ok(Page::Node { children, .. }) => {
+                let mut found = None;
+                for child in children {
+                    found = found.or(self.page(child.page)?);
+                }
+                found
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        self.pages.insert(id, why.clone());
+        Ok(why)
+    }
+
+    fn entries(&self, entries: &[SegmentEntry]) -> Result<Option<String>, engine::Error> {
+        for chunk in entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk) {
+            if let Some(why) = self.chunk(chunk)? {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    fn chunk(&self, chunk: ChunkId) -> Result<Option<String>, engine::Error> {
+        let is_there = self.repository.names_chunk(chunk)?;
+        Ok((!is_there).then(|| repo::Error::ChunkMissing { chunk }.to_string()))
+    }
+
+    /// What is wrong with what the newest record holds for the claims.
+    fn claims(&mut self, key: &LogKey, log: &PointLog) -> Result<Option<String>, engine::Error> {
+        let repository = self.repository;
+        let held = self.records.entry(key.clone()).or_insert_with(|| held(repository, key));
+        let held = match held {
+            Ok(held) => held,
+            Err(why) => return Ok(Some(why.clone())),
+        };
+        let mut holders = Vec::new();
+        for claim in &log.open {
+            let Some(holder) = held.iter().find(|entry| holds(entry, claim)) else {
+                let (store, context) = (key.store, &key.context);
+                return Ok(Some(format!("no record holds segment {} of {store} of {context}", claim.number)));
+            };
+            holders.push(holder.clone());
+        }
+        self.entries(&holders)
+    }
+}
+
+/// A damaged copy holds nothing that a restore takes.
+fn holds(entry: &SegmentEntry, claim: &Claim) -> bool {
+    entry.flaw.is_none() && Some(entry.name) == claim_name(claim) && entry.logical_end >= claim.length
+}
+
+/// All segments of a log, as its newest record has them.
+fn held(repository: &Repository, key: &LogKey) -> Result<Vec<SegmentEntry>, String> {
+    let record = repository.newest_record(key).map_err(|error| error.to_string())?;
+    let state = record.ok_or("its log has no record")?.state;
+    let mut held = repository.tree(state.root).map_err(|error| error.to_string())?;
+    held.extend(state.tails);
+    Ok(held)
+}
