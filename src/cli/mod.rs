@@ -10,6 +10,7 @@ mod describe_bench;
 mod describe_retention;
 mod describe_server;
 mod duration;
+mod empty;
 pub mod exit;
 mod explain;
 mod failure;
@@ -52,8 +53,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) if is_for_nagios(&typed) => return render::nagios_unknown(&describe::chain(&error)),
         Err(error) => return end(Screen::bare(wants_json), &Signals::default(), &Failure::Config(error)),
     };
-    match args::parse(arguments) {
-        Ok(cli) => begin(&cli, config, typed),
+    match args::parse(arguments).map_err(|error| empty::named(error, &typed)) {
+        Ok(cli) => begin(&cli, config, typed.clone()),
         Err(error) if error.use_stderr() && is_for_nagios(&typed) => {
             let why = render::first_paragraph(&error.render().to_string());
             render::nagios_unknown(why.trim_start_matches("error: "))

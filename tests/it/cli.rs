@@ -192,6 +192,20 @@ mod it_ends_with {
     }
 
     #[test]
+    fn usage_where_a_variable_is_set_and_empty_and_it_is_named() {
+        let desk = Desk::with_repository();
+        for variable in ["SEGVAULT_REPOSITORY", "SEGVAULT_CONFIG"] {
+            for line in ["points", "points --json"] {
+                let output = desk.command(line).env(variable, "").output().unwrap();
+                let stderr = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(2), "{line}: {stderr}");
+                assert!(stderr.contains(&format!("{variable}, which stands for it, is empty")), "{stderr}");
+            }
+        }
+        desk.command("points -r repository").env("SEGVAULT_REPOSITORY", "").output().unwrap();
+    }
+
+    #[test]
     fn usage_where_no_point_of_that_source_or_name_is_there() {
         let desk = Desk::with_backup();
         assert!(desk.complaint(2, "points --source other").contains("node-1"));

@@ -28,7 +28,7 @@ pub struct Forget {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// List forgotten points again: those named, or all; possible until a prune has deleted them
-    #[arg(long, conflicts_with_all = ["policy", "reason"])]
+    #[arg(long, conflicts_with_all = ["policy", "reason", "PolicyArgs"])]
     pub undo: bool,
 }
 
