@@ -64,7 +64,7 @@ pub(super) fn choose(given: &Path, data: &Path, listing: &Listing, accept: bool)
         candidates.drain(in_order.max(1).min(candidates.len())..).rev().map(|zip| zip.path).collect();
     let is_too_new = in_order == 0;
     match candidates.pop() {
-        None => Err(Error::NoControlDb { path: given.to_path_buf() }),
+        None => Err(Error::NoControlDb { path: given.to_path_buf(), is_there: true }),
         Some(zip) if is_too_new && !accept => {
             Err(Error::ControlDbTooNew { zip: zip.path, directory: data.to_path_buf() })
         }
@@ -83,7 +83,7 @@ fn horizon(listing: &Listing, candidates: &[Candidate]) -> Result<i64, Error> {
 
 fn candidates(given: &Path) -> Result<Vec<Candidate>, Error> {
     let metadata = fs::metadata(given).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => Error::NoControlDb { path: given.to_path_buf() },
+        io::ErrorKind::NotFound => Error::NoControlDb { path: given.to_path_buf(), is_there: false },
         _ => Error::io(given, source),
     })?;
     if metadata.is_dir() { zips_in(given) } else { Ok(vec![Candidate::look(given)?]) }

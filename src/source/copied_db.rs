@@ -43,7 +43,7 @@ pub(super) fn copy(path: &Path, pid_files: &[PathBuf]) -> Result<ControlDbCaptur
 fn read_locked(path: &Path) -> Result<(Vec<u8>, Option<crate::source::listing::FileFacts>), Error> {
     let failed = |source| Error::on_listed(path, source);
     let file = File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NoControlDb { path: path.to_path_buf() },
+        std::io::ErrorKind::NotFound => Error::NoControlDb { path: path.to_path_buf(), is_there: false },
         _ => failed(source),
     })?;
     let length = file.metadata().map_err(failed)?.len();

@@ -92,10 +92,12 @@ pub enum Error {
         source: ZipError,
     },
     /// There is no control-db zip where one was promised.
-    #[error("{} holds no control-db zip", path.display())]
+    #[error("{} {}", path.display(), if *.is_there { "holds no control-db zip" } else { "is not there" })]
     NoControlDb {
         /// What was given.
         path: PathBuf,
+        /// Whether it is there.
+        is_there: bool,
     },
     /// The zip is larger than any that a server writes.
     #[error("{} has {length} bytes; a control-db zip has at most {limit}", path.display())]

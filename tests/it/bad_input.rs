@@ -89,6 +89,8 @@ mod where_there_is_nothing_to_back_up {
         desk.refuses(1, "backup --data-dir nowhere --no-control-db", &["nowhere", "is it mounted?"]);
         desk.room.write("a-file", b"x");
         desk.refuses(1, "backup --data-dir a-file --no-control-db", &["a-file is not a directory"]);
+        let line = format!("backup --data-dir {} --control-db nowhere.zip", desk.root.display());
+        desk.refuses(1, &line, &["nowhere.zip is not there", "--no-control-db"]);
     }
 
     #[test]
