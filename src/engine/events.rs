@@ -2,6 +2,7 @@
 
 use crate::axon::event::Event;
 use crate::axon::name::Store;
+use crate::axon::token::Token;
 use crate::engine::error::Error;
 use crate::engine::history::{self, History};
 use crate::engine::observe::Observer;
@@ -10,6 +11,7 @@ use crate::engine::restore::cut::log::Log;
 use crate::engine::restore::cut::request::split_context;
 use crate::engine::restore::error::Error as Refused;
 use crate::engine::select;
+use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow::{self, Continue};
@@ -63,18 +65,32 @@ pub trait EventSink {
     fn event(&mut self, token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> ControlFlow<()>;
 }
 
-/// Hands out the events that are asked for, by rising tokens, until the sink breaks.
+/// What there is, where nothing of it lies between the bounds that were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// The first and the last token; none if there is no event at all.
+    pub tokens: Option<(u64, u64)>,
+    /// The least and the greatest time, as far as they are known.
+    pub times: Option<(Moment, Moment)>,
+}
+
+/// Hands out the events that are asked for, by rising tokens, until the sink breaks. Says what there is instead, if all of it lies outside the
+/// bounds.
 pub fn events(
     repository: &Repository,
     options: &EventsOptions,
     observer: &dyn Observer,
     sink: &mut dyn EventSink,
-) -> Result<(), Error> {
+) -> Result<Option<Outside>, Error> {
     let (origin, history) = found(repository, options)?;
     sink.begin(&origin);
     let wanted = Wanted::of(options);
-    let pieces: Vec<_> =
-        history.store(options.store).iter().filter(|piece| wanted.may_be_in(piece)).cloned().collect();
+    let all = history.store(options.store);
+    let pieces: Vec<_> = all.iter().filter(|piece| wanted.may_be_in(piece)).cloned().collect();
+    let is_bounded = options.from.is_some() || options.to.is_some();
+    if is_bounded && !pieces.iter().any(|piece| wanted.overlaps(piece)) {
+        return Ok(Some(Outside::of(all)));
+    }
     let log = Log { repository, context: &origin.context, pieces: &pieces, point: None };
     log.visit(wanted.tokens.0, wanted.tokens.1, &mut |token, bytes| {
         if observer.interrupted() {
@@ -83,7 +99,19 @@ pub fn events(
         let event = Event::parse(bytes).ok();
         let is_wanted = wanted.takes(event.as_ref());
         Ok(if is_wanted { sink.event(token, bytes, event.as_ref()) } else { Continue(()) })
-    })
+    })?;
+    Ok(None)
+}
+
+impl Outside {
+    fn of(pieces: &[Piece]) -> Self {
+        let first = pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
+        let last = pieces.iter().rev().find_map(|piece| piece.span.last()).map(Token::get);
+        let times = || pieces.iter().filter_map(|piece| piece.entry.as_ref()?.times);
+        let least = times().map(|times| Moment(times.least.0)).min();
+        let greatest = times().map(|times| Moment(times.greatest.0)).max();
+        Self { tokens: first.zip(last), times: least.zip(greatest) }
+    }
 }
 
 fn found(repository: &Repository, options: &EventsOptions) -> Result<(Origin, History), Error> {
@@ -142,6 +170,12 @@ impl<'o> Wanted<'o> {
     fn may_be_in(&self, piece: &Piece) -> bool {
         let times = piece.entry.as_ref().and_then(|entry| entry.times);
         times.is_none_or(|times| times.greatest.0 >= self.times.0 && times.least.0 <= self.times.1)
+    }
+
+    /// Whether it has tokens of those asked for.
+    fn overlaps(&self, piece: &Piece) -> bool {
+        let first = piece.span.name.number.get();
+        piece.span.last().is_some_and(|last| first <= self.tokens.1 && last.get() >= self.tokens.0)
     }
 
     /// What can't be read is handed out only where everything is.

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::render::events::{Form, Printer};
 use crate::cli::run::Run;
-use crate::engine::events::{self, EventsOptions};
+use crate::engine::events::{self, Bound, EventsOptions, Outside};
 
 impl Run<'_> {
     /// Prints events as they come.
@@ -16,6 +16,7 @@ impl Run<'_> {
             let message = "--csv and --json can't be had together".to_owned();
             return Err(Failure::Usage { message, hint: "choose one" });
         }
+        refuse_reversed(asked.from, asked.to)?;
         let repository = self.open()?;
         let store = if asked.snapshots { Store::Snapshots } else { Store::Events };
         let options = EventsOptions {
@@ -36,8 +37,39 @@ impl Run<'_> {
         // Nothing is drawn while results stream past.
         let progress = Progress::new(self.screen.hushed(), self.signals.clone());
         let mut printer = Printer::new(form, store);
-        events::events(&repository, &options, &progress, &mut printer)?;
+        let outside = events::events(&repository, &options, &progress, &mut printer)?;
         printer.finish()?;
-        Ok(Exit::Done)
+        let Some(outside) = outside else { return Ok(Exit::Done) };
+        self.screen.warning(&nothing(&outside, &options));
+        Ok(Exit::Incomplete)
     }
+}
+
+/// What there is, where nothing is between the bounds.
+fn nothing(outside: &Outside, options: &EventsOptions) -> String {
+    let (store, context) = (options.store, &options.context);
+    match (outside.tokens, outside.times) {
+        (None, _) => format!("there are no {store} of {context}"),
+        (Some((first, last)), None) => {
+            format!("none of the {store} of {context} is in that range: they have the tokens {first} to {last}")
+        }
+        (Some((first, last)), Some((least, greatest))) => format!(
+            "none of the {store} of {context} is in that range: they have the tokens {first} to {last}, and the times \
+             {least} to {greatest}"
+        ),
+    }
+}
+
+/// A range that ends before it begins is a mistake. (A token and a time can't be compared.)
+fn refuse_reversed(from: Option<Bound>, to: Option<Bound>) -> Result<(), Failure> {
+    let is_reversed = match (from, to) {
+        (Some(Bound::Token(from)), Some(Bound::Token(to))) => from > to,
+        (Some(Bound::Time(from)), Some(Bound::Time(to))) => from > to,
+        _ => false,
+    };
+    if is_reversed {
+        let message = "--from lies behind --to".to_owned();
+        return Err(Failure::Usage { message, hint: "exchange them" });
+    }
+    Ok(())
 }
