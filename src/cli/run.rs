@@ -348,6 +348,7 @@ fn verified(report: &verify::Report) -> Exit {
     match report.worst() {
         None | Some(Class::Note) => Exit::Done,
         Some(Class::History) => Exit::GapOrOverlap,
+        Some(Class::Newer) => Exit::Unsupported,
         Some(Class::Damage) => Exit::Damaged,
     }
 }

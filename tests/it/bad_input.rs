@@ -196,10 +196,38 @@ mod what_is_no_repository {
             fs::write(newer, bytes).unwrap();
             fs::remove_file(pack).unwrap();
         }
-        for line in ["restore --target t", "verify", "verify --data", "repair packs"] {
+        for line in ["restore --target t", "repair packs"] {
             desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
         }
         assert!(!desk.room.path("t").exists());
+        for line in ["verify", "verify 1", "verify --data"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(said.contains("a pack of version 9") && said.contains("use a newer segvault"), "{line}: {said}");
+            assert!(said.contains("in no pack that this program can read"), "{line}: {said}");
+            assert!(!said.contains("damage:") && !said.contains("not whole any more"), "{line}: {said}");
+        }
+        assert!(desk.room.files().keys().all(|path| !path.starts_with("acts")), "nothing was called damaged");
+    }
+
+    /// What this program can judge it judges all the same.
+    #[test]
+    fn with_a_pack_of_a_newer_format_all_else_is_verified() {
+        let desk = Desk::new();
+        let packs = desk.room.repository().join("packs");
+        let one = fixtures::files(&fixtures::files(&packs)[0]).remove(0);
+        let mut bytes = fs::read(&one).unwrap();
+        let version = bytes.len() - 64 + 20;
+        bytes[version] = 9;
+        let name = blake3::hash(&bytes).to_hex().to_string();
+        fs::create_dir_all(packs.join(&name[..2])).unwrap();
+        fs::write(packs.join(&name[..2]).join(&name), bytes).unwrap();
+        let (said, _) = desk.room.ends(13, "verify --data");
+        assert!(said.contains("newer: ") && said.contains(&name) && said.contains("data: "), "{said}");
+        let pages = desk.room.repository().join("pages");
+        let page = fixtures::files(&fixtures::files(&pages)[0]).remove(0);
+        flip(&page, fs::metadata(&page).unwrap().len() / 2);
+        let (said, _) = desk.room.ends(20, "verify --data");
+        assert!(said.contains("damage: ") && said.contains(&name), "{said}");
     }
 
     #[test]

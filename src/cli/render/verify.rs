@@ -48,6 +48,7 @@ fn finding(finding: &Finding) -> String {
     let class = match finding.class {
         Class::Note => "note:".to_owned(),
         Class::History => format!("{}history:{plain}", style::BAD),
+        Class::Newer => format!("{}newer:{plain}", style::BAD),
         Class::Damage => format!("{}damage:{plain}", style::BAD),
     };
     let mut text = Text::default();
@@ -161,6 +162,7 @@ fn verdict(report: &Report) -> String {
         (None, false) => {
             format!("{good}everything is there{plain}; prove each byte and the history too with --data")
         }
+        (Some(Class::Newer), _) => format!("{bad}not everything can be judged{plain}: a newer segvault wrote some of it"),
         (Some(_), _) => format!("{bad}not everything is whole{plain}: see above"),
     }
 }

@@ -32,6 +32,8 @@ pub fn need(
             Ok(None)
         }
         Err(repo::Error::Interrupted) => Err(Error::Interrupted),
+        // What a newer program wrote is told of its pack.
+        Err(repo::Error::Unsupported { .. }) => Ok(None),
         Err(error) => Ok(Some(format!("its chunk list can't be read: {error}"))),
     }
 }

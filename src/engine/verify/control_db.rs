@@ -94,6 +94,8 @@ impl Checker<'_> {
         match read {
             Ok(()) => {}
             Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+            // What a newer program wrote is told of its pack.
+            Err(repo::Error::Unsupported { .. }) => return Ok(()),
             Err(error) => {
                 enter(database, &format!("it can't be read: {error}"), book);
                 return Ok(());

@@ -4,13 +4,17 @@ use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::verify::book::{EntryId, Part};
+use crate::engine::verify::packs::PackFacts;
 use crate::engine::verify::pages::chunks_of;
 use crate::engine::verify::report::Report;
 use crate::engine::verify::run::{self, Outcome};
 use crate::engine::verify::{Remember, VerifyOptions};
+use crate::repo;
+use crate::repo::format::Damage;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::PackKind;
+use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -71,6 +75,10 @@ pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) 
     let remember = if depth == Depth::DataUnrecorded { Remember::Nothing } else { Remember::Damage };
     let options = VerifyOptions { data, remember, ..VerifyOptions::default() };
     let (report, outcome) = run::run(repository, &options, observer)?;
+    // What only a newer program can read is not for this one to mend.
+    if let Some(pack) = outcome.packs.newer() {
+        return Err(newer(repository, pack).into());
+    }
     let entries = lost_entries(&outcome);
     let damaged = damaged(&report, &outcome)?;
     let Outcome { structure, journal, .. } = outcome;
@@ -91,6 +99,12 @@ pub fn diagnose(repository: &Repository, depth: Depth, observer: &dyn Observer) 
         damaged,
         kinds,
     })
+}
+
+fn newer(repository: &Repository, pack: &PackFacts) -> repo::Error {
+    let path = repository.disk().display(&paths::pack(pack.id));
+    let unknown = || Damage::Json("a newer program wrote it".to_owned());
+    repo::Error::Unsupported { path, source: pack.newer.clone().unwrap_or_else(unknown) }
 }
 
 fn damaged(report: &Report, outcome: &Outcome<'_>) -> Result<BTreeMap<PackId, Vec<ChunkId>>, Error> {

@@ -127,6 +127,8 @@ impl FilesChecker<'_> {
             match read {
                 Ok(()) => {}
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
+                // What a newer program wrote is told of its pack.
+                Err(repo::Error::Unsupported { .. }) => {}
                 Err(error) => enter(set, Some(&format!("{} can't be read: {error}", file.name)), book),
             }
         }
@@ -141,6 +143,7 @@ impl FilesChecker<'_> {
             }
             Ok(list) => Ok(list.files),
             Err(repo::Error::Interrupted) => Err(Error::Interrupted),
+            Err(repo::Error::Unsupported { .. }) => Ok(Vec::new()),
             Err(error) => {
                 enter(set, Some(&format!("its list can't be read: {error}")), book);
                 Ok(Vec::new())

@@ -106,6 +106,8 @@ impl History<'_> {
                 }
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
                 Err(_) if self.leaves_unread => drop(self.done.remove(&id)),
+                // What a newer program wrote is told of its pack.
+                Err(repo::Error::Unsupported { .. }) => {}
                 Err(error) => enter(id, entry, &format!("it can't be read: {error}"), book),
             }
         }

@@ -19,6 +19,7 @@ const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
 const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: 'segvault repair packs' puts it aside, in 'damaged/'";
 const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
+const ADVICE_NEWER: &str = "use a newer segvault: what is in there can't be judged by this one";
 const ADVICE_HEALED: &str =
     "all of it can be read; run 'segvault repair packs', which stores it again, before more of it is damaged";
 /// So many troubles of one pack are told.
@@ -36,7 +37,11 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
             None if pack.is_damaged() => relied_on.contains(&at),
             None => needed > 0,
         };
-        if !is_needed {
+        if let Some(newer) = &pack.newer {
+            let path = repository.disk().display(&paths::pack(pack.id));
+            let number = book.add_file("pack-newer", path, newer.to_string(), ADVICE_NEWER);
+            book.set_class(number, Class::Newer);
+        } else if !is_needed {
             debris.add(pack.length);
         }
         if let Some(text) = trouble(pack, all) {
@@ -108,6 +113,15 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
                 *nowhere.entry(*part).or_default() += 1;
             }
         }
+    }
+    // Whether it is lost a newer program knows: it may be in what only that can read.
+    if packs.newer().is_some() {
+        if !nowhere.is_empty() {
+            let chunks = plural(nowhere.values().sum(), "chunk");
+            let text = format!("{chunks} that points or records need are in no pack that this program can read");
+            book.add(Class::Newer, "chunk-newer", text, ADVICE_NEWER);
+        }
+        return;
     }
     for (part, chunks) in nowhere {
         let what = match part {

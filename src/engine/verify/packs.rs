@@ -32,6 +32,8 @@ pub struct PackFacts {
     pub trouble: Vec<String>,
     /// What its parity made whole: it is damaged, and all of it can be read.
     pub healed: Option<HealedPack>,
+    /// What a newer program wrote in it: this one can't judge that.
+    pub newer: Option<Damage>,
     /// Whether this run has read it whole.
     pub is_read: bool,
 }
@@ -74,18 +76,24 @@ impl Packs {
 
     fn add(&mut self, id: PackId, length: u64, found: Found, places: &mut Gathering) -> Result<(), Error> {
         let pack = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let Found { directory, trouble, healed } = found;
+        let Found { directory, trouble, healed, newer } = found;
         let unreadable = match directory {
             Some(directory) => {
                 let mut chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
                 chunks.try_for_each(|found| places.push(found.chunk, pack, found.length))?;
                 None
             }
+            None if newer.is_some() => None,
             None => trouble.first().cloned(),
         };
         let trouble = if unreadable.is_some() { Vec::new() } else { trouble };
-        self.all.push(PackFacts { id, length, unreadable, trouble, healed, is_read: false });
+        self.all.push(PackFacts { id, length, unreadable, trouble, healed, newer, is_read: false });
         Ok(())
+    }
+
+    /// A pack in which a newer program wrote something, if there is one: what is in no other pack may be in that.
+    pub fn newer(&self) -> Option<&PackFacts> {
+        self.all.iter().find(|pack| pack.newer.is_some())
     }
 
     /// How many chunks the packs hold; one that lies in several counts for each.
@@ -237,6 +245,8 @@ struct Verdict {
     trouble: Vec<String>,
     /// Chunks that can't be read from it.
     bad: Vec<ChunkId>,
+    /// Those of blocks that only a newer program can decode.
+    foreign: Vec<ChunkId>,
     healed: Option<HealedPack>,
 }
 
@@ -287,6 +297,7 @@ impl Reader<'_> {
         if !verdict.trouble.is_empty() {
             self.heal(pack.id, &mut verdict);
         }
+        verdict.bad.append(&mut verdict.foreign);
         Ok(verdict)
     }
 
@@ -338,8 +349,8 @@ impl Reader<'_> {
     }
 
     fn block(&self, number: usize, block: &Block, body: &[u8], verdict: &mut Verdict) {
-        if let Err(newer @ Damage::Newer { .. }) = block.check_readable() {
-            verdict.lose(number, block, &newer.to_string());
+        if block.check_readable().is_err() {
+            verdict.foreign.extend(block.chunks.iter().map(|place| place.chunk));
             return;
         }
         let raw = match codec::decode(block.codec, body, block.raw_length) {

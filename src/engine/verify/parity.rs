@@ -6,6 +6,8 @@ use crate::engine::verify::book::Book;
 use crate::engine::verify::debris::Debris;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::report::Class;
+use crate::repo;
+use crate::repo::format::Damage;
 use crate::repo::format::id::PackId;
 use crate::repo::format::pack::Directory;
 use crate::repo::index::read_directory;
@@ -26,26 +28,37 @@ pub struct Found {
     pub trouble: Vec<String>,
     /// What parity made whole to read it.
     pub healed: Option<HealedPack>,
+    /// What a newer program wrote in it.
+    pub newer: Option<Damage>,
 }
 
 impl Found {
-    /// Reads it; where it is damaged, as the pack's parity knows it. A pack that a newer program wrote is not judged: that is an error.
+    /// Reads it; where it is damaged, as the pack's parity knows it. A pack that a newer program wrote is not judged.
     pub fn look(repository: &Repository, id: PackId, length: u64) -> Result<Self, Error> {
         let why = match read_directory(repository.disk(), id, length) {
             Ok(directory) => {
-                return Ok(Self { directory: Some(directory), trouble: Vec::new(), healed: None });
+                let newer = directory.blocks.iter().find_map(|block| block.check_readable().err());
+                return Ok(Self { directory: Some(directory), trouble: Vec::new(), healed: None, newer });
             }
             Err(error) => error,
         };
-        repository.refuse_newer(id, length, &why)?;
+        match repository.refuse_newer(id, length, &why) {
+            Err(repo::Error::Unsupported { source, .. }) => {
+                return Ok(Self { directory: None, trouble: Vec::new(), healed: None, newer: Some(source) });
+            }
+            looked => looked?,
+        }
         let why = format!("its directory can't be read: {why}");
         Ok(match repository.healed(id) {
             Ok(whole) => Self {
                 directory: whole.directory(repository.disk()).ok(),
                 trouble: vec![why],
                 healed: Some(HealedPack::of(id, &whole)),
+                newer: None,
             },
-            Err(beyond) => Self { directory: None, trouble: vec![with(why, &beyond)], healed: None },
+            Err(beyond) => {
+                Self { directory: None, trouble: vec![with(why, &beyond)], healed: None, newer: None }
+            }
         })
     }
 }

@@ -105,6 +105,7 @@ mod tests {
             unreadable: None,
             trouble: Vec::new(),
             healed: None,
+            newer: None,
             is_read: false,
         }
     }

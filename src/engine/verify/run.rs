@@ -11,7 +11,7 @@ use crate::engine::verify::debris;
 use crate::engine::verify::histories::Histories;
 use crate::engine::verify::manifest;
 use crate::engine::verify::pack_findings;
-use crate::engine::verify::packs::{Packs, stop_if_interrupted};
+use crate::engine::verify::packs::{PackFacts, Packs, stop_if_interrupted};
 use crate::engine::verify::parity;
 use crate::engine::verify::record_acts::RecordActs;
 use crate::engine::verify::report::{Class, Counts, Coverage, Finding, LogHistory, Report};
@@ -28,6 +28,7 @@ use crate::repo::store::{Journal, Repository};
 use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str = "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'; all other points can be restored";
+const ADVICE_NEWER: &str = "use a newer segvault: it was written by one";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
 const ADVICE_INDEX: &str = "run 'segvault repair index': it is a cache, and is made anew";
 
@@ -109,8 +110,11 @@ impl Run<'_> {
 
     fn points_and_acts(&mut self) {
         for file in &self.journal.unreadable {
-            let number = self.book.add_file("journal", file.path.clone(), file.why.clone(), ADVICE_JOURNAL);
-            if let Some(point) = point_of(&file.path) {
+            let advice = if file.is_newer { ADVICE_NEWER } else { ADVICE_JOURNAL };
+            let number = self.book.add_file("journal", file.path.clone(), file.why.clone(), advice);
+            if file.is_newer {
+                self.book.set_class(number, Class::Newer);
+            } else if let Some(point) = point_of(&file.path) {
                 self.book.hits_point(number, point);
             }
         }
@@ -208,7 +212,7 @@ impl Run<'_> {
         };
         let mut findings: Vec<Finding> = self.book.close(&uses);
         if let Some(point) = done.point {
-            findings.retain(|finding| finding.points.contains(&point));
+            findings.retain(|finding| finding.points.contains(&point) || finding.class == Class::Newer);
         }
         let report = Report {
             data: self.options.data,
@@ -243,7 +247,8 @@ struct Done {
 }
 
 fn good_packs(packs: &Packs) -> Vec<PackId> {
-    packs.all.iter().filter(|pack| pack.is_read && !pack.is_damaged()).map(|pack| pack.id).collect()
+    let is_good = |pack: &&PackFacts| pack.is_read && !pack.is_damaged() && pack.newer.is_none();
+    packs.all.iter().filter(is_good).map(|pack| pack.id).collect()
 }
 
 /// The number of the point whose file has this path.
