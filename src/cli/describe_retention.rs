@@ -40,6 +40,7 @@ pub(super) fn retention(error: &Error) -> Meaning {
         Error::Unreadable(_) => {
             (Exit::Damaged, "retention.unreadable", "see what it means with 'segvault verify'")
         }
+        Error::Newer(_) => (Exit::Unsupported, "retention.newer", "use a newer segvault"),
     };
     Meaning { exit, id, hint }
 }

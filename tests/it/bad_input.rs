@@ -154,16 +154,34 @@ mod what_is_no_repository {
         }
     }
 
+    /// Changes a file as a newer program would write it; gives what it was.
+    fn written_newer(path: &Path, change: impl Fn(&mut Value)) -> Vec<u8> {
+        let original = fs::read(path).unwrap();
+        let mut value: Value = serde_json::from_slice(&original).unwrap();
+        change(&mut value);
+        value.as_object_mut().unwrap().remove("check");
+        let check = blake3::hash(format!("{value}\n").as_bytes()).to_hex();
+        value["check"] = check.as_str().into();
+        fs::write(path, format!("{value}\n")).unwrap();
+        original
+    }
+
+    #[test]
+    fn with_a_newest_point_of_a_newer_format_is_not_called_damaged() {
+        let desk = Desk::new();
+        let path = desk.room.repository().join("points/1.json");
+        written_newer(&path, |point| point["version"] = 99.into());
+        for line in ["hold add latest --reason audit", "hold add 1 --reason audit", "forget 1 --yes", "restore --target t"] {
+            desk.room.refused(13, line, &["points/1.json", "newer segvault"]);
+        }
+        let (said, _) = desk.room.ends(13, "verify");
+        assert!(said.contains("newer: ") && !said.contains("damage: "), "{said}");
+    }
+
     /// Changes segvault.json as a newer program would write it.
     fn newer(desk: &Desk, change: impl Fn(&mut Value)) {
         let path = desk.room.repository().join("segvault.json");
-        let original = fs::read(&path).unwrap();
-        let mut config: Value = serde_json::from_slice(&original).unwrap();
-        change(&mut config);
-        config.as_object_mut().unwrap().remove("check");
-        let check = blake3::hash(format!("{config}\n").as_bytes()).to_hex();
-        config["check"] = check.as_str().into();
-        fs::write(&path, format!("{config}\n")).unwrap();
+        let original = written_newer(&path, change);
         for line in lines() {
             desk.room.refused(13, line, &["segvault.json", "use a newer segvault"]);
         }

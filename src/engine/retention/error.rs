@@ -72,4 +72,7 @@ pub enum Error {
     /// A point or an act can't be read: it might be the one that forbids it.
     #[error("{} can't be read, and might forbid it: {}", .0.path, .0.why)]
     Unreadable(Problem),
+    /// The same, of one that a newer program wrote (exit 13).
+    #[error("{} was written by a newer segvault, and might forbid it: {}", .0.path, .0.why)]
+    Newer(Problem),
 }

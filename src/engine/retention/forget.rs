@@ -132,7 +132,8 @@ pub(in crate::engine) fn readable(repository: &Repository) -> Result<Journal, Er
         None => Ok(journal),
         Some(file) => {
             let problem = Problem { path: file.path.clone(), why: file.why.clone() };
-            Err(retention::Error::Unreadable(problem).into())
+            let means = if file.is_newer { retention::Error::Newer } else { retention::Error::Unreadable };
+            Err(means(problem).into())
         }
     }
 }
