@@ -130,6 +130,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says that what is stored can't be had from here: it is lost, damaged, or of a newer program. Anything else (a disk that fails, a
+    /// signal) says nothing about what is stored.
+    pub const fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::ChunkDamaged { .. }
+                | Self::ChunkMissing { .. }
+                | Self::Damaged { .. }
+                | Self::Missing { .. }
+                | Self::Unsupported { .. }
+        )
+    }
+
     /// What a failed read means.
     pub fn reading(path: String, source: io::Error) -> Self {
         match source.kind() {
@@ -153,5 +166,24 @@ impl Error {
             Damage::Newer { .. } => Self::Unsupported { path, source },
             _ => Self::Damaged { path, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use crate::repo::format::Damage;
+    use std::io::{self, ErrorKind};
+
+    #[test]
+    fn what_is_lost_is_no_disk_that_fails() {
+        let path = || "a".to_owned();
+        let damage = || Damage::Json("b".to_owned());
+        let newer = Damage::Newer { what: "c", found: "2".to_owned(), supported: "1".to_owned() };
+        for lost in [Error::damaged(path(), damage()), Error::damaged(path(), newer), Error::Missing { path: path() }] {
+            assert!(lost.is_lost(), "{lost}");
+        }
+        let failed = Error::reading(path(), io::Error::from(ErrorKind::TimedOut));
+        assert!(!failed.is_lost() && !Error::Interrupted.is_lost());
     }
 }

@@ -74,7 +74,6 @@ pub(super) fn is_readable(
     entry: &SegmentEntry,
     observer: &dyn Observer,
 ) -> Result<bool, engine::Error> {
-    use repo::Error::{ChunkDamaged, ChunkMissing, Missing, Unsupported};
     let mut hasher = repository.naming().hasher();
     let read = repository.read_extents(&entry.extents, 0..entry.logical_end, &mut |bytes| {
         hasher.update(bytes);
@@ -82,7 +81,7 @@ pub(super) fn is_readable(
     });
     match read {
         Ok(()) => Ok(hasher.content() == entry.content),
-        Err(ChunkDamaged { .. } | ChunkMissing { .. } | Missing { .. } | Unsupported { .. }) => Ok(false),
+        Err(error) if error.is_lost() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

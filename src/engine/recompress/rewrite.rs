@@ -4,7 +4,6 @@ use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::recompress::Recompressed;
 use crate::engine::recompress::plan::{Moved, OldPack, Plan, refused};
-use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
@@ -93,7 +92,8 @@ impl<'a> Rewriter<'a> {
         if !self.is_elsewhere(chunk.id, refused)? {
             let bytes = match self.repository.chunk(chunk.id) {
                 Ok(bytes) => bytes,
-                Err(error) if is_lost(&error) => {
+                // Damage keeps a pack from being written anew; anything else ends the run.
+                Err(error) if error.is_lost() => {
                     self.lost.insert(chunk.id);
                     return Ok(());
                 }
@@ -164,10 +164,4 @@ fn length_of_group(packs: &[OldPack]) -> usize {
         bytes >= GROUP
     });
     full.map_or(packs.len(), |at| at + 1)
-}
-
-/// Damage keeps a pack from being written anew; anything else ends the run.
-fn is_lost(error: &repo::Error) -> bool {
-    use repo::Error::{ChunkDamaged, ChunkMissing, Missing, Unsupported};
-    matches!(error, ChunkDamaged { .. } | ChunkMissing { .. } | Missing { .. } | Unsupported { .. })
 }
