@@ -275,6 +275,11 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NotReachable, "restore.not-a-directory", "choose another target")
         }
         Error::Target { .. } => meaning(Exit::NotReachable, "restore.target", "choose another target"),
+        Error::Owner { .. } => meaning(
+            Exit::NotReachable,
+            "restore.owner",
+            "restore as root (or with CAP_CHOWN), or without --owner and change the owner of what was restored",
+        ),
         Error::Standing { .. } => meaning(Exit::NotReachable, "restore.standing", STANDING),
         Error::NoSpace { .. } => {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")

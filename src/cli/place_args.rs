@@ -17,7 +17,7 @@ pub struct PlaceArgs {
     /// Restore replication logs, too
     #[arg(long)]
     pub with_replication_log: bool,
-    /// Give everything to this user and group, by their numbers
+    /// Give everything that is written to this user and group, by their numbers
     #[arg(long, value_name = "UID:GID", value_parser = owner)]
     pub owner: Option<(u32, u32)>,
     /// Lay everything out as this axonserver.properties says, absolute paths below the target, too

@@ -2,9 +2,10 @@
 
 use crate::support::archive::tree;
 use crate::support::mounts::Mounted;
-use crate::support::program::{Room, SERVER, assert_restored, backup};
+use crate::support::program::{Room, SERVER, assert_restored, backup, told};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 /// A repository with a point of a real server; where the original is.
@@ -111,10 +112,25 @@ fn owner_and_modes_are_those_that_were_told() {
         room.document(0, "restore", given);
         assert!(modes(&room.path("given")).iter().all(|(.., owner)| *owner == (1234, 5678)));
         assert_restored(&original, &room.path("given/data/default"));
-    } else {
-        room.ends(30, given);
     }
     room.ends(2, "restore --target never --owner axon");
+    let mut command = room.command("restore --target refused --owner 0:0");
+    if rustix::process::geteuid().is_root() {
+        let mut waiting = vec![room.path("")];
+        while let Some(path) = waiting.pop() {
+            std::os::unix::fs::lchown(&path, Some(65_534), Some(65_534)).unwrap();
+            if path.symlink_metadata().unwrap().is_dir() {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+        command.uid(65_534).gid(65_534);
+    }
+    // Nobody may not be allowed to run it.
+    let Ok(output) = command.output() else { return };
+    let (code, _, stderr) = told(output);
+    assert_eq!(code, Some(30), "{stderr}");
+    assert!(stderr.contains("can't be given") && stderr.contains("restore as root"), "{stderr}");
+    assert!(!room.path("refused").exists());
 }
 
 #[test]

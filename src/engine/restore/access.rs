@@ -43,7 +43,7 @@ impl Access {
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
             rustix::fs::fchown(file.as_fd(), Some(user), Some(group))
                 .map_err(io::Error::from)
-                .map_err(at(path))?;
+                .map_err(|source| not_given(path, source))?;
         }
         match file.set_permissions(Permissions::from_mode(mode)) {
             // File systems without modes have nothing to set.
@@ -52,5 +52,13 @@ impl Access {
             }
             set => set.map_err(at(path)),
         }
+    }
+}
+
+/// Only root gives files away.
+fn not_given(path: &Path, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => Error::Owner { path: path.to_owned(), source },
+        _ => at(path)(source),
     }
 }

@@ -89,6 +89,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What is written may not be given to the owner that was asked for (exit 30).
+    #[error("{} can't be given to the user and group of --owner: {source}", .path.display())]
+    Owner {
+        /// What could not be given away.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// All files have their names in the target; that they are there for good could not be brought about (exit 30).
     #[error("{} holds all that was to be restored, read again; but that it stays there is not certain: {source}", .path.display())]
     Standing {
