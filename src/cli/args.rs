@@ -364,6 +364,11 @@ fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A reason is remembered, and shown to who asks why: an empty one is none.
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("say why".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 /// The command, as `--help`, man pages and completions need it.
 pub fn command() -> clap::Command {
     examples::add_to(Cli::command()).after_long_help(format!("Exit codes:\n{}", exit_codes().trim_end()))

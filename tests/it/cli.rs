@@ -192,6 +192,18 @@ mod it_ends_with {
     }
 
     #[test]
+    fn usage_where_a_reason_says_nothing_or_a_rule_would_not_be_heard() {
+        let desk = Desk::with_backup();
+        assert!(desk.ends(2, "hold add 1 --reason=").1.contains("say why"));
+        desk.ends(2, "forget 1 --reason=");
+        for rule in ["--keep-last 3", "--keep-daily=1", "--keep-tag=a=b"] {
+            let (_, said) = desk.ends(2, &format!("forget --undo {rule}"));
+            assert!(said.contains("--undo") && said.contains("cannot be used with"), "{said}");
+        }
+        desk.ends(0, "forget --undo");
+    }
+
+    #[test]
     fn usage_where_a_variable_is_set_and_empty_and_it_is_named() {
         let desk = Desk::with_repository();
         for variable in ["SEGVAULT_REPOSITORY", "SEGVAULT_CONFIG"] {
@@ -202,7 +214,6 @@ mod it_ends_with {
                 assert!(stderr.contains(&format!("{variable}, which stands for it, is empty")), "{stderr}");
             }
         }
-        desk.command("points -r repository").env("SEGVAULT_REPOSITORY", "").output().unwrap();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `erase` and `drop-history`.
 
-use crate::cli::args::AllowDelete;
+use crate::cli::args::{AllowDelete, reason};
 use crate::cli::when;
 use crate::engine::drop_history::Before;
 use clap::Args;
@@ -21,7 +21,7 @@ pub struct Erase {
     #[arg(long)]
     pub prove: bool,
     /// Why, to be remembered
-    #[arg(long, value_name = "TEXT", default_value = "erasure")]
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "erasure")]
     pub reason: String,
     /// What an append-only repository asks for.
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub struct DropHistory {
     #[arg(long, value_name = "CONTEXT@TOKEN")]
     pub confirm: Option<String>,
     /// Why, to be remembered
-    #[arg(long, value_name = "TEXT", default_value = "drop-history")]
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "drop-history")]
     pub reason: String,
     /// What an append-only repository asks for.
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `forget`, and the rules of a policy.
 
-use crate::cli::args::tag;
+use crate::cli::args::{reason, tag};
 use crate::cli::duration;
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub struct Forget {
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
     /// Why, to be remembered [default: the rules]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
     /// List forgotten points again: those named, or all; possible until a prune has deleted them
     #[arg(long, conflicts_with_all = ["policy", "reason", "PolicyArgs"])]

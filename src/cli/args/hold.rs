@@ -1,5 +1,6 @@
 //! `hold`.
 
+use crate::cli::args::reason;
 use crate::cli::when;
 use crate::repo::format::moment::Moment;
 use clap::{Args, Subcommand};
@@ -30,7 +31,7 @@ pub struct HoldAdd {
     /// The point: its number, the first digits of its hash, latest or latest~2
     pub point: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
     /// Until when (2027-01-01 or 2027-01-01T12:00:00Z) [default: for good]
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
