@@ -35,6 +35,14 @@ pub(super) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// A directory in which something is to be made has something in it.
+    #[error("{} is not empty: it has {found}", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the names in it.
+        found: String,
+    },
     /// What the demo restored is not what was there.
     #[error("{} is not what was backed up, {}", found.display(), expected.display())]
     Differs {
@@ -111,6 +119,9 @@ impl Failure {
             Self::Usage { hint, .. } => meaning(Exit::Usage, "usage", hint),
             Self::Output(_) => meaning(Exit::Failed, "output", ""),
             Self::File { .. } => meaning(Exit::Failed, "file", ""),
+            Self::NotEmpty { .. } => {
+                meaning(Exit::TargetNotEmpty, "directory.not-empty", "choose an empty or a new directory")
+            }
             Self::Differs { .. } => {
                 meaning(Exit::Failed, "demo.differs", "this is a bug of segvault, please report it")
             }

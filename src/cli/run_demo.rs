@@ -61,11 +61,13 @@ fn demo_options() -> BackupOptions {
 /// A directory for the demo: made, or empty.
 pub(super) fn empty_directory(path: &Path) -> Result<PathBuf, Failure> {
     let failure = |source| Failure::File { path: path.to_path_buf(), source };
+    if path.exists() && !path.is_dir() {
+        return Err(restore::Error::NotADirectory { path: path.to_path_buf() }.into());
+    }
     fs::create_dir_all(path).map_err(failure)?;
     if let Some(found) = fs::read_dir(path).map_err(failure)?.next() {
         let found = found.map_err(failure)?.file_name().to_string_lossy().into_owned();
-        let refused = restore::Error::NotEmpty { path: path.to_path_buf(), found };
-        return Err(refused.into());
+        return Err(Failure::NotEmpty { path: path.to_path_buf(), found });
     }
     Ok(path.to_path_buf())
 }

@@ -204,7 +204,19 @@ fn synthetic_data_is_the_corpus_of_its_seed_and_can_be_backed_up() {
     let expected = corpus::corpus(corpus::Kind::Json, 300 << 10, 1);
     assert!(history == expected.data, "{} bytes, not {}", history.len(), expected.data.len());
     room.ends(0, &backup_data(&room.path("made")));
-    room.refused(31, "bench --synthetic json --into made", &["made"]);
+    for line in ["bench --synthetic json --into made", "demo --keep made"] {
+        room.refused(31, line, &["made", "choose an empty or a new directory"]);
+        let (_, said) = room.ends(31, line);
+        assert!(!said.contains("--delta"), "{said}");
+    }
+    room.write("file", b"x");
+    room.refused(30, "demo --keep file", &["file is not a directory"]);
+    let (_, said) = room.ends(2, "bench");
+    assert!(said.contains("--data-dir <DIR>|--synthetic <KIND>"), "{said}");
+    for unheard in ["--into other", "--size 1MiB"] {
+        let (_, said) = room.ends(2, &format!("bench --data-dir made {unheard}"));
+        assert!(said.contains("cannot be used with"), "{said}");
+    }
 }
 
 /// Two runs through the program, with a peer that gives back nothing: of all the data, for people, and of a part of it, for scripts.

@@ -4,13 +4,13 @@ use crate::cli::{duration, size};
 use crate::engine::bench::corpus::Kind;
 use crate::engine::bench::shelf::Codec;
 use crate::engine::bench::{Peer, Price};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// `bench`.
 #[derive(Args, Clone, Debug, PartialEq)]
-#[command(after_long_help = "\
+#[command(group(ArgGroup::new("measured").args(["data_dir", "synthetic"]).required(true)), after_long_help = "\
 Examples:
   segvault bench --data-dir /axonserver                               all settings, compressors, and the tools found on PATH
   segvault bench --data-dir /axonserver --against restic,borg --price 0.02EUR --report bench.html
@@ -21,16 +21,16 @@ The data is only read. Copies of the sample, and repositories made of them, lie 
 with an environment, a configuration and a cache of its own there.")]
 pub struct Bench {
     /// The directory that holds the contexts, or a server's root with data/ in it
-    #[arg(long, value_name = "DIR", required_unless_present = "synthetic", conflicts_with = "synthetic")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Make data instead: a context for each kind (json, xml, binary, snapshots)
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub synthetic: Vec<SyntheticKind>,
     /// Bytes of history of each kind that are made
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "256MiB", requires = "synthetic")]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "256MiB", conflicts_with = "data_dir")]
     pub size: u64,
     /// Keep what is made in this directory, which must be empty or not there: a data directory like any other
-    #[arg(long, value_name = "DIR", requires = "synthetic")]
+    #[arg(long, value_name = "DIR", conflicts_with = "data_dir")]
     pub into: Option<PathBuf>,
     /// Measure at most so much: the newest transactions of each store
     #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "256MiB")]

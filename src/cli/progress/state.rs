@@ -119,13 +119,17 @@ impl State {
         if inner.begun.is_none() {
             return BEGINNING.to_owned();
         }
-        let done = Some(format!("{}: {}{of}", inner.phase, bytes(inner.done)));
-        let rate = Some(format!("{}/s", bytes(inner.rate())));
+        // Not all that is done is counted in bytes.
+        let counts = inner.done > 0 || inner.total.is_some();
+        let done = format!("{}: {}{of}", inner.phase, bytes(inner.done));
+        let done = Some(if counts { done } else { inner.phase.clone() });
+        let rate = counts.then(|| format!("{}/s", bytes(inner.rate())));
+        let segments = inner.segments().filter(|_| counts || inner.of_files.is_some());
         let eta = inner.eta().map(|seconds| {
             let milliseconds = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
             format!("{} to go", span(milliseconds))
         });
-        let parts = [done, inner.segments(), rate, eta, inner.saving(), Some(inner.file.clone())];
+        let parts = [done, segments, rate, eta, inner.saving(), Some(inner.file.clone())];
         parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
@@ -189,5 +193,9 @@ mod tests {
         assert!(line.starts_with("reading: 1.00 KiB/4.00 KiB, file 1 of 3, "), "{line}");
         assert!(line.contains(" to go, 90.7 % saved, 0.events"), "{line}");
         assert_eq!(state.message(), "file 1 of 3  90.7 % saved  0.events");
+        let state = State::default();
+        state.phase("measuring", None);
+        state.file("borg");
+        assert_eq!(state.line(), "measuring, borg");
     }
 }
