@@ -105,7 +105,8 @@ pub fn events(
 
 impl Outside {
     fn of(pieces: &[Piece]) -> Self {
-        let first = pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
+        let first =
+            pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
         let last = pieces.iter().rev().find_map(|piece| piece.span.last()).map(Token::get);
         let times = || pieces.iter().filter_map(|piece| piece.entry.as_ref()?.times);
         let least = times().map(|times| Moment(times.least.0)).min();

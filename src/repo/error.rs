@@ -180,7 +180,9 @@ mod tests {
         let path = || "a".to_owned();
         let damage = || Damage::Json("b".to_owned());
         let newer = Damage::Newer { what: "c", found: "2".to_owned(), supported: "1".to_owned() };
-        for lost in [Error::damaged(path(), damage()), Error::damaged(path(), newer), Error::Missing { path: path() }] {
+        for lost in
+            [Error::damaged(path(), damage()), Error::damaged(path(), newer), Error::Missing { path: path() }]
+        {
             assert!(lost.is_lost(), "{lost}");
         }
         let failed = Error::reading(path(), io::Error::from(ErrorKind::TimedOut));

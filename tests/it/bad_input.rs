@@ -171,7 +171,12 @@ mod what_is_no_repository {
         let desk = Desk::new();
         let path = desk.room.repository().join("points/1.json");
         written_newer(&path, |point| point["version"] = 99.into());
-        for line in ["hold add latest --reason audit", "hold add 1 --reason audit", "forget 1 --yes", "restore --target t"] {
+        for line in [
+            "hold add latest --reason audit",
+            "hold add 1 --reason audit",
+            "forget 1 --yes",
+            "restore --target t",
+        ] {
             desk.room.refused(13, line, &["points/1.json", "newer segvault"]);
         }
         let (said, _) = desk.room.ends(13, "verify");
@@ -220,7 +225,10 @@ mod what_is_no_repository {
         assert!(!desk.room.path("t").exists());
         for line in ["verify", "verify 1", "verify --data"] {
             let (said, _) = desk.room.ends(13, line);
-            assert!(said.contains("a pack of version 9") && said.contains("use a newer segvault"), "{line}: {said}");
+            assert!(
+                said.contains("a pack of version 9") && said.contains("use a newer segvault"),
+                "{line}: {said}"
+            );
             assert!(said.contains("in no pack that this program can read"), "{line}: {said}");
             assert!(!said.contains("damage:") && !said.contains("not whole any more"), "{line}: {said}");
         }

@@ -410,7 +410,12 @@ fn a_tail_with_tokens_that_another_segment_has_is_told() {
         record.state.tails.insert(0, tail);
     });
     let report = archive.verify(false);
-    assert_eq!((whats(&report)[0], report.worst()), ("overlap", Some(Class::History)), "{:?}", report.findings);
+    assert_eq!(
+        (whats(&report)[0], report.worst()),
+        ("overlap", Some(Class::History)),
+        "{:?}",
+        report.findings
+    );
     tokens += bad(&report).iter().map(|found| found.tokens.len()).sum::<usize>();
     assert!(tokens > 0 && bad(&report)[0].path.as_ref().unwrap().ends_with("/3"));
 }
@@ -430,12 +435,18 @@ fn times_of_a_point_that_its_events_do_not_have_are_told() {
         log.times.as_mut().unwrap().greatest += 1;
     });
     let report = archive.verify(false);
-    assert_eq!((whats(&report), bad(&report)[0].points.as_slice()), (vec!["point-times"], [forged].as_slice()));
+    assert_eq!(
+        (whats(&report), bad(&report)[0].points.as_slice()),
+        (vec!["point-times"], [forged].as_slice())
+    );
     server.contexts.get_mut("default").unwrap().append(Store::Events, 1);
     archive.backup(&mut server);
     assert_eq!(whats(&archive.verify(false)), [""; 0], "what it claims lies in segments that have grown");
     let report = archive.verify(true);
-    assert_eq!((whats(&report), bad(&report)[0].points.as_slice()), (vec!["point-times"], [forged].as_slice()));
+    assert_eq!(
+        (whats(&report), bad(&report)[0].points.as_slice()),
+        (vec!["point-times"], [forged].as_slice())
+    );
     assert!(archive.restore(forged, "whole").unwrap().verified);
 }
 
@@ -456,7 +467,8 @@ fn a_tail_that_only_the_record_before_the_newest_needs_is_no_lost_history() {
     grow(1);
     let tails: Vec<String> = archive.files().into_iter().filter(is_tail).collect();
     grow(1);
-    let whole: Vec<_> = (1..=3).map(|point| archive.restore(point, &format!("a{point}")).unwrap().verified).collect();
+    let whole: Vec<_> =
+        (1..=3).map(|point| archive.restore(point, &format!("a{point}")).unwrap().verified).collect();
     let mut told = 0;
     for pack in tails {
         let bytes = archive.read(&pack);

@@ -162,7 +162,9 @@ fn verdict(report: &Report) -> String {
         (None, false) => {
             format!("{good}everything is there{plain}; prove each byte and the history too with --data")
         }
-        (Some(Class::Newer), _) => format!("{bad}not everything can be judged{plain}: a newer segvault wrote some of it"),
+        (Some(Class::Newer), _) => {
+            format!("{bad}not everything can be judged{plain}: a newer segvault wrote some of it")
+        }
         (Some(_), _) => format!("{bad}not everything is whole{plain}: see above"),
     }
 }

@@ -51,7 +51,9 @@ fn nothing(outside: &Outside, options: &EventsOptions) -> String {
     match (outside.tokens, outside.times) {
         (None, _) => format!("there are no {store} of {context}"),
         (Some((first, last)), None) => {
-            format!("none of the {store} of {context} is in that range: they have the tokens {first} to {last}")
+            format!(
+                "none of the {store} of {context} is in that range: they have the tokens {first} to {last}"
+            )
         }
         (Some((first, last)), Some((least, greatest))) => format!(
             "none of the {store} of {context} is in that range: they have the tokens {first} to {last}, and the times \

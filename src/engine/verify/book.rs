@@ -22,7 +22,8 @@ pub enum Part {
 }
 
 /// What is only damaged in the record before the newest.
-const COVERED: &str = "; only the record before the newest needs it, and the newest holds its tokens, too: no history is lost";
+const COVERED: &str =
+    "; only the record before the newest needs it, and the newest holds its tokens, too: no history is lost";
 const ADVICE_COVERED: &str = "run 'segvault repair from' a data directory or a copy of the repository; else it is over when the log has two newer \
                               records. Until then 'segvault prune' may refuse to delete";
 

@@ -118,7 +118,8 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
     if packs.newer().is_some() {
         if !nowhere.is_empty() {
             let chunks = plural(nowhere.values().sum(), "chunk");
-            let text = format!("{chunks} that points or records need are in no pack that this program can read");
+            let text =
+                format!("{chunks} that points or records need are in no pack that this program can read");
             book.add(Class::Newer, "chunk-newer", text, ADVICE_NEWER);
         }
         return;

@@ -87,11 +87,7 @@ pub struct PointLogs<'a> {
 
 impl<'a> PointLogs<'a> {
     /// Nothing compared yet.
-    pub fn new(
-        pages: &'a Pages<'a>,
-        holdings: &'a BTreeMap<LogKey, Holding>,
-        viewed: BTreeSet<u64>,
-    ) -> Self {
+    pub fn new(pages: &'a Pages<'a>, holdings: &'a BTreeMap<LogKey, Holding>, viewed: BTreeSet<u64>) -> Self {
         let (asked, breaks, lacking) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { pages, holdings, asked, breaks, lacking, stated: Stated::default(), viewed }
     }
@@ -109,7 +105,9 @@ impl<'a> PointLogs<'a> {
 
     /// The newest record holds all that the point's own tree names.
     fn check_kept(&mut self, of: PointLogOf<'_>, book: &mut Book) {
-        let Some(newest) = self.holdings.get(of.key).and_then(|holding| holding.newest.as_ref()) else { return };
+        let Some(newest) = self.holdings.get(of.key).and_then(|holding| holding.newest.as_ref()) else {
+            return;
+        };
         for id in newest.lacks(self.pages, of.log.root) {
             if let Some(known) = self.pages.known(id)
                 && self.lacking.insert((of.key.clone(), id))

@@ -128,10 +128,5 @@ impl Said {
 }
 
 fn point_times(times: Times) -> PointTimes {
-    PointTimes {
-        first: times.first.0,
-        last: times.last.0,
-        least: times.least.0,
-        greatest: times.greatest.0,
-    }
+    PointTimes { first: times.first.0, last: times.last.0, least: times.least.0, greatest: times.greatest.0 }
 }
