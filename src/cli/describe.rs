@@ -255,7 +255,8 @@ fn select(error: &select::Error) -> Meaning {
 
 const SEE: &str = "see what it means with 'segvault verify'";
 const OTHERS: &str = "name all contexts, or leave the rest whole: --others head";
-
+const OWNER: &str =
+    "restore as root (or with CAP_CHOWN), or without --owner and change the owner of what was restored";
 const STANDING: &str = "see to the disk; then remove all that is in the target, and restore again";
 
 /// What a restore's error means. Whatever it is, nothing stands under the target's name, unless it says so.
@@ -275,11 +276,7 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NotReachable, "restore.not-a-directory", "choose another target")
         }
         Error::Target { .. } => meaning(Exit::NotReachable, "restore.target", "choose another target"),
-        Error::Owner { .. } => meaning(
-            Exit::NotReachable,
-            "restore.owner",
-            "restore as root (or with CAP_CHOWN), or without --owner and change the owner of what was restored",
-        ),
+        Error::Owner { .. } => meaning(Exit::NotReachable, "restore.owner", OWNER),
         Error::Standing { .. } => meaning(Exit::NotReachable, "restore.standing", STANDING),
         Error::NoSpace { .. } => {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")

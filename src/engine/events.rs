@@ -109,9 +109,9 @@ impl Outside {
             pieces.iter().find(|piece| piece.span.events > 0).map(|piece| piece.span.name.number.get());
         let last = pieces.iter().rev().find_map(|piece| piece.span.last()).map(Token::get);
         let times = || pieces.iter().filter_map(|piece| piece.entry.as_ref()?.times);
-        let least = times().map(|times| Moment(times.least.0)).min();
-        let greatest = times().map(|times| Moment(times.greatest.0)).max();
-        Self { tokens: first.zip(last), times: least.zip(greatest) }
+        let earliest = times().map(|times| Moment(times.least.0)).min();
+        let latest = times().map(|times| Moment(times.greatest.0)).max();
+        Self { tokens: first.zip(last), times: earliest.zip(latest) }
     }
 }
 

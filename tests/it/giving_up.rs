@@ -250,6 +250,31 @@ fn what_was_given_up_is_not_brought_back_by_a_copy_that_turns_up() {
 }
 
 #[test]
+fn what_somebody_puts_under_a_lost_name_counts_no_more() {
+    let lab = Lab::new();
+    let path = lab.room.repository().join("points/2.json");
+    let good = fs::read(&path).unwrap();
+    lab.spoil(&["points/2.json"]);
+    lab.gives_up(&["points/2.json"]);
+    fs::write(&path, good).unwrap();
+    assert_eq!(lab.room.points(), [1, 3]);
+    lab.gives_up(&["points/2.json"]);
+    assert!(!path.exists());
+    lab.goes_on();
+}
+
+#[test]
+fn points_of_a_lost_record_need_no_other_that_holds_their_segments() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&[&record]);
+    lab.gives_up(&[&record]);
+    // Only what was open then is in no tree of a point's own.
+    let (text, _) = lab.room.ends(20, "verify");
+    assert!(text.contains("no record holds the first") && !text.contains("does not hold"), "{text}");
+}
+
+#[test]
 fn a_repository_that_is_append_only_asks_for_more() {
     let room = Room::empty();
     room.ends(0, "init --append-only");

@@ -55,9 +55,9 @@ fn nothing(outside: &Outside, options: &EventsOptions) -> String {
                 "none of the {store} of {context} is in that range: they have the tokens {first} to {last}"
             )
         }
-        (Some((first, last)), Some((least, greatest))) => format!(
+        (Some((first, last)), Some((from, to))) => format!(
             "none of the {store} of {context} is in that range: they have the tokens {first} to {last}, and the times \
-             {least} to {greatest}"
+             {from} to {to}"
         ),
     }
 }

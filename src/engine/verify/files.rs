@@ -125,10 +125,9 @@ impl FilesChecker<'_> {
                 if self.observer.interrupted() { Err(repo::Error::Interrupted) } else { Ok(()) }
             });
             match read {
-                Ok(()) => {}
                 Err(repo::Error::Interrupted) => return Err(Error::Interrupted),
                 // What a newer program wrote is told of its pack.
-                Err(repo::Error::Unsupported { .. }) => {}
+                Ok(()) | Err(repo::Error::Unsupported { .. }) => {}
                 Err(error) => enter(set, Some(&format!("{} can't be read: {error}", file.name)), book),
             }
         }

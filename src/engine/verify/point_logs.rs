@@ -14,7 +14,8 @@ use crate::engine::verify::times::{Part, Stated, Sum};
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Claim, PointLog};
 use crate::repo::format::record::LogKey;
-use crate::repo::store::ListedPoint;
+use crate::repo::paths;
+use crate::repo::store::{ListedPoint, LostFiles};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const ADVICE_SUM: &str =
@@ -83,13 +84,19 @@ pub struct PointLogs<'a> {
     pub stated: Stated,
     /// Points of which acts say what is left of them: of their times too little is known then.
     viewed: BTreeSet<u64>,
+    /// Records that were given up.
+    given_up: LostFiles,
 }
 
 impl<'a> PointLogs<'a> {
     /// Nothing compared yet.
-    pub fn new(pages: &'a Pages<'a>, holdings: &'a BTreeMap<LogKey, Holding>, viewed: BTreeSet<u64>) -> Self {
+    pub fn new(
+        pages: &'a Pages<'a>,
+        holdings: &'a BTreeMap<LogKey, Holding>,
+        (viewed, given_up): (BTreeSet<u64>, LostFiles),
+    ) -> Self {
         let (asked, breaks, lacking) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { pages, holdings, asked, breaks, lacking, stated: Stated::default(), viewed }
+        Self { pages, holdings, asked, breaks, lacking, stated: Stated::default(), viewed, given_up }
     }
 
     /// Compares one log of a point; gives the segments that its claims are held by.
@@ -103,8 +110,11 @@ impl<'a> PointLogs<'a> {
         held_by
     }
 
-    /// The newest record holds all that the point's own tree names.
+    /// The newest record holds all that the point's own tree names; but where the record that it was made with was given up.
     fn check_kept(&mut self, of: PointLogOf<'_>, book: &mut Book) {
+        if self.given_up.has(&paths::log(of.key), of.log.record) {
+            return;
+        }
         let Some(newest) = self.holdings.get(of.key).and_then(|holding| holding.newest.as_ref()) else {
             return;
         };
