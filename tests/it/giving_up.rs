@@ -264,6 +264,32 @@ fn what_somebody_puts_under_a_lost_name_counts_no_more() {
 }
 
 #[test]
+fn an_act_that_somebody_puts_under_a_lost_name_holds_nothing() {
+    let lab = Lab::new();
+    let path = lab.room.repository().join("acts/1.json");
+    let good = fs::read(&path).unwrap();
+    lab.spoil(&["acts/1.json"]);
+    lab.gives_up(&["acts/1.json"]);
+    fs::write(&path, good).unwrap();
+    let holds = lab.room.document(0, "holds", "hold list");
+    assert_eq!(holds["holds"], serde_json::json!([]));
+    lab.ends(0, "verify");
+}
+
+/// A crash came between both: no file behind it tells that there was one.
+#[test]
+fn an_act_that_was_put_aside_and_is_not_called_lost_is_missing() {
+    let lab = Lab::new();
+    let repository = lab.room.repository();
+    fs::create_dir_all(repository.join("damaged")).unwrap();
+    fs::rename(repository.join("acts/2.json"), repository.join("damaged/acts-2.json.1")).unwrap();
+    lab.ends(20, "verify");
+    lab.ends(20, "prune");
+    lab.gives_up(&["acts/2.json"]);
+    lab.goes_on();
+}
+
+#[test]
 fn points_of_a_lost_record_need_no_other_that_holds_their_segments() {
     let lab = Lab::new();
     let record = lab.newest_record();
