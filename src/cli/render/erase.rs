@@ -68,7 +68,7 @@ fn not_reached(text: &mut Text, report: &EraseReport) {
         text.line(&format!("{what}: {}", numbers(&tokens)));
     }
     for row in &report.not_replaced {
-        text.line(&format!("stays, no whole newer version holds all its tokens: {}", self::row(row)));
+        text.line(&format!("stays, no whole newer version holds all its events: {}", self::row(row)));
     }
     if !report.control_dbs.is_empty() {
         text.line(&format!("stay: the control databases of {}", points(&report.control_dbs, NAMED)));

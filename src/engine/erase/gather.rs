@@ -1,13 +1,16 @@
 //! Which old versions there are, in every incarnation, and which current version holds their tokens.
 
 use crate::axon::event::Event;
-use crate::axon::name::Store;
+use crate::axon::name::{SegmentName, Store};
 use crate::axon::segment::Transaction;
+use crate::axon::token::Token;
 use crate::engine::error::Error;
+use crate::engine::history::Forks;
 use crate::engine::observe::Observer;
 use crate::engine::window::{Bytes, walk};
-use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::ContentHash;
+use crate::repo::format::point::Claim;
 use crate::repo::format::record::{LogKey, LogState, replacement};
 use crate::repo::store::Repository;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,16 +32,20 @@ pub(super) struct Log {
     /// What stays in its tree, with current versions that other incarnations lend.
     pub sealed: Vec<SegmentEntry>,
     pub pairs: Vec<Pair>,
-    /// Old versions without a current one that holds all their tokens.
+    /// Old versions without a current one that holds all their tokens; segments of another history that hold some of the same old events.
     pub alone: Vec<(SegmentEntry, bool)>,
 }
 
 impl Log {
-    /// The pair of a segment, by number and version.
-    pub fn pair(&self, number: u64, version: u32) -> Option<&Pair> {
-        self.pairs
-            .iter()
-            .find(|pair| pair.old.name.number.get() == number && pair.old.name.version == version)
+    /// The pair of a segment: the good copy and damaged ones of the same number and version are told apart.
+    pub fn pair(&self, key: EntryKey) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.old.key() == key)
+    }
+
+    /// The pair of what a point claims: a good copy.
+    pub fn pair_of_claim(&self, claim: &Claim) -> Option<&Pair> {
+        let number = Token::new(claim.number)?;
+        self.pair(EntryKey { name: SegmentName { number, version: claim.version }, flawed: None })
     }
 }
 
@@ -61,10 +68,12 @@ pub(super) fn logs(
             logs.extend(read(repository, key)?);
         }
     }
-    let lent: Vec<SegmentEntry> = lend(&logs);
+    let (lent, lenders) = lend(&logs);
+    let newest = logs.iter().map(|log| log.key.incarnation).max().unwrap_or_default();
+    let forks = Forks::read(repository, source, context, newest)?;
     let mut changed = Changed::default();
     for log in &mut logs {
-        let gatherer = Gatherer { repository, observer, lent: &lent };
+        let gatherer = Gatherer { repository, observer, lent: &lent, lenders: &lenders, forks: &forks };
         gatherer.pair_up(log, &mut changed)?;
     }
     Ok((logs, changed))
@@ -76,22 +85,37 @@ fn read(repository: &Repository, key: LogKey) -> Result<Option<Log>, Error> {
     Ok(Some(Log { key, state: record.state, sealed, pairs: Vec::new(), alone: Vec::new() }))
 }
 
+/// Of each number the incarnation that lends its highest good version.
+type Lenders = BTreeMap<Token, u32>;
+
 /// Of each number the highest good version of any incarnation, sorted.
-fn lend(logs: &[Log]) -> Vec<SegmentEntry> {
-    let mut highest: BTreeMap<_, SegmentEntry> = BTreeMap::new();
-    for entry in logs.iter().flat_map(|log| &log.sealed).filter(|entry| entry.flaw.is_none()) {
-        let place = highest.entry(entry.name.number).or_insert_with(|| entry.clone());
-        if place.name.version < entry.name.version {
-            *place = entry.clone();
+fn lend(logs: &[Log]) -> (Vec<SegmentEntry>, Lenders) {
+    let mut highest: BTreeMap<Token, (u32, &SegmentEntry)> = BTreeMap::new();
+    let all = logs.iter().flat_map(|log| log.sealed.iter().map(|entry| (log.key.incarnation, entry)));
+    for (incarnation, entry) in all.filter(|(_, entry)| entry.flaw.is_none()) {
+        let place = highest.entry(entry.name.number).or_insert((incarnation, entry));
+        if place.1.name.version < entry.name.version {
+            *place = (incarnation, entry);
         }
     }
-    highest.into_values().collect()
+    let lenders = highest.iter().map(|(number, (incarnation, _))| (*number, *incarnation)).collect();
+    (highest.into_values().map(|(_, entry)| entry.clone()).collect(), lenders)
 }
 
 struct Gatherer<'a> {
     repository: &'a Repository,
     observer: &'a dyn Observer,
     lent: &'a [SegmentEntry],
+    lenders: &'a Lenders,
+    forks: &'a Forks,
+}
+
+/// A segment beside the current version that may stand for it.
+enum Compared {
+    /// An old version, in which so many events are others.
+    Old(u64),
+    /// None of the same segment: another history has one of that number. True if it holds old events all the same.
+    Stranger(bool),
 }
 
 /// The events of the current version, by their tokens: the hash of their bytes, and of what a transformation keeps.
@@ -127,13 +151,19 @@ impl Gatherer<'_> {
                 events = Some((current.clone(), self.events(&current)?));
             }
             let of_current = events.as_ref().map(|(_, events)| events);
-            match self.compare(entry, of_current.unwrap_or(&Events::new()), changed)? {
-                Some(count) => {
+            // A damaged copy ends early: what the good one beside it holds counts.
+            let good = own.iter().find(|other| other.name == entry.name && other.flaw.is_none());
+            let is_shared =
+                replacement(entry, &own).is_some() || self.shares(log.key.incarnation, good.unwrap_or(entry));
+            match self.compare((entry, is_shared), of_current.unwrap_or(&Events::new()), changed)? {
+                Compared::Old(count) => {
                     borrowed.insert(current.key(), current.clone());
                     log.pairs.push(Pair { old: entry.clone(), current, is_tail, events: count });
                 }
-                // Another history has a segment of that number.
-                None => keep(entry),
+                Compared::Stranger(has_old) => {
+                    log.alone.extend(has_old.then(|| (entry.clone(), is_tail)));
+                    keep(entry);
+                }
             }
         }
         for (key, entry) in borrowed {
@@ -144,6 +174,14 @@ impl Gatherer<'_> {
         stay.sort_by_key(SegmentEntry::key);
         (log.sealed, log.state.tails) = (stay, stay_tails);
         Ok(())
+    }
+
+    /// Whether the history that lends the current version has all events of this one. Where two histories have parted, one may go on with the very
+    /// aggregates and sequences of the other: a client tries again what a power loss took.
+    fn shares(&self, incarnation: u32, entry: &SegmentEntry) -> bool {
+        let lender = self.lenders.get(&entry.name.number).copied();
+        let last = entry.last_token().map(Token::get);
+        lender.is_some_and(|lender| self.forks.share(incarnation, lender, last))
     }
 
     fn go_on(&self) -> Result<(), Error> {
@@ -162,14 +200,14 @@ impl Gatherer<'_> {
         Ok(events)
     }
 
-    /// How many events are others in the current version. None if it is no version of the same segment.
+    /// Compares event by event; `is_shared` says that no history has parted within the segment.
     fn compare(
         &self,
-        old: &SegmentEntry,
+        (old, is_shared): (&SegmentEntry, bool),
         current: &Events,
         changed: &mut Changed,
-    ) -> Result<Option<u64>, Error> {
-        let (mut count, mut fits) = (0_u64, true);
+    ) -> Result<Compared, Error> {
+        let (mut count, mut fits) = (0_u64, is_shared);
         let (mut hashes, mut aggregates) = (Vec::new(), Vec::new());
         walk(Bytes::Archived(self.repository, old), old.name.number, &mut |transaction| {
             self.go_on()?;
@@ -189,11 +227,11 @@ impl Gatherer<'_> {
             Ok(())
         })?;
         if !fits {
-            return Ok(None);
+            return Ok(Compared::Stranger(count > 0));
         }
         changed.hashes.extend(hashes);
         changed.aggregates.extend(aggregates.into_iter().filter(|name| !name.is_empty()));
-        Ok(Some(count))
+        Ok(Compared::Old(count))
     }
 
     fn hash(&self, bytes: &[u8]) -> ContentHash {

@@ -31,7 +31,7 @@ pub struct EraseReport {
     pub replication_logs: Vec<u64>,
     /// Damaged bytes that are kept, and may hold it.
     pub damaged: Vec<String>,
-    /// Old versions for which there is no whole newer one with all their tokens: they stay.
+    /// Old versions for which there is no whole newer one with all their tokens, and segments of a history that parted within them: they stay.
     pub not_replaced: Vec<ErasedRow>,
     /// The same bytes in other sources or contexts: they stay.
     pub elsewhere: Vec<String>,

@@ -30,7 +30,7 @@ impl<'a> Views<'a> {
     ) -> Result<Self, Error> {
         let mut wanted: BTreeMap<ContentHash, (&SegmentEntry, Vec<Claim>)> = BTreeMap::new();
         for claim in of_points.flat_map(|log| &log.open) {
-            let Some(pair) = log.pair(claim.number, claim.version) else { continue };
+            let Some(pair) = log.pair_of_claim(claim) else { continue };
             wanted.entry(pair.current.content).or_insert((&pair.current, Vec::new())).1.push(*claim);
         }
         let mut prefixes = Prefixes::new();
@@ -43,9 +43,9 @@ impl<'a> Views<'a> {
     /// The log without old versions; none if it has none.
     pub fn without(&mut self, log: &Log, of_point: &PointLog) -> Result<Option<Rewritten>, Error> {
         let entries = self.trees.read(self.repository, of_point.root)?;
-        let old = |entry: &SegmentEntry| log.pair(entry.name.number.get(), entry.name.version);
+        let old = |entry: &SegmentEntry| log.pair(entry.key());
         let is_touched = entries.iter().any(|entry| old(entry).is_some())
-            || of_point.open.iter().any(|claim| log.pair(claim.number, claim.version).is_some());
+            || of_point.open.iter().any(|claim| log.pair_of_claim(claim).is_some());
         if !is_touched {
             return Ok(None);
         }
@@ -56,7 +56,7 @@ impl<'a> Views<'a> {
         }
         let mut open = Vec::with_capacity(of_point.open.len());
         for claim in &of_point.open {
-            match log.pair(claim.number, claim.version) {
+            match log.pair_of_claim(claim) {
                 None => open.push(*claim),
                 Some(pair) => open.push(self.claim(pair, claim)?),
             }

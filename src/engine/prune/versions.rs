@@ -2,6 +2,7 @@
 //! that is not yet gone. What they held is then reached by nothing, and goes as packs go. So the higher version is read first: an old one may be
 //! the last good copy of its events.
 
+use crate::axon::name::SegmentName;
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune::report::Skipped;
@@ -51,7 +52,9 @@ fn in_log(
     if pairs.is_empty() {
         return Ok(None);
     }
+    // A damaged copy stays as long as the good one beside it does.
     let named = named_segments(repository, &books.journal, key)?;
+    let named: BTreeSet<SegmentName> = named.into_iter().map(|segment| segment.name).collect();
     let (mut leaving, mut proven) = (BTreeSet::new(), BTreeMap::new());
     for (old, higher) in pairs.into_iter().filter(|(old, _)| !named.contains(&old.name)) {
         let is_good = match proven.get(&higher.key()) {

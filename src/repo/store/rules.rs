@@ -4,7 +4,7 @@ use crate::axon::name::{SegmentName, Store};
 use crate::axon::token::Token;
 use crate::repo::error::Error;
 use crate::repo::format::act::{Act, Deed};
-use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ChunkId, ContentHash};
 use crate::repo::format::page::Page;
 use crate::repo::format::point::{Claim, ControlDb, PointBody, PointLog};
@@ -51,7 +51,7 @@ pub(super) fn fewer(session: &Session<'_>, journal: &Journal, next: &LogState) -
     let let_go = LetGo::by(&journal.acts, &next.key);
     let named = named_segments(repository, journal, &next.key)?;
     let may_leave = |entry: &SegmentEntry| {
-        !named.contains(&entry.name)
+        !named.contains(&entry.key())
             && (replacement(entry, &sealed).is_some()
                 || let_go.has(entry.name, entry.next_token(), entry.content))
     };
@@ -61,12 +61,12 @@ pub(super) fn fewer(session: &Session<'_>, journal: &Journal, next: &LogState) -
     chunks_are_there(session, &old, &sealed, next)
 }
 
-/// The segments, number and version, that points name in a log: those that are not gone, as acts let them be read.
+/// The segments that points name in a log: those that are not gone, as acts let them be read. What is claimed is a good copy.
 pub fn named_segments(
     repository: &Repository,
     journal: &Journal,
     key: &LogKey,
-) -> Result<BTreeSet<SegmentName>, Error> {
+) -> Result<BTreeSet<EntryKey>, Error> {
     let (mut named, mut seen) = (BTreeSet::new(), HashSet::new());
     for listed in &journal.points {
         let body = &listed.point.body;
@@ -74,7 +74,8 @@ pub fn named_segments(
         let Some(logs) = context.filter(|logs| logs.incarnation == key.incarnation) else { continue };
         let log = if key.store == Store::Events { &logs.events } else { &logs.snapshots };
         let claims = log.open.iter().filter_map(|claim| {
-            Some(SegmentName { number: Token::new(claim.number)?, version: claim.version })
+            let name = SegmentName { number: Token::new(claim.number)?, version: claim.version };
+            Some(EntryKey { name, flawed: None })
         });
         named.extend(claims);
         let mut waiting = vec![log.root];
@@ -83,7 +84,7 @@ pub fn named_segments(
                 continue;
             }
             match repository.page(page)? {
-                Page::Leaf(entries) => named.extend(entries.iter().map(|entry| entry.name)),
+                Page::Leaf(entries) => named.extend(entries.iter().map(SegmentEntry::key)),
                 Page::Node { children, .. } => waiting.extend(children.iter().map(|child| child.page)),
             }
         }

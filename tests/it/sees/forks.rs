@@ -1,14 +1,20 @@
 //! Row 2: the history goes on differently than archived.
 
 use crate::sees::lab::{
-    Lab, blocks, context, ends, image_of, incarnation, open_segment, segment, server, token, whole,
+    Lab, blocks, context, ends, flipped, image_of, incarnation, open_segment, segment, server, show, token,
+    whole,
 };
+use crate::support::segments::{Event as Written, SegmentImage};
 use crate::support::server::{Context, Server};
-use segvault::axon::name::Store;
+use segvault::axon::event::Event;
+use segvault::axon::name::{SegmentName, Store};
 use segvault::engine::Error;
 use segvault::engine::backup;
 use segvault::engine::erase::{self, EraseOptions};
 use segvault::engine::observe::Unobserved;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{Alone, OpenOptions};
+use std::sync::Arc;
 
 /// The same server, whose events are lost from the `kept`th block of the open segment on, and go on differently.
 fn after_a_power_loss(before: &Server, kept: usize) -> Server {
@@ -256,16 +262,82 @@ fn an_erasure_takes_nothing_of_a_history_that_forked_within_the_segment() {
     assert!(segment(&after, at).next_token() >= open_segment(&before).next_token());
     context(&mut after).transform(at);
     lab.complete(&mut after);
-    let options = EraseOptions {
+    let plan = erase::plan(&lab.archive.open(), &erasure(), &Unobserved).unwrap();
+    let erased: Vec<_> = plan.segments.iter().map(|row| (row.incarnation, row.number)).collect();
+    assert_eq!(erased, [(2, parted.number.get())]);
+}
+
+/// A damaged copy ends before the branch: as far as it goes, the other history's current version holds the same.
+#[test]
+fn an_erasure_gives_no_point_another_history_for_a_good_copy_that_has_a_damaged_one_beside_it() {
+    let open = with_an_open_segment(16);
+    let parted = open_segment(&open);
+    let mut before = open.clone();
+    context(&mut before).store_mut(Store::Events).roll_now();
+    context(&mut before).append(Store::Events, 1);
+    let mut rotten = before.clone();
+    show(&mut rotten, parted.name(), flipped(parted.bytes(), ends(&parted)[1] + 20));
+    let lab = Lab::new();
+    let points = [lab.complete(&mut before.clone()), lab.incomplete(&mut rotten, "damage")];
+    assert!(lab.keeps_damaged(1, parted.name()));
+    let stays = erased_behind_a_fork(&lab, &parted, after_a_power_loss(&open, 2));
+    assert_eq!(stays, [(1, "sealed"), (1, "damaged")]);
+    points.iter().for_each(|point| assert!(lab.events(point) == whole(&before)));
+}
+
+/// What a power loss took is tried again: the same aggregates and sequences, and yet other events.
+#[test]
+fn an_erasure_takes_nothing_that_another_history_only_tried_again() {
+    let mut before = with_an_open_segment(17);
+    let parted = open_segment(&before);
+    let mut blocks = blocks(&parted);
+    let again = |bytes: &Vec<u8>| {
+        let event = Event::parse(bytes).unwrap();
+        Written::of(event.aggregate_identifier, event.aggregate_sequence_number).carrying("again").encode()
+    };
+    let last = blocks.last_mut().unwrap();
+    *last = last.iter().map(again).collect();
+    let mut after = before.clone();
+    context(&mut after).events.insert(image_of(parted.name(), parted.bytes().len(), &blocks));
+    context(&mut after).append(Store::Events, 12);
+    context(&mut before).store_mut(Store::Events).roll_now();
+    context(&mut before).append(Store::Events, 1);
+    let lab = Lab::new();
+    let point = lab.complete(&mut before.clone());
+    let stays = erased_behind_a_fork(&lab, &parted, after);
+    assert_eq!(stays, [(1, "sealed")]);
+    assert!(lab.events(&point) == whole(&before));
+}
+
+/// Backs up a history that has parted within a segment, transforms that, and erases; gives what is said to stay. All that was archived of the
+/// first incarnation must be there behind it, and nothing else.
+fn erased_behind_a_fork(lab: &Lab, parted: &SegmentImage, mut after: Server) -> Vec<(u32, &'static str)> {
+    lab.incomplete(&mut after, "fork");
+    let is_it = |name: &SegmentName| *name == parted.name();
+    let at = after.contexts["default"].events.segments.keys().position(is_it).unwrap();
+    context(&mut after).transform(at);
+    let last = lab.complete(&mut after);
+    let held = lab.record(1);
+    let disk = Arc::new(LocalDisk::new(lab.archive.repository_path()));
+    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+    let report = erase::erase(&alone, &erasure(), &Unobserved).unwrap();
+    drop(alone);
+    let erased: Vec<_> = report.segments.iter().map(|row| (row.incarnation, row.kind)).collect();
+    assert_eq!(erased, [(2, "sealed")]);
+    assert_eq!(lab.record(1), held);
+    assert!(lab.events(&last) == whole(&after));
+    assert_eq!(lab.archive.verify(true).findings, []);
+    report.not_replaced.iter().map(|row| (row.incarnation, row.kind)).collect()
+}
+
+fn erasure() -> EraseOptions {
+    EraseOptions {
         source: "node".to_owned(),
         context: "default".to_owned(),
         snapshots: false,
         reason: "test".to_owned(),
         prove: false,
-    };
-    let plan = erase::plan(&lab.archive.open(), &options, &Unobserved).unwrap();
-    let erased: Vec<_> = plan.segments.iter().map(|row| (row.incarnation, row.number)).collect();
-    assert_eq!(erased, [(2, parted.number.get())]);
+    }
 }
 
 #[test]
