@@ -4,6 +4,7 @@
 //! made: the milliseconds in the name that the server gave it, and the time of its entry. A zip that is newer, by either, than the newest
 //! data file and the newest event was made after the segments were copied.
 
+use crate::axon::control_db::named_ms;
 use crate::source::error::Error;
 use crate::source::listing::Listing;
 use crate::source::newest;
@@ -156,14 +157,6 @@ impl Candidate {
     }
 }
 
-/// The milliseconds in a name like the server gives. From 2024 on its database is called `configdb`.
-pub(super) fn named_ms(name: &str) -> Option<i64> {
-    let stem = name.strip_suffix(".zip")?;
-    let digits = stem.strip_prefix("controldb").or_else(|| stem.strip_prefix("configdb"))?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { digits.parse().ok() } else { None }
-}
-
 /// The time of the first entry, as if it were UTC; none if the bytes don't begin like a zip, or the time is none.
 fn entry_ms(header: &[u8]) -> Option<i64> {
     if header.get(..4)? != b"PK\x03\x04" {
@@ -185,17 +178,6 @@ fn dos_ms(time: u16, date: u16) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_server_s_names_hold_the_time() {
-        assert_eq!(named_ms("controldb1795381849885.zip"), Some(1_795_381_849_885));
-        assert_eq!(named_ms("configdb17.zip"), Some(17));
-        for other in
-            ["controldb.zip", "controldb17.zip.part", "controldb-17.zip", "controldb+17.zip", "x17.zip"]
-        {
-            assert_eq!(named_ms(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_dos_time_is_read_as_utc() {

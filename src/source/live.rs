@@ -15,9 +15,9 @@ mod strays;
 mod together;
 mod zip;
 
+use crate::axon::control_db::named_ms;
 use crate::axon::name::Store;
 use crate::source::Source;
-use crate::source::control_zip;
 use crate::source::data_dir::{ControlDbFrom, DataDir, DataDirOptions};
 use crate::source::error::Error;
 use crate::source::listing::{
@@ -254,7 +254,7 @@ fn data_dir(path: &Path, no_mmap: bool) -> Result<DataDir, Error> {
 
 /// Refuses a zip that was not made for this request. Both times are the server's.
 fn refuse_stale(named: &ServerPath, server_ms: Option<i64>, took_ms: i64) -> Result<(), Error> {
-    let made = named.file_name().and_then(control_zip::named_ms);
+    let made = named.file_name().and_then(named_ms);
     if let (Some(made), Some(now)) = (made, server_ms)
         && made.saturating_add(took_ms).saturating_add(STALE_MS) < now
     {

@@ -4,7 +4,7 @@
 //! A path that a server names is not trusted: it does not go up, it leads to a regular file, and what was mapped stays below the directory
 //! that the user gave, whatever links there are.
 
-use crate::axon::control_db::take_apart;
+use crate::axon::control_db::{named_ms, take_apart};
 use crate::source::control_zip;
 use crate::source::scan;
 use crate::source::server::error::Error;
@@ -147,7 +147,7 @@ impl Captured {
         };
         let others = entries.filter_map(Result::ok).filter(|entry| {
             let name = entry.file_name();
-            control_zip::named_ms(&name.to_string_lossy()).is_some() && entry.path() != self.path
+            named_ms(&name.to_string_lossy()).is_some() && entry.path() != self.path
         });
         let lengths = others
             .filter_map(|entry| entry.metadata().ok())

@@ -2,12 +2,14 @@
 
 use super::plain::{Files, Store};
 use super::{assert_kept, of_context, restored, to_time, to_token, to_tokens, try_restored};
-use crate::support::archive::{Archive, WithControlDb};
+use crate::support::archive::{Archive, WithControlDb, quick};
 use crate::support::fixtures;
 use crate::support::segments::{Event, SegmentImage, StoreImage};
 use crate::support::server::Server;
 use segvault::axon::name::Store as Kind;
 use segvault::engine::Error;
+use segvault::engine::backup;
+use segvault::engine::observe::{Event as Phase, Observer};
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Others, Side};
 
@@ -132,7 +134,7 @@ fn both_incarnations_of_a_forked_history_come_back() {
     while before.server.contexts["default"].events.open().transactions() < 4 {
         before.act();
     }
-    archive.backup(&mut before.server);
+    archive.backup(&mut with_control_db(&before, before.now));
     // The power loss takes the open segment's last transactions, and all snapshots that were ahead.
     let (whole, context) = (before.events(), before.server.contexts["default"].clone());
     let kept = whole.transactions.len() - 2;
@@ -177,6 +179,7 @@ fn both_incarnations_of_a_forked_history_come_back() {
         let kept = snapshots.not_ahead(&whole, count);
         assert_kept(&of_context(&files, "default"), (&whole, count), (&snapshots, kept), "incarnation 1");
         assert_eq!(found.contexts[0].incarnation, 1);
+        assert_eq!(found.cut.unwrap().control_db.is_some(), count == whole.transactions.len());
     }
     let (events, snapshots) = (after.events(), after.snapshots());
     for count in [1, kept - 1, kept, kept + 1, events.transactions.len()] {
@@ -191,6 +194,7 @@ fn both_incarnations_of_a_forked_history_come_back() {
                 "incarnation 2",
             );
             assert_eq!(found.contexts[0].incarnation, 2);
+            assert!(found.control_db.is_none(), "that of the other incarnation knows other events");
         }
     }
     let refused = try_restored(&archive, of(3)(1), |_| ());
@@ -300,8 +304,43 @@ fn a_store_without_events_stays_empty_whatever_is_asked() {
 
 /// A server whose points have control databases with these names; the database itself is a real one.
 fn with_control_db(story: &Story, millis: i64) -> WithControlDb {
+    with_zip(story, format!("controldb{millis}.zip"))
+}
+
+fn with_zip(story: &Story, name: String) -> WithControlDb {
     let zip = std::fs::read(&fixtures::control_db_zips("se-4.6.11-json")[0]).unwrap();
-    WithControlDb { server: story.server.clone(), name: format!("controldb{millis}.zip"), zip }
+    WithControlDb { server: story.server.clone(), name, zip }
+}
+
+/// A clock that stands still.
+struct At(i64);
+
+impl Observer for At {
+    fn event(&self, _: &Phase<'_>) {}
+
+    fn now_ms(&self) -> i64 {
+        self.0
+    }
+}
+
+/// Nothing happened between the two: only when they were captured tells them apart.
+#[test]
+fn no_control_database_is_newer_than_the_moment_asked_for_whatever_the_server_calls_it() {
+    for called in ["controldb", "configdb"] {
+        let (archive, mut story) = (Archive::new(), Story::new(13));
+        story.grow(10);
+        let then = |seconds: i64| story.now + seconds * 1_000;
+        for (captured, taken) in [(10, 20), (60, 70)] {
+            let mut source = with_zip(&story, format!("{called}{}.zip", then(captured)));
+            backup::run(&archive.open(), &mut source, &quick("test"), &At(then(taken))).unwrap();
+        }
+        let point = |seconds: i64| {
+            let found = restored(&archive, to_time(then(seconds))).0;
+            assert_eq!(found.warnings.iter().any(|warning| warning.what == "no-control-db"), seconds < 10);
+            found.cut.unwrap().control_db.map(|of| of.point)
+        };
+        assert_eq!([9, 10, 59, 60, 61].map(point), [None, Some(1), Some(1), Some(2), Some(2)], "{called}");
+    }
 }
 
 #[test]

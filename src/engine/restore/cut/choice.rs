@@ -1,5 +1,6 @@
 //! Which control database goes with a cut: that of the newest point whose safepoint is kept in every context, and that was captured in time.
 
+use crate::axon::control_db::named_ms;
 use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::engine::history::{Forks, History, key};
@@ -109,8 +110,7 @@ pub fn captured(body: &PointBody) -> Option<Moment> {
         ControlDb::Zip { name, .. } => Some(name.as_str()),
         ControlDb::Absent { .. } => return None,
     };
-    let digits = name.and_then(|name| name.strip_prefix("controldb")?.strip_suffix(".zip"));
-    let named = digits.and_then(|digits| digits.parse().ok()).map(Moment);
+    let named = name.and_then(named_ms).map(Moment);
     match (body.order, named, step) {
         // A zip that was handed in is older than the run that took it.
         (Order::Claimed, Some(named), step) => Some(step.map_or(named, |step| step.min(named))),
