@@ -192,7 +192,11 @@ fn in_log(repository: &Repository, key: &LogKey, before: Before) -> Result<Optio
         }
         _ => false,
     };
-    let count = current.iter().take(current.len().saturating_sub(1)).take_while(leaves).count();
+    let mut count = current.iter().take(current.len().saturating_sub(1)).take_while(leaves).count();
+    let mut sealed = repository.tree(record.state.root)?;
+    while may_reach_beyond(&current, count, (&sealed, before)) {
+        count = count.saturating_sub(1);
+    }
     let (Some(first), Some(kept)) = (current.first().filter(|_| count > 0), current.get(count)) else {
         return Ok(None);
     };
@@ -205,11 +209,28 @@ fn in_log(repository: &Repository, key: &LogKey, before: Before) -> Result<Optio
         before: from.get(),
         begins: kept.entry.as_ref().and_then(|entry| entry.times).map(|times| Moment(times.first.0)),
     };
-    let mut sealed = repository.tree(record.state.root)?;
     let mut state = record.state;
     sealed.retain(|entry| entry.name.number >= from);
     state.tails.retain(|entry| entry.name.number >= from);
     Ok(Some((part, (state, sealed))))
+}
+
+/// Whether the last of these that leave has a damaged copy that may hold what is to be kept: nobody knows what is behind the damage, but that it
+/// ends where the next segment begins.
+fn may_reach_beyond(
+    current: &[pieces::Piece],
+    count: usize,
+    (sealed, before): (&[SegmentEntry], Before),
+) -> bool {
+    let last = count.checked_sub(1).and_then(|last| current.get(last));
+    let (Some(last), Some(next)) = (last, current.get(count).map(|next| next.span.name.number)) else {
+        return false;
+    };
+    let is_early = matches!(before, Before::Token(token) if next.get() <= token);
+    let is_whole = last.span.next() == Some(next);
+    let is_damaged =
+        |entry: &SegmentEntry| entry.flaw.is_some() && entry.name.number == last.span.name.number;
+    !is_early && !is_whole && sealed.iter().any(is_damaged)
 }
 
 impl Plan {

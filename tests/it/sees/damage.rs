@@ -5,7 +5,10 @@ use crate::sees::lab::{
     whole,
 };
 use segvault::axon::name::Store;
+use segvault::engine::drop_history::{Before, DropOptions, drop_history};
+use segvault::engine::observe::Unobserved;
 use segvault::engine::verify::{self, VerifyOptions};
+use segvault::repo::format::moment::Moment;
 
 #[test]
 fn a_sealed_segment_that_rots_stays_what_points_name_and_its_damaged_bytes_are_kept_beside_it() {
@@ -44,6 +47,26 @@ fn a_segment_that_was_never_whole_is_kept_as_it_is_and_is_replaced_when_it_is_wh
         assert_eq!(incarnation(&report), 1, "byte {at}: {:?}", report.findings);
         assert!(lab.events(&report) == whole(&server), "byte {at}");
     }
+}
+
+/// What is behind the damage may be worth keeping, and nobody knows where it ends but by the next segment.
+#[test]
+fn a_drop_takes_no_damaged_segment_that_may_reach_beyond_what_was_asked_for() {
+    let (lab, mut server) = (Lab::new(), server(11));
+    let [image, next] = [1, 2].map(|at| segment(&server, at));
+    show(&mut server, image.name(), flipped(image.bytes(), ends(&image)[1] + 20));
+    lab.incomplete(&mut server, "damage");
+    let before = |before: Before| {
+        let (source, context) = (None, "default".to_owned());
+        let options = DropOptions { source, context, before, reason: String::new(), confirmed: None };
+        let report = drop_history(&lab.archive.open(), &options, &Unobserved).unwrap();
+        report.logs.first().map(|part| part.before)
+    };
+    let (number, behind) = (image.name().number.get(), next.name().number.get());
+    assert_eq!(before(Before::Token(behind - 1)), Some(number));
+    assert_eq!(before(Before::Token(behind)), Some(behind));
+    let begins = segvault::axon::event::Event::parse(&blocks(&next)[0][0]).unwrap().timestamp;
+    assert_eq!(before(Before::Time(Moment(begins))), Some(number));
 }
 
 #[test]
