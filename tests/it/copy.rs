@@ -10,8 +10,13 @@ use segvault::engine::observe::Unobserved;
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::config::Config;
 use segvault::repo::format::moment::Moment;
-use segvault::repo::store::Repository;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::index::read_directory;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::paths;
+use segvault::repo::store::{OpenOptions, Repository};
 use std::fs;
+use std::sync::Arc;
 
 /// A repository with so many backups, and an empty one.
 fn lab(backups: u64) -> (CrashDisk, CrashDisk) {
@@ -228,4 +233,26 @@ fn the_real_data_comes_back_from_a_copy() {
     let next = room.document(0, "backup", &format!("{} -r second", backup(&root)));
     assert_eq!(next["new_chunks"], 0, "{next}");
     room.refused(10, "copy --to nowhere", &["nowhere"]);
+}
+
+/// Its list alone is asked for by the rules of points: that all of it is there is for the copy to see.
+#[test]
+fn a_point_of_which_something_is_lost_is_not_copied() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, "init -r second");
+    let repository =
+        Repository::open(Arc::new(LocalDisk::new(room.repository())), OpenOptions::default()).unwrap();
+    let packs = repository.index().packs_of(PackKind::ControlDb).unwrap();
+    let (pack, length) = packs.into_iter().max_by_key(|(_, length)| *length).unwrap();
+    let block = read_directory(repository.disk(), pack, length).unwrap().blocks.into_iter();
+    let largest = block.max_by_key(|block| block.encoded_length).unwrap();
+    drop(repository);
+    let path = room.repository().join(paths::pack(pack));
+    flip(&path, largest.body_offset + u64::from(largest.encoded_length) / 2);
+    room.refused(20, "copy --to second", &["is in no pack that can be read"]);
+    let second =
+        Repository::open(Arc::new(LocalDisk::new(room.path("second"))), OpenOptions::default()).unwrap();
+    assert!(second.journal().unwrap().points.is_empty() && second.logs().unwrap().is_empty());
 }

@@ -9,19 +9,20 @@ use segvault::axon::name::Store;
 use segvault::axon::segment::Reason;
 use segvault::axon::token::Token;
 use segvault::engine::observe::{Observer, Unobserved};
+use segvault::engine::prune::{self, PruneOptions};
 use segvault::engine::restore::RestoreOptions;
 use segvault::engine::verify::{self, Class, Finding, Report, VerifyOptions};
 use segvault::repo::format::act::{self, Act, Deed, PointRef};
-use segvault::repo::format::entry::Flaw;
+use segvault::repo::format::entry::{Flaw, SegmentEntry};
 use segvault::repo::format::id::ChunkId;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::{CodecId, PackKind};
 use segvault::repo::format::pack_builder::PackBuilder;
 use segvault::repo::format::point::{ControlDb, StepKind};
-use segvault::repo::format::record::{LogKey, Record};
+use segvault::repo::format::record::{Branch, LogKey, LogState, Record};
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
-use segvault::repo::store::{OpenOptions, Repository};
+use segvault::repo::store::{Alone, OpenOptions, Repository};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
@@ -318,6 +319,20 @@ fn a_hole_that_no_point_declares_is_a_gap_in_the_history() {
     let finding = bad(&report)[0];
     assert_eq!((finding.tokens[0].first, finding.tokens[0].last), tokens);
     assert_eq!(finding.points, [4]);
+}
+
+#[test]
+fn tokens_that_a_point_has_twice_are_an_overlap() {
+    let (archive, _) = archive(22);
+    archive.forge(|session, body| {
+        let log = &mut body.contexts.get_mut("billing").unwrap().events;
+        let mut entries = session.repository().tree(log.root).unwrap();
+        entries[1].name.number = entries[1].name.number.before().unwrap();
+        log.root = session.put_tree(&entries).unwrap();
+    });
+    let report = archive.verify(false);
+    assert!(whats(&report).contains(&"overlap"), "{:?}", report.findings);
+    assert!(bad(&report).iter().all(|finding| finding.points == [4]));
 }
 
 #[test]
@@ -646,7 +661,11 @@ fn what_no_segment_needs_is_decoded_too() {
 /// Writes a record of a log of `default` anew, changed, so that it is a good record by itself.
 fn forge_record(archive: &Archive, number: u64, change: impl Fn(&mut Record)) {
     let key = archive.open().logs().unwrap().into_iter().find(|key| key.context == "default").unwrap();
-    let file = format!("logs/{}/{number}", key.directory());
+    forge_record_of(archive, &key, number, change);
+}
+
+fn forge_record_of(archive: &Archive, key: &LogKey, number: u64, change: impl Fn(&mut Record)) {
+    let file = paths::record(key, number);
     let mut record = Record::decode(&archive.read(&file)).unwrap();
     change(&mut record);
     archive.write(&file, &record.encode());
@@ -668,6 +687,101 @@ fn each_record_vouches_for_the_one_before_and_holds_all_that_it_held() {
     let (archive, _) = self::archive(16);
     archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.record += 9);
     assert_eq!(whats(&archive.verify(false)), ["record-lost"]);
+}
+
+/// The key of the events of `default`, which have three records.
+fn events_of_default(archive: &Archive) -> LogKey {
+    let is_it = |key: &LogKey| key.context == "default" && key.store == Store::Events;
+    archive.open().logs().unwrap().into_iter().find(is_it).unwrap()
+}
+
+#[test]
+fn what_a_record_loses_is_found_be_it_sealed_or_not() {
+    let lost = |change: &dyn Fn(&Archive, &mut LogState, [&LogState; 2])| {
+        let (archive, _) = archive(19);
+        let key = events_of_default(&archive);
+        let [first, second] = [1, 2].map(|number| archive.open().record(&key, number).unwrap().state);
+        forge_record_of(&archive, &key, 3, |record| change(&archive, &mut record.state, [&first, &second]));
+        archive.verify(false)
+    };
+    let says = |report: &Report, what: &str| {
+        let text = format!("record 3 does not hold {what} ");
+        assert!(report.findings.iter().any(|found| found.text.contains(&text)), "{:?}", report.findings);
+    };
+    let tails = lost(&|_, state, [_, second]| *state = LogState { tails: Vec::new(), ..second.clone() });
+    says(&tails, "the tail of segment");
+    let sealed = lost(&|_, state, [first, second]| *state = LogState { root: first.root, ..second.clone() });
+    says(&sealed, "segment");
+    let changes: [fn(&mut SegmentEntry); 2] = [|entry| entry.content.0[0] ^= 1, |entry| entry.events += 1];
+    for change in changes {
+        let changed = lost(&|archive, state, [_, second]| {
+            let repository = archive.open();
+            let mut entries = repository.tree(second.root).unwrap();
+            change(&mut entries[0]);
+            let mut session = repository.session().unwrap();
+            *state = LogState { root: session.put_tree(&entries).unwrap(), ..second.clone() };
+            drop(session.barrier().unwrap());
+        });
+        says(&changed, "segment");
+    }
+    let changed = lost(&|_, state, [_, second]| {
+        *state = second.clone();
+        changes[0](&mut state.tails[0]);
+    });
+    says(&changed, "the tail of segment");
+}
+
+#[test]
+fn a_record_that_stands_in_another_one_s_place_is_found() {
+    let (archive, _) = archive(23);
+    let key = events_of_default(&archive);
+    let good = archive.read(&paths::record(&key, 3));
+    let elsewhere = LogKey { context: "billing".to_owned(), ..key.clone() };
+    for other in [paths::record(&key, 2), paths::record(&elsewhere, 3)] {
+        archive.write(&paths::record(&key, 3), &archive.read(&other));
+        assert!(whats(&archive.verify(false)).contains(&"record"), "{other}");
+    }
+    archive.write(&paths::record(&key, 3), &good);
+    assert_eq!(whats(&archive.verify(false)), Vec::<&str>::new());
+}
+
+#[test]
+fn a_record_that_branches_elsewhere_than_the_one_before_is_found() {
+    let (archive, mut before) = (Archive::new(), Server::new("node", &["default"], 21));
+    let events = |server: &mut Server, seed: u64, count: usize| {
+        let context = server.contexts.get_mut("default").unwrap();
+        context.history.reseed(seed);
+        context.append(Store::Events, count);
+    };
+    events(&mut before, 1, 15);
+    let mut after = before.clone();
+    events(&mut before, 2, 3);
+    archive.backup(&mut before);
+    for seed in [3, 4] {
+        events(&mut after, seed, 2);
+        archive.backup(&mut after);
+    }
+    assert_eq!(whats(&archive.verify(false)), Vec::<&str>::new());
+    let forked = |key: &LogKey| key.incarnation == 2 && key.store == Store::Events;
+    let key = archive.open().logs().unwrap().into_iter().find(forked).unwrap();
+    forge_record_of(&archive, &key, 2, |record| {
+        record.state.branch = Some(Branch { token: None, ..record.state.branch.unwrap() });
+    });
+    assert_eq!(whats(&archive.verify(false)), ["record-chain"]);
+}
+
+#[test]
+fn that_one_of_the_two_newest_records_is_missing_is_damage_behind_a_prune_too() {
+    let (archive, _) = archive(20);
+    let key = events_of_default(&archive);
+    let disk = Arc::new(LocalDisk::new(archive.repository_path()));
+    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+    prune::delete(&alone, &PruneOptions::default(), &Unobserved).unwrap();
+    drop(alone);
+    assert!(!archive.files().contains(&paths::record(&key, 1)), "an old record is gone");
+    assert_eq!(whats(&archive.verify(false)), Vec::<&str>::new());
+    archive.remove(&paths::record(&key, 2));
+    assert_eq!(whats(&archive.verify(false)), ["record"]);
 }
 
 #[test]
