@@ -8,12 +8,15 @@ use crate::support::server::Server;
 use segvault::axon::control_db::{rebuild, take_apart};
 use segvault::axon::name::Store;
 use segvault::engine::observe::Unobserved;
+use segvault::engine::prune::{self, PruneOptions};
 use segvault::engine::repair::{self, Mended, Supply};
 use segvault::engine::verify::{Class, Remember, Report, VerifyOptions};
 use segvault::repo::format::act::Deed;
+use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::{PackKind, parse_pack};
 use segvault::repo::local_disk::LocalDisk;
-use segvault::repo::store::{OpenOptions, Repository};
+use segvault::repo::paths;
+use segvault::repo::store::{Alone, OpenOptions, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -412,6 +415,41 @@ fn a_point_that_can_not_be_read_is_not_called_whole() {
     assert!(text.contains("points/1.json") && text.contains("not judged"), "{text}");
     let report = room.document(20, "repair-points", "repair points");
     assert_eq!(report["unreadable"].as_array().unwrap().len(), 1, "{report}");
+}
+
+#[test]
+fn what_a_crash_left_set_aside_is_put_back_by_the_next_repair() {
+    let pair = Pair::new(31);
+    fs::create_dir_all(pair.archive.repository_path().join("damaged")).unwrap();
+    for file in ["points/3.json", "acts/2.json"] {
+        let good = pair.archive.read(file);
+        pair.archive.write(&format!("damaged/{}.1", file.replace('/', "-")), b"damaged");
+        pair.archive.remove(file);
+        pair.repair_from_mirror();
+        assert!(pair.archive.files().contains(&file.to_owned()), "{file}");
+        assert_eq!(pair.archive.read(file), good);
+    }
+}
+
+#[test]
+fn what_a_prune_has_deleted_does_not_come_back_from_an_older_copy() {
+    let pair = Pair::new(32);
+    let deed = Deed::Forgotten { points: vec![pair.archive.points()[0].reference()], reason: String::new() };
+    pair.archive.open().session().unwrap().publish_act(Moment(0), deed).unwrap();
+    let disk = Arc::new(LocalDisk::new(pair.archive.repository_path()));
+    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+    let options = PruneOptions { grace_ms: 0, ..PruneOptions::default() };
+    let report = prune::delete(&alone, &options, &Unobserved).unwrap();
+    drop(alone);
+    assert!(report.gone == [1] && report.points.files == 1 && report.records.files > 0, "{report:?}");
+    let mended = pair.repair_from_mirror();
+    assert_eq!((mended.files, mended.not_mended), (Vec::new(), Vec::new()));
+    assert!(!pair.archive.files().contains(&"points/1.json".to_owned()));
+    // One of the two newest is no such thing.
+    let record = paths::record(&pair.archive.open().logs().unwrap()[0], 2);
+    pair.archive.remove(&record);
+    assert!(pair.repair_from_mirror().files[0].ends_with(&record));
+    assert_eq!(worst(&pair.archive.verify(true)), Vec::<&str>::new());
 }
 
 #[test]
