@@ -269,7 +269,7 @@ impl Stretch<'_, '_> {
         let report = run.make_point(repository, &mut *source, self.options, &progress)?;
         drop(progress);
         run.screen.findings(&report.findings);
-        let watch = watch::Watch::begin(report.source.clone(), &before, self.options)?;
+        let watch = watch::Watch::begin(&report, &before, self.options)?;
         self.watch = Some(watch.after(earlier));
         self.last_point = Some(Instant::now());
         drop(source);

@@ -10,7 +10,9 @@ mod odd;
 use crate::axon::name::{SegmentName, Store};
 use crate::axon::token::Token;
 use crate::engine::backup::BackupOptions;
+use crate::engine::backup::BackupReport;
 use crate::engine::backup::name;
+use crate::engine::backup::report::ContextReport;
 use crate::engine::backup::selection;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
@@ -69,6 +71,8 @@ pub struct Watch<'o> {
     options: &'o BackupOptions,
     /// The source's name in the archive.
     name: String,
+    /// The incarnation that the last point put each context into: not always the newest, a source may be back on an older one.
+    incarnations: BTreeMap<String, u32>,
     /// The segments that were there right before the last point.
     files: BTreeMap<Which, BTreeSet<SegmentName>>,
     followers: BTreeMap<Which, Follower>,
@@ -82,14 +86,17 @@ pub fn name_of(source: &dyn Source, options: &BackupOptions) -> Result<String, E
 }
 
 impl<'o> Watch<'o> {
-    /// Begins to follow a source, by its name in the archive: with a listing made right before a point of it.
-    pub fn begin(name: String, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
+    /// Begins to follow a source where a point has left it; the listing was made right before that.
+    pub fn begin(point: &BackupReport, before: &Listing, options: &'o BackupOptions) -> Result<Self, Error> {
         let mut files = BTreeMap::new();
         for (which, listing) in stores(&wanted(before, options)?) {
             files.insert(which, names(listing));
         }
+        let name = point.source.clone();
+        let incarnation = |context: &ContextReport| (context.name.clone(), context.incarnation);
+        let incarnations = point.contexts.iter().map(incarnation).collect();
         let (followers, answered) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { options, name, files, followers, answered })
+        Ok(Self { options, name, incarnations, files, followers, answered })
     }
 
     /// Goes on from an earlier point: what was asked before it is answered now.
@@ -107,14 +114,14 @@ impl<'o> Watch<'o> {
         observer: &dyn Observer,
     ) -> Result<Round, Error> {
         let listing = wanted(&source.listing()?, self.options)?;
-        if let Some(why) = self.changed(&listing) {
+        if let Some(why) = self.renamed(&*source)?.or_else(|| self.changed(&listing)) {
             return Ok(Round::NeedsPoint(why));
         }
         let mut session = repository.session()?;
         session.set_effort(self.options.effort);
         // Under the lock of the one that writes: they stay the newest.
         let states = self.states(repository)?;
-        // One that is odd keeps nothing of the others out.
+        // One that is odd keeps nothing of the others out, but for its own snapshots.
         let (mut fresh, mut odd) = (Vec::new(), BTreeMap::new());
         for wanted in [Store::Snapshots, Store::Events] {
             for (which, files) in stores(&listing).filter(|((_, store), _)| *store == wanted) {
@@ -129,6 +136,7 @@ impl<'o> Watch<'o> {
                 }
             }
         }
+        fresh.retain(|one| one.is_of_this_history(&odd));
         fresh.reverse();
         let archived = publish(session, fresh)?;
         Ok(self.judge(archived, odd))
@@ -149,24 +157,26 @@ impl<'o> Watch<'o> {
         }
     }
 
-    /// What the archive holds of the source: of each context the newest incarnation.
+    /// What the archive holds of the source: of each context the incarnation that the last point put it into.
     fn states(&self, repository: &Repository) -> Result<States, Error> {
-        let logs = repository.logs()?;
-        let mut newest: BTreeMap<&str, u32> = BTreeMap::new();
-        for key in logs.iter().filter(|key| key.source == self.name && exists(&logs, key)) {
-            let incarnation = newest.entry(&key.context).or_default();
-            *incarnation = (*incarnation).max(key.incarnation);
-        }
-        let is_newest = |key: &&LogKey| {
-            key.source == self.name && newest.get(key.context.as_str()) == Some(&key.incarnation)
+        let is_followed = |key: &&LogKey| {
+            key.source == self.name && self.incarnations.get(&key.context) == Some(&key.incarnation)
         };
         let mut states = States::new();
-        for key in logs.iter().filter(is_newest) {
+        for key in repository.logs()?.iter().filter(is_followed) {
             if let Some(record) = repository.newest_record(key)? {
                 states.insert((key.context.clone(), key.store), record.state);
             }
         }
         Ok(states)
+    }
+
+    /// Says so if the source has another name than at the last point: what is new belongs under that one.
+    fn renamed(&self, source: &dyn Source) -> Result<Option<String>, Error> {
+        let name = name_of(source, self.options)?;
+        // A directory may be archived under its name with a slash.
+        let is_same = name.trim_end_matches('/') == self.name.trim_end_matches('/');
+        Ok((!is_same).then(|| format!("the source calls itself {name} now")))
     }
 
     /// What is not as it was at the last point.
@@ -224,11 +234,6 @@ impl<'o> Watch<'o> {
     }
 }
 
-/// Whether the incarnation exists: both its logs have a record.
-fn exists(logs: &[LogKey], key: &LogKey) -> bool {
-    Store::ALL.into_iter().all(|store| logs.contains(&LogKey { store, ..key.clone() }))
-}
-
 /// What was found of a log.
 enum Found {
     Nothing,
@@ -259,6 +264,12 @@ impl Fresh {
         let tails = before.tails.iter().map(replaced).collect();
         let state = LogState { tails, ..before.clone() };
         Self { which: which.clone(), state, proof, events, head }
+    }
+
+    /// Snapshots of a context whose events do not simply go on may belong to the history that the events went over to: they wait with them.
+    fn is_of_this_history(&self, odd: &BTreeMap<Which, Odd>) -> bool {
+        let (context, store) = &self.which;
+        *store == Store::Events || !odd.contains_key(&(context.clone(), Store::Events))
     }
 }
 

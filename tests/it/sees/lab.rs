@@ -94,7 +94,12 @@ impl Lab {
 
     /// The newest record of the events of `default`.
     pub fn record(&self, incarnation: u32) -> LogState {
-        self.archive.open().newest_record(&key(incarnation, Store::Events)).unwrap().unwrap().state
+        self.record_of(incarnation, Store::Events)
+    }
+
+    /// The newest record of a store of `default`.
+    pub fn record_of(&self, incarnation: u32, store: Store) -> LogState {
+        self.archive.open().newest_record(&key(incarnation, store)).unwrap().unwrap().state
     }
 
     /// Whether the repository holds the damaged bytes of a segment, as they were found.

@@ -21,7 +21,7 @@ impl Watching<'_> {
     fn point(&mut self, server: &mut Server) -> BackupReport {
         let before = server.listing().unwrap();
         let report = self.lab.backup(server);
-        let watch = Watch::begin(report.source.clone(), &before, self.options).unwrap();
+        let watch = Watch::begin(&report, &before, self.options).unwrap();
         self.watch = Some(watch.after(self.watch.take()));
         report
     }
@@ -47,6 +47,12 @@ impl Watching<'_> {
         let round = self.round(server);
         assert!(matches!(&round, Round::Archived(_)), "{round:?}");
     }
+}
+
+/// The last snapshot that an incarnation of `default` has.
+fn last_snapshot(watching: &Watching<'_>, incarnation: u32) -> Option<u64> {
+    let newest = watching.lab.record_of(incarnation, Store::Snapshots).tails.pop();
+    newest.and_then(|tail| tail.last_token()).map(segvault::axon::token::Token::get)
 }
 
 fn watched(server: &mut Server, then: impl FnOnce(&mut Watching<'_>, &mut Server)) {
@@ -125,5 +131,71 @@ fn the_other_contexts_are_followed_while_one_waits() {
             server.contexts.get_mut("other").unwrap().append(Store::Events, 1);
             assert_eq!(watching.waits(server, ends_before), 1);
         }
+    });
+}
+
+/// A server whose segments are large: each store has one.
+fn with_large_segments(seed: u64) -> Server {
+    let mut server = Server::new("node", &["default"], seed);
+    context(&mut server).events = StoreImage::starting_at(0, 1 << 20);
+    context(&mut server).snapshots = StoreImage::starting_at(0, 1 << 20);
+    context(&mut server).append(Store::Events, 5);
+    context(&mut server).append(Store::Snapshots, 2);
+    server
+}
+
+/// The events are set back and go on with something else.
+fn forks(server: &mut Server) {
+    loses_the_end(server);
+    context(server).history.reseed(98);
+    context(server).append(Store::Events, 2);
+}
+
+#[test]
+fn snapshots_do_not_go_where_the_events_have_gone_from() {
+    watched(&mut with_large_segments(5), |watching, server| {
+        let last = last_snapshot(watching, 1);
+        forks(server);
+        // One of the new history; the others stay as they are.
+        context(server).append(Store::Snapshots, 1);
+        assert!(matches!(watching.round(server), Round::NeedsPoint(_)));
+        assert_eq!(last_snapshot(watching, 1), last);
+        assert_eq!(incarnation(&watching.point(server)), 2);
+        assert_eq!(last_snapshot(watching, 1), last);
+        assert!(last_snapshot(watching, 2) > last);
+        context(server).append(Store::Snapshots, 1);
+        watching.archives(server);
+    });
+}
+
+#[test]
+fn a_source_that_is_back_on_an_older_incarnation_is_followed_there() {
+    watched(&mut with_large_segments(6), |watching, server| {
+        let mut first = server.clone();
+        forks(server);
+        assert_eq!(incarnation(&watching.point(server)), 2);
+        context(&mut first).append(Store::Events, 1);
+        assert!(matches!(watching.round(&mut first), Round::NeedsPoint(_)));
+        assert_eq!(incarnation(&watching.point(&mut first)), 1);
+        assert_eq!(watching.round(&mut first), Round::Quiet);
+        context(&mut first).append(Store::Events, 1);
+        context(&mut first).append(Store::Snapshots, 1);
+        watching.archives(&mut first);
+        let head = open_segment(&first).prefix().len() as u64;
+        assert_eq!(watching.lab.record(1).tails.last().unwrap().logical_end, head);
+        assert!(last_snapshot(watching, 1) > last_snapshot(watching, 2));
+    });
+}
+
+#[test]
+fn a_source_with_another_name_needs_a_point_under_that_one() {
+    watched(&mut with_large_segments(7), |watching, server| {
+        server.name = "node-2".to_owned();
+        context(server).append(Store::Events, 1);
+        watching.needs_point(server, "the source calls itself node-2 now");
+        assert_eq!(watching.point(server).source, "node-2");
+        context(server).append(Store::Events, 1);
+        watching.archives(server);
+        assert_eq!(watching.round(server), Round::Quiet);
     });
 }
