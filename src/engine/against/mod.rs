@@ -9,6 +9,7 @@ pub use report::{Against, Difference, Kind, Run, Side};
 use crate::axon::name::{SegmentName, Store};
 use crate::engine::against::compare::{Comparison, Other};
 use crate::engine::error::Error;
+use crate::engine::history;
 use crate::engine::logs;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::select;
@@ -26,7 +27,7 @@ pub enum With<'a> {
     Repository(&'a Repository),
 }
 
-/// The segments of a source, newest incarnation: for each context and store, the copies by name; a good one before damaged ones.
+/// The segments of a source, of the incarnation that its newest point saw: for each context and store, the copies by name; a good one before damaged ones.
 type Holdings = BTreeMap<(String, Store), BTreeMap<SegmentName, SegmentEntry>>;
 
 /// What acts have let go of these.
@@ -87,7 +88,7 @@ fn chosen(repository: &Repository, asked: Option<&str>, likely: Option<&str>) ->
 
 fn holdings(repository: &Repository, keys: &[LogKey]) -> Result<Holdings, Error> {
     let mut holdings = Holdings::new();
-    // The newest incarnation comes last, and replaces the others.
+    // The incarnation that counts comes last, and replaces the others.
     for key in keys {
         let Some(record) = repository.newest_record(key)? else { continue };
         let mut segments = BTreeMap::new();
@@ -102,15 +103,16 @@ fn holdings(repository: &Repository, keys: &[LogKey]) -> Result<Holdings, Error>
     Ok(holdings)
 }
 
-/// The logs of a source, those of the newest incarnation last.
+/// The logs of a source, last those of the incarnation that its newest point saw (of a context that no point names: the newest).
 fn keys(repository: &Repository, source: &str) -> Result<Vec<LogKey>, Error> {
     let keys = logs::directories(repository)?.into_iter().filter_map(|log| log.key);
     let mut keys: Vec<_> = keys.filter(|key| key.source == source).collect();
-    keys.sort_by_key(|key| key.incarnation);
+    let followed = history::contexts(&repository.journal()?, source);
+    keys.sort_by_key(|key| (followed.get(&key.context) == Some(&key.incarnation), key.incarnation));
     Ok(keys)
 }
 
-/// Of the incarnations whose segments are compared: the newest ones, which come last.
+/// Of the incarnations whose segments are compared, which come last.
 fn gone(repository: &Repository, keys: &[LogKey]) -> Result<Gone, Error> {
     let acts = repository.acts()?.0;
     let of = |key: &LogKey| ((key.context.clone(), key.store), LetGo::by(&acts, key));

@@ -110,16 +110,26 @@ fn seconds(now: Moment, then: Moment) -> i64 {
     now.0.saturating_sub(then.0).div_euclid(1_000)
 }
 
-/// The newest incarnation of each context.
-fn contexts(overview: &Overview, source: &str, heads: Option<&Heads>) -> Vec<ContextStatus> {
-    let mut newest: BTreeMap<&str, u32> = BTreeMap::new();
+/// The contexts of a source, each with the incarnation that its newest point saw; of one that no point names, the newest.
+fn incarnations<'o>(overview: &'o Overview, source: &str) -> BTreeMap<&'o str, u32> {
+    let mut followed: BTreeMap<&str, u32> = BTreeMap::new();
     for window in overview.windows.iter().filter(|window| window.source == source) {
-        let incarnation = newest.entry(&window.context).or_default();
+        let incarnation = followed.entry(&window.context).or_default();
         *incarnation = (*incarnation).max(window.incarnation);
     }
+    // A later point may be of an older one.
+    for row in overview.points.iter().filter(|point| point.source == source).flat_map(|point| &point.contexts)
+    {
+        followed.insert(&row.context, row.incarnation);
+    }
+    followed
+}
+
+fn contexts(overview: &Overview, source: &str, heads: Option<&Heads>) -> Vec<ContextStatus> {
+    let mut followed = incarnations(overview, source);
     let unseen = heads.into_iter().flat_map(|heads| heads.keys()).map(|(context, _)| context.as_str());
     for context in unseen {
-        newest.entry(context).or_default();
+        followed.entry(context).or_default();
     }
     let log = |context: &str, incarnation: u32, store: Store| {
         let of_log = |window: &&Window| {
@@ -131,7 +141,7 @@ fn contexts(overview: &Overview, source: &str, heads: Option<&Heads>) -> Vec<Con
         let windows: Vec<&Window> = overview.windows.iter().filter(of_log).collect();
         log_status(&windows, heads.and_then(|heads| heads.get(&(context.to_owned(), store))))
     };
-    newest
+    followed
         .into_iter()
         .map(|(context, incarnation)| ContextStatus {
             context: context.to_owned(),

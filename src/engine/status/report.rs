@@ -46,7 +46,7 @@ pub struct SourceStatus {
     pub last_complete: Option<Age>,
     /// Why the source could not be looked at, if it should have been.
     pub unreachable: Option<String>,
-    /// Its contexts, each in its newest incarnation.
+    /// Its contexts, each in the incarnation that its newest point saw.
     pub contexts: Vec<ContextStatus>,
 }
 
@@ -70,7 +70,7 @@ pub struct Age {
 pub struct ContextStatus {
     /// Its name.
     pub context: String,
-    /// Its newest incarnation; 0 if nothing of it is archived.
+    /// The incarnation that its newest point saw; 0 if nothing of it is archived.
     pub incarnation: u32,
     /// Its events.
     pub events: LogStatus,

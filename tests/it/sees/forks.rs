@@ -9,11 +9,15 @@ use crate::support::server::{Context, Server};
 use segvault::axon::event::Event;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::engine::Error;
+use segvault::engine::against::{self, With};
 use segvault::engine::backup;
 use segvault::engine::erase::{self, EraseOptions};
 use segvault::engine::observe::Unobserved;
+use segvault::engine::status::{self, Limits, StatusOptions};
+use segvault::repo::format::moment::Moment;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{Alone, OpenOptions};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The same server, whose events are lost from the `kept`th block of the open segment on, and go on differently.
@@ -219,6 +223,34 @@ fn what_forks_the_newest_incarnation_and_extends_an_older_one_belongs_to_that_on
     assert!(crate::sees::lab::says(&report, "older-incarnation"));
     // And back: the newest is asked first.
     assert_eq!(incarnation(&lab.complete(&mut after_a_power_loss(&before, 1))), 2);
+}
+
+/// What status shows of the only context: its incarnation, and the last token of its events.
+fn shown(lab: &Lab) -> (u32, Option<u64>) {
+    let limits = Limits { max_age_ms: i64::MAX, max_verify_age_ms: i64::MAX, max_drill_age_ms: i64::MAX };
+    let heads = BTreeMap::new();
+    let now = Moment(1_795_442_729_123);
+    let options = StatusOptions { now, source: None, limits, heads, free: None, growth: false };
+    let status = status::status(&lab.archive.open(), &options).unwrap();
+    let context = &status.sources[0].contexts[0];
+    (context.incarnation, context.events.last)
+}
+
+#[test]
+fn who_asks_is_told_of_the_incarnation_that_the_source_is_back_on() {
+    let before = with_an_open_segment(17);
+    let after = after_a_power_loss(&before, 1);
+    let last = |server: &Server| Some(server.contexts["default"].events.next_token() - 1);
+    let lab = Lab::new();
+    lab.complete(&mut before.clone());
+    lab.incomplete(&mut after.clone(), "fork");
+    assert_eq!(shown(&lab), (2, last(&after)));
+    let mut again = before.clone();
+    context(&mut again).append(Store::Events, 2);
+    assert_eq!(incarnation(&lab.complete(&mut again)), 1);
+    assert_eq!(shown(&lab), (1, last(&again)));
+    let found = against::against(&lab.archive.open(), None, With::Source(&mut again), &Unobserved).unwrap();
+    assert_eq!((found.differences.len(), found.not_archived.len(), found.only_archived.len()), (0, 0, 0));
 }
 
 #[test]
