@@ -10,8 +10,10 @@ use crate::cli::render::watch::{self as told, Happened};
 use crate::cli::run::Run;
 use crate::cli::signals::Signals;
 use crate::cli::when;
+use crate::engine;
 use crate::engine::backup::BackupOptions;
 use crate::engine::watch::{self, Grown, Round};
+use crate::repo;
 use std::time::{Duration, Instant};
 
 /// A pause ends so soon after a signal.
@@ -19,6 +21,8 @@ const LISTEN_EVERY: Duration = Duration::from_millis(50);
 /// After a failure it is tried again so soon; then each time after twice as long, up to this (or to the interval, if that is longer).
 const AGAIN_FIRST: Duration = Duration::from_secs(1);
 const AGAIN_LAST: Duration = Duration::from_secs(30);
+/// The same for a point that fails when the server has written its control database for it: each try has it write another zip, and it removes none.
+const AGAIN_WITH_ZIP: Duration = Duration::from_mins(10);
 /// What goes on failing for the same reason is told so rarely.
 const TELL_LAST: Duration = Duration::from_mins(10);
 
@@ -100,8 +104,9 @@ impl Run<'_> {
                 }
                 Err(_) if self.signals.came() => return Ok(Ended::Stopped),
                 Err(failure) if passes(&failure) => {
+                    let longest = longest_pause(&failure, stretch.asks_for_zips()).max(asked.interval);
                     let trouble = stretch.trouble.get_or_insert_with(Trouble::new);
-                    self.again(trouble, chain(&failure), asked.interval)
+                    self.again(trouble, chain(&failure), longest)
                 }
                 Err(failure) => return Err(failure),
             };
@@ -112,9 +117,9 @@ impl Run<'_> {
     }
 
     /// Tells of a failure, unless that was said already; gives how long to wait before it is tried again.
-    fn again(&self, trouble: &mut Trouble, why: String, interval: Duration) -> Duration {
-        let pause = trouble.pause;
-        trouble.pause = (pause * 2).min(AGAIN_LAST.max(interval));
+    fn again(&self, trouble: &mut Trouble, why: String, longest: Duration) -> Duration {
+        let pause = trouble.pause.min(longest);
+        trouble.pause = (pause * 2).min(longest);
         if trouble.is_news(&why) {
             self.screen.warning(&format!("{why}; trying again in {} s", pause.as_secs()));
             trouble.told = Some((why, Instant::now()));
@@ -164,6 +169,21 @@ fn passes(failure: &Failure) -> bool {
     )
 }
 
+/// How long it is waited at most before that is tried again.
+fn longest_pause(failure: &Failure, asks_for_zips: bool) -> Duration {
+    if asks_for_zips && comes_late(failure) { AGAIN_WITH_ZIP } else { AGAIN_LAST }
+}
+
+/// Whether a backup that fails so has asked the server for its control database before.
+fn comes_late(failure: &Failure) -> bool {
+    let Failure::Engine(error) = failure else { return false };
+    match &**error {
+        // A lock comes before the server is asked.
+        engine::Error::Repo(error) => !matches!(error, repo::Error::Locked { .. }),
+        _ => matches!(failure.meaning().exit, Exit::GapOrOverlap | Exit::SourceDamaged),
+    }
+}
+
 /// What keeps failing.
 struct Trouble {
     since: Instant,
@@ -202,6 +222,11 @@ struct Stretch<'r, 'a> {
 impl Stretch<'_, '_> {
     fn backup(&self) -> &Backup {
         &self.asked.backup
+    }
+
+    /// Whether what comes next is a point of a server that writes a zip for it.
+    fn asks_for_zips(&self) -> bool {
+        self.watch.is_none() && self.backup().server.server.is_some() && !self.backup().no_control_db
     }
 
     /// Before anything else is told it is told that what failed works again.
@@ -277,5 +302,26 @@ impl Stretch<'_, '_> {
         let (complete, milliseconds) = (report.complete, report.milliseconds);
         let (file_bytes, findings) = (report.file_bytes, report.findings);
         self.say(&Happened::Point { point, complete, why, milliseconds, file_bytes, findings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGAIN_LAST, AGAIN_WITH_ZIP, longest_pause};
+    use crate::cli::failure::Failure;
+    use crate::engine;
+    use crate::repo;
+    use std::io;
+
+    #[test]
+    fn a_server_is_not_made_to_write_a_zip_every_few_seconds_for_a_point_that_goes_on_failing() {
+        let path = || "r".to_owned();
+        let of = |error: repo::Error| Failure::from(engine::Error::from(error));
+        let full = of(repo::Error::NoSpace { path: path(), source: io::ErrorKind::StorageFull.into() });
+        assert_eq!(longest_pause(&full, true), AGAIN_WITH_ZIP);
+        assert_eq!(longest_pause(&full, false), AGAIN_LAST);
+        // Nothing was asked of the server yet.
+        let locked = of(repo::Error::Locked { path: path() });
+        assert_eq!(longest_pause(&locked, true), AGAIN_LAST);
     }
 }
