@@ -160,13 +160,21 @@ impl Run<'_> {
     }
 }
 
-/// What may be better in a while: a server that is started again, a lock, a full disk, files that move.
+/// What may be better in a while: a server that is started again, a lock, a full disk, files that move, a token file that is being replaced.
 fn passes(failure: &Failure) -> bool {
     let Failure::Engine(_) = failure else { return false };
-    matches!(
-        failure.meaning().exit,
-        Exit::Failed | Exit::Locked | Exit::Server | Exit::NoSpace | Exit::GapOrOverlap | Exit::SourceDamaged
-    )
+    let meaning = failure.meaning();
+    let is_of_file = matches!(meaning.id, "server.secret" | "server.ca-cert");
+    is_of_file
+        || matches!(
+            meaning.exit,
+            Exit::Failed
+                | Exit::Locked
+                | Exit::Server
+                | Exit::NoSpace
+                | Exit::GapOrOverlap
+                | Exit::SourceDamaged
+        )
 }
 
 /// How long it is waited at most before that is tried again.
@@ -307,10 +315,11 @@ impl Stretch<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AGAIN_LAST, AGAIN_WITH_ZIP, longest_pause};
+    use super::{AGAIN_LAST, AGAIN_WITH_ZIP, longest_pause, passes};
     use crate::cli::failure::Failure;
     use crate::engine;
     use crate::repo;
+    use crate::source::server;
     use std::io;
 
     #[test]
@@ -323,5 +332,12 @@ mod tests {
         // Nothing was asked of the server yet.
         let locked = of(repo::Error::Locked { path: path() });
         assert_eq!(longest_pause(&locked, true), AGAIN_LAST);
+    }
+
+    #[test]
+    fn a_token_file_that_is_away_for_a_moment_does_not_end_a_watch() {
+        let away = server::Error::SecretFile { path: "token".into(), why: "it is not there".to_owned() };
+        let away = Failure::from(engine::Error::from(crate::source::Error::from(away)));
+        assert!(passes(&away));
     }
 }
