@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -71,7 +71,10 @@ impl Watching {
     }
 
     fn of(room: &Room, source: &str) -> Self {
-        let mut command = room.command(&format!("watch {source} --interval 0s --json"));
+        Self::at(room.command(&format!("watch {source} --interval 0s --json")))
+    }
+
+    fn at(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = lines(child.stdout.take().unwrap());
         let warnings = lines(child.stderr.take().unwrap());
@@ -194,6 +197,25 @@ fn only_one_watches_a_source_and_others_may_work_between_its_rounds() {
     watching.signal(Signal::TERM);
     assert_eq!(watching.child.wait().unwrap().code(), Some(143), "it ends by itself, not by the signal");
     assert_eq!(fixtures::files(&room.repository().join("staging")).len(), 0);
+}
+
+#[test]
+fn another_repository_in_the_configuration_is_not_followed_and_that_is_said() {
+    let room = Room::new();
+    Open::begin(&room);
+    let configure = |repository: &str| {
+        let source = "[source.node-1]\ndata-dir = \"se-4.6.11-json\"\nno-control-db = true\n";
+        room.write("segvault.toml", format!("repository = \"{repository}\"\n{source}").as_bytes());
+    };
+    configure("repository");
+    let mut command = room.command("watch --interval 0s --json");
+    command.env_remove("SEGVAULT_REPOSITORY").env("SEGVAULT_CONFIG", room.path("segvault.toml"));
+    let watching = Watching::at(command);
+    watching.next();
+    configure("elsewhere");
+    watching.signal(Signal::HUP);
+    watching.warns("another source or repository");
+    assert_eq!(watching.next()["point"]["point"], 2);
 }
 
 #[test]

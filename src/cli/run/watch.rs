@@ -64,7 +64,8 @@ impl Run<'_> {
             let (words, _) = config::complete(self.typed.clone()).map_err(Failure::Config)?;
             let cli = args::parse(words)
                 .map_err(|error| Failure::Usage { message: error.to_string(), hint: "" })?;
-            Ok(if let Verb::Watch(watch) = cli.verb { Some(*watch) } else { None })
+            let is_here = cli.global.repository == self.global.repository;
+            Ok(if let Verb::Watch(watch) = cli.verb { Some(*watch).filter(|_| is_here) } else { None })
         };
         match read() {
             Ok(Some(watch)) if watch.backup.source == before.backup.source => {
@@ -72,7 +73,8 @@ impl Run<'_> {
                 watch
             }
             Ok(_) => {
-                self.screen.warning("the configuration names another source now: begin another watch for it");
+                let why = "another source or repository now: begin another watch for it";
+                self.screen.warning(&format!("the configuration names {why}"));
                 before
             }
             Err(failure) => {
