@@ -374,6 +374,33 @@ fn the_control_database_is_that_of_the_newest_point_that_fits() {
     assert!(named.warnings.iter().any(|warning| warning.what == "control-db-unfit"), "{:?}", named.warnings);
 }
 
+/// What could be read of the events ended before what the server had: no safepoint says what the database relies on.
+#[test]
+fn the_control_database_of_a_point_whose_events_end_in_damage_is_not_taken() {
+    let (archive, mut story) = (Archive::new(), Story::new(14));
+    story.grow(20);
+    while story.server.contexts["default"].events.open().transactions() < 4 {
+        story.act();
+    }
+    let head = story.events().transactions.last().unwrap().last();
+    archive.backup(&mut with_control_db(&story, story.now));
+    let context = story.server.contexts.get_mut("default").unwrap();
+    let image = context.events.open().clone();
+    let (whole, mut bytes) = (image.bytes(), image.bytes());
+    let first = segvault::axon::segment::walk(&whole, image.name().number).next().unwrap();
+    let (last, at) = (first.last_token().get(), usize::try_from(first.end()).unwrap() + 20);
+    bytes[at] ^= 1;
+    context.damaged.insert((Kind::Events, image.name()), bytes);
+    archive.backup(&mut with_control_db(&story, story.now + 60_000));
+    let body = &archive.points()[1].point.body;
+    let events = &body.contexts["default"].events;
+    assert_eq!((body.complete, events.safepoint, events.head), (false, Some(last), Some(head)));
+    for (token, point) in [(last, None), (head - 1, None), (head, Some(1))] {
+        let found = restored(&archive, to_token(token)).0;
+        assert_eq!(found.cut.unwrap().control_db.map(|of| of.point), point, "{token}");
+    }
+}
+
 #[test]
 fn a_transaction_of_several_blocks_is_kept_whole_or_not_at_all() {
     let mut server = Server::new("node", &["default"], 11);

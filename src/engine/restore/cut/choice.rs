@@ -7,7 +7,7 @@ use crate::engine::history::{Forks, History, key};
 use crate::engine::pieces;
 use crate::engine::restore::error::Error as Refused;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::{ControlDb, Order, PointBody, StepKind};
+use crate::repo::format::point::{ControlDb, Finding, Order, PointBody, StepKind, Weight};
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
 
@@ -98,8 +98,25 @@ fn unfit_context(body: &PointBody, kept: &Kept) -> Option<String> {
         let safepoint = safepoint.unwrap_or_default();
         return Some(format!("it may rely on events of {name} up to token {safepoint}, which are not kept"));
     }
+    if is_head_doubtful(body, name, safepoint) {
+        return Some(format!(
+            "nobody knows which events of {name} it may rely on: their end was damaged, or could not be read"
+        ));
+    }
     let is_shared = kept.forks.share(held.incarnation, kept.incarnation, safepoint);
     (!is_shared).then(|| format!("it belongs to another incarnation of {name}"))
+}
+
+/// Whether the events' head was not what the server had when the safepoint was read: what could be read ends there, in damage.
+fn is_head_doubtful(body: &PointBody, context: &str, safepoint: Option<u64>) -> bool {
+    let hides_it = |finding: &&Finding| {
+        matches!(finding.what.as_str(), "damage" | "unreadable" | "noise")
+            && finding.weight > Weight::Note
+            && finding.context.as_deref() == Some(context)
+            && finding.store.as_deref() == Some(Store::Events.as_str())
+    };
+    let mut found = body.findings.iter().filter(hides_it);
+    found.any(|finding| finding.first.is_none() || finding.first > safepoint)
 }
 
 /// When a control database was captured: as the server named its zip, or else when this program asked for it.
