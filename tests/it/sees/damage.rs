@@ -56,17 +56,25 @@ fn a_drop_takes_no_damaged_segment_that_may_reach_beyond_what_was_asked_for() {
     let [image, next] = [1, 2].map(|at| segment(&server, at));
     show(&mut server, image.name(), flipped(image.bytes(), ends(&image)[1] + 20));
     lab.incomplete(&mut server, "damage");
-    let before = |before: Before| {
+    let drop_before = |before: Before, confirmed: Option<String>| {
         let (source, context) = (None, "default".to_owned());
-        let options = DropOptions { source, context, before, reason: String::new(), confirmed: None };
-        let report = drop_history(&lab.archive.open(), &options, &Unobserved).unwrap();
-        report.logs.first().map(|part| part.before)
+        let options = DropOptions { source, context, before, reason: String::new(), confirmed };
+        drop_history(&lab.archive.open(), &options, &Unobserved).unwrap()
     };
+    let before = |before| drop_before(before, None).logs.first().map(|part| part.before);
     let (number, behind) = (image.name().number.get(), next.name().number.get());
     assert_eq!(before(Before::Token(behind - 1)), Some(number));
     assert_eq!(before(Before::Token(behind)), Some(behind));
     let begins = segvault::axon::event::Event::parse(&blocks(&next)[0][0]).unwrap().timestamp;
     assert_eq!(before(Before::Time(Moment(begins))), Some(number));
+    // Where it goes, its valid prefix goes, too, which is archived as a tail.
+    let held = lab.record(1);
+    assert!(held.tails.iter().any(|tail| tail.name == image.name()));
+    drop_before(Before::Token(behind), Some(format!("default@{behind}")));
+    let left = lab.record(1);
+    let sealed = lab.archive.open().tree(left.root).unwrap();
+    assert!(sealed.iter().chain(&left.tails).all(|entry| entry.name.number >= next.name().number));
+    assert_eq!(lab.archive.verify(true).findings, []);
 }
 
 #[test]
