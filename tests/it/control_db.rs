@@ -135,3 +135,67 @@ fn no_damage_makes_the_walk_panic() {
     }
     assert!(found > 0);
 }
+
+/// A database whose map of maps is a node that names the same leaf `children` times. The leaf has `room` bytes, and one entry.
+fn going_in_circles(children: usize, room: usize) -> Vec<u8> {
+    let leaf_at = 1024_u64;
+    let leaf = [b"\x05map.1\x06name:x".as_slice(), &vec![0; room]].concat();
+    let leaf_position = 1 << 38 | leaf_at << 6;
+    let node_at = leaf_at + leaf.len() as u64 + 64;
+    let node: Vec<u8> = std::iter::repeat_n(u64::to_be_bytes(leaf_position), children).flatten().collect();
+    let root = 1_u64 << 38 | node_at << 6 | 1;
+    let mut chunk = vec![0; 1024];
+    chunk.extend(page(leaf_at, 1, 0, &leaf));
+    chunk.resize(usize::try_from(node_at).unwrap(), 0);
+    chunk.extend(page(node_at, children as u64 - 1, 1, &[node, vec![1; children]].concat()));
+    chunk.resize((chunk.len() + 128).next_multiple_of(4096), 0);
+    let begin = format!("chunk:1,block:2,len:{:x},root:{root:x},version:1\n", chunk.len() / 4096);
+    chunk[..begin.len()].copy_from_slice(begin.as_bytes());
+    let end = line("chunk:1,version:1");
+    let from = chunk.len() - 128;
+    chunk[from..from + end.len()].copy_from_slice(end.as_bytes());
+    let mut head = line("H:2,block:2,chunk:1,format:1,version:1").into_bytes();
+    head.resize(4096, 0);
+    [head.clone(), head, chunk].concat()
+}
+
+/// A page of chunk 1.
+fn page(at: u64, keys: u64, kind: u8, body: &[u8]) -> Vec<u8> {
+    let varint = |mut number: u64| {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        [bytes, number.to_le_bytes()[..1].to_vec()].concat()
+    };
+    let behind = [&[0], varint(keys).as_slice(), &[kind], body].concat();
+    let length = behind.len() as u64 + 6;
+    let check = [1, at, length].into_iter().fold(0, |check, number| check ^ number ^ number >> 16);
+    [&length.to_be_bytes()[4..], &check.to_be_bytes()[6..], &behind].concat()
+}
+
+/// A line with its Fletcher-32.
+fn line(text: &str) -> String {
+    let (mut low, mut high) = (0_u32, 0_u32);
+    for pair in text.as_bytes().chunks(2) {
+        let word = u32::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u32::from);
+        low = (low + word) % 0xffff;
+        high = (high + low) % 0xffff;
+    }
+    format!("{text},fletcher:{:08x}\n", high << 16 | low)
+}
+
+#[test]
+fn a_walk_takes_as_long_as_the_file_and_no_longer() {
+    let whole = control_db::contents(&going_in_circles(1, 100)).unwrap();
+    assert_eq!(whole.maps, [("x".to_owned(), 0)].into());
+    let circles = control_db::contents(&going_in_circles(100, 20_000)).unwrap_err();
+    assert_eq!(circles.to_string(), "it does not fit together: its pages go in circles");
+}
+
+#[test]
+fn a_map_of_maps_without_end_is_left_alone() {
+    let long = control_db::contents(&going_in_circles(1, 5 << 20)).unwrap_err();
+    assert_eq!(long.to_string(), "a form that is not read: its map of maps is too long");
+}

@@ -60,6 +60,8 @@ impl Chunk {
 
 /// A page: a leaf with keys and values, or a node with the positions of its children.
 pub(super) struct Page<'a> {
+    /// How many bytes it says it has.
+    pub(super) length: usize,
     pub(super) keys: u64,
     pub(super) children: Vec<u64>,
     /// The keys, and a leaf's values behind them, as they are stored.
@@ -82,10 +84,11 @@ impl<'a> Page<'a> {
         if check != check_value(chunk_of(position)) ^ check_value(offset) ^ check_value(u64::from(length)) {
             return None;
         }
-        bytes.0 = bytes.0.get(..usize::try_from(length).ok()?.checked_sub(6)?)?;
+        let length = usize::try_from(length).ok()?;
+        bytes.0 = bytes.0.get(..length.checked_sub(6)?)?;
         let (_map, keys, [kind]) = (bytes.varint()?, bytes.varint()?, bytes.array()?);
         let children = if kind & 1 == 1 { bytes.children(keys.checked_add(1)?)? } else { Vec::new() };
-        Some(Self { keys, children, body: bytes, compressed: kind & 2 != 0 })
+        Some(Self { length, keys, children, body: bytes, compressed: kind & 2 != 0 })
     }
 }
 
@@ -138,6 +141,16 @@ impl Bytes<'_> {
             units.push(self.unit()?);
         }
         String::from_utf16(&units).ok()
+    }
+
+    /// Steps over so many texts.
+    pub(super) fn skip_texts(&mut self, count: u64) -> Option<()> {
+        for _ in 0..count {
+            for _ in 0..self.varint()? {
+                self.unit()?;
+            }
+        }
+        Some(())
     }
 
     fn unit(&mut self) -> Option<u16> {

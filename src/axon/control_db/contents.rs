@@ -48,7 +48,7 @@ pub fn contents(inner: &[u8]) -> Result<Contents, WalkError> {
     }
     let torn = torn.iter().any(|chunk| chunk.version > newest.version);
     let chunks = whole.into_iter().map(|chunk| (chunk.id, chunk)).collect();
-    let mut walk = Walk { file: inner, chunks, pages: 0 };
+    let mut walk = Walk { file: inner, chunks, left: inner.len() };
     let meta = walk.texts(newest.root)?;
     let chunks = walk.chunks_in_use(&meta)? + 1;
     let maps = walk.maps(&meta)?;
@@ -67,13 +67,14 @@ fn chunks_of(file: &[u8]) -> (Vec<Chunk>, Vec<Chunk>) {
 struct Walk<'a> {
     file: &'a [u8],
     chunks: BTreeMap<u64, Chunk>,
-    pages: usize,
+    /// Bytes of pages that may still be read: no page belongs to two others, so all of them together are no longer than the file.
+    left: usize,
 }
 
 /// Trees are never deeper.
 const DEPTH: u32 = 64;
-/// Bytes of the smallest page.
-const LEAST_PAGE: usize = 9;
+/// Leaves of the map of maps are read up to so many bytes: a real one names some hundred chunks and maps.
+const META_MAX: usize = 4 << 20;
 
 const PAGE: WalkError = WalkError::Inconsistent("a page is not where it should be");
 
@@ -108,16 +109,20 @@ impl<'a> Walk<'a> {
         Ok(maps)
     }
 
-    /// The map of maps: texts to texts.
+    /// The map of maps: texts to texts, as far as they are about chunks and maps.
     fn texts(&mut self, root: u64) -> Result<BTreeMap<String, String>, WalkError> {
         let mut texts = BTreeMap::new();
+        let mut read = 0;
         self.leaves(root, DEPTH, &mut |page| {
             if page.compressed {
                 return Err(WalkError::Unknown("its pages are compressed"));
             }
-            let entries = entries(page.body, page.keys);
-            texts.extend(entries.ok_or(WalkError::Inconsistent("the map of maps can't be read"))?);
-            Ok(())
+            read += page.length;
+            if read > META_MAX {
+                return Err(WalkError::Unknown("its map of maps is too long"));
+            }
+            take_entries(page.body, page.keys, &mut texts)
+                .ok_or(WalkError::Inconsistent("the map of maps can't be read"))
         })?;
         Ok(texts)
     }
@@ -132,11 +137,9 @@ impl<'a> Walk<'a> {
         if position == 0 {
             return Ok(());
         }
-        self.pages += 1;
-        if depth == 0 || self.pages > self.file.len() / LEAST_PAGE {
-            return Err(WalkError::Inconsistent("its pages go in circles"));
-        }
         let page = self.page(position).ok_or(PAGE)?;
+        let left = self.left.checked_sub(page.length);
+        self.left = left.filter(|_| depth > 0).ok_or(WalkError::Inconsistent("its pages go in circles"))?;
         if page.children.is_empty() {
             return see(&page);
         }
@@ -149,12 +152,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The entries of a leaf of texts: first all keys, then all values.
-fn entries(mut body: Bytes<'_>, count: u64) -> Option<Vec<(String, String)>> {
-    let texts = |body: &mut Bytes<'_>| (0..count).map(|_| body.text()).collect::<Option<Vec<_>>>();
-    let keys = texts(&mut body)?;
-    let values = texts(&mut body)?;
-    Some(keys.into_iter().zip(values).collect())
+/// Takes the entries of a leaf of texts that are about chunks and maps: first come all keys, then all values.
+fn take_entries(mut keys: Bytes<'_>, count: u64, texts: &mut BTreeMap<String, String>) -> Option<()> {
+    let mut values = keys;
+    values.skip_texts(count)?;
+    for _ in 0..count {
+        let (key, value) = (keys.text()?, values.text()?);
+        if ["chunk.", "map.", "root."].iter().any(|begin| key.starts_with(begin)) {
+            texts.insert(key, value);
+        }
+    }
+    Some(())
 }
 
 /// The name in the description of a map.

@@ -67,6 +67,9 @@ const END_LENGTH: usize = 22;
 /// The longest comment there can be behind the end.
 const COMMENT: usize = 65_535;
 
+/// The longest name that file systems take, in bytes.
+const NAME_MAX: usize = 255;
+
 /// Takes a control-db zip apart and tries the recipe. `limit` bounds the bytes of the file inside (a zip bomb ends in an error).
 pub fn take_apart(zip: &[u8], limit: u64) -> Result<TakenApart, ZipError> {
     let entry = only_entry(zip)?;
@@ -268,6 +271,9 @@ fn file_name(name: &[u8]) -> Result<String, ZipError> {
     if name.contains(['/', '\\', ':']) || name.contains(char::is_control) {
         return Err(ZipError::Content("a path"));
     }
+    if name.len() > NAME_MAX {
+        return Err(ZipError::Content("a file with a name that is too long for one"));
+    }
     if name.strip_suffix(".mv.db").is_none_or(str::is_empty) {
         return Err(ZipError::Content("a file that is not named *.mv.db"));
     }
@@ -411,6 +417,10 @@ mod tests {
         for other in ["a.txt", ".mv.db", ""] {
             assert_eq!(named(other), ZipError::Content("a file that is not named *.mv.db"));
         }
+        // It could be archived, and nowhere be restored.
+        let of_length = |length: usize| rebuild(&recipe(&("a".repeat(length - 6) + ".mv.db")), b"content");
+        assert_eq!(error(&of_length(256)), ZipError::Content("a file with a name that is too long for one"));
+        assert!(take_apart(&of_length(255), LIMIT).is_ok());
     }
 
     #[test]
