@@ -33,6 +33,7 @@ mod signals;
 mod size;
 mod started;
 mod storage_args;
+mod text_file;
 mod when;
 
 use crate::cli::exit::Exit;

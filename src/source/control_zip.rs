@@ -8,8 +8,9 @@ use crate::axon::control_db::named_ms;
 use crate::source::error::Error;
 use crate::source::listing::Listing;
 use crate::source::newest;
+use crate::source::regular;
 use crate::source::scan;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -110,7 +111,7 @@ fn zips_in(directory: &Path) -> Result<Vec<Candidate>, Error> {
 impl Candidate {
     fn look(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::on_listed(path, source);
-        let file = File::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let mut header = Vec::new();
         file.take(HEADER as u64).read_to_end(&mut header).map_err(failed)?;
@@ -140,7 +141,7 @@ impl Candidate {
     /// Reads it whole. Whether it is a whole zip is proven by who takes it apart.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         let failed = |source| Error::on_listed(&self.path, source);
-        let file = File::open(&self.path).map_err(failed)?;
+        let file = regular::open(&self.path).map_err(failed)?;
         self.check_length(file.metadata().map_err(failed)?.len())?;
         let mut bytes = Vec::new();
         // It may grow while it is read.

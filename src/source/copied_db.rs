@@ -7,8 +7,9 @@ use crate::axon::control_db::{WalkError, contents, facts};
 use crate::source::control_zip::LENGTH_MAX;
 use crate::source::error::Error;
 use crate::source::listing::ControlDbCapture;
+use crate::source::regular;
 use crate::source::scan;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub(super) fn copy(path: &Path, pid_files: &[PathBuf]) -> Result<ControlDbCaptur
 /// Bytes and facts of the file, while nobody else holds its lock.
 fn read_locked(path: &Path) -> Result<(Vec<u8>, Option<crate::source::listing::FileFacts>), Error> {
     let failed = |source| Error::on_listed(path, source);
-    let file = File::open(path).map_err(|source| match source.kind() {
+    let file = regular::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NoControlDb { path: path.to_path_buf(), is_there: false },
         _ => failed(source),
     })?;
@@ -66,8 +67,7 @@ fn read_locked(path: &Path) -> Result<(Vec<u8>, Option<crate::source::listing::F
 
 /// Why a pid file says that a server runs.
 fn live_process(pid_file: &Path) -> Option<String> {
-    let text = fs::read_to_string(pid_file).ok()?;
-    let pid: i32 = text.trim().parse().ok()?;
+    let pid = regular::pid(pid_file)?;
     let process = rustix::process::Pid::from_raw(pid)?;
     let is_alive = !matches!(rustix::process::test_kill_process(process), Err(rustix::io::Errno::SRCH));
     (is_alive && may_be_java(pid)).then(|| format!("{} names process {pid}, which runs", pid_file.display()))

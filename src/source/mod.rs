@@ -2,7 +2,7 @@
 //!
 //! Nothing is ever written to a source; what a live server wrote because it was asked to may be removed again, if that is wanted.
 //! [`data_dir`] is a directory; `scan` finds contexts and segments in it, `control_zip` the zip of the control database, `properties` the
-//! node's name; [`segment_bytes`] reads the files. [`server`] asks a server, and [`live`] is such a server together with its directory.
+//! node's name; [`segment_bytes`] reads the files, and [`regular`] opens nothing else. [`server`] asks a server, and [`live`] is such a server together with its directory.
 
 mod control_zip;
 mod copied_db;
@@ -13,6 +13,7 @@ pub mod listing;
 pub mod live;
 mod newest;
 mod properties;
+pub mod regular;
 mod scan;
 pub mod segment_bytes;
 pub mod server;

@@ -10,6 +10,7 @@
 )]
 
 use crate::source::error::Error;
+use crate::source::regular;
 use memmap2::{Advice, Mmap};
 use std::fs::File;
 use std::io;
@@ -196,7 +197,8 @@ impl std::ops::Deref for Spilled {
 
 fn plain(path: &Path) -> Result<Plain, Error> {
     let failed = |source| Error::on_listed(path, source);
-    let file = File::open(path).map_err(failed)?;
+    // It may have become something else since it was listed.
+    let file = regular::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     // Only advice, as above.
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);

@@ -8,7 +8,8 @@ use crate::source::error::Error;
 use crate::source::properties;
 use crate::source::server::path_map::{PathMap, ServerPath};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Directories of a node.
@@ -80,13 +81,16 @@ impl Properties {
     /// Reads a file. What is set with a `${placeholder}` is an error where it says where data lies: only the server knows its value.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::io(path, source);
-        let length = fs::metadata(path).map_err(failed)?.len();
+        // It may be a pipe: its length is known when it has been read.
+        let mut text = Vec::new();
+        let read =
+            File::open(path).and_then(|file| file.take(properties::LENGTH_MAX + 1).read_to_end(&mut text));
+        let is_long = read.map_err(failed)? as u64 > properties::LENGTH_MAX;
         let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if length > properties::LENGTH_MAX || is_yaml {
+        if is_long || is_yaml {
             let what = if is_yaml { "it is YAML, not properties" } else { "it is too long for properties" };
             return Err(Error::Properties { path: path.to_path_buf(), what: what.to_owned() });
         }
-        let text = fs::read(path).map_err(failed)?;
         let all = properties::all(&String::from_utf8_lossy(&text));
         let values = all.into_iter().filter_map(|(key, value)| Some((canonical(&key)?, value))).collect();
         let found = Self { path: path.to_path_buf(), values };
@@ -238,7 +242,7 @@ mod tests {
     fn properties(text: &str) -> (tempfile::TempDir, Result<Properties, Error>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("axonserver.properties");
-        fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
         let read = Properties::read(&path);
         (dir, read)
     }
@@ -273,6 +277,12 @@ mod tests {
         assert_eq!(storage.snapshots, [PathBuf::from("/root/snapshots")]);
         assert_eq!(storage.own, [(("billing".to_owned(), Store::Events), "/fast/billing".into())].into());
         assert_eq!((storage.node.as_deref(), read.control_db().unwrap().as_str()), (Some("node-7"), "/conf"));
+    }
+
+    #[test]
+    fn what_never_ends_is_too_long() {
+        let error = Properties::read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: it is too long for properties");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Bad input, through the real program: a clear line that names what is wrong and says what to do, its exit code, and nothing lost.
 
-use crate::support::fixtures;
 use crate::support::program::{
     Room, SERVER, assert_restored, backup, backup_data, current, flip, overwrite, told,
 };
+use crate::support::{PATIENCE, fixtures};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use segvault::axon::control_db::{rebuild, take_apart};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -698,6 +700,52 @@ mod a_zip {
         let newest = newest.display().to_string();
         desk.refuses(1, &line(&desk, &newest), &[&newest, "--accept-unordered"]);
     }
+}
+
+/// To open a pipe waits for whoever writes into it, and a device may never end: neither is tried.
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused_at_once() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let pipe = |name: &str| {
+        let (mode, fifo) = (Mode::from_raw_mode(0o600), FileType::Fifo);
+        mknodat(CWD, room.path(name), fifo, mode, 0).unwrap();
+    };
+    ["pipe.zip", "pipe.mv.db"].into_iter().for_each(pipe);
+    symlink("/dev/zero", room.path("endless.zip")).unwrap();
+    let data = root.join("data");
+    let database = data.join("axonserver-controldb.mv.db");
+    let ends = |control_db: &Path| {
+        let line = format!("backup --data-dir {} --control-db {}", data.display(), control_db.display());
+        let mut child = room.command(&line).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let end = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > end {
+                child.kill().unwrap();
+                panic!("{line} waits");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        told(child.wait_with_output().unwrap())
+    };
+    for name in ["pipe.zip", "pipe.mv.db", "endless.zip"] {
+        let (ended, _, stderr) = ends(Path::new(name));
+        assert!(ended == Some(1) && stderr.contains("it is not a regular file"), "{ended:?} {stderr}");
+    }
+    // A pid file that is none names no process; nor does one with a number below 0.
+    fs::write(&database, fixtures_database()).unwrap();
+    let pid = root.join("AxonIQ.pid");
+    mknodat(CWD, &pid, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert_eq!(ends(&database).0, Some(0));
+    fs::remove_file(&pid).unwrap();
+    fs::write(&pid, "-1").unwrap();
+    assert_eq!(ends(&database).0, Some(0));
+}
+
+/// The database in a zip of the real server.
+fn fixtures_database() -> Vec<u8> {
+    let zip = fs::read(fixtures::control_db_zips(SERVER).remove(0)).unwrap();
+    take_apart(&zip, 64 << 20).unwrap().inner
 }
 
 mod a_target {

@@ -1,6 +1,7 @@
 //! Where the configuration is.
 
 use crate::cli::config::error::Error;
+use crate::cli::text_file;
 use std::path::{Path, PathBuf};
 
 /// The environment variable that names the file.
@@ -21,11 +22,11 @@ pub(super) fn usual() -> Vec<PathBuf> {
 pub(super) fn read(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Error> {
     let unreadable = |path: &Path, source| Error::Unreadable { path: path.to_path_buf(), source };
     if let Some(path) = named {
-        let text = std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+        let text = text_file::read(path).map_err(|source| unreadable(path, source))?;
         return Ok(Some((path.to_path_buf(), text)));
     }
     for path in usual() {
-        match std::fs::read_to_string(&path) {
+        match text_file::read(&path) {
             Ok(text) => return Ok(Some((path, text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             // Another user's home, which an unprivileged program was started with: nothing in it is meant.

@@ -1,8 +1,8 @@
 //! Whether a server runs on a directory: its pid file, or the lock on its control database.
 
 use crate::engine::restore::error::Error;
+use crate::source::regular;
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk, test_kill_process};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The file in which a server writes the number of its process, unless it is told otherwise.
@@ -19,8 +19,7 @@ pub fn refuse(target: &Path, control_db: &str) -> Result<(), Error> {
 }
 
 fn running_in(directory: &Path) -> Option<String> {
-    let pid = std::fs::read_to_string(directory.join(PID_FILE)).ok();
-    if let Some(pid) = pid.and_then(|text| text.trim().parse().ok()).filter(|pid| lives(*pid)) {
+    if let Some(pid) = regular::pid(&directory.join(PID_FILE)).filter(|pid| lives(*pid)) {
         return Some(format!("{PID_FILE} names the process {pid}, which lives"));
     }
     let database = databases(directory).into_iter().find(|path| is_locked(path))?;
@@ -40,7 +39,7 @@ fn databases(directory: &Path) -> Vec<PathBuf> {
 
 /// Whether a process holds a lock on the file, as H2 does while the database is open.
 fn is_locked(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = regular::open(path) else { return false };
     matches!(fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)), Ok(Some(_)))
 }
 
