@@ -56,7 +56,7 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn of(run: &Run<'_>, begun: Moment) -> Self {
         let repository = run.global.repository.as_ref().map(|path| path.display().to_string());
-        let steps = steps(run);
+        let steps = run.config.steps();
         let mut told = BTreeMap::from([
             (PROFILE_VARIABLE, run.config.profile.clone().unwrap_or_default()),
             ("SEGVAULT_REPOSITORY", repository.unwrap_or_default()),
@@ -90,21 +90,6 @@ impl Facts {
         self.told.insert("SEGVAULT_ERROR_ID", failure.meaning().id.to_owned());
         self.told.insert("SEGVAULT_MESSAGE", chain(failure));
     }
-}
-
-/// The steps that are configured: what is said, or a backup and whatever has a table.
-fn steps(run: &Run<'_>) -> Vec<String> {
-    if let Some(found) = run.config.one(&Section::Top, "steps") {
-        return match found.value {
-            super::config::Value::Many(names) => names,
-            super::config::Value::One(name) => vec![name],
-            super::config::Value::Flag(_) => Vec::new(),
-        };
-    }
-    let tables =
-        [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
-    let configured = tables.into_iter().filter(|(_, section)| run.config.has(section)).map(|(name, _)| name);
-    std::iter::once("backup").chain(configured).map(str::to_owned).collect()
 }
 
 /// The file, wherever a hook may go.

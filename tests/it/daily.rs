@@ -7,9 +7,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use segvault::repo::disk::{Disk, LockMode};
 use segvault::repo::local_disk::LocalDisk;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -84,6 +86,17 @@ fn a_backup_needs_no_flags_once_they_are_written_down() {
     assert_eq!((&forgotten["kept"], &forgotten["dry_run"]), (&2.into(), &true.into()));
 }
 
+/// It may be the name of a directory: the one in the file is not meant then.
+#[test]
+fn a_value_of_the_environment_that_is_no_text_is_not_passed_over() {
+    let desk = Desk::new(ONE_SOURCE);
+    let mut backup = desk.command("backup");
+    backup.env("SEGVAULT_DATA_DIR", OsStr::from_bytes(b"d\xff"));
+    let (ended, _, stderr) = told(backup.output().unwrap());
+    assert_eq!(ended, Some(1), "{stderr}");
+    assert!(stderr.contains("is not a directory"), "{stderr}");
+}
+
 #[test]
 fn each_value_says_where_it_comes_from() {
     let desk = Desk::new(ONE_SOURCE);
@@ -149,6 +162,37 @@ fn a_mistake_in_the_file_is_told_with_its_line_and_a_guess() {
     }
     let (told, _) = Desk::new(ONE_SOURCE).ends(0, "config check");
     assert!(told.starts_with("ok: "), "{told}");
+}
+
+#[test]
+fn the_check_refuses_what_a_run_refuses() {
+    for (text, words) in [
+        (
+            "[source.\"\"]\ndata-dir = \"/\"\nno-control-db = true\n",
+            "[source.]: a source's name has 1 to 1024 bytes",
+        ),
+        ("[retention]\nkeep-last = 0\n", "[retention]: no rule keeps anything"),
+        ("[retention]\nkeep-tag = []\n", "[retention]: no rule keeps anything"),
+        ("[profile.night]\nsteps = [\"verify\", \"forget\"]\n", "[retention]: no rule keeps anything"),
+        ("[profile.night]\nsteps = [\"backup\"]\n", "there is no source"),
+        ("[hooks]\ntimeout = \"0\"\n", "give more than 0"),
+        ("[hooks]\nheartbeat = \"https://\"\n", "heartbeat: empty host"),
+    ] {
+        let (told, _) = Desk::new(text).ends(2, "config check");
+        assert!(told.contains(words), "{told}");
+    }
+    // Only a run needs sources and rules.
+    Desk::new("wait = \"1m\"\n[retention]\n").ends(0, "config check");
+}
+
+/// Somebody forgot to say where it is: that is no reason to archive the others, and to say that all is done.
+#[test]
+fn a_source_without_anything_in_it_is_not_passed_over() {
+    let desk = Desk::new(&format!("[source.billing]\n{ONE_SOURCE}"));
+    let refused = "[source.billing]: the following required arguments were not provided: --data-dir";
+    assert!(desk.ends(2, "config check").0.contains(refused));
+    let (told, _) = desk.ends(2, "run");
+    assert!(told.contains("backup of billing: usage"), "{told}");
 }
 
 #[test]

@@ -70,6 +70,23 @@ pub struct PolicyArgs {
     pub keep_tags: Vec<(String, String)>,
 }
 
+impl PolicyArgs {
+    /// Whether any rule keeps a point: one that keeps the newest 0 does not.
+    pub fn keeps_anything(&self) -> bool {
+        let counts = [
+            self.keep_last,
+            self.keep_hourly,
+            self.keep_daily,
+            self.keep_weekly,
+            self.keep_monthly,
+            self.keep_yearly,
+        ];
+        counts.iter().flatten().any(|count| *count > 0)
+            || self.keep_within.is_some()
+            || !self.keep_tags.is_empty()
+    }
+}
+
 /// Reads rules from the lines of a file, as if they had been typed. The error names the line.
 pub fn policy_words(text: &str) -> Result<PolicyArgs, String> {
     let mut words = Vec::new();

@@ -1,6 +1,6 @@
 //! `config check`: all that can be told without doing anything.
 
-use crate::cli::args;
+use crate::cli::args::{self, Verb};
 use crate::cli::config::Config;
 use crate::cli::config::complete::{checked, full, lines_of};
 use crate::cli::config::error::Error;
@@ -9,8 +9,11 @@ use crate::cli::config::keys::Section;
 use crate::cli::describe::chain;
 use crate::cli::duration;
 use crate::cli::render::first_paragraph;
+use crate::repo::format::limits::NAME_MAX;
+use crate::source::server;
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 /// The steps of a run.
 const STEPS: [&str; 4] = ["backup", "verify", "forget", "prune"];
@@ -77,7 +80,41 @@ fn together(config: &Config) -> Vec<Remark> {
         ("status", Section::Status),
     ];
     let others = others.into_iter().map(|(verb, section)| (verb, Vec::new(), section));
-    sources.chain(others).filter_map(|(verb, more, section)| refused(config, verb, &more, &section)).collect()
+    let refused =
+        sources.chain(others).filter_map(|(verb, more, section)| refused(config, verb, &more, &section));
+    refused.chain(bad_names(config)).chain(without_anything(config)).collect()
+}
+
+/// No history can be archived under these names.
+fn bad_names(config: &Config) -> impl Iterator<Item = Remark> {
+    let sources = config.sources().into_iter().filter(|name| !(1..=NAME_MAX).contains(&name.len()));
+    sources.map(|name| {
+        let title = Section::Source(name.to_owned()).title();
+        error(&format!("{title}: a source's name has 1 to {NAME_MAX} bytes, this one has {}", name.len()))
+    })
+}
+
+/// Steps that have nothing to do it with.
+fn without_anything(config: &Config) -> Vec<Remark> {
+    let steps = config.steps();
+    let has = |name: &str| steps.iter().any(|step| step == name);
+    let mut remarks = Vec::new();
+    // Without `steps` a configuration may be for other verbs than `run`.
+    if has("backup") && config.sources_of_profile().is_empty() && config.one(&Section::Top, "steps").is_some()
+    {
+        remarks.push(error("steps: backup: there is no source: write one, [source.NAME]"));
+    }
+    if has("forget") && keeps_nothing(config) {
+        let text = "[retention]: no rule keeps anything, and so nothing is forgotten: write one, like keep-daily = 7";
+        remarks.push(error(text));
+    }
+    remarks
+}
+
+fn keeps_nothing(config: &Config) -> bool {
+    let line = lines_of(config, "forget", &Section::Retention, &[]).ok();
+    let parsed = line.and_then(|line| args::parse(line).ok());
+    matches!(parsed.map(|cli| cli.verb), Some(Verb::Forget(asked)) if !asked.rules.keeps_anything())
 }
 
 fn refused(config: &Config, verb: &str, more: &[String], section: &Section) -> Option<Remark> {
@@ -112,12 +149,16 @@ fn list(config: &Config, key: &str, value: &Value) -> Option<String> {
 fn hook(key: &str, value: &Value) -> Option<String> {
     let Value::One(text) = value else { return Some("give one text".to_owned()) };
     match key {
-        "timeout" => duration::parse(text).err(),
+        "timeout" => match duration::parse(text) {
+            Ok(Duration::ZERO) => Some("give more than 0: every hook would be ended at once".to_owned()),
+            other => other.err(),
+        },
         "heartbeat" | "heartbeat-failure"
             if !text.starts_with("http://") && !text.starts_with("https://") =>
         {
             Some("give an address that begins with http:// or https://".to_owned())
         }
+        "heartbeat" | "heartbeat-failure" => server::no_address(text),
         _ => None,
     }
 }

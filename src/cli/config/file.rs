@@ -86,6 +86,8 @@ impl Reader<'_> {
             let DeValue::Table(inner) = value.get_ref() else {
                 return Err(self.wrong(name, "a source is a table: [source.NAME]"));
             };
+            // A source without anything in it is one all the same: it is not passed over.
+            self.push(None, (section.clone(), "source".to_owned(), Value::Flag(true)), self.line(name));
             self.section(None, &section, inner)?;
         }
         Ok(())
@@ -206,10 +208,11 @@ mod tests {
         let one = |text: &str| Value::One(text.to_owned());
         let many = |texts: &[&str]| Value::Many(texts.iter().map(|text| (*text).to_owned()).collect());
         assert_eq!(rows[0], (1, "the file itself".to_owned(), "repository", one("/r")));
-        assert_eq!(rows[1], (4, "[source.orders]".to_owned(), "data-dir", one("/a")));
-        assert_eq!(rows[2].3, many(&["a", "b"]));
-        assert_eq!(rows[3].3, many(&["env=prod"]));
-        assert_eq!((rows[5].0, rows[5].2, found[5].profile.as_deref()), (9, "keep-daily", Some("night")));
+        assert_eq!(rows[1], (3, "[source.orders]".to_owned(), "source", Value::Flag(true)));
+        assert_eq!(rows[2], (4, "[source.orders]".to_owned(), "data-dir", one("/a")));
+        assert_eq!(rows[3].3, many(&["a", "b"]));
+        assert_eq!(rows[4].3, many(&["env=prod"]));
+        assert_eq!((rows[6].0, rows[6].2, found[6].profile.as_deref()), (9, "keep-daily", Some("night")));
     }
 
     #[test]

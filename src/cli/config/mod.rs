@@ -66,6 +66,21 @@ impl Config {
         }
     }
 
+    /// The steps that are configured: what is said, or a backup and whatever has a table.
+    pub(super) fn steps(&self) -> Vec<String> {
+        if let Some(found) = self.one(&Section::Top, "steps") {
+            return match found.value {
+                Value::Many(names) => names,
+                Value::One(name) => vec![name],
+                Value::Flag(_) => Vec::new(),
+            };
+        }
+        let tables =
+            [("verify", Section::Verification), ("forget", Section::Retention), ("prune", Section::Prune)];
+        let configured = tables.into_iter().filter(|(_, section)| self.has(section)).map(|(name, _)| name);
+        std::iter::once("backup").chain(configured).map(str::to_owned).collect()
+    }
+
     /// A text that is set.
     pub(super) fn text(&self, section: &Section, key: &str) -> Option<String> {
         match self.one(section, key)?.value {
@@ -75,7 +90,7 @@ impl Config {
     }
 
     /// Whether anything is set in a section.
-    pub(super) fn has(&self, section: &Section) -> bool {
+    fn has(&self, section: &Section) -> bool {
         self.settings.iter().any(|setting| &setting.section == section && self.counts(setting))
     }
 

@@ -95,7 +95,11 @@ impl Config {
 
 fn of_environment(section: &Section, key: &str) -> Option<Effective> {
     let name = variable(key);
-    let text = std::env::var(&name).ok().filter(|text| !text.is_empty())?;
+    // What is no text is not passed over: nothing is called like that, and that is said then.
+    let text = std::env::var_os(&name)?.to_string_lossy().into_owned();
+    if text.is_empty() {
+        return None;
+    }
     let value = match text.as_str() {
         "true" | "yes" | "1" if is_switch_key(section, key) => Value::Flag(true),
         "false" | "no" | "0" if is_switch_key(section, key) => Value::Flag(false),

@@ -8,6 +8,7 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::run::Run;
 use crate::cli::run::profile::Done;
+use crate::cli::text_file;
 use crate::engine::retention;
 use crate::engine::retention::{ForgetOptions, ForgetReport, Period, Policy, Wanted};
 use std::path::Path;
@@ -85,8 +86,7 @@ fn forget_options(asked: &Forget) -> Result<ForgetOptions, Failure> {
 
 /// The rules of a file; those that were typed count beside them.
 fn from_file(path: &Path, typed: &PolicyArgs) -> Result<PolicyArgs, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_path_buf(), source })?;
+    let text = text_file::read(path).map_err(|source| Failure::File { path: path.to_path_buf(), source })?;
     let read = policy_words(&text).map_err(|why| Failure::Usage {
         message: format!("{}: {why}", path.display()),
         hint: "write one rule a line, like 'keep-daily 7'",
@@ -145,7 +145,12 @@ mod tests {
         let read = policy_words(file).unwrap();
         assert_eq!(words(&read), "keep within 2592000 s, daily 7, tag why=before the upgrade");
         assert!(!policy(&read).is_empty());
-        assert!(policy(&policy_words("").unwrap()).is_empty());
+        for text in
+            ["", "keep-last 0", "keep-daily 0\nkeep-last 0", "keep-within 0", "keep-last 1", "keep-tag a=b"]
+        {
+            let rules = policy_words(text).unwrap();
+            assert_eq!(policy(&rules).is_empty(), !rules.keeps_anything(), "{text}");
+        }
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub(super) fn http(options: &ServerOptions, address: &Url) -> Result<reqwest::bl
     builder.build().map_err(|error| Error::Setup { why: deepest(&error) })
 }
 
+/// Why nothing can be asked at an address; none if it may be.
+pub fn no_address(address: &str) -> Option<String> {
+    Url::parse(address.trim()).err().map(|error| error.to_string())
+}
+
 /// Asks an address once, and gives the status of the answer. What goes wrong is told without the address: it may hold a secret.
 pub fn ping(address: &str, timeout: Duration) -> Result<u16, String> {
     let url = Url::parse(address.trim()).map_err(|error| error.to_string())?;

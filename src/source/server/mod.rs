@@ -12,7 +12,7 @@ pub mod exchange;
 pub mod path_map;
 pub mod secret;
 
-pub use connect::ping;
+pub use connect::{no_address, ping};
 pub use error::Error;
 
 use crate::source::server::secret::Credentials;
