@@ -2,7 +2,7 @@
 
 use crate::source::error::Error;
 use crate::source::live::LiveSource;
-use crate::source::server::answers::{Me, is_plain, text_at};
+use crate::source::server::answers::{Me, is_plain, json, text_at};
 use crate::source::server::client::Client;
 use crate::source::server::exchange::{Answer, Ask, Made};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ fn asked(client: &mut Client, path: &str, way: &[&str]) -> Result<Option<String>
 
 /// What a cluster tells of each context: its name, and the text under `key`. Empty where the server does not tell.
 fn pairs(answer: &Answer, key: &str) -> Vec<(String, String)> {
-    let value: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let value = json(answer).unwrap_or_default();
     let text = |item: &serde_json::Value, key: &str| {
         item.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
     };

@@ -1,6 +1,7 @@
 //! What the heads that a server tells, or keeps to itself, say of what is archived of it.
 
 use crate::axon::name::Store;
+use crate::source::listing::Remark;
 use crate::source::live::LiveSource;
 use crate::source::live::replication::ADMIN;
 use std::collections::BTreeSet;
@@ -32,12 +33,8 @@ impl LiveSource {
         let is_unnamed = |name: &&String| !self.contexts.contains(*name) && self.is_wanted(name);
         let told = self.heads.keys().map(|(name, _)| name).filter(|name| *name != ADMIN);
         let unnamed: BTreeSet<String> = told.filter(is_unnamed).cloned().collect();
-        for name in unnamed {
-            let text = format!(
-                "the server tells how far {name} reaches, and does not name it among the contexts that it stores: it is not archived"
-            );
-            self.remark("unnamed-context", true, Some(&name), text);
-        }
+        // However many they are: each is another one, and needs no comparing with the others.
+        self.remarks.extend(unnamed.into_iter().map(unnamed_context));
         let untold: Vec<_> = self.bare.iter().filter(|key| !self.heads.contains_key(key)).cloned().collect();
         for (name, store) in untold {
             let text = format!(
@@ -47,4 +44,11 @@ impl LiveSource {
             self.remark("bare-store", true, Some(&name), text);
         }
     }
+}
+
+fn unnamed_context(name: String) -> Remark {
+    let text = format!(
+        "the server tells how far {name} reaches, and does not name it among the contexts that it stores: it is not archived"
+    );
+    Remark { what: "unnamed-context", is_warning: true, context: Some(name), text }
 }

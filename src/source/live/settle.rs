@@ -13,7 +13,7 @@ use crate::source::server;
 use crate::source::server::answers::Listed;
 use crate::source::server::exchange::{Ask, LISTING_MAX};
 use crate::source::server::path_map::{Located, ServerPath};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,9 +122,9 @@ impl LiveSource {
 
     /// The directories of the listed files, here, in the order in which they are named first.
     fn places(&self, listed: &Listed) -> Vec<(ServerPath, PathBuf)> {
-        let mut places: Vec<(ServerPath, PathBuf)> = Vec::new();
+        let (mut places, mut known) = (Vec::new(), BTreeSet::new());
         for parent in listed.files.values().flatten().filter_map(ServerPath::parent) {
-            if places.iter().all(|(known, _)| *known != parent) {
+            if known.insert(parent.clone()) {
                 let Located { path, .. } = self.options.path_map.locate(&parent);
                 places.push((parent, path));
             }
@@ -189,8 +189,8 @@ impl LiveSource {
             return;
         }
         let is_above = |version: &SegmentName| {
-            let mut same = listed.files.keys().filter(|name| name.number == version.number);
-            same.all(|name| name.version < version.version)
+            let highest = SegmentName { version: u32::MAX, ..*version };
+            listed.files.range(*version..=highest).next().is_none()
         };
         let names: Vec<String> = left.iter().map(ToString::to_string).collect();
         let text = format!("{store}: {} in the directory, and the server does not list it", names.join(", "));

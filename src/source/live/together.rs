@@ -93,16 +93,37 @@ pub(super) fn numbers(seen: &StoreListing) -> BTreeSet<Token> {
     seen.segments.iter().map(|file| file.name.number).collect()
 }
 
+/// So many runs of tokens are named.
+const RUNS_TOLD: usize = 8;
+
 /// `tokens 406 to 804, 1202 and above`: what segments hold, told by where the next ones begin.
 pub(super) fn tokens(missing: &BTreeSet<Token>, all: &BTreeSet<Token>) -> String {
-    let run = |number: &Token| {
-        let next = all.union(missing).copied().find(|other| other > number);
-        match next.and_then(Token::before) {
-            Some(last) => format!("{number} to {last}"),
-            None => format!("{number} and above"),
+    let runs = runs(missing, all);
+    let told = runs.iter().take(RUNS_TOLD).map(|(first, last)| match last {
+        Some(last) => format!("{first} to {last}"),
+        None => format!("{first} and above"),
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    match runs.len().saturating_sub(RUNS_TOLD) {
+        0 => format!("tokens {told}"),
+        more => format!("tokens {told}, and {more} more such gaps"),
+    }
+}
+
+/// First and last token of what is missing, segments that follow each other together; no last one where nothing follows.
+fn runs(missing: &BTreeSet<Token>, all: &BTreeSet<Token>) -> Vec<(Token, Option<Token>)> {
+    let mut runs: Vec<(Token, Option<Token>)> = Vec::new();
+    let (mut numbers, mut goes_on) = (all.union(missing).copied().peekable(), false);
+    while let Some(number) = numbers.next() {
+        let (is_missing, last) = (missing.contains(&number), numbers.peek().copied().and_then(Token::before));
+        match runs.last_mut().filter(|_| goes_on && is_missing) {
+            Some(run) => run.1 = last,
+            None if is_missing => runs.push((number, last)),
+            None => {}
         }
-    };
-    format!("tokens {}", missing.iter().map(run).collect::<Vec<_>>().join(", "))
+        goes_on = is_missing;
+    }
+    runs
 }
 
 #[cfg(test)]
@@ -202,6 +223,17 @@ mod tests {
     #[test]
     fn missing_tokens_are_named() {
         assert_eq!(tokens(&set(&[5, 12]), &set(&[0, 5, 9, 12])), "tokens 5 to 8, 12 and above");
-        assert_eq!(tokens(&set(&[5, 7]), &set(&[0, 9])), "tokens 5 to 6, 7 to 8");
+        assert_eq!(tokens(&set(&[5, 7]), &set(&[0, 9])), "tokens 5 to 8");
+        assert_eq!(tokens(&set(&[3, 5]), &set(&[0, 5, 4])), "tokens 3 to 3, 5 and above");
+    }
+
+    #[test]
+    fn many_missing_tokens_are_one_line_and_soon_told() {
+        let all: Vec<u64> = (0..200_000).collect();
+        let told = |missing: Vec<u64>| tokens(&set(&missing), &set(&all));
+        assert_eq!(told((7..150_000).collect()), "tokens 7 to 149999");
+        let odd = told((0..200_000).filter(|number| number % 2 == 1).collect());
+        assert!(odd.starts_with("tokens 1 to 1, 3 to 3, "), "{odd}");
+        assert!(odd.ends_with(", 15 to 15, and 99992 more such gaps"), "{odd}");
     }
 }

@@ -54,8 +54,14 @@ pub fn text_at(answer: &Answer, way: &[&str]) -> Option<String> {
     found.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn json(answer: &Answer) -> Option<Value> {
-    serde_json::from_str(&answer.body).ok()
+/// No answer has more values: each takes far more room than the two bytes that it may be long.
+const VALUES_MAX: usize = 1 << 20;
+
+/// An answer as JSON; none if it is not, or has more values than any answer.
+pub fn json(answer: &Answer) -> Option<Value> {
+    let values = answer.body.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    let is_too_much = values.count() > VALUES_MAX;
+    if is_too_much { None } else { serde_json::from_str(&answer.body).ok() }
 }
 
 /// The heads that a server says it has, by context and store; none for an empty store. What it does not say is not there.
@@ -149,14 +155,14 @@ fn files(
     store: Store,
 ) -> Result<BTreeMap<SegmentName, Vec<ServerPath>>, Error> {
     let mut files: BTreeMap<SegmentName, Vec<ServerPath>> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for name in names {
         let path = name.as_str().and_then(ServerPath::parse);
         let path = path.ok_or_else(|| answer.unexpected("a list of absolute paths"))?;
         match classify(path.file_name().unwrap_or_default()) {
             FileKind::Data { store: other, name, .. } if other == store => {
-                let paths = files.entry(name).or_default();
-                if !paths.contains(&path) {
-                    paths.push(path);
+                if known.insert(path.clone()) {
+                    files.entry(name).or_default().push(path);
                 }
             }
             FileKind::Data { .. } => return Err(answer.unexpected("the segments of one store")),
@@ -238,6 +244,21 @@ mod tests {
         let names: Vec<_> =
             listed.files.iter().map(|(name, paths)| (name.to_string(), paths.len())).collect();
         assert_eq!(names, [("0".to_owned(), 1), ("0_1".to_owned(), 1), ("203".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn one_segment_under_very_many_paths_is_soon_read() {
+        let paths: Vec<String> = (0..100_000).map(|n| format!("/{n}/{:020}.events", 0)).collect();
+        let body = serde_json::to_string(&[paths.clone(), paths].concat()).unwrap();
+        let listed = Listed::read_older(&answer(&body), Store::Events).unwrap();
+        let counts: Vec<usize> = listed.files.values().map(Vec::len).collect();
+        assert_eq!(counts, [100_000]);
+    }
+
+    #[test]
+    fn what_takes_far_more_room_than_its_bytes_is_no_answer() {
+        let of = |count: usize| json(&answer(&format!("[{}0]", "0,".repeat(count))));
+        assert!(of(VALUES_MAX - 1).is_some() && of(VALUES_MAX).is_none());
     }
 
     #[test]
