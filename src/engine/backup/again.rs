@@ -48,7 +48,11 @@ impl Again<'_> {
         }
         let Some(checkpoints) = self.hash(&mut Window::new(bytes), &mut hasher)? else { return Ok(None) };
         let Some(walked) = self.end(bytes) else { return Ok(None) };
-        let Ok(behind) = Behind::look(bytes, walked) else { return Ok(None) };
+        let behind = match Behind::look(bytes, walked, self.observer) {
+            Ok(behind) => behind,
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(_) => return Ok(None),
+        };
         let (file_length, modified_ns) = (bytes.length(), file.modified_ns);
         let noise = behind.last_byte.is_some();
         Ok(Some(Scan {

@@ -13,6 +13,7 @@ use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::scan::Scan;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
+use crate::engine::observe::Observer;
 use crate::engine::window::Bytes;
 use crate::repo::format::entry::EntryKey;
 use crate::repo::format::entry::SegmentEntry;
@@ -50,6 +51,8 @@ pub struct Assembler<'a, 's> {
     pub sink: &'a mut Sink<'s>,
     /// Where they come from.
     pub source: &'a dyn Source,
+    /// Who may stop it.
+    pub observer: &'a dyn Observer,
     /// The log that the store belongs to.
     pub log: &'a ArchivedLog,
     /// Its context's name.
@@ -206,7 +209,7 @@ impl Assembler<'_, '_> {
     /// The damaged bytes as they were found. None if they can't be read again.
     fn flawed(&mut self, scan: &Scan, reason: Reason) -> Result<Option<SegmentEntry>, Error> {
         let kept = match self.source.open(&scan.file) {
-            Ok(bytes) => keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), reason),
+            Ok(bytes) => keep_flawed(self.sink, scan, Bytes::Source(bytes.as_ref()), (reason, self.observer)),
             Err(error) => Err(error.into()),
         };
         match kept {

@@ -21,6 +21,7 @@ use crate::engine::backup::report::ContextReport;
 use crate::engine::backup::report::StoreReport;
 use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
+use crate::engine::observe::Observer;
 use crate::repo::format::entry::EntryKey;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
@@ -51,6 +52,8 @@ pub struct Placer<'a, 's> {
     pub sink: &'a mut Sink<'s>,
     /// Where damaged bytes come from.
     pub source: &'a dyn Source,
+    /// Who may stop it.
+    pub observer: &'a dyn Observer,
     /// What the user asked for.
     pub options: &'a BackupOptions,
     /// Whether nothing is begun again any more.
@@ -148,8 +151,8 @@ impl Placer<'_, '_> {
         verdicts: &[Verdict],
         store: Store,
     ) -> Result<(Assembled, Span), Error> {
-        let mut assembler =
-            Assembler { sink: self.sink, source: self.source, log, context: &seen.name, store };
+        let Self { source, observer, .. } = *self;
+        let mut assembler = Assembler { sink: self.sink, source, observer, log, context: &seen.name, store };
         let seen: &SeenStore = seen.store(store);
         let mut out = assembler.assemble(seen, verdicts)?;
         fill_holes(&assembler, &mut out, seen);

@@ -228,7 +228,8 @@ impl<'a> Attempt<'a, '_> {
             if decision.is_another_history {
                 belonging.branch_off(source, seen, decision)?;
             }
-            let mut room = Placer { sink, source, options: self.options, is_last: self.is_last };
+            let Self { options, observer, is_last, .. } = *self;
+            let mut room = Placer { sink, source, observer, options, is_last };
             let mut one = room.place(seen, &decision.archived, &decision.judged)?;
             one.findings.extend(belonging.findings(&seen.name, decision));
             one.findings.extend(selection::in_progress(belonging.everything, &seen.name));

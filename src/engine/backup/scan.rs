@@ -290,7 +290,7 @@ impl Scanner<'_, '_> {
         let content = self.hasher.content();
         self.checkpoints.insert(walked.logical_end, content);
         let time_map = self.put_time_map()?;
-        let behind = match Behind::look(bytes, walked) {
+        let behind = match Behind::look(bytes, walked, self.observer) {
             Err(Error::Source(source::Error::Io { .. })) => Behind { last_byte: None },
             result => result?,
         };
