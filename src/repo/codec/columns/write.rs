@@ -41,11 +41,12 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Both, through zstd at this level.
-    pub(super) fn packed(&self, level: i32) -> Vec<u8> {
+    /// Both, through zstd at this level. They may be as long as the block: each goes as soon as it is packed.
+    pub(super) fn packed(self, level: i32) -> Vec<u8> {
         let (mut packer, mut out) = (Packer::new(level), Vec::new());
-        packer.put(&self.literals, &mut out);
-        packer.put(&self.values, &mut out);
+        for text in [self.literals, self.values] {
+            packer.put(&text, &mut out);
+        }
         out
     }
 }
