@@ -13,8 +13,14 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
+/// High levels take three times as much memory as the bytes have. So many of them in one block are hardly what these levels gain much of: long
+/// values, of which most are random.
+const LONG: usize = 8 << 20;
+const LEVEL_OF_LONG: i32 = 12;
+
 /// Packs bytes with zstd, one frame after the other.
 pub(super) struct Packer {
+    level: i32,
     zstd: Option<Compressor<'static>>,
     frame: Vec<u8>,
 }
@@ -22,11 +28,15 @@ pub(super) struct Packer {
 impl Packer {
     /// At this level.
     pub(super) fn new(level: i32) -> Self {
-        Self { zstd: Compressor::new(level).ok(), frame: Vec::new() }
+        Self { level, zstd: Compressor::new(level).ok(), frame: Vec::new() }
     }
 
     /// Appends bytes: how many there are, then as [`Self::put_known`].
     pub(super) fn put(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let level = if bytes.len() > LONG { self.level.min(LEVEL_OF_LONG) } else { self.level };
+        if self.zstd.as_mut().is_some_and(|zstd| zstd.set_compression_level(level).is_err()) {
+            self.zstd = None;
+        }
         put_varint(bytes.len() as u64, out);
         self.put_known(bytes, out);
     }
