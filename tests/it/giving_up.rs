@@ -308,8 +308,23 @@ fn points_of_a_lost_record_need_no_other_that_holds_their_segments() {
         let damage: BTreeSet<&str> =
             whats.filter_map(|what| what.as_str()).filter(|what| *what != "debris").collect();
         assert_eq!(damage, BTreeSet::from(["claim"]));
+        // Which packs have what was open then nobody knows: none goes before a record says so again, or the points are given up, too.
+        lab.ends(20, "prune --grace 0s");
     }
     lab.goes_on();
+}
+
+#[test]
+fn points_that_only_a_lost_record_made_whole_can_be_forgotten() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&[&record]);
+    lab.gives_up(&[&record]);
+    lab.ends(20, "prune --grace 0s");
+    for point in [2, 3] {
+        lab.ends(0, &format!("forget {point} --yes"));
+    }
+    lab.ends(0, "prune --grace 0s");
 }
 
 #[test]

@@ -133,7 +133,7 @@ const MEANT: [(&str, &str); 3] = [
     ),
     (
         "logs/",
-        "a record: the next backup of its source makes a new one; until then its points may end before their last events",
+        "a record: the next backup of its source makes a new one; until then its points may end before their last events, and nothing is deleted",
     ),
 ];
 

@@ -4,6 +4,7 @@
 use crate::axon::name::Store;
 use crate::engine;
 use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::pieces::claim_name;
 use crate::engine::points::Problem;
 use crate::engine::prune::Error;
 use crate::engine::retention::is_held;
@@ -12,7 +13,7 @@ use crate::repo::format::act::{Act, Deed, PointRef};
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::PointLog;
+use crate::repo::format::point::{Claim, PointLog};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, LostFiles, Repository};
@@ -110,8 +111,9 @@ impl Books {
             self.logs.iter().filter_map(|log| Some((log.key.as_ref()?, *log.numbers.last()?))).collect();
         for listed in &self.journal.points {
             for (key, log) in logs_of(listed) {
-                let is_lost = lost.has(&paths::log(&key), log.record);
-                if !is_lost && newest.get(&key).is_none_or(|newest| *newest < log.record) {
+                if lost.has(&paths::log(&key), log.record) {
+                    claims_are_held(repository, listed, (&key, log), &found)?;
+                } else if newest.get(&key).is_none_or(|newest| *newest < log.record) {
                     let path = repository.disk().display(&paths::record(&key, log.record));
                     return Err(unreliable(path, format!("point {} names it", listed.point.number)));
                 }
@@ -132,6 +134,36 @@ pub(in crate::engine) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog
         }
     }
     logs
+}
+
+/// What a point claims of open segments is in records alone. Where the one that it was made with was given up, the newest one of the log has to
+/// hold it; until it does, nobody knows which packs have it. (Nobody waits for points that are forgotten.)
+fn claims_are_held(
+    repository: &Repository,
+    listed: &ListedPoint,
+    (key, log): (&LogKey, &PointLog),
+    records: &[Record],
+) -> Result<(), engine::Error> {
+    if listed.forgotten || log.open.is_empty() {
+        return Ok(());
+    }
+    let newest = records.iter().filter(|record| record.state.key == *key).max_by_key(|record| record.number);
+    let mut held = newest.map(|newest| newest.state.tails.clone()).unwrap_or_default();
+    if let Some(newest) = newest {
+        held.extend(repository.tree(newest.state.root)?);
+    }
+    let is_held = |claim: &Claim| {
+        let good = held.iter().filter(|entry| entry.flaw.is_none() && entry.logical_end >= claim.length);
+        good.map(|entry| entry.name).any(|name| Some(name) == claim_name(claim))
+    };
+    if log.open.iter().all(is_held) {
+        return Ok(());
+    }
+    let path = repository.disk().display(&paths::record(key, log.record));
+    let number = listed.point.number;
+    let why =
+        format!("point {number} needs it until a backup of its source makes another; or forget that point");
+    Err(unreliable(path, why))
 }
 
 /// The two newest records of each log, whatever points say.
