@@ -25,17 +25,20 @@ pub fn give_up(
     dry_run: bool,
     observer: &dyn Observer,
 ) -> Result<GivenUp, Error> {
-    let files = unreadable(repository)?;
-    let mut given_up = GivenUp { dry_run, files, act: None };
+    let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, act: None };
     if dry_run {
         return Ok(given_up);
     }
     if given_up.files.is_empty() {
         // Whoever gave them up may have been killed before it was durable.
         repository.settle()?;
-    } else {
-        let at = Moment(observer.now_ms());
-        given_up.act = Some(repository.session()?.give_up(at, &given_up.files, reason)?);
+        return Ok(given_up);
+    }
+    let mut session = repository.session()?;
+    // Once more, now that nobody else writes: what was on its way is there.
+    given_up.files = unreadable(repository)?;
+    if !given_up.files.is_empty() {
+        given_up.act = Some(session.give_up(Moment(observer.now_ms()), &given_up.files, reason)?);
     }
     Ok(given_up)
 }
