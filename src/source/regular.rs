@@ -1,15 +1,21 @@
 //! Opens regular files, and nothing else: to open a pipe waits until somebody writes into it, and a device may never end.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Opens a file for reading, if it is a regular one.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Of a regular file this changes nothing; a pipe is opened at once, and then found out.
+    // A pipe is opened at once, and then found out.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        // Somebody has to give a lease back first: of a regular file that is worth to be waited for.
+        Err(error) if error.kind() == ErrorKind::WouldBlock && fs::metadata(path)?.is_file() => {
+            File::open(path)?
+        }
+        opened => opened?,
+    };
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
