@@ -195,6 +195,9 @@ fn a_record_that_was_given_up_since_it_is_missing_is_not_written_again() {
     let record = lab.newest_record();
     fs::remove_file(lab.room.repository().join(&record)).unwrap();
     lab.gives_up(&[&record]);
+    // Nor when no point is left that names it.
+    lab.spoil(&["points/2.json", "points/3.json"]);
+    lab.gives_up(&["points/2.json", "points/3.json"]);
     lab.ends(0, &backup(&lab.root));
     assert!(!lab.room.files().contains_key(Path::new(&record)));
     lab.goes_on();
