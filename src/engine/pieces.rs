@@ -81,6 +81,11 @@ pub fn claim_name(claim: &Claim) -> Option<SegmentName> {
     Token::new(claim.number).map(|number| SegmentName { number, version: claim.version })
 }
 
+/// Whether a segment may hold what is claimed: it is good, and long enough. A damaged copy holds nothing that a restore takes.
+pub fn holds(entry: &SegmentEntry, claim: &Claim) -> bool {
+    entry.flaw.is_none() && Some(entry.name) == claim_name(claim) && entry.logical_end >= claim.length
+}
+
 /// All segments of a point's log that count: for each number the highest version, sorted. `path` is the point's file, for errors.
 pub fn of_point(
     repository: &Repository,
@@ -199,17 +204,15 @@ impl<'r> Records<'r> {
     }
 
     fn find(&mut self, at: usize, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
-        let (Some(held), Some(name)) = (self.read.get_mut(at), claim_name(claim)) else { return Ok(None) };
-        let holds = |entry: &&SegmentEntry| {
-            entry.flaw.is_none() && entry.name == name && entry.logical_end >= claim.length
-        };
-        if let Some(entry) = held.record.state.tails.iter().find(holds) {
+        let Some(held) = self.read.get_mut(at) else { return Ok(None) };
+        let is_it = |entry: &&SegmentEntry| holds(entry, claim);
+        if let Some(entry) = held.record.state.tails.iter().find(is_it) {
             return Ok(Some(entry.clone()));
         }
         let tree = match held.tree.as_mut() {
             Some(tree) => tree,
             None => held.tree.insert(self.repository.tree(held.record.state.root)?),
         };
-        Ok(tree.iter().find(holds).cloned())
+        Ok(tree.iter().find(is_it).cloned())
     }
 }

@@ -4,14 +4,14 @@
 use crate::engine;
 use crate::engine::copy::CopiedPoint;
 use crate::engine::observe::Observer;
-use crate::engine::pieces::claim_name;
+use crate::engine::pieces::holds;
 use crate::engine::prune::logs_of;
 use crate::engine::retention::readable;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PageId};
 use crate::repo::format::page::Page;
-use crate::repo::format::point::{Claim, ControlDb, PointLog};
+use crate::repo::format::point::{ControlDb, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{ListedPoint, Repository};
 use serde::Serialize;
@@ -129,11 +129,6 @@ impl Looked<'_> {
         }
         self.entries(&holders)
     }
-}
-
-/// A damaged copy holds nothing that a restore takes.
-fn holds(entry: &SegmentEntry, claim: &Claim) -> bool {
-    entry.flaw.is_none() && Some(entry.name) == claim_name(claim) && entry.logical_end >= claim.length
 }
 
 /// All segments of a log, as its newest record has them.

@@ -4,7 +4,7 @@
 use crate::axon::name::Store;
 use crate::engine;
 use crate::engine::logs::{LogDirectory, directories};
-use crate::engine::pieces::claim_name;
+use crate::engine::pieces::holds;
 use crate::engine::points::Problem;
 use crate::engine::prune::Error;
 use crate::engine::retention::is_held;
@@ -13,7 +13,7 @@ use crate::repo::format::act::{Act, Deed, PointRef};
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::{Claim, PointLog};
+use crate::repo::format::point::PointLog;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, LostFiles, Repository};
@@ -152,11 +152,7 @@ fn claims_are_held(
     if let Some(newest) = newest {
         held.extend(repository.tree(newest.state.root)?);
     }
-    let is_held = |claim: &Claim| {
-        let good = held.iter().filter(|entry| entry.flaw.is_none() && entry.logical_end >= claim.length);
-        good.map(|entry| entry.name).any(|name| Some(name) == claim_name(claim))
-    };
-    if log.open.iter().all(is_held) {
+    if log.open.iter().all(|claim| held.iter().any(|entry| holds(entry, claim))) {
         return Ok(());
     }
     let path = repository.disk().display(&paths::record(key, log.record));

@@ -1,6 +1,5 @@
 //! Points, acts, records and pages that are missing or damaged, put back from a copy of the repository.
 
-use crate::axon::name::Store;
 use crate::engine::error::Error;
 use crate::engine::logs;
 use crate::engine::observe::Observer;
@@ -8,9 +7,8 @@ use crate::engine::repair::report::Mended;
 use crate::engine::verify::{Depth, diagnose};
 use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::limits::SMALL_FILE_MAX;
-use crate::repo::format::record::LogKey;
 use crate::repo::paths;
-use crate::repo::store::{ListedPoint, LostFiles, NumberedRow, Repository, Session};
+use crate::repo::store::{LostFiles, NumberedRow, Repository, Session};
 use std::collections::BTreeSet;
 
 /// Puts back what `other` has. Numbered files only from a copy of this very repository; pages from any.
@@ -69,18 +67,10 @@ fn rows(repository: &Repository, other: &Repository) -> Result<Vec<Numbered>, Er
         .collect();
     rows.extend(keys.into_iter().map(|key| {
         let directory = paths::log(&key);
-        let named = points.iter().filter_map(|listed| named_record(listed, &key)).max().unwrap_or(0);
+        let named = points.iter().filter_map(|listed| Some(listed.log(&key)?.record)).max().unwrap_or(0);
         Numbered { row: NumberedRow::Records(key), directory, suffix: "", named }
     }));
     Ok(rows)
-}
-
-/// The record of a log that a point was made with.
-fn named_record(listed: &ListedPoint, key: &LogKey) -> Option<u64> {
-    let body = &listed.point.body;
-    let context = body.contexts.get(&key.context).filter(|_| body.source == key.source)?;
-    let log = if key.store == Store::Events { &context.events } else { &context.snapshots };
-    (context.incarnation == key.incarnation).then_some(log.record)
 }
 
 /// Again and again: each one that is back vouches for its neighbours.

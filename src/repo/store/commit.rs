@@ -1,6 +1,5 @@
 //! What a session publishes: records, the point, acts.
 
-use crate::axon::name::Store;
 use crate::repo::error::Error;
 use crate::repo::format::act;
 use crate::repo::format::act::{Act, Deed, PointRef};
@@ -180,12 +179,7 @@ impl Session<'_> {
 
 /// The highest number of a log's record that points name, or that was given up: it was used, whether its file is there or not.
 fn used_records(journal: &Journal, key: &LogKey) -> u64 {
-    let named = journal.points.iter().filter_map(|listed| {
-        let body = &listed.point.body;
-        let context = body.contexts.get(&key.context).filter(|_| body.source == key.source)?;
-        let log = if key.store == Store::Events { &context.events } else { &context.snapshots };
-        (context.incarnation == key.incarnation).then_some(log.record)
-    });
+    let named = journal.points.iter().filter_map(|listed| Some(listed.log(key)?.record));
     let lost = LostFiles::by(&journal.acts).in_directory(&paths::log(key));
     named.chain(lost.last().copied()).max().unwrap_or(0)
 }

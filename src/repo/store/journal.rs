@@ -3,6 +3,7 @@
 //! Each file vouches for the one before it: it holds its hash. A file whose successor holds another hash was changed after it was
 //! written, and counts as unreadable. One bad file does not hide the others.
 
+use crate::axon::name::Store;
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -12,7 +13,8 @@ use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
 use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::Point;
+use crate::repo::format::point::{Point, PointLog};
+use crate::repo::format::record::LogKey;
 use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::seen::seen_through;
@@ -50,6 +52,14 @@ impl ListedPoint {
     /// Number and hash.
     pub fn reference(&self) -> PointRef {
         PointRef { number: self.point.number, blake3: self.hash }
+    }
+
+    /// What it says of a log; none if it has none of it.
+    pub fn log(&self, key: &LogKey) -> Option<&PointLog> {
+        let body = &self.point.body;
+        let context = body.contexts.get(&key.context).filter(|_| body.source == key.source)?;
+        let log = if key.store == Store::Events { &context.events } else { &context.snapshots };
+        (context.incarnation == key.incarnation).then_some(log)
     }
 
     /// Whether nothing was missing or damaged when it was made, nor found so later.

@@ -5,7 +5,7 @@ use crate::repo::error::Error;
 use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::moment::Moment;
 use crate::repo::paths;
-use crate::repo::store::mend::set_aside;
+use crate::repo::store::mend::take_away;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,12 +83,7 @@ impl Session<'_> {
 }
 
 fn put_aside(disk: &dyn Disk, files: &[&String]) -> Result<(), Error> {
-    for path in files {
-        set_aside(disk, path)?;
-        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-        disk.sync_directory(directory).map_err(|source| Error::writing(disk.display(path), source))?;
-    }
-    Ok(())
+    files.iter().try_for_each(|path| take_away(disk, path))
 }
 
 impl Row {

@@ -49,9 +49,7 @@ impl Session<'_> {
             if is_readable || !matches!(proof, Err(Error::Damaged { .. })) {
                 return Ok(false);
             }
-            set_aside(disk, &path)?;
-            let synced = disk.sync_directory(paths::parent(&path));
-            synced.map_err(|source| Error::writing(disk.display(paths::parent(&path)), source))?;
+            take_away(disk, &path)?;
             Ok(true)
         })
     }
@@ -102,8 +100,15 @@ impl Repository {
 /// What a numbered file says of the one before it: its hash; none if there was none.
 struct Predecessor(Option<FileHash>);
 
+/// Gives a file, if it is there, a name in `damaged/`, and makes it durable that it has left its own.
+pub(super) fn take_away(disk: &dyn Disk, path: &str) -> Result<(), Error> {
+    set_aside(disk, path)?;
+    let directory = paths::parent(path);
+    disk.sync_directory(directory).map_err(|source| Error::writing(disk.display(directory), source))
+}
+
 /// Gives a damaged file the first free name in `damaged/`.
-pub(super) fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
+fn set_aside(disk: &dyn Disk, path: &str) -> Result<(), Error> {
     let failed = |source| Error::writing(disk.display(path), source);
     if disk.length(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(());

@@ -68,11 +68,7 @@ pub fn named_segments(
     key: &LogKey,
 ) -> Result<BTreeSet<EntryKey>, Error> {
     let (mut named, mut seen) = (BTreeSet::new(), HashSet::new());
-    for listed in &journal.points {
-        let body = &listed.point.body;
-        let context = body.contexts.get(&key.context).filter(|_| body.source == key.source);
-        let Some(logs) = context.filter(|logs| logs.incarnation == key.incarnation) else { continue };
-        let log = if key.store == Store::Events { &logs.events } else { &logs.snapshots };
+    for log in journal.points.iter().filter_map(|listed| listed.log(key)) {
         let claims = log.open.iter().filter_map(|claim| {
             let name = SegmentName { number: Token::new(claim.number)?, version: claim.version };
             Some(EntryKey { name, flawed: None })
