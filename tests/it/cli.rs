@@ -196,6 +196,7 @@ mod it_ends_with {
         let desk = Desk::with_backup();
         assert!(desk.ends(2, "hold add 1 --reason=").1.contains("say why"));
         desk.ends(2, "forget 1 --reason=");
+        desk.ends(2, "repair give-up --reason=");
         for rule in ["--keep-last 3", "--keep-daily=1", "--keep-tag=a=b"] {
             let (_, said) = desk.ends(2, &format!("forget --undo {rule}"));
             assert!(said.contains("--undo") && said.contains("cannot be used with"), "{said}");

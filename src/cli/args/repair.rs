@@ -1,6 +1,6 @@
 //! `repair`.
 
-use crate::cli::args::{AllowDelete, parity};
+use crate::cli::args::{AllowDelete, parity, reason};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub enum RepairWhat {
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct GiveUp {
     /// Why: it is kept with the act that says so
-    #[arg(long, value_name = "TEXT", default_value = "damaged, and no copy has it")]
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "damaged, and no copy has it")]
     pub reason: String,
 }
 

@@ -7,7 +7,10 @@ use crate::cli::failure::Failure;
 use crate::engine::events::{EventSink, Origin};
 use crate::repo::format::moment::Moment;
 use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::GeneralPurpose;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -22,6 +25,9 @@ pub(in crate::cli) enum Form {
     /// A line each, with a head line.
     Csv,
 }
+
+/// What a line has none of.
+const BREAKS: [char; 3] = ['\n', '\r', '\t'];
 
 const COLUMNS: &str =
     "token,time,aggregate_type,aggregate,sequence,id,type,revision,payload,payload_base64,metadata";
@@ -57,8 +63,8 @@ impl Printer {
         }
     }
 
-    fn put(&mut self, text: &str) -> ControlFlow<()> {
-        match self.out.write_all(text.as_bytes()) {
+    fn put(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) -> ControlFlow<()> {
+        match write(&mut self.out) {
             Ok(()) => Continue(()),
             Err(error) => {
                 self.failed = Some(error);
@@ -83,20 +89,20 @@ impl EventSink for Printer {
             }
         };
         // A failure here shows itself again with the first event, or at the end.
-        let _ = self.put(&head);
+        let _ = self.put(|out| out.write_all(head.as_bytes()));
     }
 
     fn event(&mut self, token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> ControlFlow<()> {
         self.count += 1;
-        let text = match self.form {
-            Form::Text => line(token, bytes, event),
-            Form::Csv => csv(token, bytes, event),
+        let (form, is_first) = (self.form, self.count == 1);
+        self.put(|out| match form {
+            Form::Text => line(out, token, bytes, event),
+            Form::Csv => csv(out, token, bytes, event),
             Form::Json => {
-                let comma = if self.count > 1 { ",\n" } else { "\n" };
-                format!("{comma}{}", object(token, bytes, event))
+                out.write_all(if is_first { b"\n" } else { b",\n" })?;
+                object(out, token, bytes, event)
             }
-        };
-        self.put(&text)
+        })
     }
 }
 
@@ -106,46 +112,100 @@ fn as_text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains(is_odd))
 }
 
-fn line(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> String {
+/// Bytes in base 64, as they are written: no second copy of them is made, since an event may be large.
+fn base64(bytes: &[u8]) -> Base64Display<'_, '_, GeneralPurpose> {
+    Base64Display::new(bytes, &BASE64_STANDARD)
+}
+
+/// Pieces, with something between each two.
+fn joined<'t>(out: &mut dyn Write, pieces: impl Iterator<Item = &'t str>, between: &str) -> io::Result<()> {
+    for (at, piece) in pieces.enumerate() {
+        if at > 0 {
+            out.write_all(between.as_bytes())?;
+        }
+        out.write_all(piece.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut dyn Write, token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> io::Result<()> {
     let Some(event) = event else {
-        return format!("{token}  not readable  {}\n", BASE64_STANDARD.encode(bytes));
+        return writeln!(out, "{token}  not readable  {}", base64(bytes));
     };
-    let payload = as_text(event.payload)
-        .map_or_else(|| format!("base64:{}", BASE64_STANDARD.encode(event.payload)), str::to_owned);
     let of = if event.aggregate_type.is_empty() {
         "-".to_owned()
     } else {
         format!("{}/{}#{}", event.aggregate_type, event.aggregate_identifier, event.aggregate_sequence_number)
     };
-    let text = format!("{token}  {}  {of}  {}  {payload}", Moment(event.timestamp), event.payload_type);
-    format!("{}\n", one_line(&text.replace(['\n', '\r', '\t'], " ")))
+    let head = format!("{of}  {}", event.payload_type);
+    write!(out, "{token}  {}  {}  ", Moment(event.timestamp), one_line(&head.replace(BREAKS, " ")))?;
+    match as_text(event.payload) {
+        Some(text) => joined(out, text.split(BREAKS), " ")?,
+        None => write!(out, "base64:{}", base64(event.payload))?,
+    }
+    out.write_all(b"\n")
 }
 
-fn object(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> Value {
-    let Some(event) = event else {
-        return json!({ "token": token, "unreadable_base64": BASE64_STANDARD.encode(bytes) });
-    };
-    let mut object = json!({
-        "token": token,
-        "time": Moment(event.timestamp).to_string(),
-        "timestamp_ms": event.timestamp,
-        "id": event.message_identifier,
-        "type": event.payload_type,
-        "revision": event.payload_revision,
-        "metadata": metadata_of(bytes),
-    });
-    if let Some(object) = object.as_object_mut() {
-        if !event.aggregate_type.is_empty() {
-            object.insert("aggregate_type".to_owned(), event.aggregate_type.into());
-            object.insert("aggregate".to_owned(), event.aggregate_identifier.into());
-            object.insert("sequence".to_owned(), event.aggregate_sequence_number.into());
-        }
-        match as_text(event.payload) {
-            Some(text) => object.insert("payload".to_owned(), text.into()),
-            None => object.insert("payload_base64".to_owned(), BASE64_STANDARD.encode(event.payload).into()),
-        };
+/// An event, its members in the order of their names.
+#[derive(Serialize)]
+struct Object<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregate: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregate_type: Option<&'e str>,
+    id: &'e str,
+    metadata: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<Base64<'e>>,
+    revision: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<i64>,
+    time: String,
+    timestamp_ms: i64,
+    token: u64,
+    r#type: &'e str,
+}
+
+/// Bytes that are no event.
+#[derive(Serialize)]
+struct Unreadable<'e> {
+    token: u64,
+    unreadable_base64: Base64<'e>,
+}
+
+/// Bytes in base 64.
+struct Base64<'b>(&'b [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&base64(self.0))
     }
-    object
+}
+
+fn object(out: &mut dyn Write, token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> io::Result<()> {
+    let Some(event) = event else {
+        let unreadable = Unreadable { token, unreadable_base64: Base64(bytes) };
+        return Ok(serde_json::to_writer(out, &unreadable)?);
+    };
+    let of_aggregate = !event.aggregate_type.is_empty();
+    let payload = as_text(event.payload);
+    let object = Object {
+        aggregate: of_aggregate.then_some(event.aggregate_identifier),
+        aggregate_type: of_aggregate.then_some(event.aggregate_type),
+        id: event.message_identifier,
+        metadata: metadata_of(bytes),
+        payload,
+        payload_base64: payload.is_none().then_some(Base64(event.payload)),
+        revision: event.payload_revision,
+        sequence: of_aggregate.then_some(event.aggregate_sequence_number),
+        time: Moment(event.timestamp).to_string(),
+        timestamp_ms: event.timestamp,
+        token,
+        r#type: event.payload_type,
+    };
+    Ok(serde_json::to_writer(out, &object)?)
 }
 
 /// All that can be read of it. Of a key that comes twice the last value counts.
@@ -172,62 +232,62 @@ fn value_of_object(object: &SerializedObject<'_>) -> Value {
     json!({ "type": object.r#type, "revision": object.revision, "data_base64": data })
 }
 
-fn csv(token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> String {
+fn csv(out: &mut dyn Write, token: u64, bytes: &[u8], event: Option<&Event<'_>>) -> io::Result<()> {
     let Some(event) = event else {
-        return row(&[
-            &token.to_string(),
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            &BASE64_STANDARD.encode(bytes),
-            "",
-        ]);
+        return write!(out, "{token},,,,,,,,,{},\r\n", base64(bytes));
     };
     let text = as_text(event.payload);
-    let base64 = if text.is_none() { BASE64_STANDARD.encode(event.payload) } else { String::new() };
+    let (number, time) = (token.to_string(), Moment(event.timestamp).to_string());
     let sequence = event.aggregate_sequence_number.to_string();
-    row(&[
-        &token.to_string(),
-        &Moment(event.timestamp).to_string(),
+    let of_aggregate = !event.aggregate_type.is_empty();
+    let before = [
+        number.as_str(),
+        time.as_str(),
         event.aggregate_type,
         event.aggregate_identifier,
-        if event.aggregate_type.is_empty() { "" } else { &sequence },
+        if of_aggregate { sequence.as_str() } else { "" },
         event.message_identifier,
         event.payload_type,
         event.payload_revision,
         text.unwrap_or_default(),
-        &base64,
-        &Value::Object(metadata_of(bytes)).to_string(),
-    ])
+    ];
+    for text in before {
+        cell(out, text)?;
+        out.write_all(b",")?;
+    }
+    if text.is_none() {
+        write!(out, "{}", base64(event.payload))?;
+    }
+    out.write_all(b",")?;
+    cell(out, &Value::Object(metadata_of(bytes)).to_string())?;
+    out.write_all(b"\r\n")
 }
 
-/// A row as RFC 4180 says.
-fn row(cells: &[&str]) -> String {
-    let cell = |cell: &&str| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            (*cell).to_owned()
-        }
-    };
-    format!("{}\r\n", cells.iter().map(cell).collect::<Vec<_>>().join(","))
+/// A cell as RFC 4180 says.
+fn cell(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    if !text.contains([',', '"', '\n', '\r']) {
+        return out.write_all(text.as_bytes());
+    }
+    out.write_all(b"\"")?;
+    joined(out, text.split('"'), "\"\"")?;
+    out.write_all(b"\"")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{as_text, row};
+    use super::{as_text, cell};
 
     #[test]
     fn cells_are_quoted_where_they_have_to_be() {
-        assert_eq!(
-            row(&["1", "a,b", "say \"x\"", "two\nlines", ""]),
-            "1,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",\r\n"
-        );
+        let written = |text| {
+            let mut out = Vec::new();
+            cell(&mut out, text).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(["1", "", "plain text"].map(written), ["1", "", "plain text"]);
+        assert_eq!(written("a,b"), "\"a,b\"");
+        assert_eq!(written("say \"x\""), "\"say \"\"x\"\"\"");
+        assert_eq!(written("two\nlines"), "\"two\nlines\"");
     }
 
     #[test]

@@ -39,10 +39,18 @@ impl Run<'_> {
         let mut printer = Printer::new(form, store);
         let outside = events::events(&repository, &options, &progress, &mut printer)?;
         printer.finish()?;
-        let Some(outside) = outside else { return Ok(Exit::Done) };
+        let Some(outside) = outside.filter(|outside| !is_next(outside, asked.from)) else {
+            return Ok(Exit::Done);
+        };
         self.screen.warning(&nothing(&outside, &options));
         Ok(Exit::Incomplete)
     }
+}
+
+/// Whether what is asked for begins right behind the last token: who asks so has all there is, and wants what is new.
+fn is_next(outside: &Outside, from: Option<Bound>) -> bool {
+    let next = outside.tokens.and_then(|(_, last)| last.checked_add(1));
+    matches!(from, Some(Bound::Token(from)) if Some(from) == next)
 }
 
 /// What there is, where nothing is between the bounds.

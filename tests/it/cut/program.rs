@@ -211,13 +211,15 @@ fn events_come_straight_from_the_archive_and_can_be_chosen() {
     assert_eq!(text.lines().map(|line| line.split(' ').next().unwrap()).collect::<Vec<_>>(), ["5", "6", "7"]);
     room.refused(2, "events --context other", &["other"]);
     // Nothing printed, and no word, looks like a history that holds nothing.
-    for line in ["events --from 2860", "events --from 3000 --to 4000", "events --to 2000-01-01T00:00:00Z"] {
+    for line in ["events --from 2861", "events --from 3000 --to 4000", "events --to 2000-01-01T00:00:00Z"] {
         let (stdout, stderr) = room.ends(3, line);
         assert_eq!(stdout, "", "{line}");
         assert!(stderr.contains("they have the tokens 0 to 2859, and the times"), "{line}: {stderr}");
     }
-    let (stdout, stderr) = room.ends(3, "events --from 2860 --json");
+    let (stdout, stderr) = room.ends(3, "events --from 2861 --json");
     assert!(stdout.contains("\"events\":[],\"count\":0") && stderr.contains("warning"), "{stdout} {stderr}");
+    // Who has all there is asks for the next one: there is nothing wrong.
+    assert_eq!(room.ends(0, "events --from 2860"), (String::new(), String::new()));
     room.refused(2, "events --from 7 --to 5", &["--from lies behind --to"]);
 }
 
