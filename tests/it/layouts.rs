@@ -163,6 +163,35 @@ fn a_context_of_the_newer_kind_is_named_and_skipped() {
     room.refused(2, &format!("{} --context ledger", backup_data(&data)), &["every context is left out"]);
 }
 
+/// The data of a real server, with the context of another one beside its own.
+fn two_contexts(room: &Room) -> PathBuf {
+    let data = room.server(SERVER).join("data");
+    fs::rename(room.server("core-2023.2.1-xml").join("data/default"), data.join("billing")).unwrap();
+    data
+}
+
+#[test]
+fn a_context_asked_for_by_name_that_is_gone_keeps_no_other_one_out() {
+    let room = Room::new();
+    let data = two_contexts(&room);
+    let line = format!("{} --context default --context billing", backup_data(&data));
+    room.document(0, "backup", &line);
+    fs::remove_dir_all(data.join("billing")).unwrap();
+    // Twice: a point without it does not make that right.
+    for _ in 0..2 {
+        let report = room.document(3, "backup", &line);
+        let finding = &report["findings"][0];
+        assert_eq!((&finding["what"], &finding["context"]), (&"gone".into(), &"billing".into()), "{finding}");
+        assert_eq!(report["contexts"][0]["name"], "default");
+    }
+    room.document(0, "backup", &backup_data(&data).replace("backup", "backup --exclude-context billing"));
+    assert_eq!(room.document(3, "backup", &line)["findings"][0]["context"], "billing");
+    let alone = format!("{} --context billing", backup_data(&data));
+    room.refused(2, &alone, &["no context billing", "default"]);
+    let mistyped = format!("{} --context default --context biling", backup_data(&data));
+    room.refused(2, &mistyped, &["no context biling", "default"]);
+}
+
 /// The database in a zip of a real server, under the name that newer ones give it, beside the data.
 fn stopped(room: &Room) -> (PathBuf, Vec<u8>) {
     let root = room.server(SERVER);

@@ -177,6 +177,23 @@ fn what_is_no_more_of_the_same_makes_a_point() {
 }
 
 #[test]
+fn a_context_that_is_deleted_does_not_end_the_watch_of_another() {
+    let room = Room::new();
+    let open = Open::begin(&room);
+    let billing = room.path("se-4.6.11-json/data/billing");
+    fs::rename(room.server("core-2023.2.1-xml").join("data/default"), &billing).unwrap();
+    let named = "--context default --context billing";
+    let watching =
+        Watching::of(&room, &format!("--data-dir se-4.6.11-json --no-control-db --source node-1 {named}"));
+    assert_eq!(watching.next()["point"]["complete"], true);
+    fs::remove_dir_all(&billing).unwrap();
+    let point = &watching.next()["point"];
+    assert_eq!((&point["complete"], &point["findings"][0]["what"]), (&false.into(), &"gone".into()));
+    let token = open.show(6);
+    watching.reaches(token);
+}
+
+#[test]
 fn only_one_watches_a_source_and_others_may_work_between_its_rounds() {
     let room = Room::new();
     let open = Open::begin(&room);

@@ -1,4 +1,5 @@
-//! Contexts that the source's last point has and that are not there any more: deleted, moved away, or on a disk that is not mounted.
+//! Contexts that the source's last point has, or that are asked for by name, and that are not there any more: deleted, moved away, or on a disk that
+//! is not mounted.
 
 use crate::engine::backup::BackupOptions;
 use crate::engine::backup::belongs::about;
@@ -18,7 +19,9 @@ pub fn findings(known: &Known, source: &str, everything: &Listing, options: &Bac
     let Some(last) = points.find(|body| body.source == source) else { return Vec::new() };
     let archived = known.contexts_of(source);
     let is_there = |name: &String| everything.contexts.contains_key(name) || everything.dcb.contains(name);
-    let missed = expected(last).into_iter().filter(|name| archived.contains(name.as_str()));
+    let expected =
+        expected(last).into_iter().chain(options.contexts.iter().cloned()).collect::<BTreeSet<_>>();
+    let missed = expected.into_iter().filter(|name| archived.contains(name.as_str()));
     missed.filter(|name| is_wanted(name, options) && !is_there(name)).map(|name| finding(&name)).collect()
 }
 

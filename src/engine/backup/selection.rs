@@ -14,24 +14,26 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// The contexts that are there and not wanted. One that is named and not there is an error, but for one that is left out and was there once: it is
-/// one of `archived`.
+/// The contexts that are there and not wanted. One that is named and not there is an error, but for one that was there once (it is one of
+/// `archived`): that a wanted one is gone is for the point to say, which holds the others.
 pub fn left_out(
     listing: &Listing,
     options: &BackupOptions,
     archived: &BTreeSet<&str>,
 ) -> Result<Vec<String>, Error> {
     let all = || listing.contexts.keys().chain(&listing.dcb);
-    let present = || all().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let excluded = options.excluded.iter().filter(|name| !archived.contains(name.as_str()));
-    for name in options.contexts.iter().chain(excluded) {
-        if !listing.contexts.contains_key(name) && !listing.dcb.contains(name) {
-            let (name, present) = (name.clone(), present());
-            return Err(Error::Backup(backup::Error::NoSuchContext { name, present }));
-        }
+    let is_there = |name: &String| listing.contexts.contains_key(name) || listing.dcb.contains(name);
+    let missing = |name: &String| {
+        let present = all().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Error::Backup(backup::Error::NoSuchContext { name: name.clone(), present })
+    };
+    let mut named = options.contexts.iter().chain(&options.excluded);
+    if let Some(name) = named.find(|name| !is_there(name) && !archived.contains(name.as_str())) {
+        return Err(missing(name));
     }
     if !listing.contexts.keys().any(|name| is_wanted(name, options)) {
-        return Err(Error::Backup(backup::Error::NothingLeft));
+        let gone = options.contexts.iter().find(|name| !is_there(name));
+        return Err(gone.map_or(Error::Backup(backup::Error::NothingLeft), missing));
     }
     Ok(all().filter(|name| !is_wanted(name, options)).cloned().collect())
 }

@@ -293,8 +293,8 @@ fn publish(mut session: Session<'_>, fresh: Vec<Fresh>) -> Result<Vec<Grown>, Er
 }
 
 fn wanted(listing: &Listing, options: &BackupOptions) -> Result<Listing, Error> {
-    // A point has told already whether what is left out was ever there.
-    let told = options.excluded.iter().map(String::as_str).collect();
+    // A point has told already whether what is named was ever there.
+    let told = options.contexts.iter().chain(&options.excluded).map(String::as_str).collect();
     let left_out = selection::left_out(listing, options, &told)?;
     Ok(selection::keep(listing, &left_out).into_owned())
 }
