@@ -45,11 +45,17 @@ pub struct Belonging<'a> {
     pub options: &'a BackupOptions,
     /// Everything that the source shows, what is left out included.
     pub everything: &'a Listing,
+    /// Whether it is not begun again: a file that vanishes now is borne.
+    pub is_last: bool,
     /// What the archive holds of contexts, as far as it was read.
     pub read: RefCell<HashMap<String, Rc<Incarnations>>>,
 }
 
 impl Belonging<'_> {
+    fn comparer<'c>(&'c self, source: &'c dyn Source) -> Comparer<'c> {
+        Comparer { repository: self.repository, source, is_last: self.is_last }
+    }
+
     /// What the archive holds of a context. Read once: the writer's lock is held, so it stays true.
     fn archived(&self, context: &str) -> Result<Rc<Incarnations>, Error> {
         if let Some(read) = self.read.borrow().get(context) {
@@ -83,7 +89,7 @@ impl Belonging<'_> {
 
     /// Decides for all contexts; refuses what is the history of another source.
     pub fn decide_all(&self, source: &dyn Source, seen: &[&SeenContext]) -> Result<Vec<Decision>, Error> {
-        let comparer = Comparer { repository: self.repository, source };
+        let comparer = self.comparer(source);
         let mut decisions = Vec::with_capacity(seen.len());
         for context in seen {
             let archived = self.archived(&context.name)?;
@@ -157,7 +163,7 @@ impl Belonging<'_> {
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let archived = self.archived(&seen.name)?;
-        let comparer = Comparer { repository: self.repository, source };
+        let comparer = self.comparer(source);
         let left = branches(&comparer, seen, decision)?;
         let number = archived.highest.saturating_add(1);
         decision.fork_text = Some(fork_text(decision, left[1].and_then(|branch| branch.token)));

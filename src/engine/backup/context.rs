@@ -136,6 +136,8 @@ pub struct Comparer<'a> {
     pub repository: &'a Repository,
     /// The source.
     pub source: &'a dyn Source,
+    /// Whether a file that vanishes between two looks is borne: it is not begun again.
+    pub is_last: bool,
 }
 
 impl Comparer<'_> {
@@ -173,12 +175,20 @@ impl Comparer<'_> {
                 Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
             }
             SeenSegment::Scanned(scan) => match self.judge_scanned(judge, seen, scan, behind) {
-                // What can't be read twice is worth no more than what can't be read: nothing is proven of it.
-                Err(Error::Source(source::Error::Io { .. })) => {
+                Err(Error::Source(error)) if self.is_borne(&error) => {
                     Ok(Verdict::Damaged { reason: Reason::Truncated, equal_behind: false })
                 }
                 verdict => verdict,
             },
+        }
+    }
+
+    /// What can't be read twice is worth no more than what can't be read: nothing is proven of it.
+    const fn is_borne(&self, error: &source::Error) -> bool {
+        match error {
+            source::Error::Io { .. } => true,
+            source::Error::Vanished { .. } => self.is_last,
+            _ => false,
         }
     }
 

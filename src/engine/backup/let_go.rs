@@ -110,7 +110,7 @@ impl<'r> LetGoFiles<'r> {
         let kept = ArchivedLog::load(self.repository, log)?;
         // Where nothing was kept but an empty segment there is nothing to compare: its number has to do.
         let is_empty = kept.state.is_some() && !kept.has_events();
-        let comparer = Comparer { repository: self.repository, source };
+        let comparer = Comparer { repository: self.repository, source, is_last: false };
         let is_shown = is_empty || shows_any(&comparer, files, &kept)?;
         self.shown.borrow_mut().insert(key, is_shown);
         Ok(is_shown)

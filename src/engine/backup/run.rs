@@ -135,6 +135,7 @@ impl<'a> Attempt<'a, '_> {
             name: &name,
             options: self.options,
             everything: &everything,
+            is_last: self.is_last,
             read: RefCell::default(),
         };
         let mut reader = self.reader(&mut sink, &let_go);

@@ -232,6 +232,27 @@ fn a_file_that_vanished_is_looked_for_again_and_is_missing_in_the_end() {
     assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&server)));
 }
 
+#[test]
+fn a_file_that_vanishes_each_time_between_two_looks_makes_the_point_incomplete() {
+    let (lab, server) = (Lab::new(), server(14));
+    lab.complete(&mut server.clone());
+    let name = segment(&server, 1).name();
+    let gone = |file: &StoreFile| Some(Err(Error::Vanished { path: file.path.clone() }));
+    let is_it = |file: &StoreFile| file.store == Store::Events && file.name == name;
+    // It is read, and gone when it is compared.
+    let mut source =
+        Opened::new(
+            server.clone(),
+            |file: &StoreFile, count| {
+                if is_it(file) && count % 2 == 1 { gone(file) } else { None }
+            },
+        );
+    let report = lab.try_with(&mut source, |options| options.reread = true).unwrap();
+    assert!(!report.complete, "{:?}", report.findings);
+    assert_eq!((incarnation(&report), lab.events(&report)), (1, whole(&server)));
+    assert_eq!(incarnation(&lab.complete(&mut server.clone())), 1);
+}
+
 fn changing(server: &Server, name: SegmentName, states: &[Vec<u8>]) -> impl segvault::source::Source {
     let states = states.to_vec();
     Opened::new(server.clone(), move |file: &StoreFile, _| {
