@@ -52,6 +52,7 @@ pub(super) fn prune(error: &prune::Error) -> Meaning {
         Error::Unreliable(_) => {
             (Exit::Damaged, "prune.unreliable", "see what it means with 'segvault verify'")
         }
+        Error::Newer { .. } => (Exit::Unsupported, "prune.newer", "use a newer segvault"),
         Error::UnknownAct { .. } => (Exit::Unsupported, "prune.unknown-act", "use a newer segvault"),
         Error::ChunkMissing { .. } => (
             Exit::Damaged,

@@ -177,6 +177,7 @@ mod what_is_no_repository {
             "hold add latest --reason audit",
             "hold add 1 --reason audit",
             "forget 1 --yes",
+            "prune",
             "restore --target t",
         ] {
             desk.room.refused(13, line, &["points/1.json", "newer segvault"]);

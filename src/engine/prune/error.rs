@@ -9,6 +9,12 @@ pub enum Error {
     /// A root can't be read, or a number is missing: what it reaches is not known.
     #[error("nothing is deleted while {} can't be relied on: {}", .0.path, .0.why)]
     Unreliable(Problem),
+    /// A point or act in the format of a newer program: what it reaches is not known.
+    #[error("nothing is deleted: {path} is of a newer segvault")]
+    Newer {
+        /// The file.
+        path: String,
+    },
     /// An act of a newer program might forbid it.
     #[error("nothing is deleted: act {number} is of a newer segvault")]
     UnknownAct {

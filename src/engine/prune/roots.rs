@@ -29,8 +29,11 @@ impl Books {
     /// Reads all points, acts and logs.
     pub fn read(repository: &Repository) -> Result<Self, engine::Error> {
         let journal = repository.journal()?;
-        if let Some(file) = journal.unreadable.first() {
+        if let Some(file) = journal.unreadable.iter().find(|file| !file.is_newer) {
             return Err(unreliable(file.path.clone(), file.why.clone()));
+        }
+        if let Some(file) = journal.unreadable.first() {
+            return Err(Error::Newer { path: file.path.clone() }.into());
         }
         if let Some(act) = journal.acts.iter().find(|act| act.deed == Deed::Unknown) {
             return Err(Error::UnknownAct { number: act.number }.into());
