@@ -353,8 +353,13 @@ fn verified(report: &verify::Report) -> Exit {
     }
 }
 
+/// What a newer program wrote is not damaged.
 fn undamaged(problems: &[Problem]) -> Exit {
-    if problems.is_empty() { Exit::Done } else { Exit::Damaged }
+    match problems.iter().map(|problem| problem.newer).min() {
+        None => Exit::Done,
+        Some(true) => Exit::Unsupported,
+        Some(false) => Exit::Damaged,
+    }
 }
 
 fn whole(is_whole: bool) -> Exit {

@@ -182,6 +182,11 @@ mod what_is_no_repository {
         ] {
             desk.room.refused(13, line, &["points/1.json", "newer segvault"]);
         }
+        desk.room.refused(13, "recompress --compression max", &["points/1.json", "newer segvault"]);
+        for line in ["points", "status", "stats", "repair points"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(said.contains("points/1.json"), "{line}: {said}");
+        }
         let (said, _) = desk.room.ends(13, "verify");
         assert!(said.contains("newer: ") && !said.contains("damage: "), "{said}");
     }

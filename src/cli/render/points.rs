@@ -303,7 +303,7 @@ POINT  TIME (UTC)           SOURCE  CONTEXT  EVENTS TO  SNAPSHOTS TO  CHANGED   
 
     #[test]
     fn what_can_not_be_read_is_listed() {
-        let problems = vec![Problem { path: "points/3.json".to_owned(), why: "it is cut off".to_owned() }];
+        let problems = vec![Problem::damaged("points/3.json".to_owned(), "it is cut off".to_owned())];
         assert!(
             printed(&Overview { problems, ..of(Vec::new()) })
                 .contains("unreadable: points/3.json: it is cut off")

@@ -101,24 +101,25 @@ pub(in crate::cli) fn marked(marked: &Marked) -> String {
     if !marked.known.is_empty() {
         text.line(&format!("known to be incomplete before: {}", points(&marked.known, NAMED)));
     }
-    if let Some(line) = not_judged(marked) {
-        text.line(&line);
+    let not_judged = not_judged(marked);
+    for line in &not_judged {
+        text.line(line);
     }
-    if marked.unreadable.is_empty() && marked.marked.is_empty() && marked.known.is_empty() {
+    if not_judged.is_empty() && marked.marked.is_empty() && marked.known.is_empty() {
         text.line("every point can be restored whole: nothing to mark");
     }
     text.finish()
 }
 
 /// Points that nobody knows about.
-pub(in crate::cli) fn not_judged(marked: &Marked) -> Option<String> {
-    let unreadable = some(&marked.unreadable);
-    let told = || {
-        format!(
-            "not judged, since it can't be read: {unreadable}; try 'segvault repair from' a copy, or 'segvault repair give-up'"
-        )
+pub(in crate::cli) fn not_judged(marked: &Marked) -> Vec<String> {
+    let told = |files: &[String], advice: &str| {
+        let line = format!("not judged, since it can't be read: {}; {advice}", some(files));
+        (!files.is_empty()).then_some(line)
     };
-    (!marked.unreadable.is_empty()).then(told)
+    let damaged = "try 'segvault repair from' a copy, or 'segvault repair give-up'";
+    let newer = "a newer segvault wrote it: use that one";
+    [told(&marked.unreadable, damaged), told(&marked.newer, newer)].into_iter().flatten().collect()
 }
 
 /// What a file that is given up may have said, by its directory, and what to do about it.

@@ -83,7 +83,11 @@ impl Run<'_> {
         drop(progress);
         self.screen.unprinted_errors(render::repair::not_judged(&marked).into_iter());
         self.screen.report("repair-points", &marked, || render::repair::marked(&marked))?;
-        Ok(if marked.unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
+        Ok(match (marked.unreadable.is_empty(), marked.newer.is_empty()) {
+            (false, _) => Exit::Damaged,
+            (true, false) => Exit::Unsupported,
+            (true, true) => Exit::Done,
+        })
     }
 
     /// Without `--yes` it says what would be given up, and asks if it can.

@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::metrics;
 use crate::cli::render;
 use crate::cli::repository;
-use crate::cli::run::Run;
+use crate::cli::run::{Run, undamaged};
 use crate::cli::when;
 use crate::engine::restore::free_space;
 use crate::engine::status::{self, Heads, Level, Limits, StatusOptions};
@@ -23,10 +23,11 @@ impl Run<'_> {
         let status = self.look(asked, true)?;
         self.screen.result("status", &status, || render::status::text(&status))?;
         self.figures(asked, &status)?;
-        Ok(match status.level {
-            _ if !status.problems.is_empty() || status.verification.damaged_packs > 0 => Exit::Damaged,
-            Level::Ok => Exit::Done,
-            Level::Warning | Level::Critical => Exit::Incomplete,
+        Ok(match (undamaged(&status.problems), status.level) {
+            _ if status.verification.damaged_packs > 0 => Exit::Damaged,
+            (Exit::Done, Level::Ok) => Exit::Done,
+            (Exit::Done, Level::Warning | Level::Critical) => Exit::Incomplete,
+            (exit, _) => exit,
         })
     }
 

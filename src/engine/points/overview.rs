@@ -6,7 +6,7 @@ use crate::engine::points::row::{PointRow, row};
 use crate::engine::points::windows::{self, Window};
 use crate::repo;
 use crate::repo::format::point::Point;
-use crate::repo::store::{Journal, Repository};
+use crate::repo::store::{Journal, Repository, Unreadable};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Overview {
     pub forgotten: usize,
     /// What the archive holds, by source, context, incarnation and store.
     pub windows: Vec<Window>,
-    /// What could not be read: points and windows may be missing above (exit 20).
+    /// What could not be read: points and windows may be missing above (exit 20; 13 where a newer program wrote all of it).
     pub problems: Vec<Problem>,
 }
 
@@ -32,6 +32,21 @@ pub struct Problem {
     pub path: String,
     /// What is wrong.
     pub why: String,
+    /// Whether a newer program wrote it: then it is not damaged.
+    pub newer: bool,
+}
+
+impl Problem {
+    /// Something that is damaged, or missing.
+    pub const fn damaged(path: String, why: String) -> Self {
+        Self { path, why, newer: false }
+    }
+}
+
+impl From<&Unreadable> for Problem {
+    fn from(file: &Unreadable) -> Self {
+        Self { path: file.path.clone(), why: file.why.clone(), newer: file.is_newer }
+    }
 }
 
 /// Lists everything. Only errors that say nothing of a single file (no access, interrupted) end it.
@@ -41,16 +56,12 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
 
 /// The same, for those that have the journal already.
 pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overview, Error> {
-    let mut problems: Vec<_> = journal
-        .unreadable
-        .iter()
-        .map(|file| Problem { path: file.path.clone(), why: file.why.clone() })
-        .collect();
+    let mut problems: Vec<_> = journal.unreadable.iter().map(Problem::from).collect();
     let mut windows = Vec::new();
     for directory in directories(repository)? {
         let Some(key) = directory.key else {
             let path = repository.disk().display(&directory.path);
-            problems.push(Problem { path, why: "none of its records can be read".to_owned() });
+            problems.push(Problem::damaged(path, "none of its records can be read".to_owned()));
             continue;
         };
         match windows::of_log(repository, &key) {
@@ -70,12 +81,14 @@ pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overvie
 pub fn problem(log: &str, error: repo::Error) -> Result<Problem, Error> {
     match error {
         repo::Error::Damaged { path, source } => {
-            Ok(Problem { path, why: format!("{source}; it is needed for the {log}") })
+            Ok(Problem::damaged(path, format!("{source}; it is needed for the {log}")))
         }
         repo::Error::Missing { path } => {
-            Ok(Problem { path, why: format!("it is missing; it is needed for the {log}") })
+            Ok(Problem::damaged(path, format!("it is missing; it is needed for the {log}")))
         }
-        repo::Error::Unsupported { path, source } => Ok(Problem { path, why: source.to_string() }),
+        repo::Error::Unsupported { path, source } => {
+            Ok(Problem { path, why: source.to_string(), newer: true })
+        }
         other => Err(other.into()),
     }
 }

@@ -212,5 +212,5 @@ fn is_over(act: &Act, now: Moment, grace_ms: i64, newest_act: u64) -> bool {
 }
 
 pub(super) fn unreliable(path: String, why: String) -> engine::Error {
-    Error::Unreliable(Problem { path, why }).into()
+    Error::Unreliable(Problem::damaged(path, why)).into()
 }

@@ -2,9 +2,8 @@
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
-use crate::repo;
+use crate::engine::retention::readable;
 use crate::repo::codec::Compression;
-use crate::repo::format::Damage;
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId};
@@ -84,11 +83,7 @@ pub fn plan(repository: &Repository, compression: Compression) -> Result<Plan, E
 
 /// Packs that an act marks dead, or calls damaged. Where an act can't be read, any pack may be one of them.
 pub(super) fn refused(repository: &Repository) -> Result<HashSet<PackId>, Error> {
-    let journal = repository.journal()?;
-    if let Some(unreadable) = journal.unreadable.first() {
-        let source = Damage::Json(unreadable.why.clone());
-        return Err(repo::Error::Damaged { path: unreadable.path.clone(), source }.into());
-    }
+    let journal = readable(repository)?;
     let named = journal.acts.iter().flat_map(|act| match &act.deed {
         Deed::Dead { packs } | Deed::Damaged { packs } => packs.as_slice(),
         _ => &[],

@@ -51,8 +51,11 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
             reasons.entry(*point).or_default().push(&finding.text);
         }
     }
-    let unreadable = diagnosis.journal.unreadable.iter().map(|file| file.path.clone()).collect();
-    let mut marked = Marked { dry_run, unreadable, ..Marked::default() };
+    let paths = |is_newer: bool| {
+        let files = diagnosis.journal.unreadable.iter().filter(move |file| file.is_newer == is_newer);
+        files.map(|file| file.path.clone()).collect()
+    };
+    let mut marked = Marked { dry_run, unreadable: paths(false), newer: paths(true), ..Marked::default() };
     let mut session = None;
     for listed in &diagnosis.journal.points {
         let number = listed.point.number;

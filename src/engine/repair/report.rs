@@ -85,6 +85,8 @@ pub struct Marked {
     pub known: Vec<u64>,
     /// Files of points and acts that can't be read: what they are about could not be judged.
     pub unreadable: Vec<String>,
+    /// The same of those that a newer program wrote.
+    pub newer: Vec<String>,
 }
 
 /// What `repair give-up` did.

@@ -2,7 +2,6 @@
 
 use crate::engine::Error;
 use crate::engine::observe::Observer;
-use crate::engine::points::Problem;
 use crate::engine::prune;
 use crate::engine::retention;
 use crate::engine::retention::decide::{Decision, decide};
@@ -131,9 +130,8 @@ pub(in crate::engine) fn readable(repository: &Repository) -> Result<Journal, Er
     match journal.unreadable.first() {
         None => Ok(journal),
         Some(file) => {
-            let problem = Problem { path: file.path.clone(), why: file.why.clone() };
             let means = if file.is_newer { retention::Error::Newer } else { retention::Error::Unreadable };
-            Err(means(problem).into())
+            Err(means(file.into()).into())
         }
     }
 }

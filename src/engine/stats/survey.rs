@@ -14,7 +14,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::{ControlDb, PointBody, PointContext, PointLog};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::{Journal, Repository, Unreadable};
+use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, HashSet};
 
 /// So many of a log's newest records keep what they reach, whatever points are forgotten.
@@ -36,7 +36,7 @@ pub fn stats_of(repository: &Repository, journal: &Journal, free: Option<u64>) -
             survey.log(key, &directory.numbers)?;
         } else {
             let path = repository.disk().display(&directory.path);
-            survey.problems.push(Problem { path, why: "none of its records can be read".to_owned() });
+            survey.problems.push(Problem::damaged(path, "none of its records can be read".to_owned()));
         }
     }
     let mut tally = Tally::of(survey);
@@ -78,14 +78,13 @@ pub(super) struct Survey<'r> {
 
 impl<'r> Survey<'r> {
     fn new(repository: &'r Repository, journal: &Journal) -> Self {
-        let problem = |file: &Unreadable| Problem { path: file.path.clone(), why: file.why.clone() };
         Self {
             repository,
             owners: Owners::new(repository),
             rows: Vec::new(),
             points: Vec::new(),
             happened: Vec::new(),
-            problems: journal.unreadable.iter().map(problem).collect(),
+            problems: journal.unreadable.iter().map(Problem::from).collect(),
             logs: BTreeMap::new(),
             control_dbs: BTreeMap::new(),
             plain_files: BTreeMap::new(),
@@ -98,7 +97,7 @@ impl<'r> Survey<'r> {
         match done {
             Err(Error::Repo(
                 error @ (repo::Error::ChunkMissing { .. } | repo::Error::ChunkDamaged { .. }),
-            )) => self.problems.push(Problem { path: of.to_owned(), why: error.to_string() }),
+            )) => self.problems.push(Problem::damaged(of.to_owned(), error.to_string())),
             Err(Error::Repo(error)) => self.problems.push(problem(of, error)?),
             done => return done,
         }

@@ -8,9 +8,10 @@ use crate::engine::stats::owners::{Held, Whose};
 use crate::engine::stats::report::{Beside, Kind, LogStats, Lot, PointStats, Savings, Stats};
 use crate::engine::stats::shares::{self, Share};
 use crate::engine::stats::survey::{Row, Survey};
+use crate::repo::format::Damage;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::index::read_directory;
+use crate::repo::index::{DirectoryError, read_directory};
 use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeSet, HashSet};
@@ -58,7 +59,8 @@ impl<'r> Tally<'r> {
                 }
                 Err(error) => {
                     let path = repository.disk().display(&paths::pack(pack));
-                    self.survey.problems.push(Problem { path, why: error.to_string() });
+                    let newer = matches!(error, DirectoryError::Damage(Damage::Newer { .. }));
+                    self.survey.problems.push(Problem { path, why: error.to_string(), newer });
                     self.overhead = self.overhead.saturating_add(length);
                 }
             }
