@@ -107,7 +107,7 @@ impl<'a> Survey<'a> {
     }
 
     fn content(&self, stored: &Content) -> Result<(), engine::Error> {
-        if !self.ledger.enter_chunk(stored.list)? {
+        if !self.ledger.enter_list(stored.list)? {
             return Ok(());
         }
         for extent in content::extents(self.repository, stored)? {

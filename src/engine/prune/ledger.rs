@@ -11,6 +11,7 @@ const SCHEMA: &str = "
 BEGIN;
 CREATE TABLE page (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE reached (chunk BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE list (chunk BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE pack (
     id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, length INTEGER NOT NULL, kind INTEGER NOT NULL, standing INTEGER NOT NULL);
 CREATE TABLE place (
@@ -79,9 +80,16 @@ impl Ledger {
         Ok(self.connection.prepare_cached("SELECT 1 FROM page WHERE id = ?")?.exists([page.0])?)
     }
 
-    /// True if the chunk was not there yet.
-    pub fn enter_chunk(&self, chunk: ChunkId) -> Result<bool, Error> {
+    pub fn enter_chunk(&self, chunk: ChunkId) -> Result<(), Error> {
         let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO reached VALUES (?)")?;
+        insert.execute([chunk.0])?;
+        Ok(())
+    }
+
+    /// Enters a chunk that lists others. True if it was not there yet as such: a file may hold the very bytes of a list, and lists nothing.
+    pub fn enter_list(&self, chunk: ChunkId) -> Result<bool, Error> {
+        self.enter_chunk(chunk)?;
+        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO list VALUES (?)")?;
         Ok(insert.execute([chunk.0])? > 0)
     }
 

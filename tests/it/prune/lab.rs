@@ -1,6 +1,6 @@
 //! Small repositories that are pruned on disks that crash.
 
-use crate::store::model::{back_up_on, config, key, open, read};
+use crate::store::model::{back_up_on, config, key, open, prepare, put_all, read};
 use crate::support::crash_disk::{CrashDisk, Image};
 use segvault::axon::name::Store;
 use segvault::engine;
@@ -9,9 +9,12 @@ use segvault::engine::prune::{self, DeleteReport, MarkReport, PruneOptions};
 use segvault::repo;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::{Act, Deed, PointRef};
+use segvault::repo::format::entry::encode_extents;
 use segvault::repo::format::id::PackId;
 use segvault::repo::format::json;
 use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::point::{Content, ControlDb};
 use segvault::repo::index::read_directory;
 use segvault::repo::store::{Alone, OpenOptions, Repository};
 use std::collections::BTreeSet;
@@ -155,6 +158,21 @@ fn reached_pages(repository: &Repository, root: repo::format::id::PageId) -> Vec
         children.iter().for_each(|child| pages.extend(reached_pages(repository, child.page)));
     }
     pages
+}
+
+/// A backup with these bytes as its control database; gives the bytes of the list of its chunks, too.
+pub fn back_up_database(disk: &CrashDisk, backup: u64, bytes: &[u8]) -> (PointRef, Vec<u8>) {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let list = encode_extents(&put_all(&mut session, PackKind::ControlDb, bytes).unwrap());
+    let content = Content {
+        length: bytes.len() as u64,
+        blake3: config().naming.content(bytes),
+        list: session.put(PackKind::ControlDb, list.clone()).unwrap(),
+    };
+    let (records, mut body) = prepare(&mut session, backup).unwrap();
+    body.control_db = ControlDb::Inner { entry: "controldb.mv.db".to_owned(), inner: content, zip: None };
+    (session.publish_point(records, body).unwrap().point, list)
 }
 
 /// A pack that the newest point needs: one with chunks of sealed segments.

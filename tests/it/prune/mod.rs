@@ -319,6 +319,21 @@ fn of_two_marked_packs_with_the_same_chunk_both_stay() {
     assert!(!disk.files().contains(&pack) && !disk.files().contains(&copy));
 }
 
+/// Whoever writes files at the source may know how a list of chunks looks.
+#[test]
+fn a_file_that_holds_the_bytes_of_a_list_hides_nothing_that_the_list_reaches() {
+    let (disk, _) = lab(0);
+    let database = noise(77, 3000);
+    let (first, list) = back_up_database(&disk, 1, &database);
+    let (second, _) = back_up_database(&disk, 2, &list);
+    let (third, _) = back_up_database(&disk, 3, &database);
+    forget(&disk, &[first], 0);
+    for day in 1..5 {
+        prune_at(&disk, day * DAY, 0).unwrap();
+        check(&open(&disk).unwrap(), &[second, third]).unwrap();
+    }
+}
+
 /// A crash at each mutation of both phases, in each image: what stays is whole, and the next prune ends where an undisturbed one ends.
 #[test]
 fn a_prune_that_is_interrupted_anywhere_loses_nothing_and_is_gone_on_with() {
