@@ -203,6 +203,42 @@ fn a_record_that_was_given_up_since_it_is_missing_is_not_written_again() {
     lab.goes_on();
 }
 
+/// Three records, and the one in the middle is damaged: no other is given up for it, however often that is asked for.
+#[test]
+fn a_record_before_the_newest_is_given_up_and_none_of_those_that_are_good() {
+    for is_pruned in [false, true] {
+        let room = Room::new();
+        let root = room.server(SERVER);
+        let kept = [(); 2].map(|()| {
+            let newest = newest_segment(&root);
+            let bytes = fs::read(&newest).unwrap();
+            fs::remove_file(&newest).unwrap();
+            (newest, bytes)
+        });
+        room.ends(0, &backup(&root));
+        for (segment, bytes) in kept.iter().rev() {
+            fs::write(segment, bytes).unwrap();
+            room.ends(0, &backup(&root));
+        }
+        let lab = Lab { room, root };
+        if is_pruned {
+            lab.ends(0, "forget 1 --yes");
+            lab.ends(0, "prune --grace 0s");
+        }
+        let newest = lab.newest_record();
+        let (log, number) = newest.rsplit_once('/').unwrap();
+        let number: u64 = number.parse().unwrap();
+        assert_eq!(lab.room.files().contains_key(Path::new(&format!("{log}/{}", number - 2))), !is_pruned);
+        let middle = format!("{log}/{}", number - 1);
+        lab.spoil(&[&middle]);
+        lab.ends(20, "prune");
+        lab.gives_up(&[&middle]);
+        lab.ends(0, "verify");
+        lab.ends(0, "prune");
+        lab.goes_on();
+    }
+}
+
 #[test]
 fn a_file_that_vouches_for_damaged_bytes_is_no_obstacle() {
     let lab = Lab::new();

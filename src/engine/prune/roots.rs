@@ -183,12 +183,17 @@ fn newest_two(
     let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { return Ok(Vec::new()) };
     let record = repository.record(key, *newest)?;
     let Some(number) = lost.before(&log.path, *newest) else { return Ok(vec![record]) };
+    let is_neighbour = lost.neighbour(&log.path, *newest) == Some(number);
+    // Of those before one that was given up a prune may have left none.
+    if !is_neighbour && !log.numbers.contains(&number) {
+        return Ok(vec![record]);
+    }
     let before = repository.record(key, number)?;
     let path = paths::record(key, number);
     let read = repository.disk().read(&path, SMALL_FILE_MAX);
     let name = || repository.disk().display(&path);
     let bytes = read.map_err(|source| repo::Error::reading(name(), source))?;
-    if record.previous != Some(repository.naming().file(&bytes)) {
+    if is_neighbour && record.previous != Some(repository.naming().file(&bytes)) {
         return Err(unreliable(name(), "the record behind it holds another hash of it".to_owned()));
     }
     Ok(vec![record, before])

@@ -103,7 +103,7 @@ fn records(repository: &Repository, log: &LogDirectory, lost: &LostFiles) -> Res
         }
     }
     if let Some((newest, (_, previous))) = good.last_key_value()
-        && let Some(before) = lost.before(&log.path, *newest)
+        && let Some(before) = lost.neighbour(&log.path, *newest)
         && good.get(&before).is_none_or(|(hash, _)| *previous != Some(*hash))
     {
         bad.push(path(before));

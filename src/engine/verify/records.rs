@@ -151,9 +151,12 @@ impl LogFacts {
     ) {
         let mut before: Option<&RecordFacts> = None;
         for record in &self.records {
-            let number = lost.before(&paths::log(&self.key), record.number);
+            let directory = paths::log(&self.key);
+            let number = lost.before(&directory, record.number);
+            let vouched = lost.neighbour(&directory, record.number);
             let neighbour = before.filter(|before| number == Some(before.number));
             if let Some(neighbour) = neighbour
+                && vouched == Some(neighbour.number)
                 && record.previous != Some(neighbour.hash)
             {
                 let text = format!("record {} names another hash of it", record.number);
@@ -175,7 +178,7 @@ impl LogFacts {
     }
 
     fn check_newest_two(&self, lost: &LostFiles, path: &dyn Fn(u64) -> String, book: &mut Book) {
-        let before = self.numbers.last().and_then(|newest| lost.before(&paths::log(&self.key), *newest));
+        let before = self.numbers.last().and_then(|newest| lost.neighbour(&paths::log(&self.key), *newest));
         if let Some(before) = before
             && !self.numbers.contains(&before)
         {

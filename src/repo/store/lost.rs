@@ -47,6 +47,12 @@ impl LostFiles {
         }
         (before > 0).then_some(before)
     }
+
+    /// The number before, if that is not lost: the file holds its hash. Behind lost ones nobody knows: it was written before one was given up and
+    /// holds the hash of that, or behind that.
+    pub fn neighbour(&self, directory: &str, number: u64) -> Option<u64> {
+        self.before(directory, number).filter(|before| before.saturating_add(1) == number)
+    }
 }
 
 /// The directory of a numbered file, and its number; none for what is no such file.
@@ -132,5 +138,8 @@ mod tests {
         let lost = LostFiles::by(&[act(9, &["points/2.json", "points/3.json", "points/1.json"])]);
         assert_eq!([6, 5, 4].map(|number| lost.before("points", number)), [Some(5), Some(4), None]);
         assert_eq!([1, 0].map(|number| lost.before("acts", number)), [None, None]);
+        assert_eq!([6, 5, 4].map(|number| lost.neighbour("points", number)), [Some(5), Some(4), None]);
+        let lost = LostFiles::by(&[act(9, &["points/5.json"])]);
+        assert_eq!((lost.before("points", 6), lost.neighbour("points", 6)), (Some(4), None));
     }
 }
