@@ -3,6 +3,7 @@
 mod full;
 pub mod lab;
 mod life;
+mod needs;
 mod program;
 
 use crate::store::model::{back_up_on, check, key, noise, open, prepare};

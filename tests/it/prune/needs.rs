@@ -1,0 +1,181 @@
+//! What is needed, kind by kind; and what a pack that goes has to have elsewhere, and where that is read back.
+
+use super::lab::*;
+use crate::store::model::{check, config, key, noise, open, prepare, put_all};
+use crate::support::crash_disk::CrashDisk;
+use segvault::axon::name::Store;
+use segvault::engine::content;
+use segvault::repo::disk::Disk;
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::entry::{decode_extents, encode_extents};
+use segvault::repo::format::id::ChunkId;
+use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::point::{Content, ControlDb};
+use segvault::repo::format::record::{LogState, Record};
+use segvault::repo::paths;
+use segvault::repo::store::Neighbours;
+
+/// Marked and deleted, as often as there is something to do.
+fn prune_all(disk: &CrashDisk) {
+    for day in 1..5 {
+        prune_at(disk, day * DAY, 0).unwrap();
+    }
+}
+
+#[test]
+fn a_zip_that_is_kept_as_it_is_stays_with_its_point() {
+    let (disk, points) = lab(2);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let bytes = noise(88, 3000);
+    let list = encode_extents(&put_all(&mut session, PackKind::ControlDb, &bytes).unwrap());
+    let zip = Content {
+        length: bytes.len() as u64,
+        blake3: config().naming.content(&bytes),
+        list: session.put(PackKind::ControlDb, list).unwrap(),
+    };
+    let (records, mut body) = prepare(&mut session, 3).unwrap();
+    let name = "controldb1.zip".to_owned();
+    body.control_db = ControlDb::Zip { entry: "controldb.mv.db".to_owned(), name, zip: zip.clone() };
+    let _ = session.publish_point(records, body).unwrap();
+    drop(repository);
+    forget(&disk, &points, 0);
+    prune_all(&disk);
+    content::stream(&open(&disk).unwrap(), &zip, &mut |_| Ok(())).unwrap();
+}
+
+#[test]
+fn the_time_maps_of_segments_stay_with_them() {
+    let (disk, points) = lab(2);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
+    let mut sealed = repository.tree(state.root).unwrap();
+    let map = session.put(PackKind::Sealed, noise(99, 300)).unwrap();
+    sealed[0].time_map = Some(map);
+    let state = LogState { root: session.put_tree(&sealed).unwrap(), ..state };
+    let durable = session.barrier().unwrap();
+    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
+    drop(session);
+    drop(repository);
+    forget(&disk, &points[..1], 0);
+    prune_all(&disk);
+    assert!(open(&disk).unwrap().chunk(map).is_ok());
+}
+
+/// A record that is well in itself, and none of this history: what it should have held is not known.
+#[test]
+fn nothing_is_deleted_beside_a_record_that_the_one_behind_it_does_not_know() {
+    let (disk, points) = lab(4);
+    forget(&disk, &points[..3], 0);
+    let path = paths::record(&key(Store::Events), 3);
+    disk.damage(&path, |bytes| {
+        let record = Record::decode(bytes).unwrap();
+        let state = LogState { tails: Vec::new(), ..record.state };
+        *bytes = Record { state, ..record }.encode();
+    });
+    let files = disk.files();
+    let refused = prune_at(&disk, 9 * DAY, 0).unwrap_err();
+    assert!(refused.to_string().contains("holds another hash of it"), "{refused}");
+    assert_eq!(disk.files(), files);
+}
+
+#[test]
+fn a_marked_pack_stays_while_nobody_knows_what_it_holds() {
+    let (disk, _) = lab(3);
+    let pack = needed_pack(&disk);
+    copy_of(&disk, &pack);
+    act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack)] });
+    disk.damage(&pack, |bytes| {
+        let footer = bytes.len() - 20;
+        bytes[footer] ^= 1;
+    });
+    let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!((report.packs.files, report.kept.len()), (0, 1));
+    assert!(report.kept[0].why.contains("nobody knows what it holds"), "{:?}", report.kept);
+    assert!(disk.files().contains(&pack));
+}
+
+#[test]
+fn a_pack_that_an_act_calls_damaged_is_no_copy_to_rely_on() {
+    let (disk, _) = lab(3);
+    let pack = needed_pack(&disk);
+    let copy = copy_of(&disk, &pack);
+    act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack)] });
+    act(&disk, 0, Deed::Damaged { packs: vec![id_of(&copy)] });
+    let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!((report.packs.files, report.kept.len()), (0, 1));
+    assert!(report.kept[0].why.contains("lie in no pack that stays"), "{:?}", report.kept);
+}
+
+/// Writes chunks once more, all in one block of one pack; gives its file.
+fn written_again(disk: &CrashDisk, chunks: &[ChunkId]) -> String {
+    let repository = open(disk).unwrap();
+    let mut session = repository.session().unwrap();
+    for chunk in chunks {
+        let bytes = repository.chunk(*chunk).unwrap().to_vec();
+        session.put_again(Ok(Neighbours::ControlDb), *chunk, bytes).unwrap();
+    }
+    let _ = session.barrier().unwrap();
+    let written: Vec<String> = session.written().map(paths::pack).collect();
+    assert_eq!(written.len(), 1);
+    written[0].clone()
+}
+
+/// The chunks of a control database, and the list of them.
+fn chunks_of(bytes: &[u8], list: &[u8]) -> Vec<ChunkId> {
+    let extents = decode_extents(list, bytes.len() as u64).unwrap();
+    let names = extents.iter().map(|extent| extent.chunk);
+    names.chain([config().naming.chunk(list)]).collect()
+}
+
+fn pack_with(disk: &CrashDisk, chunk: ChunkId) -> String {
+    paths::pack(open(disk).unwrap().index().places(chunk).unwrap()[0].pack)
+}
+
+/// Two packs are marked whose chunks lie together in one block of a pack that stays: it is read once, and what was found counts for both.
+#[test]
+fn none_of_several_packs_goes_whose_chunks_share_a_damaged_copy() {
+    let disk = lab(0).0;
+    let databases = [noise(71, 2000), noise(72, 2000)];
+    let (mut chunks, mut packs, mut points) = (Vec::new(), Vec::new(), Vec::new());
+    for (backup, bytes) in (1..).zip(&databases) {
+        let (point, list) = back_up_database(&disk, backup, bytes);
+        points.push(point);
+        chunks.extend(chunks_of(bytes, &list));
+        packs.push(pack_with(&disk, *chunks.last().unwrap()));
+    }
+    let copy = written_again(&disk, &chunks);
+    act(&disk, 0, Deed::Dead { packs: packs.iter().map(|pack| id_of(pack)).collect() });
+    let whole = disk.reboot(crate::support::crash_disk::Image::ProcessKilled);
+    let middle = disk.length(&copy).unwrap() / 2;
+    disk.damage(&copy, |bytes| bytes[middle as usize] ^= 1);
+    let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+    assert_eq!(report.kept.iter().filter(|kept| kept.why.contains("can't be read back")).count(), 2);
+    check(&open(&disk).unwrap(), &points).unwrap();
+    // As it was, they go.
+    assert_eq!(delete_at(&whole, 2 * DAY, 0).unwrap().packs.files, 2);
+    check(&open(&whole).unwrap(), &points).unwrap();
+}
+
+/// Two copies: one is marked, too, and good, the other stays, and is damaged. It is the one that stays that has to be read.
+#[test]
+fn a_copy_that_is_marked_itself_stands_for_none_that_stays() {
+    // Whichever of them has the first name.
+    for seed in 0..4 {
+        let disk = lab(0).0;
+        let bytes = noise(200 + seed, 2000);
+        let (point, list) = back_up_database(&disk, 1, &bytes);
+        let mut chunks = chunks_of(&bytes, &list);
+        let first = pack_with(&disk, chunks[0]);
+        let marked = written_again(&disk, &chunks);
+        chunks.reverse();
+        let stays = written_again(&disk, &chunks);
+        act(&disk, 0, Deed::Dead { packs: vec![id_of(&first), id_of(&marked)] });
+        let middle = disk.length(&stays).unwrap() / 2;
+        disk.damage(&stays, |bytes| bytes[middle as usize] ^= 1);
+        let report = delete_at(&disk, 2 * DAY, 0).unwrap();
+        assert_eq!(report.kept.iter().filter(|kept| kept.why.contains("can't be read back")).count(), 2);
+        check(&open(&disk).unwrap(), &[point]).unwrap();
+    }
+}
