@@ -122,13 +122,19 @@ impl<'d> Staging<'d> {
 /// So many may do that at once.
 const AT_ONCE: u32 = 64;
 
+/// Names in staging that are none of the one writer's. They tell one process, and one content, from another: where a writer that begins sweeps the
+/// file away, what somebody else makes under its name meanwhile would be published in its place, perhaps half written.
+fn beside(bytes: &[u8]) -> impl Iterator<Item = String> {
+    let (process, content) = (std::process::id(), blake3::hash(bytes).to_hex());
+    (0..AT_ONCE).map(move |number| format!("{}/beside-{process}-{content}-{number}.new", paths::STAGING))
+}
+
 /// Writes a whole file, synced, and gives it its name, durably, beside the one writer: under a name in staging that is none of its. False if the
 /// name is taken, or a writer that began meanwhile has swept staging.
 pub(super) fn publish_alone(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<bool, Error> {
     create_directory(disk, paths::STAGING)?;
     let failed = |path: &str, source| Error::writing(disk.display(path), source);
-    let names = (0..AT_ONCE).map(|number| format!("{}/beside-{number}.new", paths::STAGING));
-    for staged in names {
+    for staged in beside(bytes) {
         let mut file = match disk.create_new(&staged) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             made => made.map_err(|source| failed(&staged, source))?,

@@ -1,12 +1,15 @@
 //! Points seen through acts.
 
 use super::model::{back_up_on, check_point, config, open};
+use super::odd_disk::OddDisk;
 use crate::support::crash_disk::CrashDisk;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::{Deed, PointRef};
-use segvault::repo::format::id::FileHash;
+use segvault::repo::format::id::{FileHash, PackId};
 use segvault::repo::format::moment::Moment;
-use segvault::repo::store::{Journal, Repository};
+use segvault::repo::store::{Journal, OpenOptions, Repository};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// A repository with three points.
 fn three() -> (CrashDisk, Vec<PointRef>) {
@@ -167,6 +170,24 @@ fn a_file_under_another_number_or_of_another_repository_is_not_believed() {
     disk.damage("points/3.json", |bytes| *bytes = foreign);
     let expected = format!("memory:points/3.json: it belongs to the repository {id}");
     assert_eq!(complaints(&journal(&disk)), [expected]);
+}
+
+/// A writer that begins between two of them sweeps staging: under one name, the first would publish what the second has only begun to write.
+#[test]
+fn two_marks_beside_a_writer_have_two_names_on_their_way() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let names: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let told = Arc::clone(&names);
+    let mut odd = OddDisk::of(&disk);
+    odd.before_publish = Some(Arc::new(move |from| _ = told.lock().unwrap().insert(from.to_owned())));
+    let repository = Repository::open(Arc::new(odd), OpenOptions::default()).unwrap();
+    for pack in 1..=2 {
+        assert_eq!(repository.publish_mark(Moment(1), vec![PackId([pack; 32])]).unwrap(), u64::from(pack));
+    }
+    let names = names.lock().unwrap();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.iter().all(|name| name.contains(&std::process::id().to_string())), "{names:?}");
 }
 
 #[test]

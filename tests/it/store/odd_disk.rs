@@ -18,6 +18,8 @@ pub struct OddDisk {
     pub locks_work: bool,
     /// Somebody else takes names that begin so, right before they are published: what can happen where locks don't reach.
     pub overtaken_at: Option<&'static str>,
+    /// Is told of the name in staging of each file that is about to be published.
+    pub before_publish: Option<Told>,
     /// Directories that are seen once more as they were: by somebody who lists them while another one deletes.
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
     /// A file that is in no listing, though it can be read.
@@ -37,6 +39,7 @@ impl OddDisk {
             disk: disk.clone(),
             locks_work: true,
             overtaken_at: None,
+            before_publish: None,
             late: Arc::default(),
             hidden: None,
             keeps_all: false,
@@ -55,6 +58,9 @@ impl Disk for OddDisk {
         self.disk.create_new(path)
     }
     fn publish(&self, from: &str, to: &str) -> Result<()> {
+        if let Some(before) = &self.before_publish {
+            before(from);
+        }
         if self.overtaken_at.is_some_and(|path| to.starts_with(path)) {
             self.disk.create_new(to)?.write_all(b"theirs")?;
         }
