@@ -495,6 +495,38 @@ fn nothing_is_published_behind_a_newest_file_that_is_damaged_until_a_copy_mends_
     room.ends(0, "prune --dry-run");
 }
 
+/// Behind the newest file of a row there is none that knows it. A copy that was written to has others under the same numbers: they follow the same
+/// file, and are none of ours.
+#[test]
+fn what_a_copy_has_of_its_own_since_it_was_used_on_is_not_put_back() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, &backup(&root));
+    let twin = room.path("twin");
+    let lines = [
+        vec!["-r twin forget 1 --yes".to_owned(), "-r twin prune --grace 0s".to_owned()],
+        vec![format!("-r twin {}", backup(&root).replace("node-1", "node-2"))],
+    ];
+    for (there, here, file) in [
+        (&lines[0], "hold add 1 --reason audit".to_owned(), "acts/1.json"),
+        (&lines[1], backup(&root), "points/3.json"),
+    ] {
+        fixtures::copy_tree(&room.repository(), &twin);
+        there.iter().for_each(|line| drop(room.ends(0, line)));
+        room.ends(0, &here);
+        let good = fs::read(room.repository().join(file)).unwrap();
+        fs::write(room.repository().join(file), "").unwrap();
+        let (text, _) = room.ends(20, "repair from twin");
+        assert!(text.contains("still damaged or missing: ") && text.contains(file), "{text}");
+        assert_eq!(fs::read(room.repository().join(file)).unwrap(), b"", "{file}");
+        fs::write(room.repository().join(file), good).unwrap();
+        room.ends(0, "verify --data");
+        fs::remove_dir_all(&twin).unwrap();
+    }
+    assert_eq!(room.points(), [1, 2, 3]);
+}
+
 #[test]
 fn a_verify_beside_a_damaged_newest_act_says_all_and_writes_nothing_behind_it() {
     let pair = Pair::new(6);

@@ -13,7 +13,7 @@ use crate::repo::format::act::{Act, Deed, PointRef};
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::point::PointLog;
+use crate::repo::format::point::{PointBody, PointLog};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, LostFiles, Repository};
@@ -128,7 +128,11 @@ impl Books {
 
 /// The logs of a point.
 pub(in crate::engine) fn logs_of(listed: &ListedPoint) -> Vec<(LogKey, &PointLog)> {
-    let body = &listed.point.body;
+    logs_in(&listed.point.body)
+}
+
+/// The logs that a point names.
+pub(in crate::engine) fn logs_in(body: &PointBody) -> Vec<(LogKey, &PointLog)> {
     let mut logs = Vec::new();
     for (context, both) in &body.contexts {
         for (store, log) in [(Store::Snapshots, &both.snapshots), (Store::Events, &both.events)] {

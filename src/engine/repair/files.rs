@@ -1,9 +1,13 @@
 //! Points, acts, records and pages that are missing or damaged, put back from a copy of the repository.
+//!
+//! A numbered file is proven by the one behind it. The newest of a row has none: all that is known is that it follows the one before it, and that
+//! is true as well of what was written to the copy itself, where that was used on (see [`twin`]).
 
 use crate::engine::error::Error;
 use crate::engine::logs;
 use crate::engine::observe::Observer;
 use crate::engine::repair::report::Mended;
+use crate::engine::repair::twin;
 use crate::engine::verify::{Depth, diagnose};
 use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::limits::SMALL_FILE_MAX;
@@ -21,8 +25,10 @@ pub(super) fn mend(
     let mut session = if mended.dry_run { None } else { Some(repository.session()?) };
     let session = &mut session;
     if repository.config().id == other.config().id {
-        for row in rows(repository, other)? {
-            numbered(repository, session, other, &row, mended)?;
+        let rows = rows(repository, other)?;
+        let is_trusted = !twin::was_used_on(repository, other, &rows)?;
+        for row in rows {
+            numbered(repository, session, (other, is_trusted), &row, mended)?;
         }
     }
     // A page that comes back may name others that are missing.
@@ -44,11 +50,24 @@ pub(super) fn mend(
 }
 
 /// Numbered files, and the highest number that is known to have been there although its file may be gone.
-struct Numbered {
-    row: NumberedRow,
-    directory: String,
+pub(super) struct Numbered {
+    pub row: NumberedRow,
+    pub directory: String,
     suffix: &'static str,
     named: u64,
+}
+
+impl Numbered {
+    /// The numbers that are there.
+    pub fn there(&self, repository: &Repository) -> Result<BTreeSet<u64>, Error> {
+        Ok(paths::numbered(repository.disk(), &self.directory, self.suffix)?.into_keys().collect())
+    }
+
+    /// The highest number that was ever used here, as far as that is known.
+    pub fn newest(&self, repository: &Repository) -> Result<u64, Error> {
+        let there = self.there(repository)?.last().copied().unwrap_or(0);
+        Ok(there.max(self.named).max(set_aside(repository, &self.directory)?))
+    }
 }
 
 /// Acts and points first: points name records.
@@ -77,27 +96,28 @@ fn rows(repository: &Repository, other: &Repository) -> Result<Vec<Numbered>, Er
 fn numbered(
     repository: &Repository,
     session: &mut Option<Session<'_>>,
-    other: &Repository,
-    Numbered { row, directory, suffix, named }: &Numbered,
+    (other, is_trusted): (&Repository, bool),
+    rows: &Numbered,
     mended: &mut Mended,
 ) -> Result<(), Error> {
-    let ours = paths::numbered(repository.disk(), directory, suffix)?;
-    let newest = ours.keys().next_back().copied().unwrap_or(0).max(*named);
-    let newest = newest.max(set_aside(repository, directory)?);
-    let theirs = paths::numbered(other.disk(), directory, suffix)?;
+    let Numbered { row, directory, .. } = rows;
+    let (ours, newest) = (rows.there(repository)?, rows.newest(repository)?);
+    let theirs = rows.there(other)?;
     let away = Away::by(&repository.journal()?.acts);
     let is_away = |number: u64| {
-        away.lost.has(directory, number) || !ours.contains_key(&number) && away.may_be(row, number, newest)
+        away.lost.has(directory, number) || !ours.contains(&number) && away.may_be(row, number, newest)
     };
     let may_be_ours = |number: &u64| *number <= newest && !is_away(*number);
-    let mut bad: BTreeSet<u64> = theirs.into_keys().filter(may_be_ours).collect();
+    let mut bad: BTreeSet<u64> = theirs.into_iter().filter(may_be_ours).collect();
     loop {
         bad.retain(|number| !repository.is_undoubted(row, *number));
         let mut is_better = false;
         for number in bad.clone() {
             let path = row.path(number);
             let Ok(bytes) = other.disk().read(&path, SMALL_FILE_MAX) else { continue };
-            if repository.is_vouched_for(row, number, &bytes) {
+            let may_follow =
+                is_trusted || repository.has_one_behind(row, number) || twin::is_of(repository, row, &bytes);
+            if may_follow && repository.is_vouched_for(row, number, &bytes) {
                 bad.remove(&number);
                 is_better |= put(repository, session, mended, &path, |session| {
                     session.mend_numbered(row, number, &bytes)

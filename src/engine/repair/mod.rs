@@ -8,6 +8,7 @@ mod points;
 mod report;
 mod salvage;
 mod supply;
+mod twin;
 
 pub use give_up::give_up;
 pub use parity::{PERCENT, add_parity};

@@ -81,6 +81,11 @@ impl Repository {
         }
     }
 
+    /// Whether there is a file behind it that can be read, and so knows which one it is.
+    pub fn has_one_behind(&self, row: &NumberedRow, number: u64) -> bool {
+        self.held_behind(row, number).is_some()
+    }
+
     /// Whether nothing speaks against the numbered file that is there: it is well in itself, and the one behind it, if that can be read, knows
     /// no other. (That the one before it is damaged says nothing.)
     pub fn is_undoubted(&self, row: &NumberedRow, number: u64) -> bool {
