@@ -28,6 +28,21 @@ impl Lab {
         Self { room, root }
     }
 
+    /// Three points of a server that got a segment before each of the last two: three records of events.
+    fn grown() -> Self {
+        let room = Room::new();
+        let root = room.server(SERVER);
+        let newest = segments(&root).split_off(6);
+        let kept: Vec<Vec<u8>> = newest.iter().map(|path| fs::read(path).unwrap()).collect();
+        newest.iter().for_each(|path| fs::remove_file(path).unwrap());
+        room.ends(0, &backup(&root));
+        for (path, bytes) in newest.iter().zip(kept) {
+            fs::write(path, bytes).unwrap();
+            room.ends(0, &backup(&root));
+        }
+        Self { room, root }
+    }
+
     fn spoil(&self, files: &[&str]) {
         for file in files {
             fs::write(self.room.repository().join(file), "zeros, or what was written by accident").unwrap();
@@ -62,22 +77,32 @@ impl Lab {
         assert_eq!((&nothing["files"], &nothing["act"]), (&serde_json::json!([]), &serde_json::Value::Null));
     }
 
+    /// All records.
+    fn records(&self) -> Vec<String> {
+        let files = self.room.files();
+        let names = files.keys().map(|path| path.to_str().unwrap().to_owned());
+        names.filter(|path| path.starts_with("logs/")).collect()
+    }
+
     /// The record with the highest number, of events.
     fn newest_record(&self) -> String {
-        let files = self.room.files();
-        let records =
-            files.keys().map(|path| path.to_str().unwrap()).filter(|path| path.starts_with("logs/"));
-        records
+        self.records()
+            .into_iter()
             .max_by_key(|path| path.rsplit('/').next().unwrap().parse::<u64>().unwrap())
             .unwrap()
-            .to_owned()
     }
 }
 
 fn newest_segment(root: &Path) -> PathBuf {
+    segments(root).pop().unwrap()
+}
+
+/// Of events, by their tokens.
+fn segments(root: &Path) -> Vec<PathBuf> {
     let directory = root.join("data/default");
     let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|suffix| suffix == "events")).max().unwrap()
+    let events = files.filter(|path| path.extension().is_some_and(|suffix| suffix == "events"));
+    events.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[test]
@@ -132,6 +157,51 @@ fn a_newest_record_that_no_copy_mends_is_given_up_and_the_next_backup_makes_anot
     }
     assert_ne!(lab.newest_record(), record);
     lab.goes_on();
+}
+
+/// What a prune has deleted is not missed, nor given up one by one.
+#[test]
+fn a_second_newest_record_is_given_up_at_once() {
+    let lab = Lab::grown();
+    lab.ends(0, "prune --grace 0s");
+    let newest = lab.newest_record();
+    let before = format!("{}/2", newest.strip_suffix("/3").unwrap());
+    assert!(!lab.records().contains(&before.replace("/2", "/1")));
+    lab.spoil(&[&before]);
+    lab.gives_up(&[&before]);
+    lab.ends(0, "verify --data");
+    lab.ends(0, "prune --grace 0s");
+    lab.goes_on();
+}
+
+/// The newest one was written before the other was lost, and holds its hash.
+#[test]
+fn a_record_in_the_middle_is_given_up_at_once() {
+    let lab = Lab::grown();
+    let newest = lab.newest_record();
+    let middle = format!("{}/2", newest.strip_suffix("/3").unwrap());
+    lab.spoil(&[&middle]);
+    lab.gives_up(&[&middle]);
+    lab.ends(0, "verify --data");
+    lab.ends(0, "prune --grace 0s");
+    lab.goes_on();
+}
+
+/// As if a crash had come before it left its name.
+#[test]
+fn a_lost_record_that_still_has_its_name_is_none_of_the_two_that_stay() {
+    let lab = Lab::grown();
+    let newest = lab.newest_record();
+    let log = newest.strip_suffix("/3").unwrap();
+    let [oldest, middle] = [1, 2].map(|number| format!("{log}/{number}"));
+    let good = fs::read(lab.room.repository().join(&middle)).unwrap();
+    lab.spoil(&[&middle]);
+    lab.gives_up(&[&middle]);
+    fs::write(lab.room.repository().join(&middle), good).unwrap();
+    for _ in 0..2 {
+        lab.ends(0, "prune --grace 0s");
+    }
+    assert!(lab.room.repository().join(&oldest).exists());
 }
 
 #[test]

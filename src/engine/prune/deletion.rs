@@ -14,7 +14,7 @@ use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
 use crate::repo::index::read_directory;
 use crate::repo::paths;
-use crate::repo::store::{Alone, Repository, Session};
+use crate::repo::store::{Alone, LostFiles, Repository, Session};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
@@ -145,10 +145,12 @@ fn points(
 
 /// All records but the two newest of each log, the oldest first.
 fn records(repository: &Repository, books: &Books) -> Result<Vec<Leaving>, engine::Error> {
-    let mut found = Vec::new();
+    let (mut found, lost) = (Vec::new(), LostFiles::by(&books.journal.acts));
     for log in &books.logs {
         let there = paths::numbered(repository.disk(), &log.path, "")?;
-        let keep_from = there.keys().rev().nth(1).copied().unwrap_or(0);
+        // What is lost counts no more, though it may still stand there.
+        let counts = |number: &&u64| !lost.has(&log.path, **number);
+        let keep_from = there.keys().rev().filter(counts).nth(1).copied().unwrap_or(0);
         let old = there.into_iter().filter(|(number, _)| *number < keep_from);
         found.extend(old.map(|(number, length)| (format!("{}/{number}", log.path), length)));
     }
