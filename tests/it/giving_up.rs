@@ -159,6 +159,48 @@ fn a_newest_record_that_no_copy_mends_is_given_up_and_the_next_backup_makes_anot
     lab.goes_on();
 }
 
+/// Snapshots have but one record as long as nothing changes in them. The other log tells which history it is: no other one begins.
+#[test]
+fn a_log_of_which_no_record_is_left_goes_on_where_it_was() {
+    for (at, is_given_up) in [(0, false), (0, true), (1, false), (1, true)] {
+        let room = Room::new();
+        let lab = Lab { root: room.server(SERVER), room };
+        lab.ends(0, &backup(&lab.root));
+        let record = lab.records().into_iter().nth(at).unwrap();
+        fs::remove_file(lab.room.repository().join(&record)).unwrap();
+        lab.ends(20, "verify");
+        lab.ends(20, "restore 1 --target lost");
+        if is_given_up {
+            lab.gives_up(&[&record]);
+        }
+        lab.ends(0, &backup(&lab.root));
+        let listed = lab.room.document(0, "points", "points");
+        assert_eq!(listed["points"][1]["contexts"][0]["incarnation"], 1, "{record}");
+        assert_eq!(lab.records().len(), 2);
+        lab.ends(0, "restore 1 --target found");
+        lab.ends(if is_given_up { 0 } else { 20 }, "prune --grace 0s");
+        if !is_given_up {
+            lab.gives_up(&[&record]);
+        }
+        lab.goes_on();
+    }
+}
+
+/// What points have of it is in the next record all the same.
+#[test]
+fn what_has_left_the_source_since_a_lost_record_is_kept() {
+    let lab = Lab::grown();
+    let lost = lab.records();
+    let lost: Vec<&str> = lost.iter().map(String::as_str).collect();
+    lab.spoil(&lost);
+    lab.gives_up(&lost);
+    fs::remove_file(segments(&lab.root).remove(0)).unwrap();
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(0, "verify --data");
+    lab.ends(3, "restore --to-token default=0 --target first");
+    lab.goes_on();
+}
+
 /// What a prune has deleted is not missed, nor given up one by one.
 #[test]
 fn a_second_newest_record_is_given_up_at_once() {

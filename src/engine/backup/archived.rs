@@ -3,15 +3,19 @@
 use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
 use crate::axon::token::Token;
+use crate::engine::backup::lost_records;
+use crate::engine::backup::proven::Known;
 use crate::engine::error::Error;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::record::Branch;
 use crate::repo::format::record::LogKey;
 use crate::repo::format::record::LogState;
+use crate::repo::format::record::PrefixProof;
 use crate::repo::store::{Repository, Tree};
 use std::borrow::Borrow;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A log of the archive.
@@ -23,12 +27,14 @@ pub struct ArchivedLog {
     pub key: LogKey,
     /// Where it left its parent.
     pub branch: Option<Branch>,
-    /// What the newest record says; none if there is no record yet.
+    /// What the newest record says; none if there is no record yet, or if it does not say all of what follows.
     pub state: Option<LogState>,
     /// Sealed segments and damaged copies, in the order of their keys.
     pub sealed: Tree,
     /// Tails, in the order of their keys.
     pub tails: Vec<SegmentEntry>,
+    /// Why sealed segments are what tails of the newest record were.
+    pub proofs: Vec<PrefixProof>,
     /// Where the last segment was that somebody asked for: mostly they ask for one after the other.
     last: Cell<usize>,
 }
@@ -43,6 +49,7 @@ impl ArchivedLog {
             state: None,
             sealed: Tree::default(),
             tails: Vec::new(),
+            proofs: Vec::new(),
             last: Cell::default(),
         }
     }
@@ -61,6 +68,7 @@ impl ArchivedLog {
             state: Some(record.state),
             sealed,
             tails,
+            proofs: Vec::new(),
             last: Cell::default(),
         })
     }
@@ -199,7 +207,8 @@ impl ArchivedContext {
     }
 }
 
-/// The incarnations of a context that exist (both their logs have a record), by falling number; and the highest number that was ever begun.
+/// The incarnations of a context that exist, by falling number; and the highest number that was ever begun. One exists once both its logs have a
+/// record; and as long as a point names it, whatever has become of its records: half of one that no point names is what a crash left.
 #[derive(Clone, Debug, Default)]
 pub struct Incarnations {
     /// Those that exist, newest first.
@@ -211,26 +220,44 @@ pub struct Incarnations {
 /// Reads what the archive holds of a context.
 pub fn incarnations(
     repository: &Repository,
-    logs: &[LogKey],
+    known: &Known,
     source: &str,
     context: &str,
 ) -> Result<Incarnations, Error> {
-    let mine: Vec<_> = logs.iter().filter(|log| log.source == source && log.context == context).collect();
-    let mut found = Incarnations::default();
-    for key in &mine {
-        found.highest = found.highest.max(key.incarnation);
-        let twin = mine.iter().any(|log| log.incarnation == key.incarnation && log.store == Store::Events);
-        if key.store == Store::Snapshots && twin {
-            let load = |store| ArchivedLog::load(repository, LogKey { store, ..(*key).clone() });
-            found.existing.push(ArchivedContext {
-                incarnation: key.incarnation,
-                snapshots: load(Store::Snapshots)?,
-                events: load(Store::Events)?,
-            });
+    let has = |incarnation, store| {
+        let is_it = |log: &&LogKey| (log.incarnation, log.store) == (incarnation, store);
+        known.logs.iter().filter(is_it).any(|log| log.source == source && log.context == context)
+    };
+    let mine = known.logs.iter().filter(|log| log.source == source && log.context == context);
+    let mut numbers: BTreeSet<u32> = mine.map(|log| log.incarnation).collect();
+    let named = known.incarnations(source, context);
+    numbers.extend(&named);
+    let mut found = Incarnations { existing: Vec::new(), highest: numbers.last().copied().unwrap_or(0) };
+    for incarnation in numbers.into_iter().rev() {
+        if named.contains(&incarnation) || Store::ALL.into_iter().all(|store| has(incarnation, store)) {
+            found.existing.push(existing(repository, known, (source, context, incarnation))?);
         }
     }
-    found.existing.sort_by_key(|context| std::cmp::Reverse(context.incarnation));
     Ok(found)
+}
+
+fn existing(
+    repository: &Repository,
+    known: &Known,
+    (source, context, incarnation): (&str, &str, u32),
+) -> Result<ArchivedContext, Error> {
+    let load = |store| {
+        let (source, context) = (source.to_owned(), context.to_owned());
+        lost_records::load(repository, &known.journal, LogKey { source, context, incarnation, store })
+    };
+    let (mut snapshots, mut events) = (load(Store::Snapshots)?, load(Store::Events)?);
+    let twins = [events.branch, snapshots.branch];
+    for (log, twin) in [&mut snapshots, &mut events].into_iter().zip(twins) {
+        // Where this store left the parent is not known any more.
+        let lost = twin.filter(|_| log.record == 0).map(|branch| Branch { token: None, ..branch });
+        log.branch = log.branch.or(lost);
+    }
+    Ok(ArchivedContext { incarnation, snapshots, events })
 }
 
 /// Hash of the first `length` stored bytes of an entry.

@@ -76,7 +76,7 @@ impl Assembler<'_, '_> {
         let mut out = Assembled {
             sealed: self.log.sealed.iter().map(|entry| (entry.key(), Arc::clone(entry))).collect(),
             tails: self.log.tails.iter().map(|entry| (entry.key(), entry.clone())).collect(),
-            proofs: Vec::new(),
+            proofs: self.log.proofs.clone(),
             tree: seen.segments.iter().filter_map(skipped).collect(),
             claims: Vec::new(),
             findings: Vec::new(),

@@ -61,7 +61,7 @@ impl Belonging<'_> {
         if let Some(read) = self.read.borrow().get(context) {
             return Ok(Rc::clone(read));
         }
-        let read = Rc::new(incarnations(self.repository, &self.known.logs, self.name, context)?);
+        let read = Rc::new(incarnations(self.repository, &self.known, self.name, context)?);
         self.read.borrow_mut().insert(context.to_owned(), Rc::clone(&read));
         Ok(read)
     }

@@ -7,6 +7,7 @@
 use crate::axon::name::{SegmentName, Store};
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::context::Comparer;
+use crate::engine::backup::lost_records;
 use crate::engine::backup::sources;
 use crate::engine::error::Error;
 use crate::engine::prefix;
@@ -107,7 +108,7 @@ impl<'r> LetGoFiles<'r> {
             return Ok(*known);
         }
         let log = sources::key(&self.name, context, incarnation, Store::Events);
-        let kept = ArchivedLog::load(self.repository, log)?;
+        let kept = lost_records::load(self.repository, &self.repository.journal()?, log)?;
         // Where nothing was kept but an empty segment there is nothing to compare: its number has to do.
         let is_empty = kept.state.is_some() && !kept.has_events();
         let comparer = Comparer { repository: self.repository, source, is_last: false };

@@ -21,6 +21,7 @@ mod heads;
 pub mod judge;
 pub mod let_go;
 pub mod live;
+mod lost_records;
 pub mod name;
 pub mod place;
 pub mod proven;

@@ -53,11 +53,16 @@ impl Known {
         contexts_of(&self.logs, source)
     }
 
+    /// The incarnations of a context that points name.
+    pub fn incarnations(&self, source: &str, context: &str) -> BTreeSet<u32> {
+        let points = self.journal.points.iter().map(|point| &point.point.body);
+        let mine = points.filter(|body| body.source == source);
+        mine.filter_map(|body| Some(body.contexts.get(context)?.incarnation)).collect()
+    }
+
     /// Whether an earlier point names an incarnation: somebody had the chance to look.
     pub fn is_named(&self, source: &str, context: &str, incarnation: u32) -> bool {
-        self.journal.points.iter().map(|point| &point.point.body).any(|body| {
-            body.source == source && body.contexts.get(context).is_some_and(|c| c.incarnation == incarnation)
-        })
+        self.incarnations(source, context).contains(&incarnation)
     }
 
     /// The segments of a log that two complete points have seen as sealed. The second of them has read each once more after it was sealed: a power
