@@ -247,6 +247,23 @@ fn a_lost_record_that_still_has_its_name_is_none_of_the_two_that_stay() {
 }
 
 #[test]
+fn points_that_claim_what_no_record_holds_are_not_copied_before_one_does() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&[&record]);
+    lab.gives_up(&[&record]);
+    lab.ends(0, "init -r copy");
+    for line in ["copy --to copy", "copy --to copy --dry-run"] {
+        lab.room.refused(20, line, &["point 2 claims", "events of default@1 of node-1"]);
+    }
+    assert!(fs::read_dir(lab.room.path("copy/points")).unwrap().next().is_none(), "nothing is published");
+    lab.ends(0, "copy 1 --to copy");
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(0, "copy --to copy");
+    lab.ends(0, "-r copy verify --data");
+}
+
+#[test]
 fn what_was_written_last_can_be_lost_all_together() {
     let lab = Lab::new();
     let record = lab.newest_record();

@@ -37,6 +37,14 @@ pub enum Error {
         /// The first token that was kept.
         before: Token,
     },
+    /// What a point claims of an open segment is in no record any more, neither here nor there.
+    #[error("point {point} claims what no record of {log} holds any more")]
+    ClaimLost {
+        /// The point.
+        point: u64,
+        /// Which log.
+        log: String,
+    },
     /// A chunk that is needed is in no pack that can be read.
     #[error("chunk {chunk} is in no pack that can be read")]
     ChunkMissing {

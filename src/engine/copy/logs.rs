@@ -4,12 +4,14 @@
 use crate::axon::token::Token;
 use crate::engine;
 use crate::engine::copy::Error;
+use crate::engine::pieces::holds;
 use crate::engine::prune::logs_of;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::record::{LogKey, LogState, PrefixProof, prove_kept, prove_superset, replacement};
 use crate::repo::store::{LetGo, ListedPoint, Repository, Session};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A log as it has to be there.
 pub(super) struct Next {
@@ -45,6 +47,36 @@ impl Next {
         state.tails.sort_by_key(SegmentEntry::key);
         Ok(state)
     }
+}
+
+/// Refuses a point that claims what no record holds, here or there: one was lost, and no backup has made another yet.
+pub(super) fn claims_are_held(
+    from: &Repository,
+    to: &Repository,
+    points: &[ListedPoint],
+) -> Result<(), engine::Error> {
+    let mut known: BTreeMap<LogKey, Vec<SegmentEntry>> = BTreeMap::new();
+    for (listed, (key, log)) in
+        points.iter().flat_map(|listed| logs_of(listed).into_iter().map(move |log| (listed, log)))
+    {
+        let held = match known.entry(key.clone()) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert([held(from, &key)?, held(to, &key)?].concat()),
+        };
+        let mut claims = log.open.iter().filter(|claim| claim.last.is_some());
+        if !claims.all(|claim| held.iter().any(|entry| holds(entry, claim))) {
+            return Err(Error::ClaimLost { point: listed.point.number, log: name(&key) }.into());
+        }
+    }
+    Ok(())
+}
+
+/// All that the newest record of a log holds.
+fn held(repository: &Repository, key: &LogKey) -> Result<Vec<SegmentEntry>, repo::Error> {
+    let Some(state) = repository.newest_record(key)?.map(|record| record.state) else {
+        return Ok(Vec::new());
+    };
+    Ok([repository.tree(state.root)?, state.tails].concat())
 }
 
 /// All logs, in every incarnation, of the contexts of these points.

@@ -142,6 +142,7 @@ fn survey<'a>(
     observer: &'a dyn Observer,
 ) -> Result<(Survey<'a>, Vec<Next>), engine::Error> {
     observer.event(&Event::Phase { name: "what is needed", total: None });
+    logs::claims_are_held(from, to, &choice.missing)?;
     let survey = Survey::new(from, observer)?;
     let next = logs::next(from, to, &choice.missing)?;
     for log in &next {
