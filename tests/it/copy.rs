@@ -7,6 +7,7 @@ use crate::support::program::{Room, SERVER, assert_restored, backup, flip};
 use segvault::engine;
 use segvault::engine::copy::{self, CopyOptions, CopyReport};
 use segvault::engine::observe::Unobserved;
+use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::config::Config;
 use segvault::repo::format::moment::Moment;
@@ -175,6 +176,25 @@ fn holds_and_marks_come_along_and_an_ended_hold_stays_ended() {
     act(&to, Deed::Released { point: there[0].reference() });
     copy_all(&from, &to).unwrap();
     assert_eq!(open(&to).unwrap().journal().unwrap().points[0].held, None);
+    // What was said after the copy comes along with the next one.
+    act(&from, Deed::Held { point: points[1], reason: "later".to_owned(), until: None });
+    copy_all(&from, &to).unwrap();
+    assert_eq!(open(&to).unwrap().journal().unwrap().points[1].held, Some(("later".to_owned(), None)));
+}
+
+/// Databases share chunks: the list of one may be there, and what it names is not.
+#[test]
+fn a_point_whose_database_is_not_all_there_any_more_is_no_success() {
+    let (from, to) = lab(1);
+    copy_all(&from, &to).unwrap();
+    let first = open(&to).unwrap().index().packs_of(PackKind::ControlDb).unwrap();
+    back_up_on(&from, 2).unwrap();
+    assert!(copy_all(&from, &to).unwrap().lost.is_empty());
+    for (pack, _) in first {
+        to.remove(&paths::pack(pack)).unwrap();
+    }
+    let lost = copy_all(&from, &to).unwrap().lost;
+    assert_eq!(lost.iter().map(|lost| lost.point.from).collect::<Vec<_>>(), [1, 2], "{lost:?}");
 }
 
 #[test]

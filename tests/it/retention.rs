@@ -346,6 +346,25 @@ fn a_point_that_is_named_goes_and_what_can_not_be_restored_then_is_said() {
 }
 
 #[test]
+fn a_policy_counts_no_point_that_is_forgotten_already() {
+    let room = room(3);
+    room.ends(0, "forget 3 --yes");
+    room.ends(0, "forget --keep-last 1 --yes");
+    assert_eq!(room.points(), [2]);
+}
+
+#[test]
+fn a_policy_for_one_source_touches_no_other() {
+    let room = room(2);
+    let data = room.path(SERVER).join("data");
+    for _ in 0..2 {
+        room.ends(0, &format!("backup --data-dir {} --no-control-db --source B", data.display()));
+    }
+    room.ends(0, "forget --source B --keep-last 1 --yes");
+    assert_eq!(room.points(), [1, 2, 4]);
+}
+
+#[test]
 fn a_hold_that_would_be_over_already_replaces_none() {
     let room = room(2);
     room.ends(0, "hold add 1 --reason audit");

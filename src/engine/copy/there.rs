@@ -2,6 +2,7 @@
 //! the copy. Looked at are records, pages, and whether packs name the chunks; bytes are for `verify --data`.
 
 use crate::engine;
+use crate::engine::content;
 use crate::engine::copy::CopiedPoint;
 use crate::engine::observe::Observer;
 use crate::engine::pieces::holds;
@@ -11,7 +12,7 @@ use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PageId};
 use crate::repo::format::page::Page;
-use crate::repo::format::point::{ControlDb, PointLog};
+use crate::repo::format::point::{Content, ControlDb, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{ListedPoint, Repository};
 use serde::Serialize;
@@ -31,6 +32,7 @@ pub struct LostPoint {
 struct Looked<'r> {
     repository: &'r Repository,
     pages: HashMap<PageId, Option<String>>,
+    lists: HashMap<ChunkId, Option<String>>,
     records: HashMap<LogKey, Result<Vec<SegmentEntry>, String>>,
 }
 
@@ -41,7 +43,8 @@ pub(super) fn lost(
     observer: &dyn Observer,
 ) -> Result<Vec<LostPoint>, engine::Error> {
     let journal = readable(there)?;
-    let mut looked = Looked { repository: there, pages: HashMap::new(), records: HashMap::new() };
+    let (pages, lists, records) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut looked = Looked { repository: there, pages, lists, records };
     let mut lost = Vec::new();
     for point in known {
         if observer.interrupted() {
@@ -66,15 +69,29 @@ impl Looked<'_> {
         let body = &listed.point.body;
         let database = match &body.control_db {
             ControlDb::Absent { .. } => None,
-            ControlDb::Inner { inner, .. } => Some(inner.list),
-            ControlDb::Zip { zip, .. } => Some(zip.list),
+            ControlDb::Inner { inner, .. } => Some(inner),
+            ControlDb::Zip { zip, .. } => Some(zip),
         };
-        for list in database.into_iter().chain(body.files.iter().map(|set| set.listing.list)) {
-            if let Some(why) = self.chunk(list)? {
-                return Ok(Some(why));
+        for content in database.into_iter().chain(body.files.iter().map(|set| &set.listing)) {
+            let why = self.content(content)?;
+            if why.is_some() {
+                return Ok(why);
             }
         }
         Ok(None)
+    }
+
+    /// What is wrong with a list of chunks, and with what it names.
+    fn content(&mut self, content: &Content) -> Result<Option<String>, engine::Error> {
+        if let Some(known) = self.lists.get(&content.list) {
+            return Ok(known.clone());
+        }
+        let why = match content::extents(self.repository, content) {
+            Ok(extents) => self.chunks(extents.iter().map(|extent| extent.chunk))?,
+            Err(error) => Some(error.to_string()),
+        };
+        self.lists.insert(content.list, why.clone());
+        Ok(why)
     }
 
     /// What is wrong with a tree.
@@ -98,7 +115,11 @@ impl Looked<'_> {
     }
 
     fn entries(&self, entries: &[SegmentEntry]) -> Result<Option<String>, engine::Error> {
-        for chunk in entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk) {
+        self.chunks(entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk))
+    }
+
+    fn chunks(&self, chunks: impl Iterator<Item = ChunkId>) -> Result<Option<String>, engine::Error> {
+        for chunk in chunks {
             if let Some(why) = self.chunk(chunk)? {
                 return Ok(Some(why));
             }

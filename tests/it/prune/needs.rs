@@ -1,19 +1,25 @@
 //! What is needed, kind by kind; and what a pack that goes has to have elsewhere, and where that is read back.
 
 use super::lab::*;
-use crate::store::model::{check, config, key, noise, open, prepare, put_all};
-use crate::support::crash_disk::CrashDisk;
+use crate::store::model::{check, config, entry, key, noise, open, prepare, put_all};
+use crate::support::crash_disk::{CrashDisk, Image};
 use segvault::axon::name::Store;
+use segvault::engine;
 use segvault::engine::content;
+use segvault::engine::observe::{Event, Observer, Unobserved};
+use segvault::engine::prune;
+use segvault::engine::verify::{self, VerifyOptions};
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
-use segvault::repo::format::entry::{decode_extents, encode_extents};
+use segvault::repo::format::entry::{End, decode_extents, encode_extents};
 use segvault::repo::format::id::ChunkId;
+use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{Content, ControlDb};
 use segvault::repo::format::record::{LogState, Record};
 use segvault::repo::paths;
 use segvault::repo::store::Neighbours;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Marked and deleted, as often as there is something to do.
 fn prune_all(disk: &CrashDisk) {
@@ -147,7 +153,7 @@ fn none_of_several_packs_goes_whose_chunks_share_a_damaged_copy() {
     }
     let copy = written_again(&disk, &chunks);
     act(&disk, 0, Deed::Dead { packs: packs.iter().map(|pack| id_of(pack)).collect() });
-    let whole = disk.reboot(crate::support::crash_disk::Image::ProcessKilled);
+    let whole = disk.reboot(Image::ProcessKilled);
     let middle = disk.length(&copy).unwrap() / 2;
     disk.damage(&copy, |bytes| bytes[middle as usize] ^= 1);
     let report = delete_at(&disk, 2 * DAY, 0).unwrap();
@@ -178,4 +184,75 @@ fn a_copy_that_is_marked_itself_stands_for_none_that_stays() {
         assert_eq!(report.kept.iter().filter(|kept| kept.why.contains("can't be read back")).count(), 2);
         check(&open(&disk).unwrap(), &[point]).unwrap();
     }
+}
+
+#[test]
+fn a_tree_is_followed_into_all_its_pages() {
+    let (disk, points) = lab(2);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
+    let mut sealed = repository.tree(state.root).unwrap();
+    for number in 0..300 {
+        let bytes = noise(500 + number, 40);
+        let extents = put_all(&mut session, PackKind::Sealed, &bytes).unwrap();
+        sealed.push(entry(500_000 + number, &bytes, extents, End::Rolled, 1));
+    }
+    let state = LogState { root: session.put_tree(&sealed).unwrap(), ..state };
+    let durable = session.barrier().unwrap();
+    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
+    drop(session);
+    drop(repository);
+    forget(&disk, &points[..1], 0);
+    prune_all(&disk);
+    whole_logs(&disk);
+}
+
+/// Old records go though nothing else does: a reader that misses them must learn that they were deleted.
+#[test]
+fn what_only_deletes_old_records_says_so() {
+    let (disk, _) = lab(4);
+    let report = delete_at(&disk, DAY, 0).unwrap();
+    assert!(report.records.files > 0 && report.packs.files == 0 && report.gone.is_empty(), "{report:?}");
+    let report = verify::verify(&open(&disk).unwrap(), &VerifyOptions::default(), &Unobserved).unwrap();
+    let of_records: Vec<_> =
+        report.findings.iter().filter(|found| found.what.starts_with("record")).collect();
+    assert!(of_records.is_empty(), "{of_records:?}");
+}
+
+/// Somebody who presses Ctrl-C when files begin to go.
+#[derive(Default)]
+struct Hasty(AtomicBool);
+
+impl Observer for Hasty {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Phase { name: "deleting", .. }) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_deletion_that_is_interrupted_is_not_told_as_done() {
+    let (disk, _) = lab(4);
+    let stopped = prune::delete(&alone(&disk).unwrap(), &options(0), &Hasty::default());
+    assert!(matches!(stopped, Err(engine::Error::Interrupted)), "{stopped:?}");
+    assert!(delete_at(&disk, DAY, 0).unwrap().records.files > 0);
+}
+
+/// The mark of one that does not write, beside the one that does, is an act like all others.
+#[test]
+fn a_mark_beside_a_writer_survives_a_power_loss() {
+    let (disk, _) = lab(2);
+    let pack = id_of(&needed_pack(&disk));
+    let repository = open(&disk).unwrap();
+    let number = repository.publish_mark(Moment(1), vec![pack]).unwrap();
+    drop(repository);
+    let journal = open(&disk.reboot(Image::OnlySynced)).unwrap().journal().unwrap();
+    assert!(journal.unreadable.is_empty(), "{:?}", journal.unreadable);
+    assert_eq!(journal.acts.last().map(|act| act.number), Some(number));
 }
