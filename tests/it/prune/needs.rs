@@ -211,7 +211,8 @@ fn a_tree_is_followed_into_all_its_pages() {
 /// Old records go though nothing else does: a reader that misses them must learn that they were deleted.
 #[test]
 fn what_only_deletes_old_records_says_so() {
-    let (disk, _) = lab(4);
+    let (disk, points) = lab(4);
+    act(&disk, 0, Deed::Held { point: points[0], reason: "says nothing of it".to_owned(), until: None });
     let report = delete_at(&disk, DAY, 0).unwrap();
     assert!(report.records.files > 0 && report.packs.files == 0 && report.gone.is_empty(), "{report:?}");
     let report = verify::verify(&open(&disk).unwrap(), &VerifyOptions::default(), &Unobserved).unwrap();
