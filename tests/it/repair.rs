@@ -527,6 +527,25 @@ fn what_a_copy_has_of_its_own_since_it_was_used_on_is_not_put_back() {
     assert_eq!(room.points(), [1, 2, 3]);
 }
 
+/// Any pack may be one that the act speaks against: none is relied on, and what is stored again is no progress the second time.
+#[test]
+fn a_repair_comes_to_its_end_beside_an_act_that_can_not_be_read() {
+    let room = Room::new();
+    room.ends(0, &backup(&room.server(SERVER)));
+    room.ends(0, "hold add 1 --reason audit");
+    room.ends(0, "hold remove 1");
+    // Of the tails the first is lost, the others are good.
+    let packs = room.files().into_keys().filter(|path| path.starts_with("packs"));
+    for path in packs.map(|path| room.repository().join(path)) {
+        let pack = parse_pack(&fs::read(&path).unwrap()).unwrap();
+        if pack.blocks.len() > 1 {
+            flip(&path, pack.blocks[0].body_offset + 1);
+        }
+    }
+    fs::write(room.repository().join("acts/1.json"), "").unwrap();
+    room.ends(20, "repair packs");
+}
+
 #[test]
 fn a_verify_beside_a_damaged_newest_act_says_all_and_writes_nothing_behind_it() {
     let pair = Pair::new(6);

@@ -40,9 +40,10 @@ pub fn packs(
     }
     let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
     let mut diagnosis = diagnose(repository, depth, observer)?;
+    let mut found = BTreeSet::new();
     loop {
         let had = mended.salvaged_chunks.saturating_add(mended.fetched_chunks);
-        let after = pass(repository, &diagnosis, supply.as_mut(), &mut mended, observer)?;
+        let after = pass(repository, &diagnosis, (supply.as_mut(), &mut found), &mut mended, observer)?;
         let is_better = mended.salvaged_chunks.saturating_add(mended.fetched_chunks) > had;
         match after {
             // The list of a control database that is back names chunks that nobody knew to be lost.
@@ -60,18 +61,18 @@ pub fn packs(
 fn pass(
     repository: &Repository,
     diagnosis: &Diagnosis,
-    supply: Option<&mut Supply<'_>>,
+    (supply, had): (Option<&mut Supply<'_>>, &mut BTreeSet<ChunkId>),
     mended: &mut Mended,
     observer: &dyn Observer,
 ) -> Result<Option<Diagnosis>, Error> {
     mended.packs.clear();
     let session = if mended.dry_run { None } else { Some(writer(repository, diagnosis, observer)?) };
-    let mut work = Work { repository, session, observer, had: BTreeSet::new(), mended };
+    let mut work = Work { repository, session, observer, had, mended };
     for (pack, needed) in &diagnosis.damaged {
         work.salvage(*pack, needed)?;
     }
     if let Some(supply) = supply {
-        let wanted = diagnosis.without(&work.had);
+        let wanted = diagnosis.without(work.had);
         supply.fetch(&wanted, repository.naming(), observer, &mut |kind, chunk, bytes| {
             work.fetched(kind, chunk, bytes)
         })?;
@@ -110,8 +111,9 @@ struct Work<'r, 'o> {
     /// None: nothing is written.
     session: Option<Session<'r>>,
     observer: &'o dyn Observer,
-    /// Chunks that were found good, here or elsewhere.
-    had: BTreeSet<ChunkId>,
+    /// Chunks that were found good, here or elsewhere, in this pass or an earlier one: what is found once more is no progress. (Where an act can't
+    /// be read no pack is relied on, and they would be stored again and again.)
+    had: &'o mut BTreeSet<ChunkId>,
     mended: &'o mut Mended,
 }
 
@@ -136,7 +138,7 @@ impl Work<'_, '_> {
         for (chunk, bytes) in block {
             let is_first = self.had.insert(chunk);
             let is_known = match &mut self.session {
-                Some(session) => session.knows(chunk)?,
+                Some(session) => !is_first || session.knows(chunk)?,
                 None => !is_first,
             };
             if !is_known {
@@ -165,7 +167,7 @@ impl Work<'_, '_> {
 
     /// Makes it durable, marks what is replaced, and looks again.
     fn finish(mut self, diagnosis: &Diagnosis) -> Result<Option<Diagnosis>, Error> {
-        self.mended.still_lost = diagnosis.without(&self.had).lost;
+        self.mended.still_lost = diagnosis.without(self.had).lost;
         let Some(mut session) = self.session.take() else { return Ok(None) };
         drop(session.barrier()?);
         parity::renew(self.repository, &mut session, self.observer)?;
