@@ -1,15 +1,21 @@
 //! What a backup need not read again, and what earlier points say of an incarnation.
 
+use crate::axon::name::FileKind;
 use crate::axon::name::SegmentName;
 use crate::axon::name::Store;
+use crate::axon::name::classify;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::error::Error;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
+use crate::repo::format::point::Finding;
+use crate::repo::format::point::Weight;
 use crate::repo::format::record::LogKey;
 use crate::repo::store::Journal;
+use crate::repo::store::ListedPoint;
 use crate::repo::store::Repository;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What the repository knew when the backup began to write.
@@ -40,6 +46,12 @@ impl Names {
         self.0.retain(|name| other.contains(*name));
         self
     }
+
+    /// Those that are not among others.
+    fn without(mut self, others: &BTreeSet<SegmentName>) -> Self {
+        self.0.retain(|name| !others.contains(name));
+        self
+    }
 }
 
 impl Known {
@@ -66,17 +78,30 @@ impl Known {
     }
 
     /// The segments of a log that two complete points have seen as sealed. The second of them has read each once more after it was sealed: a power
-    /// loss right after the first could have taken unsynced pages and left the time of the file.
+    /// loss right after the first could have taken unsynced pages and left the time of the file. What a later point found damaged is not among them:
+    /// rot leaves sizes and times as they were.
     pub fn twice_read(&self, repository: &Repository, log: &ArchivedLog) -> Result<Names, Error> {
         let LogKey { source, context, incarnation, store } = &log.key;
         let roots = self.complete_roots(source, context, (*incarnation, *store));
         let [newest, before] = roots.as_slice() else { return Ok(Names::default()) };
-        let names = good_names(repository, *newest, log)?;
+        let names = good_names(repository, *newest, log)?.without(&self.found_bad(&log.key));
         if newest == before {
             return Ok(names);
         }
         let earlier = good_names(repository, *before, log)?;
         Ok(names.and(&earlier))
+    }
+
+    /// The segments of a log that a point behind the newest complete one found damaged, or could not read: nothing has found them good since.
+    fn found_bad(&self, key: &LogKey) -> BTreeSet<SegmentName> {
+        let LogKey { source, context, incarnation, store } = key;
+        let is_good = |point: &&ListedPoint| {
+            let of = point.point.body.contexts.get(context);
+            !point.forgotten && point.is_complete() && of.is_some_and(|of| of.incarnation == *incarnation)
+        };
+        let mine = self.journal.points.iter().rev().filter(|point| point.point.body.source == *source);
+        let findings = mine.take_while(|point| !is_good(point)).flat_map(|point| &point.point.body.findings);
+        findings.filter_map(|finding| bad_segment(finding, context, *store)).collect()
     }
 
     /// The trees of the two newest complete points of a log.
@@ -94,6 +119,16 @@ impl Known {
             })
             .take(2)
             .collect()
+    }
+}
+
+/// The segment of a log that a finding says is damaged, or can't be read.
+fn bad_segment(finding: &Finding, context: &str, store: Store) -> Option<SegmentName> {
+    let is_bad = finding.weight == Weight::Incomplete && finding.context.as_deref() == Some(context);
+    let file = Path::new(finding.file.as_deref().filter(|_| is_bad)?).file_name()?.to_str()?;
+    match classify(file) {
+        FileKind::Data { store: of, name, .. } if of == store => Some(name),
+        _ => None,
     }
 }
 

@@ -35,6 +35,28 @@ fn sealed_segments_are_skipped_only_after_two_complete_points() {
     assert_eq!(skipped(&lab.complete(&mut server)), 0, "another time");
 }
 
+/// Rot leaves the size and the time of a file: what looks as it did is damaged all the same, until it was read good.
+#[test]
+fn what_was_found_damaged_is_read_until_it_is_found_good() {
+    let (lab, mut server) = (Lab::new(), server(19));
+    for _ in 0..2 {
+        lab.complete(&mut server);
+    }
+    let skips = skipped(&lab.complete(&mut server));
+    let image = segment(&server, 1);
+    show(&mut server, image.name(), flipped(image.bytes(), 60));
+    lab.complete(&mut server);
+    let found = lab.try_with(&mut server, |options| options.reread = true).unwrap();
+    assert!(!found.complete, "{:?}", found.findings);
+    for _ in 0..2 {
+        let report = lab.incomplete(&mut server, "damage");
+        assert_eq!(skipped(&report), skips - 2, "it is read, and the one that does not fit it any more");
+    }
+    context(&mut server).damaged.clear();
+    assert_eq!(skipped(&lab.complete(&mut server)), skips - 1);
+    assert_eq!(skipped(&lab.complete(&mut server)), skips);
+}
+
 #[test]
 fn a_sealed_segment_that_became_shorter_is_read_though_its_time_stands_still() {
     let (lab, mut server) = (Lab::new(), server(14));
