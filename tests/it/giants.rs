@@ -109,6 +109,8 @@ fn many_contexts_and_many_segments_are_no_trouble() {
         );
     }
     room.ends(0, "verify");
+    let (shown, _) = room.ends(0, "show");
+    assert_eq!(shown.matches(".events").count(), contexts + segments);
     room.restore(0, "latest", "out");
     let last = format!("many/{:020}.events", segments - 1);
     same(&data.join(&last), &room.path("out/data").join(&last));

@@ -16,7 +16,7 @@ use crate::repo::format::point::{ControlDb, Finding, PointContext, PointLog, Ste
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Everything of one point.
 #[derive(Clone, Debug, Serialize)]
@@ -192,10 +192,14 @@ impl Reader<'_> {
         file: &str,
     ) -> Result<Vec<SegmentRow>, crate::repo::Error> {
         let current = pieces::of_point(self.repository, key, log, file)?;
+        // Of a name there are few: a store may have a hundred thousand.
+        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+        for piece in &current {
+            by_name.entry(piece.span.name).or_default().push((piece.span, piece.content()));
+        }
         let superseded = self.repository.tree(log.root)?.into_iter().filter(|entry| {
-            !current
-                .iter()
-                .any(|piece| piece.span == span_of(entry) && piece.content() == Some(entry.content))
+            let same = by_name.get(&entry.name).map(Vec::as_slice).unwrap_or_default();
+            !same.contains(&(span_of(entry), Some(entry.content)))
         });
         let superseded: Vec<_> =
             superseded.map(|entry| segment(key.store, &Piece::of_entry(entry), false)).collect();
