@@ -108,7 +108,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// Not enough space (exit 40).
-    #[error("not enough space for {}: {needed} bytes are needed{}", .path.display(), free_text(*.free))]
+    #[error("not enough space for {}: {needed} bytes are needed{}", .path.display(), free_text(*.needed, *.free))]
     NoSpace {
         /// The target.
         path: PathBuf,
@@ -320,8 +320,15 @@ fn whose(point: Option<u64>) -> String {
     })
 }
 
-fn free_text(free: Option<u64>) -> String {
-    free.map_or(String::new(), |free| format!(", {free} are free"))
+/// Where the space ran out though there seemed to be enough, that says nothing: something else is short.
+fn free_text(needed: u64, free: Option<u64>) -> String {
+    match free {
+        Some(free) if free >= needed => format!(
+            ", {free} are free, and no more was taken: the file system keeps no holes, has no room for more files, or a quota"
+        ),
+        Some(free) => format!(", {free} are free"),
+        None => String::new(),
+    }
 }
 
 /// Names the path of an I/O error; no space has its own error.
@@ -337,4 +344,17 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
 /// Ends the reading of content whose sink has failed, or which is interrupted.
 pub(super) fn stop_if(stop: bool) -> Result<(), repo::Error> {
     if stop { Err(repo::Error::Interrupted) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::free_text;
+
+    #[test]
+    fn room_that_seems_enough_is_not_what_is_short() {
+        assert_eq!(free_text(10, Some(9)), ", 9 are free");
+        assert_eq!(free_text(10, None), "");
+        let text = free_text(10, Some(10));
+        assert!(text.contains("keeps no holes") && text.contains("more files"), "{text}");
+    }
 }
