@@ -204,8 +204,18 @@ fn publish(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Not atomic, but as safe: a crash in between leaves both names, and the one in staging is debris.
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::hard_link(from, to)?;
+    std::fs::hard_link(from, to).map_err(no_way)?;
     std::fs::remove_file(from)
+}
+
+/// Without links either, no file can get its name without replacing another one: that is no matter of who may write.
+fn no_way(error: io::Error) -> io::Error {
+    let unsupported = [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP];
+    if !unsupported.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        return error;
+    }
+    let why = "the file system has neither hard links nor a rename that replaces nothing: no repository can be written there";
+    io::Error::new(ErrorKind::Unsupported, why)
 }
 
 fn create(directory: &Path) -> io::Result<bool> {
@@ -301,5 +311,17 @@ mod tests {
         link_and_remove(&from, &to).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"new");
         assert!(!from.exists());
+    }
+
+    /// FAT has no links: who may write there is not what is wrong.
+    #[test]
+    fn what_has_neither_links_nor_such_a_rename_is_told_as_that() {
+        for errno in [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP] {
+            let error = no_way(errno.into());
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("neither hard links"), "{error}");
+        }
+        assert_eq!(no_way(Errno::EXIST.into()).kind(), ErrorKind::AlreadyExists);
+        assert_eq!(no_way(Errno::ACCESS.into()).kind(), ErrorKind::PermissionDenied);
     }
 }
