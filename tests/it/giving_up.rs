@@ -73,8 +73,28 @@ impl Lab {
             self.ends(0, "prune --grace 0s");
         }
         self.ends(0, "verify --data");
+        self.gives_up_nothing();
+    }
+
+    fn gives_up_nothing(&self) {
         let nothing = self.room.document(0, "repair-give-up", "repair give-up --yes");
         assert_eq!((&nothing["files"], &nothing["act"]), (&serde_json::json!([]), &serde_json::Value::Null));
+    }
+
+    /// The pages of the three lists of segments of a server that has grown, as one segment after the other came.
+    fn pages_as_they_grew(&self) -> [String; 3] {
+        let files = self.room.files().into_iter();
+        let pages = files.filter(|(path, _)| path.starts_with("pages"));
+        let mut pages: Vec<(u64, String)> =
+            pages.map(|(path, length)| (length, path.to_str().unwrap().to_owned())).collect();
+        pages.sort();
+        pages
+            .split_off(pages.len() - 3)
+            .into_iter()
+            .map(|(_, page)| page)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap()
     }
 
     /// All records.
@@ -199,6 +219,81 @@ fn what_has_left_the_source_since_a_lost_record_is_kept() {
     lab.ends(0, "verify --data");
     lab.ends(3, "restore --to-token default=0 --target first");
     lab.goes_on();
+}
+
+/// A record says which segments there are with a list, in pages. Whoever can't read it does not know what the next record has to hold.
+#[test]
+fn a_record_whose_list_of_segments_is_lost_is_given_up_and_the_next_backup_makes_the_list_again() {
+    for is_missing in [false, true] {
+        let lab = Lab::grown();
+        let [.., page] = lab.pages_as_they_grew();
+        let file = lab.room.repository().join(&page);
+        let (whole, newest) = (fs::read(&file).unwrap(), lab.newest_record());
+        if is_missing {
+            fs::remove_file(&file).unwrap()
+        } else {
+            lab.spoil(&[&page])
+        }
+        lab.ends(20, &backup(&lab.root));
+        lab.ends(20, "prune");
+        lab.gives_up(&[&newest]);
+        let (_, told) = lab.room.ends(0, &backup(&lab.root));
+        assert_eq!(told.contains("was damaged, and was written again"), !is_missing, "{told}");
+        assert_eq!(fs::read(&file).unwrap(), whole);
+        for point in 1..=4 {
+            lab.ends(0, &format!("restore {point} --target of{point}"));
+        }
+        lab.goes_on();
+    }
+}
+
+/// What can be read of the list of an older record, or point, counts, wherever the source has it no more.
+#[test]
+fn what_the_older_list_has_is_kept_though_the_source_has_it_no_more() {
+    let lab = Lab::grown();
+    let [.., page] = lab.pages_as_they_grew();
+    lab.spoil(&[&page]);
+    lab.gives_up(&[&lab.newest_record()]);
+    fs::remove_file(segments(&lab.root).remove(0)).unwrap();
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(0, "restore 3 --target of3");
+    lab.goes_on();
+}
+
+/// Neither an older list nor the source has what they had: points that need them can be forgotten, and the rest goes on.
+#[test]
+fn lists_that_nobody_can_make_again_are_lost_with_the_points_that_need_them() {
+    let lab = Lab::grown();
+    lab.spoil(&lab.pages_as_they_grew().each_ref().map(String::as_str));
+    let events = lab.newest_record();
+    let log = events.strip_suffix('3').unwrap();
+    lab.gives_up(&[1, 2, 3].map(|number| format!("{log}{number}")).each_ref().map(String::as_str));
+    fs::remove_file(segments(&lab.root).remove(0)).unwrap();
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(20, "verify");
+    lab.ends(20, "restore 3 --target lost");
+    lab.ends(0, "restore 4 --target restored");
+    fs::remove_dir_all(lab.room.path("restored")).unwrap();
+    lab.ends(20, "prune --grace 0s");
+    lab.ends(0, "forget --keep-last 1 --yes");
+    lab.ends(0, "prune --grace 0s");
+    lab.goes_on();
+}
+
+/// Only the newest two are in somebody's way: what an older one says of open segments may be needed once its list is there again.
+#[test]
+fn an_older_record_whose_list_of_segments_is_lost_is_not_given_up() {
+    let lab = Lab::grown();
+    let [first, second, _] = lab.pages_as_they_grew();
+    lab.spoil(&[&first]);
+    lab.gives_up_nothing();
+    lab.ends(0, &backup(&lab.root));
+    lab.spoil(&[&second]);
+    // The segments of a list that can't be read are read again.
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(20, "verify");
+    let log = lab.newest_record().replace("/3", "");
+    lab.gives_up(&[&format!("{log}/1"), &format!("{log}/2")]);
 }
 
 /// What a prune has deleted is not missed, nor given up one by one.

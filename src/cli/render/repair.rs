@@ -134,7 +134,7 @@ const MEANT: [(&str, &str); 3] = [
     ),
     (
         "logs/",
-        "a record: the next backup of its source makes a new one; until then its points may end before their last events, and nothing is deleted",
+        "a record, or its list of segments in pages/: the next backup of its source makes it anew; until then its points may end before their last events, and nothing is deleted",
     ),
 ];
 
@@ -142,7 +142,7 @@ const MEANT: [(&str, &str); 3] = [
 pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
     let mut text = Text::default();
     if done.files.is_empty() {
-        text.line("all points, acts and records can be read: nothing to give up");
+        text.line("all points, acts and newest records, with their lists of segments, can be read: nothing to give up");
         return text.finish();
     }
     let would = if done.dry_run { "would be " } else { "" };

@@ -7,8 +7,9 @@ use crate::engine::backup::archived::{ArchivedLog, prefix_hash};
 use crate::engine::error::Error;
 use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::PageId;
+use crate::repo::format::page::Page;
 use crate::repo::format::record::{LogKey, PrefixProof};
-use crate::repo::store::{Journal, Repository, Tree};
+use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(super) fn load(repository: &Repository, journal: &Journal, key: LogKey) -> R
     if roots.is_empty() { Ok(log) } else { complete(repository, log, roots) }
 }
 
-/// Takes in what these trees hold. A tree that can't be read any more, and segments whose chunks are nowhere, are lost, too.
+/// Takes in what these trees hold. Pages that can't be read any more, and segments whose chunks are nowhere, are lost, too.
 fn complete(
     repository: &Repository,
     mut log: ArchivedLog,
@@ -30,12 +31,12 @@ fn complete(
     let mut sealed: BTreeMap<EntryKey, Arc<SegmentEntry>> =
         log.sealed.iter().map(|entry| (entry.key(), Arc::clone(entry))).collect();
     for root in roots {
-        for entry in tree(repository, root)?.iter() {
+        for entry in remains(repository, root)? {
             if !sealed.contains_key(&entry.key())
-                && is_there(repository, entry)?
-                && fits(repository, &mut log, entry)?
+                && is_there(repository, &entry)?
+                && fits(repository, &mut log, &entry)?
             {
-                sealed.insert(entry.key(), Arc::clone(entry));
+                sealed.insert(entry.key(), Arc::new(entry));
             }
         }
     }
@@ -45,11 +46,18 @@ fn complete(
     Ok(log)
 }
 
-fn tree(repository: &Repository, root: PageId) -> Result<Tree, Error> {
-    match repository.shared_tree(root) {
-        Err(error) if error.is_lost() => Ok(Tree::default()),
-        read => Ok(read?),
+/// What can be read of a tree, in no order.
+fn remains(repository: &Repository, root: PageId) -> Result<Vec<SegmentEntry>, Error> {
+    let (mut found, mut waiting) = (Vec::new(), vec![root]);
+    while let Some(page) = waiting.pop() {
+        match repository.page(page) {
+            Ok(Page::Leaf(entries)) => found.extend(entries),
+            Ok(Page::Node { children, .. }) => waiting.extend(children.iter().map(|child| child.page)),
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(found)
 }
 
 fn is_there(repository: &Repository, entry: &SegmentEntry) -> Result<bool, Error> {

@@ -132,13 +132,17 @@ fn bad_segment(finding: &Finding, context: &str, store: Store) -> Option<Segment
     }
 }
 
-/// The names in a tree; most often it is the one that was read for the log.
+/// The names in a tree; most often it is the one that was read for the log. Of one that can't be read any more nothing is known: its segments are
+/// read again.
 fn good_names(repository: &Repository, root: PageId, log: &ArchivedLog) -> Result<Names, Error> {
     let is_read = log.state.as_ref().is_some_and(|state| state.root == root);
     if is_read {
         return Ok(names_of(log.sealed.iter().map(Arc::as_ref)));
     }
-    Ok(names_of(repository.shared_tree(root)?.iter().map(Arc::as_ref)))
+    match repository.shared_tree(root) {
+        Err(error) if error.is_lost() => Ok(Names::default()),
+        tree => Ok(names_of(tree?.iter().map(Arc::as_ref))),
+    }
 }
 
 fn names_of<'a>(entries: impl Iterator<Item = &'a SegmentEntry>) -> Names {

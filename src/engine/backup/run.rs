@@ -310,6 +310,12 @@ impl<'a> Attempt<'a, '_> {
         }
         self.observer.event(&Event::Phase { name: "committing", total: None });
         let durable = session.barrier()?;
+        for page in session.mended_pages() {
+            let text = format!(
+                "{page} was damaged, and was written again: what stood there lies in damaged/; is the disk well?"
+            );
+            self.observer.event(&Event::Warning(&text));
+        }
         let logs: Vec<_> = states.iter().map(|(state, _)| state.key.clone()).collect();
         let (records, numbers) = session.publish_records(durable, states)?;
         for (log, number) in logs.iter().zip(numbers) {

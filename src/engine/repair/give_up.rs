@@ -1,4 +1,5 @@
-//! Points, acts and records that can't be read, and that no copy brings back: said to be lost, so that all else goes on.
+//! Points, acts and records that can't be read, and that no copy brings back: said to be lost, so that all else goes on. So are records whose lists
+//! of segments can't be read: nobody knows what the next one has to hold.
 
 use crate::engine::error::Error;
 use crate::engine::logs::{LogDirectory, directories};
@@ -7,7 +8,7 @@ use crate::engine::prune::logs_of;
 use crate::engine::repair::report::GivenUp;
 use crate::engine::select;
 use crate::repo;
-use crate::repo::format::id::FileHash;
+use crate::repo::format::id::{FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::record::Record;
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// So many files of one row can be missing together: where it seems that there are more, a number is wrong.
 const MISSING_MAX: u64 = 10_000;
+/// So many of a log's newest records have to be whole.
+const NEWEST: usize = 2;
 
 /// Names all that can't be read, and unless it is a dry run says that it is lost.
 pub fn give_up(
@@ -94,34 +97,67 @@ fn content(repository: &Repository, path: &str) -> Result<Option<Vec<u8>>, Error
 /// Those of a log: all that can't be read; and the one before the newest, which a prune leaves, if it is missing or another one.
 fn records(repository: &Repository, log: &LogDirectory, lost: &LostFiles) -> Result<Vec<String>, Error> {
     let path = |number: u64| format!("{}/{number}", log.path);
-    let mut good: BTreeMap<u64, (FileHash, Option<FileHash>)> = BTreeMap::new();
+    let mut good: BTreeMap<u64, Sound> = BTreeMap::new();
     let mut bad = Vec::new();
     for number in &log.numbers {
         match record(repository, log, *number)? {
-            Some(hashes) if !lost.has(&log.path, *number) => _ = good.insert(*number, hashes),
+            Some(sound) if !lost.has(&log.path, *number) => _ = good.insert(*number, sound),
             _ => bad.push(path(*number)),
         }
     }
-    if let Some((newest, (_, previous))) = good.last_key_value()
+    bad.extend(without_tree(repository, &mut good)?.into_iter().map(path));
+    if let Some((newest, Sound { previous, .. })) = good.last_key_value()
         && let Some(before) = lost.neighbour(&log.path, *newest)
-        && good.get(&before).is_none_or(|(hash, _)| *previous != Some(*hash))
+        && good.get(&before).is_none_or(|sound| *previous != Some(sound.hash))
     {
         bad.push(path(before));
     }
     Ok(bad)
 }
 
-/// The hash of a record's file, and the hash of the one before that it holds; none if it can't be read.
-fn record(
-    repository: &Repository,
-    log: &LogDirectory,
-    number: u64,
-) -> Result<Option<(FileHash, Option<FileHash>)>, Error> {
+/// Takes those out whose lists of segments can't be read, until the two newest are left that have theirs: the next backup goes on from the newest,
+/// and a prune leaves these two. Older ones are in nobody's way.
+fn without_tree(repository: &Repository, good: &mut BTreeMap<u64, Sound>) -> Result<Vec<u64>, Error> {
+    let (mut bad, mut whole) = (Vec::new(), 0);
+    for (number, sound) in good.iter().rev() {
+        if whole == NEWEST {
+            break;
+        }
+        if is_lost(repository, sound.root)? { bad.push(*number) } else { whole += 1 }
+    }
+    good.retain(|number, _| !bad.contains(number));
+    Ok(bad)
+}
+
+/// Whether a page of a tree is missing, or is not what its name says.
+fn is_lost(repository: &Repository, root: PageId) -> Result<bool, Error> {
+    match repository.tree(root) {
+        Ok(_) => Ok(false),
+        Err(newer @ repo::Error::Unsupported { .. }) => Err(newer.into()),
+        Err(error) if error.is_lost() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A record that can be read.
+struct Sound {
+    /// Hash of its file.
+    hash: FileHash,
+    /// Hash that it holds of the one before.
+    previous: Option<FileHash>,
+    /// Its list of segments.
+    root: PageId,
+}
+
+/// A record; none if it can't be read.
+fn record(repository: &Repository, log: &LogDirectory, number: u64) -> Result<Option<Sound>, Error> {
     let path = format!("{}/{number}", log.path);
     let Some(bytes) = content(repository, &path)? else { return Ok(None) };
     match Record::decode(&bytes) {
         Ok(record) if record.number == number && paths::log(&record.state.key) == log.path => {
-            Ok(Some((repository.naming().file(&bytes), record.previous)))
+            let (hash, previous, root) =
+                (repository.naming().file(&bytes), record.previous, record.state.root);
+            Ok(Some(Sound { hash, previous, root }))
         }
         Ok(_) => Ok(None),
         Err(damage) => match repo::Error::damaged(repository.disk().display(&path), damage) {

@@ -21,7 +21,6 @@ mod packer;
 mod packs;
 mod pages;
 mod protect;
-mod reach;
 mod read;
 mod recompress;
 pub mod reserve;

@@ -26,8 +26,8 @@ pub(super) fn read(disk: &dyn Disk, naming: Naming, id: PageId) -> Result<Vec<u8
 enum Standing {
     /// The page.
     Whole,
-    /// Other bytes, which nothing needs.
-    Useless,
+    /// Other bytes.
+    Damaged,
     /// Nothing.
     Absent,
 }
@@ -43,13 +43,25 @@ impl Session<'_> {
             return Err(self.rule("a page that is too long".to_owned()));
         }
         let path = paths::page(id);
-        match self.standing(id, &path, bytes)? {
+        match self.standing(&path, bytes)? {
             Standing::Whole => {}
-            Standing::Useless => self.mend(&path, bytes)?,
+            Standing::Damaged => self.replace_page(&path, bytes)?,
             Standing::Absent => self.publish_page(&path, bytes)?,
         }
         self.pages.insert(id);
         Ok(id)
+    }
+
+    /// The pages that this session found damaged, and wrote again.
+    pub fn mended_pages(&self) -> &[String] {
+        &self.mended_pages
+    }
+
+    /// Its name proves that these are the bytes that belong there, whoever needs the page: what stood there is put aside.
+    fn replace_page(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.mend(path, bytes)?;
+        self.mended_pages.push(self.repository.disk().display(path));
+        Ok(())
     }
 
     fn publish_page(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -58,27 +70,21 @@ impl Session<'_> {
             self.tally.file_bytes = self.tally.file_bytes.saturating_add(bytes.len() as u64);
             return Ok(());
         }
-        let id = self.repository.naming().page(bytes);
-        match self.standing(id, path, bytes)? {
+        match self.standing(path, bytes)? {
             Standing::Whole => Ok(()),
             _ => Err(Error::Missing { path: self.repository.disk().display(path) }),
         }
     }
 
-    /// What stands under the name of a page, read and compared; if it is whole and not known to be durable, it gets so. A damaged one that
-    /// something published needs is said, and never replaced; what a run that was cut short has left must not stand in the way of the next.
-    fn standing(&mut self, id: PageId, path: &str, bytes: &[u8]) -> Result<Standing, Error> {
+    /// What stands under the name of a page, read and compared; if it is whole and not known to be durable, it gets so.
+    fn standing(&mut self, path: &str, bytes: &[u8]) -> Result<Standing, Error> {
         let disk = self.repository.disk();
         let found = match disk.read(path, limits::SMALL_FILE_MAX) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
             read => read.map_err(|source| Error::reading(disk.display(path), source))?,
         };
         if found != bytes {
-            if !self.repository.may_need(id)? {
-                return Ok(Standing::Useless);
-            }
-            let hash = FileHash(self.repository.naming().page(&found).0);
-            return Err(Error::Damaged { path: disk.display(path), source: Damage::Hash { found: hash } });
+            return Ok(Standing::Damaged);
         }
         let length = bytes.len() as u64;
         if !self.repository.index.is_durable(path, length)? {

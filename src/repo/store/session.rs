@@ -85,6 +85,8 @@ pub struct Session<'r> {
     pub(super) written: Vec<(PackId, u64)>,
     /// Pages that are there, or will be with the next barrier.
     pub(super) pages: HashSet<PageId>,
+    /// The pages that were damaged and are whole again.
+    pub(super) mended_pages: Vec<String>,
     interrupt: Option<Arc<AtomicBool>>,
     /// Set while something is done, and left set by an error.
     failed: bool,
@@ -111,6 +113,7 @@ impl<'r> Session<'r> {
             generation: 0,
             written: Vec::new(),
             pages: HashSet::new(),
+            mended_pages: Vec::new(),
             interrupt: None,
             failed: false,
             _writer: writer,

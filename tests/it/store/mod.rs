@@ -23,6 +23,7 @@ use segvault::repo::format::id::{ChunkId, PackId};
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::paths;
 use segvault::repo::store::{OpenOptions, Repository, Session};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -518,16 +519,25 @@ fn what_was_in_a_damaged_pack_is_stored_again_under_another_name() {
     assert_eq!(*open(&disk).unwrap().chunk(id).unwrap(), noise(1, 1000));
 }
 
+/// Its name proves the bytes that are written there.
 #[test]
-fn a_damaged_page_is_said_and_never_replaced() {
+fn a_damaged_page_that_is_put_again_is_whole_again_and_what_stood_there_is_kept() {
     let disk = new();
-    back_up_on(&disk, 1).unwrap();
-    let page = disk.files().into_iter().find(|path| path.starts_with("pages/")).unwrap();
+    let first = back_up_on(&disk, 1).unwrap();
+    let root = open(&disk).unwrap().newest_record(&key(Store::Events)).unwrap().unwrap().state.root;
+    let (page, entries) = (paths::page(root), open(&disk).unwrap().tree(root).unwrap());
+    let whole = disk.read(&page, 1 << 20).unwrap();
     disk.damage(&page, |bytes| *bytes.last_mut().unwrap() ^= 1);
     let damaged = disk.read(&page, 1 << 20).unwrap();
-    let error = back_up_on(&disk, 2).unwrap_err();
-    assert!(matches!(error, Error::Damaged { .. }), "{error}");
-    assert_eq!(disk.read(&page, 1 << 20).unwrap(), damaged);
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    assert_eq!(session.put_tree(&entries).unwrap(), root);
+    assert_eq!(session.mended_pages(), [disk.display(&page)]);
+    assert_eq!(disk.read(&page, 1 << 20).unwrap(), whole);
+    let kept = disk.files().into_iter().find(|path| path.starts_with("damaged/pages-")).unwrap();
+    assert_eq!(disk.read(&kept, 1 << 20).unwrap(), damaged);
+    drop(session);
+    check(&repository, &[first]).unwrap();
 }
 
 #[test]
