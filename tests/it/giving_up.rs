@@ -43,6 +43,25 @@ impl Lab {
         Self { room, root }
     }
 
+    /// Three points of a server that got all segments but the first behind the first point, and lost that one before the last. Beside it the pack
+    /// that alone has the first segment.
+    fn parted() -> (Self, PathBuf) {
+        let room = Room::new();
+        let root = room.server(SERVER);
+        let rest = segments(&root).split_off(1);
+        let kept: Vec<Vec<u8>> = rest.iter().map(|path| fs::read(path).unwrap()).collect();
+        rest.iter().for_each(|path| fs::remove_file(path).unwrap());
+        room.ends(0, &backup(&root));
+        let packs = room.files().into_iter().filter(|(path, _)| path.starts_with("packs"));
+        let pack = packs.max_by_key(|(_, length)| *length).unwrap().0;
+        rest.iter().zip(kept).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        room.ends(0, &backup(&root));
+        fs::remove_file(segments(&root).remove(0)).unwrap();
+        room.ends(0, &backup(&root));
+        let pack = room.repository().join(pack);
+        (Self { room, root }, pack)
+    }
+
     fn spoil(&self, files: &[&str]) {
         for file in files {
             fs::write(self.room.repository().join(file), "zeros, or what was written by accident").unwrap();
@@ -294,6 +313,51 @@ fn an_older_record_whose_list_of_segments_is_lost_is_not_given_up() {
     lab.ends(20, "verify");
     let log = lab.newest_record().replace("/3", "");
     lab.gives_up(&[&format!("{log}/1"), &format!("{log}/2")]);
+}
+
+/// Nothing is deleted while a chunk is needed that is nowhere: until somebody says that nobody has it.
+#[test]
+fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
+    for is_missing in [true, false] {
+        let (lab, pack) = Lab::parted();
+        let whole = fs::read(&pack).unwrap();
+        if is_missing {
+            fs::remove_file(&pack).unwrap();
+        } else {
+            let mut rotten = whole.clone();
+            // Snapshots come first, and those the source still has.
+            let events = rotten.len() / 2;
+            rotten[events..events + 40].fill(0);
+            fs::write(&pack, rotten).unwrap();
+        }
+        lab.ends(20, "verify --data");
+        if !is_missing {
+            let early = lab.room.document(0, "repair-give-up", "repair give-up --yes");
+            assert!(early["act"].is_null() && early["not_salvaged"].as_array().unwrap().len() == 1);
+        }
+        lab.ends(20, "repair packs");
+        lab.ends(20, &format!("repair from {}", lab.root.display()));
+        lab.ends(if is_missing { 20 } else { 0 }, "prune --grace 0s");
+        let lost = lab.room.document(0, "repair-give-up", "repair give-up --yes");
+        assert!(!lost["chunks"].as_array().unwrap().is_empty() && lost["files"] == serde_json::json!([]));
+        assert_eq!(lost["points"], serde_json::json!([1, 2]));
+        lab.gives_up_nothing();
+        // Points that need it call themselves complete, until somebody looks.
+        lab.ends(20, "verify --data");
+        lab.ends(0, "repair points");
+        let (told, _) = lab.room.ends(0, "verify --data");
+        assert!(told.contains("but for what was given up"), "{told}");
+        lab.ends(20, "verify 1");
+        lab.ends(20, "restore 1 --target lost");
+        lab.ends(0, "restore 3 --target of3");
+        lab.ends(0, "prune --grace 0s");
+        lab.goes_on();
+        let (told, _) = lab.room.ends(0, "repair packs");
+        assert!(told.contains("that were given up"), "{told}");
+        fs::write(&pack, &whole).unwrap();
+        let (told, _) = lab.room.ends(0, "verify --data");
+        assert!(!told.contains("given up"), "what turns up is there: {told}");
+    }
 }
 
 /// What a prune has deleted is not missed, nor given up one by one.

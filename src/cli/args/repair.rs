@@ -26,7 +26,7 @@ pub enum RepairWhat {
     From(RepairFrom),
     /// Mark the points that can't be restored whole as incomplete
     Points,
-    /// Say that points, acts and records are lost which can't be read and which no copy brings back: they count no more, and backups go on
+    /// Say what is lost for good: points, acts and records that can't be read, chunks in no pack, and no copy that has them; all else goes on
     GiveUp(GiveUp),
     /// Write parity for packs that have none, or whose parity is damaged
     AddParity(AddParity),

@@ -57,7 +57,13 @@ pub(in crate::cli) fn verdict(mended: &Mended) -> String {
         return format!("nothing was written; {} would still be lost", plural(lost, "chunk"));
     }
     if mended.is_whole() {
-        return "everything was read again: all that is published is whole".to_owned();
+        let whole = "everything was read again: all that is published is whole";
+        let but = plural(mended.given_up_chunks, "chunk");
+        return if mended.given_up_chunks == 0 {
+            whole.to_owned()
+        } else {
+            format!("{whole}, but for {but} that were given up")
+        };
     }
     let lost = plural(mended.still_lost.len() as u64, "chunk");
     let points = if mended.points.is_empty() { "no point".to_owned() } else { points(&mended.points, NAMED) };
@@ -141,17 +147,23 @@ const MEANT: [(&str, &str); 3] = [
 /// `repair give-up`. `asks`: a question follows.
 pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
     let mut text = Text::default();
-    if done.files.is_empty() {
-        text.line("all points, acts and newest records, with their lists of segments, can be read: nothing to give up");
+    if !done.is_any() {
+        text.line(
+            "all points, acts and newest records, with their lists of segments, can be read, and what they need is there: nothing to give up",
+        );
+        not_salvaged(done, &mut text);
         return text.finish();
     }
     let would = if done.dry_run { "would be " } else { "" };
-    text.line(&format!("{would}given up for good: {}", some(&done.files)));
+    if !done.files.is_empty() {
+        text.line(&format!("{would}given up for good: {}", some(&done.files)));
+    }
     for (directory, meaning) in MEANT {
         if done.files.iter().any(|file| file.starts_with(directory)) {
             text.line(&format!("  {meaning}"));
         }
     }
+    lost_chunks(done, would, &mut text);
     if let Some(act) = done.act {
         text.line(&format!(
             "act {act} says so; what stood there lies in damaged/. Run 'segvault verify' and a backup now"
@@ -159,10 +171,37 @@ pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
     } else {
         text.line("  is there a copy of the repository anywhere, 'segvault repair from' it instead");
     }
+    not_salvaged(done, &mut text);
     if done.dry_run && !asks {
         text.line("nothing was written: give them up with --yes");
     }
     text.finish()
+}
+
+fn lost_chunks(done: &GivenUp, would: &str, text: &mut Text) {
+    if !done.chunks.is_empty() {
+        let chunks = plural(done.chunks.len() as u64, "chunk");
+        text.line(&format!("{would}given up for good: {chunks} of what was archived, in no pack any more"));
+        let numbers: Vec<String> = done.points.iter().map(u64::to_string).collect();
+        let points =
+            if numbers.is_empty() { String::new() } else { format!("points {} need them; ", some(&numbers)) };
+        text.line(&format!(
+            "  {points}'segvault verify' names their tokens; until they are given up nothing is deleted"
+        ));
+    }
+    if !done.put_aside.is_empty() {
+        let packs = plural(done.put_aside.len() as u64, "damaged pack");
+        text.line(&format!("{would}put aside, in damaged/: {packs} that nothing needs any more"));
+    }
+}
+
+fn not_salvaged(done: &GivenUp, text: &mut Text) {
+    if !done.not_salvaged.is_empty() {
+        let packs = plural(done.not_salvaged.len() as u64, "damaged pack");
+        text.line(&format!(
+            "{packs} with good chunks in them: run 'segvault repair packs' first, and then this again"
+        ));
+    }
 }
 
 fn some(all: &[String]) -> String {

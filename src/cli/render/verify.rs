@@ -4,7 +4,7 @@ use crate::cli::describe::one_line;
 use crate::cli::render::style::{self, Text};
 use crate::cli::render::tables::incarnation;
 use crate::cli::render::units::{bytes, count, plural, points, time};
-use crate::engine::verify::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
+use crate::engine::verify::{Class, Counts, Coverage, Finding, GIVEN_UP, LogHistory, Report, Tokens};
 
 /// So many points or runs of tokens are named for one finding; the JSON document names all.
 const NAMED: usize = 8;
@@ -148,6 +148,12 @@ fn debris(counts: &Counts) -> String {
     )
 }
 
+/// What nobody waits for any more.
+fn given_up(report: &Report) -> &'static str {
+    let is_any = report.findings.iter().any(|finding| finding.what == GIVEN_UP);
+    if is_any { ", but for what was given up" } else { "" }
+}
+
 fn verdict(report: &Report) -> String {
     let (good, bad, plain) = (style::GOOD, style::BAD, style::PLAIN);
     if let Some(point) = report.point.filter(|_| report.worst().is_none()) {
@@ -155,12 +161,13 @@ fn verdict(report: &Report) -> String {
         return format!("{good}point {point} {proven}{plain}");
     }
     if report.coverage.is_some() && report.worst().is_none() {
-        return format!("{good}everything is there, and what was read is whole{plain}");
+        return format!("{good}everything is there, and what was read is whole{plain}{}", given_up(report));
     }
     match (report.worst(), report.data) {
-        (None, true) => format!("{good}everything is there and whole{plain}"),
+        (None, true) => format!("{good}everything is there and whole{plain}{}", given_up(report)),
         (None, false) => {
-            format!("{good}everything is there{plain}; prove each byte and the history too with --data")
+            let but = given_up(report);
+            format!("{good}everything is there{plain}{but}; prove each byte and the history too with --data")
         }
         (Some(Class::Newer), _) => {
             format!("{bad}not everything can be judged{plain}: a newer segvault wrote some of it")

@@ -119,7 +119,7 @@ impl Run<'_> {
         } else {
             self.screen.report("repair-give-up", &done, || render::repair::given_up(&done, asks))?;
         }
-        Ok(!done.files.is_empty())
+        Ok(done.is_any())
     }
 
     fn add_parity(&self, percent: Option<u8>) -> Result<Exit, Failure> {

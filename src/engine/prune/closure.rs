@@ -7,15 +7,16 @@ use crate::engine::observe::Observer;
 use crate::engine::prune::Error;
 use crate::engine::prune::ledger::{Ledger, Standing};
 use crate::engine::prune::roots::{Books, logs_of};
+use crate::repo;
 use crate::repo::format::act::PointRef;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::files::FileSet;
-use crate::repo::format::id::{PackId, PageId};
+use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::page::Page;
 use crate::repo::format::point::{Content, ControlDb};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
-use crate::repo::store::{ListedPoint, Repository};
+use crate::repo::store::{ListedPoint, Repository, lost_chunks};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed if the points `leaving` go, and where it lies.
@@ -25,12 +26,15 @@ pub(in crate::engine) struct Survey<'a> {
     pub ledger: Ledger,
     /// Packs whose directories can't be read: they stay, and what lies in them does not count.
     pub unreadable: Vec<PackId>,
+    /// Chunks that were given up: where they are in no pack, nobody waits for them.
+    given_up: BTreeSet<ChunkId>,
 }
 
 impl<'a> Survey<'a> {
     /// Nothing is needed yet.
     pub fn new(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
-        Ok(Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new() })
+        let given_up = lost_chunks(&repository.acts()?.0);
+        Ok(Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new(), given_up })
     }
 
     /// Follows all roots, and reads the directories of all packs. A root that can't be read, or a chunk that is nowhere, is an error.
@@ -51,6 +55,7 @@ impl<'a> Survey<'a> {
         for listed in books.staying(leaving) {
             survey.point(listed)?;
         }
+        survey.given_up.iter().try_for_each(|chunk| survey.ledger.give_up(*chunk))?;
         match survey.ledger.missing()? {
             Some(chunk) => Err(Error::ChunkMissing { chunk }.into()),
             None => Ok(survey),
@@ -102,18 +107,28 @@ impl<'a> Survey<'a> {
     /// Plain files: their listing, and all that it lists. The listing is read each time: two points may have it in common, and each is a root.
     fn files(&self, set: &FileSet) -> Result<(), engine::Error> {
         self.content(&set.listing)?;
-        let listed = files::list(self.repository, set)?.files;
-        listed.iter().try_for_each(|file| self.content(&file.content))
+        match files::list(self.repository, set) {
+            Err(error) => self.bear(error),
+            listed => listed?.files.iter().try_for_each(|file| self.content(&file.content)),
+        }
+    }
+
+    /// A list that can't be read any more since its chunks were given up: what it named nobody can find.
+    fn bear(&self, error: repo::Error) -> Result<(), engine::Error> {
+        match error {
+            repo::Error::ChunkMissing { chunk } if self.given_up.contains(&chunk) => Ok(()),
+            error => Err(error.into()),
+        }
     }
 
     fn content(&self, stored: &Content) -> Result<(), engine::Error> {
         if !self.ledger.enter_list(stored.list)? {
             return Ok(());
         }
-        for extent in content::extents(self.repository, stored)? {
-            self.ledger.enter_chunk(extent.chunk)?;
+        match content::extents(self.repository, stored) {
+            Err(error) => self.bear(error),
+            extents => Ok(extents?.iter().try_for_each(|extent| self.ledger.enter_chunk(extent.chunk))?),
         }
-        Ok(())
     }
 
     /// Trees share pages: each is read once.

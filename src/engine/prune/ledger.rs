@@ -156,6 +156,15 @@ impl Ledger {
         Ok(())
     }
 
+    /// Nobody waits for a chunk any more that is in no pack.
+    pub fn give_up(&self, chunk: ChunkId) -> Result<(), Error> {
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM reached WHERE chunk = ?1 AND NOT EXISTS (SELECT 1 FROM place WHERE place.chunk = ?1)",
+        )?;
+        delete.execute([chunk.0])?;
+        Ok(())
+    }
+
     /// A chunk that is needed and in no pack.
     pub fn missing(&self) -> Result<Option<ChunkId>, Error> {
         let found = self.connection.query_row(

@@ -5,6 +5,7 @@ use crate::engine::error::Error;
 use crate::engine::logs::{LogDirectory, directories};
 use crate::engine::observe::Observer;
 use crate::engine::prune::logs_of;
+use crate::engine::repair::lost_chunks;
 use crate::engine::repair::report::GivenUp;
 use crate::engine::select;
 use crate::repo;
@@ -28,11 +29,12 @@ pub fn give_up(
     dry_run: bool,
     observer: &dyn Observer,
 ) -> Result<GivenUp, Error> {
-    let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, act: None };
+    let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, ..GivenUp::default() };
+    lost_chunks::find(repository, &mut given_up, observer)?;
     if dry_run {
         return Ok(given_up);
     }
-    if given_up.files.is_empty() {
+    if !given_up.is_any() {
         // Whoever gave them up may have been killed before it was durable.
         repository.settle()?;
         return Ok(given_up);
@@ -40,9 +42,12 @@ pub fn give_up(
     let mut session = repository.session()?;
     // Once more, now that nobody else writes: what was on its way is there.
     given_up.files = unreadable(repository)?;
-    if !given_up.files.is_empty() {
-        given_up.act = Some(session.give_up(Moment(observer.now_ms()), &given_up.files, reason)?);
+    lost_chunks::leave_out_known(&mut session, &mut given_up)?;
+    let (files, chunks) = (given_up.files.as_slice(), given_up.chunks.as_slice());
+    if !(files.is_empty() && chunks.is_empty()) {
+        given_up.act = Some(session.give_up(Moment(observer.now_ms()), (files, chunks), reason)?);
     }
+    lost_chunks::put_aside(&mut session, &mut given_up)?;
     Ok(given_up)
 }
 

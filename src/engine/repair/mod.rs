@@ -3,6 +3,7 @@
 
 mod files;
 mod give_up;
+mod lost_chunks;
 mod parity;
 mod points;
 mod report;
@@ -24,7 +25,7 @@ use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
 use crate::repo::format::pack::PackKind;
-use crate::repo::store::{Repository, Session};
+use crate::repo::store::{Repository, Session, lost_chunks};
 use std::collections::BTreeSet;
 
 /// Stores again what is good in damaged packs; with a supply, fetches what is lost. Reads everything first, as `verify --data` does.
@@ -167,7 +168,7 @@ impl Work<'_, '_> {
 
     /// Makes it durable, marks what is replaced, and looks again.
     fn finish(mut self, diagnosis: &Diagnosis) -> Result<Option<Diagnosis>, Error> {
-        self.mended.still_lost = diagnosis.without(self.had).lost;
+        self.mended.still_lost = still_lost(&diagnosis.without(self.had));
         let Some(mut session) = self.session.take() else { return Ok(None) };
         drop(session.barrier()?);
         parity::renew(self.repository, &mut session, self.observer)?;
@@ -263,6 +264,13 @@ fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) 
     mended.not_mended.extend(points::files(&after.report));
     mended.not_mended.sort();
     mended.not_mended.dedup();
-    mended.still_lost.clone_from(&after.lost);
+    mended.still_lost = still_lost(&after);
+    mended.given_up_chunks = after.lost.len().saturating_sub(mended.still_lost.len()) as u64;
     Ok(after)
+}
+
+/// What is lost and was not given up.
+fn still_lost(diagnosis: &Diagnosis) -> BTreeSet<ChunkId> {
+    let given_up = lost_chunks(&diagnosis.journal.acts);
+    diagnosis.lost.difference(&given_up).copied().collect()
 }

@@ -3,7 +3,7 @@
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::repair::report::Marked;
-use crate::engine::verify::{Class, Depth, Finding, Report, diagnose};
+use crate::engine::verify::{Class, Depth, Finding, GIVEN_UP, Report, diagnose};
 use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
 use crate::repo::store::Repository;
@@ -46,7 +46,8 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
     let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
     let diagnosis = diagnose(repository, depth, observer)?;
     let mut reasons: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
-    for finding in diagnosis.report.findings.iter().filter(|finding| hurts(finding)) {
+    let is_hit = |finding: &&Finding| hurts(finding) || finding.what == GIVEN_UP;
+    for finding in diagnosis.report.findings.iter().filter(is_hit) {
         for point in &finding.points {
             reasons.entry(*point).or_default().push(&finding.text);
         }

@@ -38,6 +38,8 @@ pub struct Mended {
     pub put_aside: Vec<PackId>,
     /// Chunks that something needs and that are still in no pack.
     pub still_lost: BTreeSet<ChunkId>,
+    /// How many more of these were given up: nobody waits for them.
+    pub given_up_chunks: u64,
     /// The points that can't be restored whole for that.
     pub points: Vec<u64>,
     /// How many findings of damage a verification has after it.
@@ -98,6 +100,21 @@ pub struct GivenUp {
     /// Paths of the points, acts and records that can't be read, or are missing. They count no more; what stood under these names lies in
     /// `damaged/`.
     pub files: Vec<String>,
+    /// Chunks that something needs, and that are in no pack.
+    pub chunks: Vec<ChunkId>,
+    /// The points that can't be restored whole for that.
+    pub points: Vec<u64>,
+    /// Damaged packs that nothing needs any more now: they lie in `damaged/`, or would.
+    pub put_aside: Vec<PackId>,
+    /// Damaged packs that have good chunks in them which lie nowhere else: `repair packs` stores these again first.
+    pub not_salvaged: Vec<PackId>,
     /// The number of the act that says so; none if nothing was written.
     pub act: Option<u64>,
+}
+
+impl GivenUp {
+    /// Whether there is anything to give up, or to put aside for it.
+    pub fn is_any(&self) -> bool {
+        !(self.files.is_empty() && self.chunks.is_empty() && self.put_aside.is_empty())
+    }
 }

@@ -33,6 +33,7 @@ mod times;
 mod uses;
 
 pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
+pub use pack_findings::GIVEN_UP;
 pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
 pub use rotation::{Checked, Rotation};
 

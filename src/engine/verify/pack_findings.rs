@@ -8,25 +8,34 @@ use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
 use crate::engine::words::plural;
-use crate::repo::format::id::PackId;
+use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::paths;
 use crate::repo::store::Repository;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, then 'segvault repair from' a data directory or a copy of the \
                            repository for the rest";
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
 const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: 'segvault repair packs' puts it aside, in 'damaged/'";
-const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it";
+const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it. Where nothing \
+                           has it any more, 'segvault repair give-up' says so: until then nothing is deleted";
+const ADVICE_GIVEN_UP: &str = "restore a point that does not need it; a copy of the repository or the source that turns up has it still: 'segvault repair from'";
+/// A chunk that was given up.
+pub const GIVEN_UP: &str = "chunk-given-up";
 const ADVICE_NEWER: &str = "use a newer segvault: what is in there can't be judged by this one";
 const ADVICE_HEALED: &str =
     "all of it can be read; run 'segvault repair packs', which stores it again, before more of it is damaged";
 /// So many troubles of one pack are told.
 const TOLD: usize = 3;
 
-/// Enters all findings about packs and lost chunks; gives packs that nothing needs.
-pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Book) -> Result<Debris, Error> {
+/// Enters all findings about packs and lost chunks, of which some were given up; gives packs that nothing needs.
+pub fn enter(
+    repository: &Repository,
+    packs: &Packs,
+    (lost, given_up): (&Lost, &BTreeSet<ChunkId>),
+    book: &mut Book,
+) -> Result<Debris, Error> {
     let nowhere = lost.parts.keys().any(|chunk| packs.of(*chunk).is_empty());
     let mut debris = Debris::default();
     let mut numbers = BTreeMap::new();
@@ -48,7 +57,7 @@ pub fn enter(repository: &Repository, packs: &Packs, lost: &Lost, book: &mut Boo
             numbers.insert(at, enter_pack(repository, pack, text, is_needed, book));
         }
     }
-    enter_lost(packs, lost, &numbers, book);
+    enter_lost(packs, (lost, given_up), &numbers, book);
     Ok(debris)
 }
 
@@ -100,8 +109,13 @@ fn enter_pack(
 }
 
 /// A lost chunk belongs to the packs that should hold it; without one it is a finding of what needs it.
-fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, book: &mut Book) {
-    let mut nowhere: BTreeMap<Part, u64> = BTreeMap::new();
+fn enter_lost(
+    packs: &Packs,
+    (lost, given_up): (&Lost, &BTreeSet<ChunkId>),
+    numbers: &BTreeMap<usize, Number>,
+    book: &mut Book,
+) {
+    let mut nowhere: BTreeMap<(bool, Part), u64> = BTreeMap::new();
     for (chunk, parts) in &lost.parts {
         let told: Vec<Number> =
             packs_of(&packs.of(*chunk)).into_iter().filter_map(|at| numbers.get(&at).copied()).collect();
@@ -110,7 +124,7 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
                 book.hits(*number, *part);
             }
             if told.is_empty() {
-                *nowhere.entry(*part).or_default() += 1;
+                *nowhere.entry((given_up.contains(chunk), *part)).or_default() += 1;
             }
         }
     }
@@ -124,7 +138,7 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
         }
         return;
     }
-    for (part, chunks) in nowhere {
+    for ((is_given_up, part), chunks) in nowhere {
         let what = match part {
             Part::ControlDb(_) => "a control database",
             Part::Files(_) => "a set of plain files",
@@ -132,7 +146,11 @@ fn enter_lost(packs: &Packs, lost: &Lost, numbers: &BTreeMap<usize, Number>, boo
         };
         let are = if chunks == 1 { "is" } else { "are" };
         let text = format!("{} of {what} {are} in no pack", plural(chunks, "chunk"));
-        let number = book.add(Class::Damage, "chunk-lost", text, ADVICE_LOST);
+        let number = if is_given_up {
+            book.add(Class::Note, GIVEN_UP, format!("{text}: given up for lost"), ADVICE_GIVEN_UP)
+        } else {
+            book.add(Class::Damage, "chunk-lost", text, ADVICE_LOST)
+        };
         book.hits(number, part);
     }
 }

@@ -44,7 +44,7 @@ pub struct Finding {
     /// What kind of trouble it is.
     pub class: Class,
     /// A stable word: `journal` (points and acts), `steps`, `safepoint`, `record`, `record-chain`, `record-lost`, `not-a-superset`, `page`, `claim`,
-    /// `chunk-lost`, `pack`, `pack-healed`, `pack-directory`, `pack-newer`, `chunk-newer`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `point-times`, `not-recorded`,
+    /// `chunk-lost`, `chunk-given-up`, `pack`, `pack-healed`, `pack-directory`, `pack-newer`, `chunk-newer`, `index`, `segment`, `time-map`, `control-db`, `gap`, `overlap`, `sum`, `point-times`, `not-recorded`,
     /// `sequence`, `snapshot-ahead`, `begins-later`, `times`, `not-followed`, `control-db-inside` (with `history`).
     pub what: &'static str,
     /// The file, as the user would call it, if it is one.

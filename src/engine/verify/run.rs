@@ -10,7 +10,7 @@ use crate::engine::verify::data::{Data, PointParts};
 use crate::engine::verify::debris;
 use crate::engine::verify::histories::Histories;
 use crate::engine::verify::manifest;
-use crate::engine::verify::pack_findings;
+use crate::engine::verify::pack_findings::{self, GIVEN_UP};
 use crate::engine::verify::packs::{PackFacts, Packs, stop_if_interrupted};
 use crate::engine::verify::parity;
 use crate::engine::verify::record_acts::RecordActs;
@@ -24,12 +24,14 @@ use crate::engine::words::plural;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
-use crate::repo::store::{Journal, Repository};
+use crate::repo::store::{Journal, Repository, lost_chunks};
 use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str = "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'; all other points can be restored";
 const ADVICE_NEWER: &str = "use a newer segvault: it was written by one";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
+const ADVICE_UNMARKED: &str =
+    "restore a point that does not need it; 'segvault repair points' marks those that do as incomplete";
 const ADVICE_INDEX: &str = "run 'segvault repair index': it is a cache, and is made anew";
 
 /// A run of `verify`.
@@ -177,7 +179,10 @@ impl Run<'_> {
 
     fn finish(mut self, structure: Structure<'_>, done: Done) -> Result<(Report, Outcome<'_>), Error> {
         self.packs.enter_healed(&self.repository.healed_packs());
-        let unused = pack_findings::enter(self.repository, &self.packs, &structure.lost, &mut self.book)?;
+        let unused = {
+            let given_up = lost_chunks(&self.journal.acts);
+            pack_findings::enter(self.repository, &self.packs, (&structure.lost, &given_up), &mut self.book)?
+        };
         // Nothing is judged by what could not be looked up.
         self.packs.places.check()?;
         let debris = debris::count(self.repository, &|page| structure.pages.has_met(page))?;
@@ -211,6 +216,7 @@ impl Run<'_> {
             (None, None)
         };
         let mut findings: Vec<Finding> = self.book.close(&uses);
+        weigh_given_up(&mut findings, &self.journal, done.point);
         if let Some(point) = done.point {
             findings.retain(|finding| finding.points.contains(&point) || finding.class == Class::Newer);
         }
@@ -227,6 +233,21 @@ impl Run<'_> {
         };
         Ok((report, Outcome { structure, packs: self.packs, journal: self.journal }))
     }
+}
+
+/// What was given up is no news, unless a point calls itself complete that needs it; or is asked for.
+fn weigh_given_up(findings: &mut [Finding], journal: &Journal, asked: Option<u64>) {
+    let calls_itself_whole = |number: &u64| {
+        let listed = journal.points.iter().find(|listed| listed.point.number == *number);
+        asked == Some(*number) || listed.is_some_and(|listed| !listed.forgotten && listed.is_complete())
+    };
+    for finding in findings.iter_mut().filter(|finding| finding.what == GIVEN_UP) {
+        if finding.points.iter().any(calls_itself_whole) {
+            finding.class = Class::Damage;
+            ADVICE_UNMARKED.clone_into(&mut finding.advice);
+        }
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.class));
 }
 
 /// What a run leaves beside its report.

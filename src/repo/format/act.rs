@@ -245,10 +245,14 @@ pub enum Deed {
         /// The packs.
         packs: Vec<PackId>,
     },
-    /// Points, acts and records that can't be read, and that no copy brings back: they count no more, and their numbers stay used.
+    /// Points, acts and records that can't be read, and that no copy brings back: they count no more, and their numbers stay used. And chunks that are
+    /// in no pack: nothing waits for them any more.
     Lost {
         /// Their paths in the repository.
         files: Vec<String>,
+        /// The chunks.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chunks: Vec<ChunkId>,
         /// Why.
         reason: String,
     },
@@ -308,7 +312,7 @@ mod tests {
             },
             Deed::Copied { to: "00112233".to_owned(), place: "/x".to_owned() },
             Deed::Incomplete { point, reason: reason.clone() },
-            Deed::Lost { files: vec!["points/7.json".to_owned()], reason },
+            Deed::Lost { files: vec!["points/7.json".to_owned()], chunks: Vec::new(), reason },
             Deed::Verified { packs: packs.clone() },
             Deed::Damaged { packs: packs.clone() },
             Deed::Drilled { point, seconds: 12, passed: false },

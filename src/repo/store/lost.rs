@@ -3,6 +3,7 @@
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::act::{Act, Deed};
+use crate::repo::format::id::ChunkId;
 use crate::repo::format::moment::Moment;
 use crate::repo::paths;
 use crate::repo::store::mend::take_away;
@@ -55,6 +56,15 @@ impl LostFiles {
     }
 }
 
+/// The chunks that acts call lost. One that is in a pack all the same, or again, is there.
+pub fn lost_chunks<'a>(acts: impl IntoIterator<Item = &'a Act>) -> BTreeSet<ChunkId> {
+    let chunks = acts.into_iter().filter_map(|act| match &act.deed {
+        Deed::Lost { chunks, .. } => Some(chunks),
+        _ => None,
+    });
+    chunks.flatten().copied().collect()
+}
+
 /// The directory of a numbered file, and its number; none for what is no such file.
 fn split(path: &str) -> Option<(&str, u64)> {
     let (directory, name) = path.rsplit_once('/')?;
@@ -68,12 +78,17 @@ fn split(path: &str) -> Option<(&str, u64)> {
 }
 
 impl Session<'_> {
-    /// Says that these numbered files are lost (paths in the repository), and puts aside what stands under their names; gives the number of
-    /// the act.
+    /// Says that these numbered files (paths in the repository) and chunks are lost, and puts aside what stands under the names of the files; gives the
+    /// number of the act.
     ///
     /// Acts leave their names before it is said: no act can be written behind a damaged one. Until it is said they are missing, which readers
     /// see. All others leave theirs behind it: whoever finds one still there knows that it counts no more.
-    pub fn give_up(&mut self, at: Moment, files: &[String], reason: &str) -> Result<u64, Error> {
+    pub fn give_up(
+        &mut self,
+        at: Moment,
+        (files, chunks): (&[String], &[ChunkId]),
+        reason: &str,
+    ) -> Result<u64, Error> {
         if let Some(path) = files.iter().find(|path| split(path).is_none()) {
             return Err(self.rule(format!("{path} is no numbered file")));
         }
@@ -82,7 +97,10 @@ impl Session<'_> {
             files.iter().partition(|path| split(path).is_some_and(|(directory, _)| directory == paths::ACTS));
         let disk = self.repository.disk();
         self.guarded(|_| put_aside(disk, &acts))?;
-        let number = self.publish_act(at, Deed::Lost { files: files.to_vec(), reason: reason.to_owned() })?;
+        let number = self.publish_act(
+            at,
+            Deed::Lost { files: files.to_vec(), chunks: chunks.to_vec(), reason: reason.to_owned() },
+        )?;
         self.guarded(|_| put_aside(disk, &others))?;
         Ok(number)
     }
@@ -113,7 +131,7 @@ mod tests {
             previous: None,
             repository: String::new(),
             at: Moment(0),
-            deed: Deed::Lost { files, reason: "a test".to_owned() },
+            deed: Deed::Lost { files, chunks: Vec::new(), reason: "a test".to_owned() },
         }
     }
 

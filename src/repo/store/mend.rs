@@ -41,17 +41,27 @@ impl Session<'_> {
     /// nobody can prove what it holds. Its bytes are kept. True if it was so; any other pack stays. Whoever asks has proven that all that is
     /// needed lies elsewhere.
     pub fn put_pack_aside(&mut self, pack: PackId) -> Result<bool, Error> {
+        let disk = self.repository.disk();
+        let is_readable = read_directory(disk, pack, self.length_of(pack)?).is_ok();
+        if is_readable { Ok(false) } else { self.put_damaged_pack_aside(pack) }
+    }
+
+    /// The same of a pack whose directory may be read: what is needed and damaged in it was given up.
+    pub fn put_damaged_pack_aside(&mut self, pack: PackId) -> Result<bool, Error> {
         self.guarded(|session| {
-            let (disk, path) = (session.repository.disk(), paths::pack(pack));
-            let length = disk.length(&path).map_err(|source| Error::reading(disk.display(&path), source))?;
-            let is_readable = read_directory(disk, pack, length).is_ok();
-            let proof = packs::prove(disk, session.repository.naming(), pack, length);
-            if is_readable || !matches!(proof, Err(Error::Damaged { .. })) {
+            let (disk, naming) = (session.repository.disk(), session.repository.naming());
+            let proof = packs::prove(disk, naming, pack, session.length_of(pack)?);
+            if !matches!(proof, Err(Error::Damaged { .. })) {
                 return Ok(false);
             }
-            take_away(disk, &path)?;
+            take_away(disk, &paths::pack(pack))?;
             Ok(true)
         })
+    }
+
+    fn length_of(&self, pack: PackId) -> Result<u64, Error> {
+        let (disk, path) = (self.repository.disk(), paths::pack(pack));
+        disk.length(&path).map_err(|source| Error::reading(disk.display(&path), source))
     }
 
     /// Gives `path` this content, durably; what stood there is kept.

@@ -36,7 +36,7 @@ pub use blocks::ReadBlock;
 pub use chunks::ChunkSink;
 pub use effort::Effort;
 pub use journal::{Journal, ListedPoint, Unreadable};
-pub use lost::LostFiles;
+pub use lost::{LostFiles, lost_chunks};
 pub use packer::Neighbours;
 pub use protect::{HealedPack, Healings};
 pub use read::{IndexPlace, OpenOptions, Repository};
