@@ -12,6 +12,7 @@ use crate::engine::backup;
 use crate::engine::restore;
 use crate::engine::select;
 use crate::repo;
+use crate::repo::paths;
 use crate::source;
 use std::io;
 
@@ -82,6 +83,9 @@ pub(super) fn repo(error: &repo::Error) -> Meaning {
         ),
         Error::Unsupported { .. } => {
             meaning(Exit::Unsupported, "repository.unsupported", "use a newer segvault")
+        }
+        Error::Damaged { path, .. } | Error::Missing { path } if path.ends_with(paths::CONFIG) => {
+            meaning(Exit::Damaged, "repository.config", CONFIG)
         }
         Error::Damaged { .. } => {
             meaning(Exit::Damaged, "repository.damaged", "see what it means with 'segvault verify'")
@@ -253,6 +257,8 @@ fn select(error: &select::Error) -> Meaning {
     meaning(Exit::Usage, id, "see them with 'segvault points'")
 }
 
+const CONFIG: &str = "put the one back that belongs here, from a copy of the repository's files, or write it anew: 'segvault explain \
+                      repository.config'";
 const SEE: &str = "see what it means with 'segvault verify'";
 const OTHERS: &str = "name all contexts, or leave the rest whole: --others head";
 const OWNER: &str =

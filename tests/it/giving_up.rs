@@ -664,3 +664,45 @@ fn a_repository_that_is_append_only_asks_for_more() {
     room.ends(0, "repair give-up --yes --allow-delete");
     room.ends(0, "verify");
 }
+
+#[test]
+fn where_segvault_json_is_another_ones_or_gone_it_is_named_and_nothing_is_given_up() {
+    let lab = Lab::new();
+    let config = lab.room.repository().join("segvault.json");
+    let own = fs::read_to_string(&config).unwrap();
+    lab.ends(0, &format!("init -r {}", lab.room.path("other").display()));
+    let is_told = || {
+        for line in
+            ["verify", "points", "restore latest --target restored", "repair give-up --yes", "repair points"]
+        {
+            lab.room.refused(20, line, &["segvault.json", "segvault explain repository.config"]);
+        }
+    };
+    fs::copy(lab.room.path("other").join("segvault.json"), &config).unwrap();
+    is_told();
+    assert_ne!(lab.room.ends(20, &backup(&lab.root)).1, "");
+    fs::write(&config, own.replacen("blake3", "blake4", 1)).unwrap();
+    is_told();
+    fs::remove_file(&config).unwrap();
+    is_told();
+    fs::write(&config, own).unwrap();
+    lab.gives_up_nothing();
+}
+
+#[test]
+fn segvault_json_is_written_anew_as_the_document_says() {
+    let lab = Lab::new();
+    let config = lab.room.repository().join("segvault.json");
+    let point = fs::read_to_string(lab.room.repository().join("points/1.json")).unwrap();
+    let id = point.split("\"repository\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let line = format!(r#""id":"{id}","naming":"blake3","type":"segvault.repository","version":1}}"#);
+    assert!(include_str!("../../docs/runbooks.md").contains(&line.replace(id, "'$id'")));
+    let at = r#"{"at":"2026-01-01T00:00:00.000Z","#;
+    assert!(
+        include_str!("../../docs/runbooks.md").contains(&format!("printf '%s\\n' '{at}'\"$line\" | b3sum"))
+    );
+    let check = blake3::hash(format!("{at}{line}\n").as_bytes()).to_hex();
+    fs::write(&config, format!("{at}\"check\":\"{check}\",{line}\n")).unwrap();
+    lab.gives_up_nothing();
+    lab.goes_on();
+}

@@ -15,6 +15,7 @@ use crate::repo::format::limits;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{Point, PointLog};
 use crate::repo::format::record::LogKey;
+use crate::repo::paths;
 use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::seen::seen_through;
@@ -109,23 +110,30 @@ impl<T> Reading<T> {
         self.good.retain(|number, _| !lost.contains(number));
         self.bad.retain(|number, _| !lost.contains(number));
     }
+
+    /// Another repository that a file belongs to; of several that of the newest.
+    fn of(&self) -> Option<String> {
+        self.bad.values().rev().find_map(|bad| bad.of.clone())
+    }
 }
 
 /// Why a file can't be read.
 struct Bad {
     why: String,
     is_newer: bool,
+    /// The repository that it belongs to, where that is another one.
+    of: Option<String>,
 }
 
 impl From<String> for Bad {
     fn from(why: String) -> Self {
-        Self { why, is_newer: false }
+        Self { why, is_newer: false, of: None }
     }
 }
 
 impl From<Damage> for Bad {
     fn from(damage: Damage) -> Self {
-        Self { why: damage.to_string(), is_newer: matches!(damage, Damage::Newer { .. }) }
+        Self { why: damage.to_string(), is_newer: matches!(damage, Damage::Newer { .. }), of: None }
     }
 }
 
@@ -148,7 +156,10 @@ pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let row = Row::points();
     let mut points = read_row(disk, config, &row, point)?;
-    let Acts { acts, mut unreadable } = acts(disk, config)?;
+    let Acts { acts, mut unreadable, of } = acts(disk, config)?;
+    if points.good.is_empty() && acts.is_empty() {
+        refuse_another(disk, config, points.of().or(of))?;
+    }
     let named = Named::by(&acts);
     points.leave_out(&row.lost(&LostFiles::by(&acts)));
     let gaps = gaps(&points, &named.gone, named.highest.max(left_its_name(disk, &row)));
@@ -163,6 +174,8 @@ fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 pub(super) struct Acts {
     pub acts: Vec<Act>,
     pub unreadable: Vec<Unreadable>,
+    /// Another repository that one of them belongs to.
+    of: Option<String>,
 }
 
 /// Reads the acts alone.
@@ -173,7 +186,16 @@ pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
     read.leave_out(&lost);
     let gaps = gaps(&read, &lost, left_its_name(disk, &row));
     let unreadable = complaints(disk, (&row, |_, _| None), &read.bad, &gaps);
-    Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable })
+    let of = read.of();
+    Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable, of })
+}
+
+/// Not one file is of this repository, and some are of another one: it is `segvault.json` that is not the one that belongs here. Who took them
+/// for damaged would give up all there is.
+fn refuse_another(disk: &dyn Disk, config: &Config, of: Option<String>) -> Result<(), Error> {
+    let Some(of) = of else { return Ok(()) };
+    let why = format!("it is of the repository {}, points and acts are of {of}", config.id);
+    Err(Error::damaged(disk.display(paths::CONFIG), Damage::Json(why)))
 }
 
 type Facts<T> = (T, u64, Option<FileHash>, String);
@@ -220,7 +242,8 @@ fn read_file<T>(
         return Err(format!("it says that it is number {own_number}").into());
     }
     if repository != config.id {
-        return Err(format!("it belongs to the repository {repository}").into());
+        let why = format!("it belongs to the repository {repository}");
+        return Err(Bad { why, is_newer: false, of: Some(repository) });
     }
     Ok(Entry { value, hash: config.naming.file(&bytes), previous })
 }

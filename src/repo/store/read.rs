@@ -289,8 +289,15 @@ fn read_config(disk: &dyn Disk) -> Result<Config, Error> {
             Err(Error::NotARepository { path: disk.display("") })
         }
         Err(source) => match Error::reading(name(), source) {
+            missing @ Error::Missing { .. } if has_history(disk) => Err(missing),
             Error::Missing { .. } => Err(Error::NotARepository { path: disk.display("") }),
             error => Err(error),
         },
     }
+}
+
+/// Whether something was published here: `segvault.json` came before all of that.
+fn has_history(disk: &dyn Disk) -> bool {
+    let is_any = |directory| paths::numbered(disk, directory, ".json").is_ok_and(|files| !files.is_empty());
+    is_any(paths::POINTS) || is_any(paths::ACTS)
 }
