@@ -53,7 +53,11 @@ fn in_log(
         return Ok(None);
     }
     // A damaged copy stays as long as the good one beside it does.
-    let named = named_segments(repository, &books.journal, key)?;
+    let named = match named_segments(repository, &books.journal, key) {
+        // What such a point names is not known, until it is gone. If it stays, that stops all the rest; but if it is forgotten, it has to be able to go.
+        Err(error) if error.is_lost() => return Ok(None),
+        named => named?,
+    };
     let named: BTreeSet<SegmentName> = named.into_iter().map(|segment| segment.name).collect();
     let (mut leaving, mut proven) = (BTreeSet::new(), BTreeMap::new());
     for (old, higher) in pairs.into_iter().filter(|(old, _)| !named.contains(&old.name)) {

@@ -26,8 +26,8 @@ use crate::repo::store::{Journal, LetGo, ListedPoint, LostFiles, Repository};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 
-const ADVICE_PAGE: &str = "run 'segvault repair from' a copy of the repository, or restore a point that does not need it; where there is no copy, and backups stop at it, \
-     'segvault repair give-up' and a backup";
+const ADVICE_PAGE: &str = "run 'segvault repair from' a copy of the repository, or restore a point that does not need it. Where there is no copy: 'segvault repair give-up' \
+     if backups stop at it, and a backup; then forget the points that need it: until then nothing is deleted";
 
 /// What was found.
 pub struct Structure<'a> {

@@ -63,3 +63,35 @@ fn an_old_version_leaves_once_no_point_names_it() {
     room.restore(0, "3", "restored");
     assert_restored(&after.join("default"), &room.path("restored/data/default"));
 }
+
+#[test]
+fn a_forgotten_point_whose_page_is_lost_can_go() {
+    let room = Room::new();
+    let between = transformed(&room, "between", |_, _| true);
+    let after = transformed(&room, "after", |_, is_old| !is_old);
+    let pages =
+        || -> BTreeSet<PathBuf> { files_below(&room.repository().join("pages")).into_keys().collect() };
+    room.ends(0, &backup_data(&between));
+    let before = pages();
+    room.ends(0, &backup_data(&after));
+    let of_the_second = pages();
+    for _ in 0..2 {
+        room.ends(0, &backup_data(&between));
+    }
+    for page in of_the_second.difference(&before) {
+        flip(&room.repository().join("pages").join(page), 40);
+    }
+    let (told, _) = room.ends(20, "verify");
+    room.ends(20, "prune --grace 0");
+    room.ends(0, "forget 2 --yes");
+    for _ in 0..2 {
+        room.ends(0, "prune --grace 0");
+    }
+    room.ends(0, "verify --data");
+    room.restore(0, "latest", "restored");
+    assert_restored(&between.join("default"), &room.path("restored/data/default"));
+    assert!(
+        told.contains("not whole any more: point 2") && told.contains("forget the points that need it"),
+        "{told}"
+    );
+}
