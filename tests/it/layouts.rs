@@ -190,6 +190,8 @@ fn a_context_asked_for_by_name_that_is_gone_keeps_no_other_one_out() {
     room.refused(2, &alone, &["no context billing", "default"]);
     let mistyped = format!("{} --context default --context biling", backup_data(&data));
     room.refused(2, &mistyped, &["no context biling", "default"]);
+    room.ends(0, "forget 1 2 3 4 5 --yes");
+    assert_eq!(room.document(3, "backup", &line)["findings"][0]["context"], "billing", "no point is listed");
 }
 
 /// The database in a zip of a real server, under the name that newer ones give it, beside the data.

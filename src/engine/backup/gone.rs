@@ -16,11 +16,10 @@ const GONE: &str = "gone";
 /// One for each such context that is wanted. What a point says to be gone is missed by the next one, too, until it is left out on purpose.
 pub fn findings(known: &Known, source: &str, everything: &Listing, options: &BackupOptions) -> Vec<Finding> {
     let mut points = known.journal.listed().rev().map(|listed| &listed.point.body);
-    let Some(last) = points.find(|body| body.source == source) else { return Vec::new() };
+    let mut expected = points.find(|body| body.source == source).map(expected).unwrap_or_default();
+    expected.extend(options.contexts.iter().cloned());
     let archived = known.contexts_of(source);
     let is_there = |name: &String| everything.contexts.contains_key(name) || everything.dcb.contains(name);
-    let expected =
-        expected(last).into_iter().chain(options.contexts.iter().cloned()).collect::<BTreeSet<_>>();
     let missed = expected.into_iter().filter(|name| archived.contains(name.as_str()));
     missed.filter(|name| is_wanted(name, options) && !is_there(name)).map(|name| finding(&name)).collect()
 }
