@@ -189,6 +189,69 @@ mod what_is_no_repository {
         }
         let (said, _) = desk.room.ends(13, "verify");
         assert!(said.contains("newer: ") && !said.contains("damage: "), "{said}");
+        for line in ["repair packs", "repair packs --dry-run", "repair from repository"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(!said.contains("all that is published is whole"), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn with_records_of_a_newer_format_has_no_points_marked_for_them() {
+        let desk = Desk::new();
+        let logs = fixtures::files(&desk.room.repository().join("logs"));
+        for record in logs.iter().flat_map(|log| fixtures::files(log)) {
+            let mut bytes = fs::read(&record).unwrap();
+            let body = bytes.len() - 32;
+            bytes[8] = 9;
+            let check = blake3::hash(&bytes[..body]);
+            bytes[body..].copy_from_slice(check.as_bytes());
+            fs::write(&record, bytes).unwrap();
+        }
+        for line in ["repair points", "repair points --dry-run", "repair give-up --yes", "restore --target t"]
+        {
+            desk.room.refused(13, line, &["logs/", "a record of version 9", "use a newer segvault"]);
+        }
+        assert!(desk.room.files().keys().all(|path| !path.starts_with("acts")));
+    }
+
+    /// A damaged pack that nothing needs which this program can read.
+    #[test]
+    fn with_a_point_of_a_newer_format_keeps_a_damaged_pack_that_it_may_need_where_it_is() {
+        let desk = Desk::new();
+        let path = desk.room.repository().join("packs/00").join("0".repeat(64));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "SEGVPACK and no more").unwrap();
+        let original = written_newer(&desk.room.repository().join("points/1.json"), |point| {
+            point["version"] = 99.into()
+        });
+        desk.room.ends(13, "repair packs");
+        assert!(path.exists());
+        fs::write(desk.room.repository().join("points/1.json"), original).unwrap();
+        desk.room.ends(0, "repair packs");
+        assert!(!path.exists(), "without it nothing needs the pack");
+    }
+
+    /// Nothing stands behind a newest file: the copy's own, which follows the same one, fits there as well.
+    #[test]
+    fn nor_does_a_copy_of_the_files_that_was_used_on_take_the_place_of_one_that_a_newer_program_wrote() {
+        let desk = Desk::new();
+        let act = desk.room.repository().join("acts/1.json");
+        fixtures::copy_tree(&desk.room.repository(), &desk.room.path("twin"));
+        desk.room.ends(0, "hold add 1 --reason audit");
+        desk.room.ends(0, "-r twin forget 1 --yes");
+        let original = written_newer(&act, |act| act["version"] = 99.into());
+        let before = fs::read(&act).unwrap();
+        desk.room.ends(13, "repair from twin");
+        assert_eq!(fs::read(&act).unwrap(), before);
+        assert!(!desk.room.repository().join("damaged").exists());
+        // A flipped bit may say the same, but for the check.
+        fs::remove_dir_all(desk.room.path("twin")).unwrap();
+        fs::write(&act, &original).unwrap();
+        fixtures::copy_tree(&desk.room.repository(), &desk.room.path("twin"));
+        let text = String::from_utf8(original.clone()).unwrap();
+        fs::write(&act, text.replace("\"version\":1", "\"version\":3")).unwrap();
+        desk.room.ends(0, "repair from twin");
+        assert_eq!(fs::read(&act).unwrap(), original);
     }
 
     /// Changes segvault.json as a newer program would write it.

@@ -65,6 +65,10 @@ pub(in crate::cli) fn verdict(mended: &Mended) -> String {
             format!("{whole}, but for {but} that were given up")
         };
     }
+    if mended.is_undamaged() {
+        let newer = some(&mended.newer);
+        return format!("what this program can judge is whole; a newer segvault wrote {newer}: use that one");
+    }
     let lost = plural(mended.still_lost.len() as u64, "chunk");
     let points = if mended.points.is_empty() { "no point".to_owned() } else { points(&mended.points, NAMED) };
     format!(

@@ -138,7 +138,11 @@ impl Run<'_> {
 }
 
 fn exit(mended: &Mended) -> Exit {
-    if mended.is_whole() { Exit::Done } else { Exit::Damaged }
+    match (mended.is_undamaged(), mended.newer.is_empty()) {
+        (false, _) => Exit::Damaged,
+        (true, false) => Exit::Unsupported,
+        (true, true) => Exit::Done,
+    }
 }
 
 fn zip_places(from: &RepairFrom) -> Vec<PathBuf> {

@@ -41,6 +41,7 @@ pub fn packs(
     }
     let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
     let mut diagnosis = diagnose(repository, depth, observer)?;
+    mended.newer = points::newer(&diagnosis.report);
     let mut found = BTreeSet::new();
     loop {
         let had = mended.salvaged_chunks.saturating_add(mended.fetched_chunks);
@@ -261,6 +262,7 @@ fn judge(repository: &Repository, mended: &mut Mended, observer: &dyn Observer) 
     let after = diagnose(repository, Depth::Data, observer)?;
     mended.points = points::hit(&after.report);
     mended.findings = points::count(&after.report);
+    mended.newer = points::newer(&after.report);
     mended.not_mended.extend(points::files(&after.report));
     mended.not_mended.sort();
     mended.not_mended.dedup();

@@ -1,11 +1,17 @@
 //! Points that can't be restored whole, marked as incomplete. Nothing is deleted.
 
 use crate::engine::error::Error;
+use crate::engine::logs::directories;
 use crate::engine::observe::Observer;
 use crate::engine::repair::report::Marked;
 use crate::engine::verify::{Class, Depth, Finding, GIVEN_UP, Report, diagnose};
+use crate::repo;
+use crate::repo::format::Damage;
 use crate::repo::format::act::Deed;
+use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
+use crate::repo::format::record;
+use crate::repo::format::record::Record;
 use crate::repo::store::Repository;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,8 +47,15 @@ pub(super) fn files(report: &Report) -> Vec<String> {
     bad.filter_map(|finding| finding.path.clone()).collect()
 }
 
+/// Files that a newer program wrote.
+pub(super) fn newer(report: &Report) -> Vec<String> {
+    let newer = report.findings.iter().filter(|finding| finding.class == Class::Newer);
+    newer.filter_map(|finding| finding.path.clone()).collect()
+}
+
 /// Marks every point that is hit and calls itself complete.
 pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -> Result<Marked, Error> {
+    refuse_newer_records(repository)?;
     let depth = if dry_run { Depth::DataUnrecorded } else { Depth::Data };
     let diagnosis = diagnose(repository, depth, observer)?;
     let mut reasons: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
@@ -80,6 +93,23 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
         repository.settle()?;
     }
     Ok(marked)
+}
+
+/// Whether points of a log can be restored whole is not known here where a newer program wrote its records: to say so would stay said.
+fn refuse_newer_records(repository: &Repository) -> Result<(), Error> {
+    for log in directories(repository)? {
+        for path in log.numbers.iter().map(|number| format!("{}/{number}", log.path)) {
+            // One that can't be read, or in which a bit was flipped, is damaged.
+            let Ok(bytes) = repository.disk().read(&path, SMALL_FILE_MAX) else { continue };
+            match Record::decode(&bytes) {
+                Err(newer @ Damage::Newer { .. }) if record::is_intact(&bytes).unwrap_or(false) => {
+                    return Err(repo::Error::damaged(repository.disk().display(&path), newer).into());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn reason(all: &[&str]) -> String {

@@ -46,11 +46,18 @@ pub struct Mended {
     pub findings: u64,
     /// Files that could not be put back, or whose counterpart is not proven.
     pub not_mended: Vec<String>,
+    /// Files that a newer program wrote: whether what they need is whole is not known.
+    pub newer: Vec<String>,
 }
 
 impl Mended {
     /// Whether all that was damaged is whole again.
     pub fn is_whole(&self) -> bool {
+        self.is_undamaged() && self.newer.is_empty()
+    }
+
+    /// Whether all that this program can judge is.
+    pub fn is_undamaged(&self) -> bool {
         self.findings == 0 && self.still_lost.is_empty() && self.not_mended.is_empty()
     }
 }

@@ -34,12 +34,23 @@ pub fn open(bytes: &[u8], kind: &str, supported: u32) -> Result<Value, Damage> {
         return Err(Damage::Json(format!("its type is `{found}`, not `{kind}`")));
     }
     check_version(&value, supported)?;
+    take_check(&mut value)?;
+    Ok(value)
+}
+
+/// Whether the check fits the rest, whatever version it is: then no flipped bit is in it.
+pub fn is_intact(bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|mut value| take_check(&mut value).is_ok())
+}
+
+/// Takes the check away, which has to fit the rest.
+fn take_check(value: &mut Value) -> Result<(), Damage> {
     let members = value.as_object_mut().ok_or_else(not_an_object)?;
     let stated = members.remove(CHECK).ok_or_else(|| missing(CHECK))?;
-    if stated.as_str() != Some(check_of(&value)?.as_str()) {
+    if stated.as_str() != Some(check_of(value)?.as_str()) {
         return Err(Damage::Json(format!("its `{CHECK}` does not fit the rest")));
     }
-    Ok(value)
+    Ok(())
 }
 
 /// The second half of [`decode`].

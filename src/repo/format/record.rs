@@ -175,8 +175,7 @@ impl Record {
         let mut reader = Reader::new(bytes);
         reader.magic(&MAGIC)?;
         reader.version("a record of version", VERSION)?;
-        let (body, stated) = split_check(bytes)?;
-        reader.check(stated == blake3::hash(body).as_bytes(), "a record whose check does not fit")?;
+        reader.check(is_intact(bytes)?, "a record whose check does not fit")?;
         let flags = reader.u8()?;
         reader.check(flags < 8, "flags that are not known")?;
         reader.reserved::<1>()?;
@@ -193,9 +192,11 @@ impl Record {
     }
 }
 
-fn split_check(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECK_LENGTH]), Damage> {
-    let at = bytes.len() as u64;
-    bytes.split_last_chunk::<CHECK_LENGTH>().ok_or(Damage::Bytes { at, what: "it is cut short" })
+/// Whether the check fits the rest, whatever version it is: then no flipped bit is in it.
+pub fn is_intact(bytes: &[u8]) -> Result<bool, Damage> {
+    let cut_short = Damage::Bytes { at: bytes.len() as u64, what: "it is cut short" };
+    let (body, stated) = bytes.split_last_chunk::<CHECK_LENGTH>().ok_or(cut_short)?;
+    Ok(stated == blake3::hash(body).as_bytes())
 }
 
 impl LogState {
@@ -300,6 +301,10 @@ mod tests {
             assert!(matches!(tampered(change), Err(Damage::Bytes { .. })));
         }
         assert!(matches!(tampered(|bytes| bytes[8] = 2), Err(Damage::Newer { .. })));
+        let mut flipped = record().encode();
+        assert_eq!(is_intact(&flipped), Ok(true));
+        flipped[8] = 2;
+        assert_eq!(is_intact(&flipped), Ok(false));
     }
 
     #[test]

@@ -96,11 +96,11 @@ impl Repository {
         self.held_behind(row, number).is_some()
     }
 
-    /// Whether nothing speaks against the numbered file that is there: it is well in itself, and the one behind it, if that can be read, knows
-    /// no other. (That the one before it is damaged says nothing.)
+    /// Whether nothing speaks against the numbered file that is there: it is well in itself, or a newer program wrote it, and the one behind it,
+    /// if that can be read, knows no other. (That the one before it is damaged says nothing.)
     pub fn is_undoubted(&self, row: &NumberedRow, number: u64) -> bool {
         let Ok(bytes) = row.row().read(self.disk(), number) else { return false };
-        row.previous(number, &self.config.id, &bytes).is_some()
+        (row.previous(number, &self.config.id, &bytes).is_some() || row.is_newer(&bytes))
             && self.held_behind(row, number).is_none_or(|held| held.0 == Some(self.naming().file(&bytes)))
     }
 

@@ -6,8 +6,10 @@ use crate::repo::format::Damage;
 use crate::repo::format::act::Act;
 use crate::repo::format::config::Config;
 use crate::repo::format::id::FileHash;
+use crate::repo::format::json;
 use crate::repo::format::limits;
 use crate::repo::format::point::Point;
+use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::staging::Staging;
@@ -63,6 +65,15 @@ impl NumberedRow {
             return Err(Damage::Json(format!("it says that it is number {found}")));
         }
         if is_ours { Ok(previous) } else { Err(Damage::Json("it belongs elsewhere".to_owned())) }
+    }
+
+    /// Whether a newer program wrote these bytes: they say so, and their check fits, which a flipped bit in the version would not.
+    pub(super) fn is_newer(&self, bytes: &[u8]) -> bool {
+        let is_intact = match self {
+            Self::Points | Self::Acts => json::is_intact(bytes),
+            Self::Records(_) => record::is_intact(bytes).unwrap_or(false),
+        };
+        is_intact && matches!(self.read(0, "", bytes), Err(Damage::Newer { .. }))
     }
 
     /// The number that comes next, above `at_least` and all that are there or were, and the hash of the file with the highest number.
