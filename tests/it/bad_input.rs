@@ -290,7 +290,8 @@ mod what_is_no_repository {
             fs::write(newer, bytes).unwrap();
             fs::remove_file(pack).unwrap();
         }
-        for line in ["restore --target t", "repair packs"] {
+        desk.room.ends(0, "init -r copy");
+        for line in ["restore --target t", "repair packs", "prune", "copy --to copy"] {
             desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
         }
         assert!(!desk.room.path("t").exists());
@@ -337,7 +338,9 @@ mod what_is_no_repository {
         }
         fs::remove_file(desk.room.repository().join("index.sqlite")).unwrap();
         desk.room.refused(20, "restore --target t", &["is in no readable pack"]);
-        desk.room.ends(20, "verify");
+        for line in ["verify", "stats", "prune"] {
+            desk.room.ends(20, line);
+        }
     }
 
     #[test]

@@ -213,7 +213,11 @@ fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<(), eng
         }
     }
     survey.ledger.each_chunk(&mut |chunk| {
-        if session.knows(chunk)? { Ok(()) } else { Err(Error::ChunkMissing { chunk }.into()) }
+        if session.knows(chunk)? {
+            return Ok(());
+        }
+        from.refuse_newer_packs()?;
+        Err(Error::ChunkMissing { chunk }.into())
     })
 }
 

@@ -57,7 +57,10 @@ impl<'a> Survey<'a> {
         }
         survey.given_up.iter().try_for_each(|chunk| survey.ledger.give_up(*chunk))?;
         match survey.ledger.missing()? {
-            Some(chunk) => Err(Error::ChunkMissing { chunk }.into()),
+            Some(chunk) => {
+                repository.refuse_newer_packs()?;
+                Err(Error::ChunkMissing { chunk }.into())
+            }
             None => Ok(survey),
         }
     }

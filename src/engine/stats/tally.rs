@@ -8,10 +8,9 @@ use crate::engine::stats::owners::{Held, Whose};
 use crate::engine::stats::report::{Beside, Kind, LogStats, Lot, PointStats, Savings, Stats};
 use crate::engine::stats::shares::{self, Share};
 use crate::engine::stats::survey::{Row, Survey};
-use crate::repo::format::Damage;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
-use crate::repo::index::{DirectoryError, read_directory};
+use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Journal, Repository};
 use std::collections::{BTreeSet, HashSet};
@@ -59,7 +58,7 @@ impl<'r> Tally<'r> {
                 }
                 Err(error) => {
                     let path = repository.disk().display(&paths::pack(pack));
-                    let newer = matches!(error, DirectoryError::Damage(Damage::Newer { .. }));
+                    let newer = repository.refuse_newer(pack, length, &error).is_err();
                     self.survey.problems.push(Problem { path, why: error.to_string(), newer });
                     self.overhead = self.overhead.saturating_add(length);
                 }

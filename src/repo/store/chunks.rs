@@ -13,7 +13,6 @@ use crate::repo::format::id::PackId;
 use crate::repo::index::Place;
 use crate::repo::paths;
 use crate::repo::store::cache::{Block, BlockCache};
-use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
 use std::io;
@@ -159,7 +158,7 @@ fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChu
         Tried::Found(read) => Ok(read),
         Tried::Failed { places, last: Some(error) } => healed(repository, id, &places).ok_or(error),
         Tried::Failed { last: None, .. } => {
-            packs::refuse_newer(repository)?;
+            repository.refuse_newer_packs()?;
             Err(Error::ChunkMissing { chunk: id })
         }
     }

@@ -48,16 +48,15 @@ impl Repository {
             _ => Ok(()),
         }
     }
-}
 
-/// The same of all packs: what is in none that can be read may be in one of a newer program.
-pub(super) fn refuse_newer(repository: &Repository) -> Result<(), Error> {
-    let disk = repository.disk();
-    for (id, _) in repository.index.unreadable()? {
-        let Ok(length) = disk.length(&paths::pack(id)) else { continue };
-        if let Err(why) = read_directory(disk, id, length) {
-            repository.refuse_newer(id, length, &why)?;
+    /// The same of all packs: what is in none that can be read may be in one of a newer program.
+    pub fn refuse_newer_packs(&self) -> Result<(), Error> {
+        for (id, _) in self.index.unreadable()? {
+            let Ok(length) = self.disk().length(&paths::pack(id)) else { continue };
+            if let Err(why) = read_directory(self.disk(), id, length) {
+                self.refuse_newer(id, length, &why)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
