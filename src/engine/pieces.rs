@@ -86,6 +86,11 @@ pub fn holds(entry: &SegmentEntry, claim: &Claim) -> bool {
     entry.flaw.is_none() && Some(entry.name) == claim_name(claim) && entry.logical_end >= claim.length
 }
 
+/// Whether these hold all that a point claims of a log.
+pub fn hold(held: &[SegmentEntry], log: &PointLog) -> bool {
+    log.open.iter().all(|claim| held.iter().any(|entry| holds(entry, claim)))
+}
+
 /// All segments of a point's log that count: for each number the highest version, sorted. `path` is the point's file, for errors.
 pub fn of_point(
     repository: &Repository,

@@ -2,6 +2,9 @@
 
 use crate::support::fixtures::copy_tree;
 use crate::support::program::{Room, SERVER, backup};
+use segvault::axon::name::Store;
+use segvault::repo::format::record::LogKey;
+use segvault::repo::paths;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -413,10 +416,33 @@ fn points_that_claim_what_no_record_holds_are_not_copied_before_one_does() {
     lab.gives_up(&[&record]);
     lab.ends(0, "init -r copy");
     for line in ["copy --to copy", "copy --to copy --dry-run"] {
-        lab.room.refused(20, line, &["point 2 claims", "events of default@1 of node-1"]);
+        lab.room.refused(20, line, &["point 2 rests on", "events of default@1 of node-1"]);
     }
     assert!(fs::read_dir(lab.room.path("copy/points")).unwrap().next().is_none(), "nothing is published");
     lab.ends(0, "copy 1 --to copy");
+    lab.ends(0, &backup(&lab.root));
+    lab.ends(0, "copy --to copy");
+    lab.ends(0, "-r copy verify --data");
+}
+
+/// A log in which nothing is open has to have a record there, too.
+#[test]
+fn nor_are_those_of_a_log_that_has_no_record_any_more() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let files = fs::read_dir(root.join("data/default")).unwrap().map(|entry| entry.unwrap().path());
+    let of_snapshots =
+        |path: &PathBuf| path.extension().is_some_and(|suffix| suffix.to_str().unwrap().starts_with('s'));
+    files.filter(of_snapshots).for_each(|path| fs::remove_file(path).unwrap());
+    room.ends(0, &backup(&root));
+    let lab = Lab { room, root };
+    let (source, context) = ("node-1".to_owned(), "default".to_owned());
+    let log = paths::log(&LogKey { source, context, incarnation: 1, store: Store::Snapshots });
+    let record = format!("{log}/1");
+    lab.spoil(&[&record]);
+    lab.gives_up(&[&record]);
+    lab.ends(0, "init -r copy");
+    lab.room.refused(20, "copy --to copy", &["point 1 rests on", "snapshots of default@1 of node-1"]);
     lab.ends(0, &backup(&lab.root));
     lab.ends(0, "copy --to copy");
     lab.ends(0, "-r copy verify --data");

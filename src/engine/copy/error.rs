@@ -37,8 +37,8 @@ pub enum Error {
         /// The first token that was kept.
         before: Token,
     },
-    /// What a point claims of an open segment is in no record any more, neither here nor there.
-    #[error("point {point} claims what no record of {log} holds any more")]
+    /// The record is lost that a point rests on, and no other one, here or there, holds what it claims of open segments.
+    #[error("point {point} rests on a record of {log} that is lost")]
     ClaimLost {
         /// The point.
         point: u64,

@@ -4,11 +4,13 @@
 use crate::axon::token::Token;
 use crate::engine;
 use crate::engine::copy::Error;
-use crate::engine::pieces::holds;
+use crate::engine::pieces::hold;
 use crate::engine::prune::logs_of;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
-use crate::repo::format::record::{LogKey, LogState, PrefixProof, prove_kept, prove_superset, replacement};
+use crate::repo::format::record::{
+    LogKey, LogState, PrefixProof, Record, prove_kept, prove_superset, replacement,
+};
 use crate::repo::store::{LetGo, ListedPoint, Repository, Session};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,34 +51,41 @@ impl Next {
     }
 }
 
-/// Refuses a point that claims what no record holds, here or there: one was lost, and no backup has made another yet.
+/// Refuses a point that rests on a record that is lost, here and there, where no backup has made another yet that holds what it claims.
 pub(super) fn claims_are_held(
     from: &Repository,
     to: &Repository,
     points: &[ListedPoint],
 ) -> Result<(), engine::Error> {
-    let mut known: BTreeMap<LogKey, Vec<SegmentEntry>> = BTreeMap::new();
-    for (listed, (key, log)) in
-        points.iter().flat_map(|listed| logs_of(listed).into_iter().map(move |log| (listed, log)))
-    {
-        let held = match known.entry(key.clone()) {
-            Entry::Occupied(held) => held.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert([held(from, &key)?, held(to, &key)?].concat()),
-        };
-        let mut claims = log.open.iter().filter(|claim| claim.last.is_some());
-        if !claims.all(|claim| held.iter().any(|entry| holds(entry, claim))) {
-            return Err(Error::ClaimLost { point: listed.point.number, log: name(&key) }.into());
+    let mut known: BTreeMap<LogKey, Option<Vec<SegmentEntry>>> = BTreeMap::new();
+    for listed in points {
+        for (key, log) in logs_of(listed) {
+            let held = match known.entry(key) {
+                Entry::Occupied(held) => held,
+                Entry::Vacant(unknown) => {
+                    let held = held(from, to, unknown.key())?;
+                    unknown.insert_entry(held)
+                }
+            };
+            if !held.get().as_ref().is_some_and(|held| hold(held, log)) {
+                return Err(Error::ClaimLost { point: listed.point.number, log: name(held.key()) }.into());
+            }
         }
     }
     Ok(())
 }
 
-/// All that the newest record of a log holds.
-fn held(repository: &Repository, key: &LogKey) -> Result<Vec<SegmentEntry>, repo::Error> {
-    let Some(state) = repository.newest_record(key)?.map(|record| record.state) else {
-        return Ok(Vec::new());
-    };
-    Ok([repository.tree(state.root)?, state.tails].concat())
+/// All that the newest records of a log hold, here and there; none if it has no record.
+fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Option<Vec<SegmentEntry>>, repo::Error> {
+    let mut held = None;
+    for repository in [from, to] {
+        if let Some(Record { state, .. }) = repository.newest_record(key)? {
+            let held = held.get_or_insert_with(Vec::new);
+            held.extend(repository.tree(state.root)?);
+            held.extend(state.tails);
+        }
+    }
+    Ok(held)
 }
 
 /// All logs, in every incarnation, of the contexts of these points.

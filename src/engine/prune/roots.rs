@@ -4,7 +4,7 @@
 use crate::axon::name::Store;
 use crate::engine;
 use crate::engine::logs::{LogDirectory, directories};
-use crate::engine::pieces::holds;
+use crate::engine::pieces::hold;
 use crate::engine::points::Problem;
 use crate::engine::prune::Error;
 use crate::engine::retention::is_held;
@@ -159,7 +159,7 @@ fn claims_are_held(
     if let Some(newest) = newest {
         held.extend(repository.tree(newest.state.root)?);
     }
-    if log.open.iter().all(|claim| held.iter().any(|entry| holds(entry, claim))) {
+    if hold(&held, log) {
         return Ok(());
     }
     let path = repository.disk().display(&paths::record(key, log.record));

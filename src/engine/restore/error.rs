@@ -126,9 +126,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A claim that no record holds (exit 20).
-    #[error(
-        "{file}: no record of the repository holds the bytes that the point claims (tokens up to {last:?})"
-    )]
+    #[error("{file}: no record of the repository holds the bytes that the point claims ({})", up_to(*.last))]
     Unresolved {
         /// The file that can't be restored.
         file: String,
@@ -318,6 +316,10 @@ fn whose(point: Option<u64>) -> String {
     point.map_or("no control database that fits knows".to_owned(), |point| {
         format!("the control database of point {point} does not know")
     })
+}
+
+fn up_to(last: Option<u64>) -> String {
+    last.map_or_else(|| "a segment without events".to_owned(), |last| format!("tokens up to {last}"))
 }
 
 /// Where the space ran out though there seemed to be enough, that says nothing: something else is short.
