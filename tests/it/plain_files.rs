@@ -2,6 +2,7 @@
 
 use crate::support::archive::tree;
 use crate::support::program::{Room, SERVER, told};
+use segvault::repo::format::pack::PackKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -124,4 +125,28 @@ fn a_cut_history_gets_no_index_files_of_the_point() {
     assert!(room.path("cut/data/default/00000000000000000805.events").exists());
     assert!(indexes(&room.path("cut")).is_empty(), "they may be of other bytes");
     assert!(stdout.contains("the history is cut"), "{stdout}");
+}
+
+/// Sets share files: the listing of one may be there, and what it lists is not.
+#[test]
+fn a_copied_point_whose_files_are_not_all_there_any_more_is_told() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data/default");
+    backup(&room, 0, "--with-indexes");
+    fs::remove_file(data.join("00000000000000000805.bloom")).unwrap();
+    backup(&room, 0, "--with-indexes");
+    room.ends(0, "init -r copy");
+    room.ends(0, "copy 1 --to copy");
+    let first = tree(&room.path("copy/packs"));
+    room.ends(0, "copy 2 --to copy");
+    assert_eq!(room.document(0, "copy", "copy --to copy")["lost"], serde_json::json!([]));
+    for (path, bytes) in first {
+        if bytes[10] == PackKind::Files.number() {
+            fs::remove_file(room.path("copy/packs").join(path)).unwrap();
+        }
+    }
+    let (_, said) = room.ends(20, "copy --to copy");
+    for point in ["point 1 was copied before", "point 2 was copied before"] {
+        assert!(said.contains(point), "{said}");
+    }
 }

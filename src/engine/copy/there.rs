@@ -4,12 +4,14 @@
 use crate::engine;
 use crate::engine::content;
 use crate::engine::copy::CopiedPoint;
+use crate::engine::files;
 use crate::engine::observe::Observer;
 use crate::engine::pieces::holds;
 use crate::engine::prune::logs_of;
 use crate::engine::retention::readable;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::files::{FileSet, ListedFile};
 use crate::repo::format::id::{ChunkId, PageId};
 use crate::repo::format::page::Page;
 use crate::repo::format::point::{Content, ControlDb, PointLog};
@@ -33,6 +35,8 @@ struct Looked<'r> {
     repository: &'r Repository,
     pages: HashMap<PageId, Option<String>>,
     lists: HashMap<ChunkId, Option<String>>,
+    /// Sets of plain files, by their listings.
+    sets: HashMap<ChunkId, Option<String>>,
     records: HashMap<LogKey, Result<Vec<SegmentEntry>, String>>,
 }
 
@@ -43,8 +47,13 @@ pub(super) fn lost(
     observer: &dyn Observer,
 ) -> Result<Vec<LostPoint>, engine::Error> {
     let journal = readable(there)?;
-    let (pages, lists, records) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let mut looked = Looked { repository: there, pages, lists, records };
+    let mut looked = Looked {
+        repository: there,
+        pages: HashMap::new(),
+        lists: HashMap::new(),
+        sets: HashMap::new(),
+        records: HashMap::new(),
+    };
     let mut lost = Vec::new();
     for point in known {
         if observer.interrupted() {
@@ -72,8 +81,38 @@ impl Looked<'_> {
             ControlDb::Inner { inner, .. } => Some(inner),
             ControlDb::Zip { zip, .. } => Some(zip),
         };
-        for content in database.into_iter().chain(body.files.iter().map(|set| &set.listing)) {
-            let why = self.content(content)?;
+        let why = database.map_or(Ok(None), |content| self.content(content))?;
+        if why.is_some() {
+            return Ok(why);
+        }
+        for set in &body.files {
+            let why = self.files(set)?;
+            if why.is_some() {
+                return Ok(why);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with a set of plain files.
+    fn files(&mut self, set: &FileSet) -> Result<Option<String>, engine::Error> {
+        if let Some(known) = self.sets.get(&set.listing.list) {
+            return Ok(known.clone());
+        }
+        let mut why = self.content(&set.listing)?;
+        if why.is_none() {
+            why = match files::list(self.repository, set) {
+                Ok(listed) => self.listed(&listed.files)?,
+                Err(error) => Some(error.to_string()),
+            };
+        }
+        self.sets.insert(set.listing.list, why.clone());
+        Ok(why)
+    }
+
+    fn listed(&mut self, files: &[ListedFile]) -> Result<Option<String>, engine::Error> {
+        for file in files {
+            let why = self.content(&file.content)?;
             if why.is_some() {
                 return Ok(why);
             }
