@@ -590,6 +590,23 @@ fn what_a_newer_program_wrote_is_not_lost() {
     assert_eq!(lab.room.files(), before);
 }
 
+/// It holds the hash of the one before that.
+#[test]
+fn what_was_written_behind_a_lost_one_comes_back_from_a_copy() {
+    let lab = Lab::new();
+    let record = lab.newest_record();
+    lab.spoil(&["points/3.json", &record]);
+    lab.gives_up(&[&record, "points/3.json"]);
+    lab.ends(0, &backup(&lab.root));
+    copy_tree(&lab.room.repository(), &lab.room.path("copy"));
+    let next = lab.newest_record();
+    assert_ne!(next, record);
+    lab.spoil(&["points/4.json", &next]);
+    lab.ends(0, "repair from copy");
+    assert_eq!(lab.room.points(), [1, 2, 4]);
+    lab.goes_on();
+}
+
 #[test]
 fn what_was_given_up_is_not_brought_back_by_a_copy_that_turns_up() {
     let lab = Lab::new();

@@ -9,6 +9,7 @@ use crate::repo::error::Error;
 use crate::repo::format::id::{FileHash, PackId, PageId};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
+use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::NumberedRow;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
@@ -76,13 +77,15 @@ impl Session<'_> {
 }
 
 impl Repository {
-    /// Whether these bytes are the numbered file that belongs there, by its neighbours' word: what a repair may put there.
+    /// Whether these bytes are the numbered file that belongs there, by its neighbours' word: what a repair may put there. (Those that are lost
+    /// say nothing: it was written behind them.)
     pub fn is_vouched_for(&self, row: &NumberedRow, number: u64, bytes: &[u8]) -> bool {
         let Some(previous) = row.previous(number, &self.config.id, bytes) else { return false };
         if let Some(held) = self.held_behind(row, number) {
             return held.0 == Some(self.naming().file(bytes));
         }
-        match number.checked_sub(1).filter(|before| *before > 0) {
+        let lost = self.acts().map(|(acts, _)| LostFiles::by(&acts)).unwrap_or_default();
+        match lost.before(row.row().directory(), number) {
             None => previous.is_none(),
             Some(before) => {
                 let before = row.row().read(self.disk(), before);
