@@ -130,6 +130,7 @@ mod where_there_is_nothing_to_back_up {
 
 mod what_is_no_repository {
     use super::*;
+    use segvault::repo::format::pack::PackKind;
 
     fn lines() -> [&'static str; 5] {
         ["points", "show", "verify", "restore --target t", "backup --data-dir . --no-control-db"]
@@ -273,15 +274,17 @@ mod what_is_no_repository {
         newer(&desk, |config| config["features"] = serde_json::json!(["time-travel"]));
     }
 
-    /// The packs as a newer program might write them: their footers say another version, and their names fit.
-    #[test]
-    fn with_packs_of_a_newer_format_is_not_called_damaged() {
+    /// The packs of these kinds as a newer program might write them: their footers say another version, and their names fit.
+    fn with_newer_packs(kinds: &[PackKind]) -> Desk {
         let desk = Desk::new();
         let packs = desk.room.repository().join("packs");
         let all: Vec<PathBuf> =
             fixtures::files(&packs).iter().flat_map(|below| fixtures::files(below)).collect();
         for pack in all {
             let mut bytes = fs::read(&pack).unwrap();
+            if !kinds.iter().any(|kind| kind.number() == bytes[10]) {
+                continue;
+            }
             let version = bytes.len() - 64 + 20;
             bytes[version] = 9;
             let name = blake3::hash(&bytes).to_hex().to_string();
@@ -290,6 +293,21 @@ mod what_is_no_repository {
             fs::write(newer, bytes).unwrap();
             fs::remove_file(pack).unwrap();
         }
+        desk
+    }
+
+    #[test]
+    fn with_segments_in_packs_of_a_newer_format_misses_no_chunk() {
+        let desk = with_newer_packs(&[PackKind::Sealed]);
+        desk.room.ends(0, "init -r copy");
+        for line in ["prune", "copy --to copy"] {
+            desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
+        }
+    }
+
+    #[test]
+    fn with_packs_of_a_newer_format_is_not_called_damaged() {
+        let desk = with_newer_packs(&PackKind::ALL);
         desk.room.ends(0, "init -r copy");
         for line in ["restore --target t", "repair packs", "prune", "copy --to copy"] {
             desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
@@ -332,6 +350,13 @@ mod what_is_no_repository {
     fn with_a_pack_whose_version_was_flipped_is_damage_all_the_same() {
         let desk = Desk::new();
         let packs = desk.room.repository().join("packs");
+        let one = fixtures::files(&fixtures::files(&packs)[0]).remove(0);
+        let another = packs.join("00").join("0".repeat(64));
+        fs::create_dir_all(another.parent().unwrap()).unwrap();
+        fs::copy(one, &another).unwrap();
+        overwrite(&another, fs::metadata(&another).unwrap().len() - 64 + 20, &[9]);
+        desk.room.ends(20, "stats");
+        fs::remove_file(another).unwrap();
         for pack in fixtures::files(&packs).iter().flat_map(|below| fixtures::files(below)) {
             let version = fs::metadata(&pack).unwrap().len() - 64 + 20;
             overwrite(&pack, version, &[9]);
