@@ -52,29 +52,26 @@ pub(super) fn mend(
 /// Numbered files, and the highest number that is known to have been there although its file may be gone.
 pub(super) struct Numbered {
     pub row: NumberedRow,
-    pub directory: String,
-    suffix: &'static str,
     named: u64,
 }
 
 impl Numbered {
     /// The numbers that are there.
     pub fn there(&self, repository: &Repository) -> Result<BTreeSet<u64>, Error> {
-        Ok(paths::numbered(repository.disk(), &self.directory, self.suffix)?.into_keys().collect())
+        Ok(self.row.numbers(repository.disk())?)
     }
 
     /// The highest number that was ever used here, as far as that is known.
     pub fn newest(&self, repository: &Repository) -> Result<u64, Error> {
         let there = self.there(repository)?.last().copied().unwrap_or(0);
-        Ok(there.max(self.named).max(set_aside(repository, &self.directory)?))
+        Ok(there.max(self.named).max(self.row.set_aside(repository.disk())?))
     }
 }
 
 /// Acts and points first: points name records.
 fn rows(repository: &Repository, other: &Repository) -> Result<Vec<Numbered>, Error> {
-    let of =
-        |row, directory: &str| Numbered { row, directory: directory.to_owned(), suffix: ".json", named: 0 };
-    let mut rows = vec![of(NumberedRow::Acts, paths::ACTS), of(NumberedRow::Points, paths::POINTS)];
+    let of = |row| Numbered { row, named: 0 };
+    let mut rows = vec![of(NumberedRow::Acts), of(NumberedRow::Points)];
     let points = repository.journal()?.points;
     let keys: BTreeSet<_> = [repository, other]
         .into_iter()
@@ -85,9 +82,8 @@ fn rows(repository: &Repository, other: &Repository) -> Result<Vec<Numbered>, Er
         .filter_map(|directory| directory.key)
         .collect();
     rows.extend(keys.into_iter().map(|key| {
-        let directory = paths::log(&key);
         let named = points.iter().filter_map(|listed| Some(listed.log(&key)?.record)).max().unwrap_or(0);
-        Numbered { row: NumberedRow::Records(key), directory, suffix: "", named }
+        Numbered { row: NumberedRow::Records(key), named }
     }));
     Ok(rows)
 }
@@ -100,12 +96,12 @@ fn numbered(
     rows: &Numbered,
     mended: &mut Mended,
 ) -> Result<(), Error> {
-    let Numbered { row, directory, .. } = rows;
+    let (row, directory) = (&rows.row, rows.row.directory());
     let (ours, newest) = (rows.there(repository)?, rows.newest(repository)?);
     let theirs = rows.there(other)?;
     let away = Away::by(&repository.journal()?.acts);
     let is_away = |number: u64| {
-        away.lost.has(directory, number) || !ours.contains(&number) && away.may_be(row, number, newest)
+        away.lost.has(&directory, number) || !ours.contains(&number) && away.may_be(row, number, newest)
     };
     let may_be_ours = |number: &u64| *number <= newest && !is_away(*number);
     let mut bad: BTreeSet<u64> = theirs.into_iter().filter(may_be_ours).collect();
@@ -163,18 +159,6 @@ impl Away {
             NumberedRow::Records(_) => self.is_pruned && number.saturating_add(1) < newest,
         }
     }
-}
-
-/// The highest number of a row that was ever set aside: a crash may have come before the good file took its place.
-fn set_aside(repository: &Repository, directory: &str) -> Result<u64, Error> {
-    let prefix = format!("{}-", directory.replace('/', "-"));
-    let names = paths::list(repository.disk(), paths::DAMAGED)?;
-    let number = |name: &str| {
-        let rest = name.strip_prefix(&prefix)?;
-        let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
-        digits.parse().ok()
-    };
-    Ok(names.iter().filter_map(|listed| number(&listed.name)).max().unwrap_or(0))
 }
 
 fn put(

@@ -18,7 +18,7 @@ pub(super) fn was_used_on(
 ) -> Result<bool, Error> {
     for row in rows {
         let theirs = row.there(other)?;
-        if theirs.last().is_some_and(|last| row.newest(repository).is_ok_and(|newest| *last > newest)) {
+        if theirs.last().copied() > Some(row.newest(repository)?) {
             return Ok(true);
         }
         let ours = row.there(repository)?;

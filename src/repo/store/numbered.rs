@@ -13,7 +13,7 @@ use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::staging::Staging;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of numbered files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,21 @@ impl NumberedRow {
     /// The path of one of its files.
     pub fn path(&self, number: u64) -> String {
         self.row().path(number)
+    }
+
+    /// Its directory in the repository.
+    pub fn directory(&self) -> String {
+        self.row().directory
+    }
+
+    /// The numbers that are there.
+    pub fn numbers(&self, disk: &dyn Disk) -> Result<BTreeSet<u64>, Error> {
+        Ok(self.row().list(disk)?.into_keys().collect())
+    }
+
+    /// The highest number of a file that a repair has set aside; 0 if there is none.
+    pub fn set_aside(&self, disk: &dyn Disk) -> Result<u64, Error> {
+        self.row().set_aside(disk)
     }
 
     /// The hash of the file before that a file holds, if it is this row's file with this number; `repository` is the one it belongs to.
