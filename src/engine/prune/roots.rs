@@ -186,21 +186,28 @@ fn newest_two(
 ) -> Result<Vec<Record>, engine::Error> {
     let (Some(key), Some(newest)) = (&log.key, log.numbers.last()) else { return Ok(Vec::new()) };
     let record = repository.record(key, *newest)?;
-    let Some(number) = lost.before(&log.path, *newest) else { return Ok(vec![record]) };
-    let is_neighbour = lost.neighbour(&log.path, *newest) == Some(number);
+    let Some(before) = lost.before(&log.path, *newest) else { return Ok(vec![record]) };
+    let is_neighbour = lost.neighbour(&log.path, *newest).is_some();
     // Of those before one that was given up a prune may have left none.
-    if !is_neighbour && !log.numbers.contains(&number) {
+    if !is_neighbour && !log.numbers.contains(&before) {
         return Ok(vec![record]);
     }
-    let before = repository.record(key, number)?;
-    let path = paths::record(key, number);
-    let read = repository.disk().read(&path, SMALL_FILE_MAX);
-    let name = || repository.disk().display(&path);
-    let bytes = read.map_err(|source| repo::Error::reading(name(), source))?;
-    if is_neighbour && record.previous != Some(repository.naming().file(&bytes)) {
-        return Err(unreliable(name(), "the record behind it holds another hash of it".to_owned()));
+    let second = repository.record(key, before)?;
+    if is_neighbour {
+        fits(repository, &paths::record(key, before), &record)?;
     }
-    Ok(vec![record, before])
+    Ok(vec![record, second])
+}
+
+/// Fails if the record behind a file holds another hash of it.
+fn fits(repository: &Repository, path: &str, behind: &Record) -> Result<(), engine::Error> {
+    let name = || repository.disk().display(path);
+    let read = repository.disk().read(path, SMALL_FILE_MAX);
+    let bytes = read.map_err(|source| repo::Error::reading(name(), source))?;
+    if behind.previous == Some(repository.naming().file(&bytes)) {
+        return Ok(());
+    }
+    Err(unreliable(name(), "the record behind it holds another hash of it".to_owned()))
 }
 
 /// For each point that was forgotten, the last act that did it.

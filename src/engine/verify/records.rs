@@ -149,14 +149,13 @@ impl LogFacts {
         path: &dyn Fn(u64) -> String,
         book: &mut Book,
     ) {
+        let directory = paths::log(&self.key);
         let mut before: Option<&RecordFacts> = None;
         for record in &self.records {
-            let directory = paths::log(&self.key);
             let number = lost.before(&directory, record.number);
-            let vouched = lost.neighbour(&directory, record.number);
             let neighbour = before.filter(|before| number == Some(before.number));
             if let Some(neighbour) = neighbour
-                && vouched == Some(neighbour.number)
+                && lost.neighbour(&directory, record.number).is_some()
                 && record.previous != Some(neighbour.hash)
             {
                 let text = format!("record {} names another hash of it", record.number);
