@@ -1,6 +1,7 @@
 //! From one repository to another: the copy is a full archive.
 
-use crate::store::model::{back_up_on, check, check_point, config, open};
+use crate::store::model::{back_up_forked, back_up_on, check, check_point, config, open, read};
+use crate::support::archive::tree;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, assert_restored, backup, flip};
@@ -129,6 +130,43 @@ fn a_point_that_was_copied_before_and_is_damaged_there_is_no_success() {
         fs::rename(&aside, &pack).unwrap();
     }
     room.ends(0, "copy --to copy");
+}
+
+#[test]
+fn a_history_that_has_forked_is_copied_with_all_its_incarnations() {
+    let (from, to) = lab(2);
+    back_up_forked(&from).unwrap();
+    let report = copy_all(&from, &to).unwrap();
+    assert_eq!(report.points.iter().map(|point| point.from).collect::<Vec<_>>(), [1, 2, 3]);
+    let (from, to) = (open(&from).unwrap(), open(&to).unwrap());
+    let logs = to.logs().unwrap();
+    assert_eq!(logs, from.logs().unwrap());
+    for key in logs {
+        let states = [&from, &to].map(|side| side.newest_record(&key).unwrap().unwrap().state);
+        assert_eq!(states[0], states[1]);
+        for tail in &states[1].tails {
+            let bytes = read(&to, &tail.extents, tail.stored_length).unwrap();
+            assert_eq!(to.naming().content(&bytes), tail.content);
+        }
+    }
+}
+
+/// Index files lie in packs of their own: nothing else tells that they are lost.
+#[test]
+fn a_point_whose_index_files_are_not_all_there_any_more_is_no_success() {
+    let room = Room::new();
+    room.ends(0, &format!("{} --with-indexes", backup(&room.server(SERVER))));
+    room.ends(0, "init -r copy");
+    room.ends(0, "copy --to copy");
+    let packs = tree(&room.path("copy/packs"));
+    let of_files = packs.iter().filter(|(_, bytes)| bytes[10] == 4);
+    let of_files: Vec<_> = of_files.map(|(pack, _)| room.path("copy/packs").join(pack)).collect();
+    assert!(!of_files.is_empty());
+    for pack in of_files {
+        fs::remove_file(pack).unwrap();
+    }
+    let (_, stderr) = room.ends(20, "copy --to copy");
+    assert!(stderr.contains("can't be restored there"), "{stderr}");
 }
 
 #[test]

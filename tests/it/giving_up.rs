@@ -660,6 +660,19 @@ fn an_act_that_was_put_aside_and_is_not_called_lost_is_missing() {
     lab.goes_on();
 }
 
+/// The same of a point, and no act has ever named it.
+#[test]
+fn a_point_that_was_put_aside_and_is_not_called_lost_is_missing() {
+    let lab = Lab::grown();
+    let repository = lab.room.repository();
+    fs::create_dir_all(repository.join("damaged")).unwrap();
+    fs::rename(repository.join("points/3.json"), repository.join("damaged/points-3.json.1")).unwrap();
+    lab.ends(20, "verify");
+    lab.ends(20, "prune");
+    lab.gives_up(&["points/3.json"]);
+    lab.goes_on();
+}
+
 #[test]
 fn points_of_a_lost_record_need_no_other_that_holds_their_segments() {
     let lab = Lab::new();

@@ -353,6 +353,16 @@ fn a_policy_counts_no_point_that_is_forgotten_already() {
     assert_eq!(room.points(), [2]);
 }
 
+/// That a point was tried is a reason to keep it; that its drill failed is none.
+#[test]
+fn a_point_whose_drill_failed_is_none_that_was_tried() {
+    let room = room(3);
+    room.ends(0, "drill 1");
+    room.ends(1, "drill 2 --exec false");
+    room.ends(0, "forget --keep-last 1 --yes");
+    assert_eq!(room.points(), [1, 3]);
+}
+
 #[test]
 fn a_policy_for_one_source_touches_no_other() {
     let room = room(2);

@@ -8,8 +8,8 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::render::prune::Pruned;
 use crate::cli::repository;
-use crate::cli::run::Run;
 use crate::cli::run::profile::Done;
+use crate::cli::run::{Run, whole};
 use crate::engine;
 use crate::engine::observe::Observer;
 use crate::engine::prune;
@@ -90,10 +90,11 @@ impl Run<'_> {
             self.screen
                 .warning("others have the repository open: nothing was deleted, the next prune does it");
         }
-        for skipped in &mark.skipped {
+        let unproven = delete.map_or(&[][..], |delete| &delete.unproven);
+        for skipped in mark.skipped.iter().chain(unproven) {
             self.screen.warning(&format!("{}: {}", skipped.path, skipped.why));
         }
-        if delete.is_none() || !mark.skipped.is_empty() { Exit::Incomplete } else { Exit::Done }
+        whole(delete.is_some() && mark.skipped.is_empty() && unproven.is_empty())
     }
 }
 

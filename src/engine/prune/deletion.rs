@@ -16,6 +16,7 @@ use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Alone, LostFiles, Repository, Session};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::ErrorKind;
 
 /// A file that goes, with its length.
@@ -34,6 +35,8 @@ pub(super) struct Deletion {
     pub parities: Vec<Leaving>,
     /// Packs that are marked and stay, and why.
     pub kept: Vec<Skipped>,
+    /// Those of them for which a copy would do that can't be read back.
+    pub unproven: Vec<Skipped>,
     /// Whether readers must be told first that records and pages may be gone.
     must_tell: bool,
 }
@@ -64,6 +67,7 @@ impl Deletion {
             parities: freed(&self.parities),
             act: None,
             kept: self.kept.clone(),
+            unproven: self.unproven.clone(),
         }
     }
 }
@@ -179,9 +183,11 @@ fn packs(
         let Some(length) = there.get(name) else { continue };
         match obstacle(survey, *name, proven)? {
             None => deletion.packs.push((*name, *length)),
-            Some(why) => {
+            Some(obstacle) => {
                 let path = survey.repository.disk().display(&paths::pack(*name));
-                deletion.kept.push(Skipped { path, why });
+                let kept = Skipped { path, why: obstacle.to_string() };
+                deletion.unproven.extend(obstacle.is_damage().then(|| kept.clone()));
+                deletion.kept.push(kept);
             }
         }
     }
@@ -202,21 +208,53 @@ fn parities(
 }
 
 /// Why a pack can't go.
-fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<String>, engine::Error> {
+enum Obstacle {
+    /// Its own directory can't be read. The first phase has said so, too.
+    Unreadable,
+    /// So many of its chunks are needed and lie in no pack that stays: no damage, the next run writes them anew.
+    Needed(u64),
+    /// What it holds lies in this pack, too, and can't be read back from there.
+    Unproven(PackId),
+}
+
+impl Obstacle {
+    fn is_damage(&self) -> bool {
+        matches!(self, Self::Unproven(_))
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable => write!(
+                out,
+                "its directory can't be read, so nobody knows what it holds; 'segvault repair packs' puts it aside if nothing needs it"
+            ),
+            Self::Needed(count) => {
+                write!(out, "{count} of its chunks are needed and lie in no pack that stays")
+            }
+            Self::Unproven(copy) => write!(
+                out,
+                "the copy of what it holds in pack {copy} can't be read back: it stays; 'segvault repair packs' mends that one"
+            ),
+        }
+    }
+}
+
+fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<Obstacle>, engine::Error> {
     if survey.unreadable.contains(&name) || !survey.ledger.has_pack(name)? {
-        return Ok(Some("its directory can't be read, so nobody knows what it holds; 'segvault repair packs' puts it aside if nothing needs it".to_owned()));
+        return Ok(Some(Obstacle::Unreadable));
     }
     let uncovered = survey.ledger.uncovered(name)?;
     if uncovered > 0 {
-        return Ok(Some(format!("{uncovered} of its chunks are needed and lie in no pack that stays")));
+        return Ok(Some(Obstacle::Needed(uncovered)));
     }
     if !proven {
         return Ok(None);
     }
     for copies in survey.ledger.copies(name)?.chunk_by(|one, other| one.0 == other.0) {
         if !are_good(survey, copies)? {
-            let copy = copies.first().map_or_else(String::new, |(pack, _)| pack.to_string());
-            return Ok(Some(format!("the copy of what it holds in pack {copy} can't be read back")));
+            return Ok(copies.first().map(|(copy, _)| Obstacle::Unproven(*copy)));
         }
     }
     Ok(None)

@@ -68,6 +68,9 @@ pub struct DeleteReport {
     pub act: Option<u64>,
     /// Packs that are marked and stay, and why.
     pub kept: Vec<Skipped>,
+    /// Those of them that stay since the copy of what they hold is damaged elsewhere: the others are needed, no more.
+    #[serde(skip)]
+    pub unproven: Vec<Skipped>,
 }
 
 impl DeleteReport {
@@ -91,7 +94,7 @@ impl DeleteReport {
             mine.files = mine.files.saturating_add(others.files);
             mine.bytes = mine.bytes.saturating_add(others.bytes);
         }
-        Self { act: next.act.or(self.act), kept: next.kept, ..self }
+        Self { act: next.act.or(self.act), kept: next.kept, unproven: next.unproven, ..self }
     }
 
     /// Whether there was nothing to delete.

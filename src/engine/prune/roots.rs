@@ -115,7 +115,7 @@ impl Books {
         for listed in &self.journal.points {
             for (key, log) in logs_of(listed) {
                 if lost.has(&paths::log(&key), log.record) {
-                    claims_are_held(repository, listed, (&key, log), &found)?;
+                    self.claims_are_held(repository, listed, (&key, log), &found)?;
                 } else if newest.get(&key).is_none_or(|newest| *newest < log.record) {
                     let path = repository.disk().display(&paths::record(&key, log.record));
                     return Err(unreliable(path, format!("point {} names it", listed.point.number)));
@@ -123,6 +123,49 @@ impl Books {
             }
         }
         Ok(found)
+    }
+
+    /// What a point claims of open segments is in records alone. Where the one that it was made with was given up, the newest one of the log has
+    /// to hold it; until it does, nobody knows which packs have it. (Nobody waits for points that are forgotten.)
+    fn claims_are_held(
+        &self,
+        repository: &Repository,
+        listed: &ListedPoint,
+        (key, log): (&LogKey, &PointLog),
+        records: &[Record],
+    ) -> Result<(), engine::Error> {
+        if listed.forgotten || log.open.is_empty() {
+            return Ok(());
+        }
+        let newest =
+            records.iter().filter(|record| record.state.key == *key).max_by_key(|record| record.number);
+        let mut held = newest.map(|newest| newest.state.tails.clone()).unwrap_or_default();
+        if let Some(newest) = newest {
+            held.extend(repository.tree(newest.state.root)?);
+        }
+        if log.open.iter().all(|claim| held.iter().any(|entry| holds(entry, claim))) {
+            return Ok(());
+        }
+        let path = repository.disk().display(&paths::record(key, log.record));
+        let number = listed.point.number;
+        let why = match self.left_for(key) {
+            None => format!(
+                "point {number} needs it until a backup of its source makes another; or forget that point"
+            ),
+            Some(other) => format!(
+                "point {number} needs it, and no backup makes another, since its source has gone on as {}@{other}: forget that point",
+                key.context
+            ),
+        };
+        Err(unreliable(path, why))
+    }
+
+    /// The incarnation of a context that its source is on now, if that is another one.
+    fn left_for(&self, key: &LogKey) -> Option<u32> {
+        let of_source = self.journal.points.iter().filter(|listed| listed.point.body.source == key.source);
+        let newest =
+            of_source.filter_map(|listed| listed.point.body.contexts.get(&key.context)).next_back()?;
+        (newest.incarnation != key.incarnation).then_some(newest.incarnation)
     }
 }
 
@@ -141,32 +184,6 @@ pub(in crate::engine) fn logs_in(body: &PointBody) -> Vec<(LogKey, &PointLog)> {
         }
     }
     logs
-}
-
-/// What a point claims of open segments is in records alone. Where the one that it was made with was given up, the newest one of the log has to
-/// hold it; until it does, nobody knows which packs have it. (Nobody waits for points that are forgotten.)
-fn claims_are_held(
-    repository: &Repository,
-    listed: &ListedPoint,
-    (key, log): (&LogKey, &PointLog),
-    records: &[Record],
-) -> Result<(), engine::Error> {
-    if listed.forgotten || log.open.is_empty() {
-        return Ok(());
-    }
-    let newest = records.iter().filter(|record| record.state.key == *key).max_by_key(|record| record.number);
-    let mut held = newest.map(|newest| newest.state.tails.clone()).unwrap_or_default();
-    if let Some(newest) = newest {
-        held.extend(repository.tree(newest.state.root)?);
-    }
-    if hold(&held, log) {
-        return Ok(());
-    }
-    let path = repository.disk().display(&paths::record(key, log.record));
-    let number = listed.point.number;
-    let why =
-        format!("point {number} needs it until a backup of its source makes another; or forget that point");
-    Err(unreliable(path, why))
 }
 
 /// The two newest records of each log, whatever points say.

@@ -1,8 +1,13 @@
 //! What the chunks of tails held is given back.
 
-use super::{Growing, bytes};
-use crate::support::program::{Room, backup_data};
+use super::{Growing, bytes, open};
+use crate::support::program::{Room, backup_data, flip};
+use segvault::repo::format::act::Deed;
+use segvault::repo::paths;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 /// Backups of a growing store end near the size of one fresh backup. `SEGVAULT_TAILS=30` makes so many, of a larger store,
 /// and holds them to 1.10 before and 1.02 after the tails are given back.
@@ -64,4 +69,81 @@ fn a_backup_deletes_what_an_earlier_one_marked_and_waits_for_nobody() {
     for point in 1..=7 {
         room.restore(0, &point.to_string(), &format!("restored-{point}"));
     }
+}
+
+/// The files of all packs.
+fn packs(room: &Room) -> BTreeSet<PathBuf> {
+    let files = room.files().into_keys().filter(|path| path.starts_with("packs"));
+    files.map(|path| room.repository().join(path)).collect()
+}
+
+/// The files of packs that acts mark.
+fn marked(room: &Room) -> BTreeSet<PathBuf> {
+    let journal = open(room).journal().unwrap();
+    let packs = journal.acts.iter().flat_map(|act| match &act.deed {
+        Deed::Dead { packs } => packs.as_slice(),
+        _ => &[],
+    });
+    packs.map(|pack| room.repository().join(paths::pack(*pack))).collect()
+}
+
+/// Backups that sealed a small segment each, and what the first prune behind them said: it joins their packs. With the packs
+/// that it wrote.
+fn pruned() -> (Room, Value, BTreeSet<PathBuf>) {
+    let (room, mut growing) = (Room::new(), Growing::new(20_000));
+    let data = room.path("data");
+    for _ in 0..18 {
+        growing.grow(20_000, &data);
+        room.ends(0, &backup_data(&data));
+    }
+    let before = packs(&room);
+    let first = room.document(0, "prune", "prune --grace 0");
+    let written = packs(&room).difference(&before).cloned().collect();
+    (room, first, written)
+}
+
+/// Without a grace, too: what is marked in a run is computed once more before it goes.
+#[test]
+fn no_prune_deletes_packs_that_it_has_marked_itself() {
+    let (room, first, _) = pruned();
+    let deleted = |done: &Value| done["delete"]["packs"]["files"].as_u64().unwrap();
+    let now_marked = first["mark"]["marked_packs"].as_u64().unwrap();
+    assert!(now_marked > 0, "{first}");
+    assert_eq!(marked(&room).iter().filter(|pack| pack.exists()).count() as u64, now_marked);
+    assert_eq!(deleted(&room.document(0, "prune", "prune --grace 0")), now_marked);
+}
+
+/// A marked pack goes only beside a good copy of what is needed of it: that there is none is no success.
+#[test]
+fn a_marked_pack_that_stays_since_its_copy_is_damaged_is_a_warning() {
+    let (room, first, written) = pruned();
+    assert!(first["mark"]["repacked_packs"].as_u64().unwrap() > 0, "{first}");
+    let marked = marked(&room);
+    for pack in written {
+        flip(&pack, fs::metadata(&pack).unwrap().len() / 3);
+    }
+    let (stdout, stderr) = room.ends(3, "prune --grace 0");
+    assert!(stdout.contains("stays: ") && stderr.contains("can't be read back"), "{stdout} {stderr}");
+    assert!(marked.iter().any(|pack| pack.exists()));
+    room.ends(0, "repair packs");
+    room.ends(0, "prune --grace 0");
+    room.ends(0, "verify --data");
+}
+
+/// What a backup marks is computed once more, by a later one, before it goes.
+#[test]
+fn no_backup_deletes_what_it_has_marked_itself() {
+    let (room, mut growing) = (Room::new(), Growing::new(200_000));
+    let data = room.path("data");
+    let mut before = BTreeSet::new();
+    for _ in 0..6 {
+        growing.grow(70_000, &data);
+        room.ends(0, &backup_data(&data));
+        let now = marked(&room);
+        for new in now.difference(&before) {
+            assert!(new.exists(), "{} was marked and deleted at once", new.display());
+        }
+        before = now;
+    }
+    assert!(before.iter().any(|pack| !pack.exists()), "later ones delete it");
 }

@@ -1,7 +1,7 @@
 //! What is needed, kind by kind; and what a pack that goes has to have elsewhere, and where that is read back.
 
 use super::lab::*;
-use crate::store::model::{check, config, entry, key, noise, open, prepare, put_all};
+use crate::store::model::{back_up_forked, check, config, entry, key, noise, open, prepare, put_all};
 use crate::support::crash_disk::{CrashDisk, Image};
 use segvault::axon::name::Store;
 use segvault::engine;
@@ -11,14 +11,14 @@ use segvault::engine::prune;
 use segvault::engine::verify::{self, VerifyOptions};
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
-use segvault::repo::format::entry::{End, decode_extents, encode_extents};
+use segvault::repo::format::entry::{End, SegmentEntry, decode_extents, encode_extents};
 use segvault::repo::format::id::ChunkId;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{Content, ControlDb};
 use segvault::repo::format::record::{LogState, Record};
 use segvault::repo::paths;
-use segvault::repo::store::Neighbours;
+use segvault::repo::store::{Neighbours, Session};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Marked and deleted, as often as there is something to do.
@@ -50,20 +50,27 @@ fn a_zip_that_is_kept_as_it_is_stays_with_its_point() {
     content::stream(&open(&disk).unwrap(), &zip, &mut |_| Ok(())).unwrap();
 }
 
-#[test]
-fn the_time_maps_of_segments_stay_with_them() {
-    let (disk, points) = lab(2);
-    let repository = open(&disk).unwrap();
+/// One more record of the events, of whose sealed segments something is changed.
+fn with_tree<T>(disk: &CrashDisk, change: impl FnOnce(&mut Session<'_>, &mut Vec<SegmentEntry>) -> T) -> T {
+    let repository = open(disk).unwrap();
     let mut session = repository.session().unwrap();
     let state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
     let mut sealed = repository.tree(state.root).unwrap();
-    let map = session.put(PackKind::Sealed, noise(99, 300)).unwrap();
-    sealed[0].time_map = Some(map);
+    let changed = change(&mut session, &mut sealed);
     let state = LogState { root: session.put_tree(&sealed).unwrap(), ..state };
     let durable = session.barrier().unwrap();
     let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
-    drop(session);
-    drop(repository);
+    changed
+}
+
+#[test]
+fn the_time_maps_of_segments_stay_with_them() {
+    let (disk, points) = lab(2);
+    let map = with_tree(&disk, |session, sealed| {
+        let map = session.put(PackKind::Sealed, noise(99, 300)).unwrap();
+        sealed[0].time_map = Some(map);
+        map
+    });
     forget(&disk, &points[..1], 0);
     prune_all(&disk);
     assert!(open(&disk).unwrap().chunk(map).is_ok());
@@ -100,6 +107,56 @@ fn a_marked_pack_stays_while_nobody_knows_what_it_holds() {
     assert_eq!((report.packs.files, report.kept.len()), (0, 1));
     assert!(report.kept[0].why.contains("nobody knows what it holds"), "{:?}", report.kept);
     assert!(disk.files().contains(&pack));
+}
+
+/// A pack that can't be emptied stays, and that is told; the others are written anew all the same.
+#[test]
+fn a_pack_of_which_something_needed_can_not_be_read_stays_and_that_is_told() {
+    let (disk, _) = lab(20);
+    let pack = needed_pack(&disk);
+    let middle = disk.length(&pack).unwrap() / 2;
+    disk.damage(&pack, |bytes| bytes[middle as usize] ^= 1);
+    let (mark, _) = prune_at(&disk, DAY, 0).unwrap();
+    let skipped: Vec<&str> = mark.skipped.iter().map(|skipped| skipped.path.as_str()).collect();
+    assert_eq!(skipped, [format!("memory:{pack}")]);
+    assert!(mark.repacked_packs > 0, "{mark:?}");
+    assert!(!marked(&disk).contains(&pack));
+}
+
+#[test]
+fn a_pack_whose_directory_can_not_be_read_is_told_though_nothing_needs_it() {
+    let (disk, _) = lab(3);
+    let copy = copy_of(&disk, &needed_pack(&disk));
+    disk.damage(&copy, |bytes| {
+        let footer = bytes.len() - 20;
+        bytes[footer] ^= 1;
+    });
+    let (mark, _) = prune_at(&disk, DAY, 0).unwrap();
+    let skipped: Vec<&str> = mark.skipped.iter().map(|skipped| skipped.path.as_str()).collect();
+    assert_eq!(skipped, [format!("memory:{copy}")]);
+    assert!(mark.skipped[0].why.contains("its directory can't be read"), "{:?}", mark.skipped);
+}
+
+/// Who waits for a backup has to know that none ever comes.
+#[test]
+fn a_claim_that_no_backup_can_make_whole_any_more_asks_for_its_point_to_be_forgotten() {
+    let (disk, points) = lab(3);
+    let record = paths::record(&key(Store::Events), 3);
+    let repository = open(&disk).unwrap();
+    repository.session().unwrap().give_up(Moment(0), &[record], "a test").unwrap();
+    drop(repository);
+    let refused = || prune_at(&disk, DAY, 0).unwrap_err().to_string();
+    assert!(
+        refused().contains("point 3 needs it until a backup of its source makes another"),
+        "{}",
+        refused()
+    );
+    back_up_forked(&disk).unwrap();
+    let why = refused();
+    let said = "point 3 needs it, and no backup makes another, since its source has gone on as default@2";
+    assert!(why.contains(said) && why.contains("forget that point"), "{why}");
+    forget(&disk, &points[2..], 0);
+    prune_at(&disk, DAY, 0).unwrap();
 }
 
 #[test]
@@ -182,6 +239,7 @@ fn a_copy_that_is_marked_itself_stands_for_none_that_stays() {
         disk.damage(&stays, |bytes| bytes[middle as usize] ^= 1);
         let report = delete_at(&disk, 2 * DAY, 0).unwrap();
         assert_eq!(report.kept.iter().filter(|kept| kept.why.contains("can't be read back")).count(), 2);
+        assert_eq!(report.unproven, report.kept);
         check(&open(&disk).unwrap(), &[point]).unwrap();
     }
 }
@@ -189,20 +247,13 @@ fn a_copy_that_is_marked_itself_stands_for_none_that_stays() {
 #[test]
 fn a_tree_is_followed_into_all_its_pages() {
     let (disk, points) = lab(2);
-    let repository = open(&disk).unwrap();
-    let mut session = repository.session().unwrap();
-    let state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
-    let mut sealed = repository.tree(state.root).unwrap();
-    for number in 0..300 {
-        let bytes = noise(500 + number, 40);
-        let extents = put_all(&mut session, PackKind::Sealed, &bytes).unwrap();
-        sealed.push(entry(500_000 + number, &bytes, extents, End::Rolled, 1));
-    }
-    let state = LogState { root: session.put_tree(&sealed).unwrap(), ..state };
-    let durable = session.barrier().unwrap();
-    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
-    drop(session);
-    drop(repository);
+    with_tree(&disk, |session, sealed| {
+        for number in 0..300 {
+            let bytes = noise(500 + number, 40);
+            let extents = put_all(session, PackKind::Sealed, &bytes).unwrap();
+            sealed.push(entry(500_000 + number, &bytes, extents, End::Rolled, 1));
+        }
+    });
     forget(&disk, &points[..1], 0);
     prune_all(&disk);
     whole_logs(&disk);

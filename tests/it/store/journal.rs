@@ -210,3 +210,74 @@ fn each_file_holds_the_hash_of_the_one_before() {
     assert_eq!(journal.points[2].point.previous, Some(points[1].blake3));
     assert_eq!(journal.points[2].reference(), points[2]);
 }
+
+/// Points are read before the acts: whatever goes meanwhile, an act that is read later says so.
+#[test]
+fn points_that_go_while_the_journal_is_read_are_not_missing() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let points: Vec<PointRef> = (1..=8).map(|backup| back_up_on(&disk, backup).unwrap()).collect();
+    let going = Arc::new(Mutex::new(Vec::new()));
+    let (waiting, deleting) = (going.clone(), disk.clone());
+    let mut odd = OddDisk::of(&disk);
+    odd.before_list = Some(Arc::new(move |path| {
+        let next: Option<PointRef> = if path == "points" { waiting.lock().unwrap().pop() } else { None };
+        if let Some(point) = next {
+            act(&deleting, Deed::Gone { points: vec![point] });
+            deleting.remove(&format!("points/{}.json", point.number)).unwrap();
+        }
+    }));
+    let repository = Repository::open(Arc::new(odd), OpenOptions::default()).unwrap();
+    *going.lock().unwrap() = points[..7].to_vec();
+    let journal = repository.journal().unwrap();
+    assert_eq!(complaints(&journal), Vec::<String>::new());
+    assert!(numbers(&journal).len() < 8, "some have gone meanwhile");
+}
+
+/// A disk on which somebody else marks a pack right before the next file gets its name.
+fn marked_beside(disk: &CrashDisk) -> OddDisk {
+    let (once, other) = (Mutex::new(true), disk.clone());
+    let mut odd = OddDisk::of(disk);
+    odd.before_publish = Some(Arc::new(move |_| {
+        if std::mem::take(&mut *once.lock().unwrap()) {
+            open(&other).unwrap().publish_mark(Moment(1), vec![PackId([7; 32])]).unwrap();
+        }
+    }));
+    odd
+}
+
+fn deeds(disk: &CrashDisk) -> Vec<Deed> {
+    journal(disk).acts.into_iter().map(|act| act.deed).collect()
+}
+
+#[test]
+fn an_act_whose_number_a_mark_beside_it_takes_gets_the_next_one() {
+    let (disk, points) = three();
+    let repository = Repository::open(Arc::new(marked_beside(&disk)), OpenOptions::default()).unwrap();
+    let held = Deed::Held { point: points[0], reason: "audit".to_owned(), until: None };
+    assert_eq!(repository.session().unwrap().publish_act(Moment(2), held.clone()).unwrap(), 2);
+    assert_eq!(deeds(&disk), [Deed::Dead { packs: vec![PackId([7; 32])] }, held]);
+}
+
+#[test]
+fn a_mark_whose_number_another_one_takes_gets_the_next_one() {
+    let (disk, _) = three();
+    let repository = Repository::open(Arc::new(marked_beside(&disk)), OpenOptions::default()).unwrap();
+    assert_eq!(repository.publish_mark(Moment(2), vec![PackId([8; 32])]).unwrap(), 2);
+    assert_eq!(deeds(&disk), [7, 8].map(|id| Deed::Dead { packs: vec![PackId([id; 32])] }));
+}
+
+/// Others build on numbered files. Packs and pages that can't be synced count as absent, no more.
+#[test]
+fn a_numbered_file_that_can_not_be_synced_stops_the_writer() {
+    let (disk, points) = three();
+    act(&disk, Deed::Released { point: points[0] });
+    for (begin, stops) in
+        [("points/", true), ("acts/", true), ("logs/", true), ("packs/", false), ("pages/", false)]
+    {
+        let mut odd = OddDisk::of(&disk);
+        odd.unsyncable = Some(begin);
+        let repository = Repository::open(Arc::new(odd), OpenOptions::default()).unwrap();
+        assert_eq!(repository.session().is_err(), stops, "{begin}");
+    }
+}

@@ -13,7 +13,7 @@ use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{
     Claim, Content, ControlDb, Order, PointBody, PointContext, PointLog, StepAt, StepKind,
 };
-use segvault::repo::format::record::{LogKey, LogState, PrefixProof};
+use segvault::repo::format::record::{Branch, LogKey, LogState, PrefixProof};
 use segvault::repo::store::{ListedPoint, OpenOptions, Repository, Session};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -207,6 +207,29 @@ pub fn back_up_other(disk: &(impl Disk + Clone + 'static)) {
     let state = |store| LogState { key: key(store), branch: None, root, tails: tails.clone() };
     let states = [Store::Snapshots, Store::Events].map(|store| (state(store), Vec::new()));
     let _ = session.publish_records(durable, states.to_vec()).unwrap();
+}
+
+/// A backup of the history after it has forked before its first token: the second incarnation, with an open segment alone.
+pub fn back_up_forked(disk: &(impl Disk + Clone + 'static)) -> Result<PointRef, Error> {
+    let repository = open(disk)?;
+    let mut session = repository.session()?;
+    let database = control_db(&mut session, 99)?;
+    let bytes = noise(5000, 900);
+    let extents = put_all(&mut session, PackKind::Tail, &bytes)?;
+    let tail = entry(OPEN, &bytes, extents, End::Open, 1);
+    let root = session.put_tree(&[])?;
+    let durable = session.barrier()?;
+    let branch = Some(Branch { parent: 1, token: None });
+    let state = |store| {
+        let key = LogKey { incarnation: 2, ..key(store) };
+        LogState { key, branch, root, tails: vec![tail.clone()] }
+    };
+    let states = [Store::Snapshots, Store::Events].map(|store| (state(store), Vec::new()));
+    let (records, numbers) = session.publish_records(durable, states.to_vec())?;
+    let log = |number| point_log(number, root, &[], &tail);
+    let mut body = body(database, log(numbers[0]), log(numbers[1]));
+    body.contexts.get_mut("default").unwrap().incarnation = 2;
+    session.publish_point(records, body).map(|published| published.point)
 }
 
 /// Opens, backs up.

@@ -1,9 +1,9 @@
 //! A disk that does what a good one never does.
 
-use crate::support::crash_disk::CrashDisk;
+use crate::support::crash_disk::{CrashDisk, EIO};
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
 use std::collections::BTreeMap;
-use std::io::{Result, Write};
+use std::io::{Error, Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,10 @@ pub struct OddDisk {
     pub overtaken_at: Option<&'static str>,
     /// Is told of the name in staging of each file that is about to be published.
     pub before_publish: Option<Told>,
+    /// Is told of each directory before it is listed.
+    pub before_list: Option<Told>,
+    /// Files whose names begin so can't be synced.
+    pub unsyncable: Option<&'static str>,
     /// Directories that are seen once more as they were: by somebody who lists them while another one deletes.
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
     /// A file that is in no listing, though it can be read.
@@ -40,6 +44,8 @@ impl OddDisk {
             locks_work: true,
             overtaken_at: None,
             before_publish: None,
+            before_list: None,
+            unsyncable: None,
             late: Arc::default(),
             hidden: None,
             keeps_all: false,
@@ -70,6 +76,9 @@ impl Disk for OddDisk {
         self.disk.create_directory(path)
     }
     fn sync_file(&self, path: &str) -> Result<()> {
+        if self.unsyncable.is_some_and(|begin| path.starts_with(begin)) {
+            return Err(Error::from_raw_os_error(EIO));
+        }
         self.disk.sync_file(path)
     }
     fn sync_directory(&self, path: &str) -> Result<()> {
@@ -89,6 +98,9 @@ impl Disk for OddDisk {
         self.disk.length(path)
     }
     fn list(&self, path: &str) -> Result<Vec<Listed>> {
+        if let Some(before) = &self.before_list {
+            before(path);
+        }
         let mut listed = match self.late.lock().unwrap().remove(path) {
             Some(listed) => listed,
             None => self.disk.list(path)?,

@@ -7,7 +7,7 @@ use segvault::axon::segment::Reason;
 use segvault::axon::token::Token;
 use segvault::repo::Error;
 use segvault::repo::disk::Disk;
-use segvault::repo::format::act::{self, Act, Deed, DroppedLog};
+use segvault::repo::format::act::{self, Act, Deed, DroppedLog, ErasedSegment};
 use segvault::repo::format::entry::{End, Extent, Flaw, SegmentEntry};
 use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
 use segvault::repo::format::moment::Moment;
@@ -251,17 +251,20 @@ fn a_context_may_be_there_without_any_history() {
     session.publish_point(records, body(control_db, log(numbers[0]), log(numbers[1]))).unwrap();
 }
 
-/// A log that holds a version that points name, and a higher one: a writer, and the state without the old one.
-fn outgrown<'r>(repository: &'r Repository) -> (Session<'r>, LogState) {
+/// A log that holds a version of a segment, the open one sealed with them, and a higher one: a writer, and the state without the old one.
+fn outgrown<'r>(repository: &'r Repository, number: u64) -> (Session<'r>, LogState) {
     let mut session = repository.session().unwrap();
     let (record, mut sealed) = newest(repository);
-    let name = SegmentName { version: 1, ..sealed[0].name };
-    sealed.insert(1, SegmentEntry { name, ..sealed[0].clone() });
-    let state = LogState { root: session.put_tree(&sealed).unwrap(), ..record.state.clone() };
+    sealed.extend(record.state.tails.iter().map(|tail| SegmentEntry { end: End::Rolled, ..tail.clone() }));
+    let at = sealed.iter().position(|entry| entry.name.number.get() == number).unwrap();
+    let name = SegmentName { version: 1, ..sealed[at].name };
+    sealed.insert(at + 1, SegmentEntry { name, ..sealed[at].clone() });
+    let root = session.put_tree(&sealed).unwrap();
+    let state = LogState { root, tails: Vec::new(), ..record.state };
     let durable = session.barrier().unwrap();
-    let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
-    sealed.remove(0);
-    let without = LogState { root: session.put_tree(&sealed).unwrap(), ..record.state };
+    let _ = session.publish_records(durable, vec![(state.clone(), Vec::new())]).unwrap();
+    sealed.remove(at);
+    let without = LogState { root: session.put_tree(&sealed).unwrap(), ..state };
     (session, without)
 }
 
@@ -269,39 +272,64 @@ fn outgrown<'r>(repository: &'r Repository) -> (Session<'r>, LogState) {
 fn an_old_version_that_a_point_names_stays_in_the_records() {
     let disk = two_backups();
     let repository = open(&disk).unwrap();
-    let (mut session, without) = outgrown(&repository);
+    let (mut session, without) = outgrown(&repository, 0);
     let durable = session.barrier().unwrap();
     let why = session.publish_fewer(durable, vec![without]).unwrap_err().to_string();
     assert!(why.contains("sealed segment 0 is missing"), "{why}");
+}
+
+/// It was open when the points were made: none of their trees has it.
+#[test]
+fn an_old_version_that_a_point_claims_stays_in_the_records() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let (mut session, without) = outgrown(&repository, 10_000);
+    let durable = session.barrier().unwrap();
+    let why = session.publish_fewer(durable, vec![without]).unwrap_err().to_string();
+    assert!(why.contains("sealed segment 10000 is missing"), "{why}");
 }
 
 #[test]
 fn nothing_leaves_the_records_while_a_point_cannot_be_read() {
     let disk = two_backups();
     let repository = open(&disk).unwrap();
-    let (mut session, without) = outgrown(&repository);
+    let (mut session, without) = outgrown(&repository, 0);
     disk.damage("points/1.json", |bytes| bytes[30] ^= 1);
     let durable = session.barrier().unwrap();
     let why = session.publish_fewer(durable, vec![without]).unwrap_err().to_string();
     assert!(why.contains("might forbid it"), "{why}");
 }
 
+fn said(deed: Deed) -> Act {
+    let (kind, repository) = (act::TYPE.to_owned(), String::new());
+    let (version, at) = (act::VERSION, Moment(1));
+    Act { kind, version, number: 1, previous: None, repository, at, deed }
+}
+
 #[test]
 fn what_was_dropped_are_events_of_one_incarnation() {
     let (source, context, before) = ("node".to_owned(), "default".to_owned(), 50);
     let logs = vec![DroppedLog { incarnation: 1, before }];
-    let deed = Deed::Dropped { source, context, logs, points: Vec::new(), reason: String::new() };
-    let (kind, repository) = (act::TYPE.to_owned(), String::new());
-    let (version, at) = (act::VERSION, Moment(1));
-    let acts = [Act { kind, version, number: 1, previous: None, repository, at, deed }];
-    let key = |incarnation, store| LogKey {
-        source: "node".to_owned(),
-        context: "default".to_owned(),
-        incarnation,
-        store,
-    };
+    let acts = [said(Deed::Dropped { source, context, logs, points: Vec::new(), reason: String::new() })];
+    let key = |incarnation, store| LogKey { incarnation, ..key(store) };
     assert_eq!(LetGo::by(&acts, &key(1, Store::Events)).before.map(Token::get), Some(before));
     for other in [key(1, Store::Snapshots), key(2, Store::Events)] {
         assert_eq!(LetGo::by(&acts, &other).before, None);
     }
+}
+
+#[test]
+fn what_was_erased_are_segments_of_one_log() {
+    let (source, context, reason) = ("node".to_owned(), "default".to_owned(), String::new());
+    let blake3 = ContentHash([5; 32]);
+    let segment = ErasedSegment { incarnation: 1, store: Store::Events, number: 50, version: 0, blake3 };
+    let (segments, chunks, hashes, points) = (vec![segment], Vec::new(), Vec::new(), Vec::new());
+    let acts = [said(Deed::Erased { source, context, segments, chunks, hashes, points, reason })];
+    let name = SegmentName { number: Token::new(50).unwrap(), version: 0 };
+    let lets_go = |incarnation, store| {
+        let key = LogKey { incarnation, ..key(store) };
+        LetGo::by(&acts, &key).has(name, Token::new(60), blake3)
+    };
+    assert!(lets_go(1, Store::Events));
+    assert!(!lets_go(2, Store::Events) && !lets_go(1, Store::Snapshots));
 }
