@@ -95,6 +95,42 @@ fn a_context_that_is_left_out_can_prove_the_source() {
     assert_eq!(lab.body(&report).left_out, ["other"]);
 }
 
+/// That it is there says nothing: it has to be the one that is archived.
+#[test]
+fn a_context_that_is_left_out_and_is_another_one_proves_nothing() {
+    let without = |name: &'static str| {
+        move |options: &mut backup::BackupOptions| options.excluded = vec![name.to_owned()]
+    };
+    let lab = Lab::new();
+    lab.complete(&mut two_contexts(4));
+    refused_as_another(lab.try_with(&mut two_contexts(100), without("other")));
+    // Of the context that is read nothing is archived, so that nothing speaks against it, but nothing for it, either.
+    let lab = Lab::new();
+    lab.try_with(&mut two_contexts(4), without("default")).unwrap();
+    refused_as_another(lab.try_with(&mut two_contexts(100), without("other")));
+}
+
+/// Damage proves nothing: not that a history is another one, either.
+#[test]
+fn a_context_of_which_all_that_is_archived_is_damaged_was_not_made_anew() {
+    let (lab, mut server) = (Lab::new(), Server::new("node", &["default", "other"], 5));
+    for context in server.contexts.values_mut() {
+        context.append(Store::Events, 2);
+    }
+    lab.complete(&mut server);
+    let image = open_segment(&server);
+    context(&mut server).store_mut(Store::Events).roll_now();
+    context(&mut server).append(Store::Events, 3);
+    let garbage =
+        image.bytes().into_iter().enumerate().map(|(at, byte)| if at < 5 { byte } else { byte ^ 0x55 });
+    show(&mut server, image.name(), garbage.collect());
+    let report = lab.incomplete(&mut server, "damage");
+    assert!(!says(&report, "fork"), "{:?}", report.findings);
+    assert_eq!((incarnation(&report), lab.events(&report).contains_key(&image.name())), (1, true));
+    context(&mut server).damaged.clear();
+    assert_eq!(lab.events(&lab.complete(&mut server)), whole(&server));
+}
+
 /// The same transactions, cut into segments of another size.
 fn cut_elsewhere(server: &Server, size: usize) -> Server {
     let mut node = server.clone();

@@ -36,6 +36,21 @@ fn each_version_is_an_entry_of_its_own_in_whatever_order_they_are_seen() {
     }
 }
 
+/// What was deleted by the transformation must not come back.
+#[test]
+fn a_hole_is_filled_with_the_highest_version() {
+    let lab = Lab::new();
+    let [mut before, mut between, mut after] = transformed(9);
+    for state in [&mut before, &mut between, &mut after] {
+        lab.complete(state);
+    }
+    let all = whole(&after);
+    let name = segment(&after, 1).name();
+    assert_eq!(name.version, 1);
+    context(&mut after).events.segments.remove(&name);
+    assert_eq!(lab.events(&lab.incomplete(&mut after, "gone")), all);
+}
+
 /// The second version of a segment, changed by `change`, in the place of the first one, after this one was archived.
 fn in_its_stead(seed: u64, change: impl Fn(&SegmentImage) -> SegmentImage) -> (Lab, Server, BackupReport) {
     let (lab, mut server) = (Lab::new(), server(seed));
