@@ -66,6 +66,29 @@ fn settings_beside_the_data_that_name_another_place_are_heeded_or_a_warning() {
 }
 
 #[test]
+fn a_store_without_a_file_is_said() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let line = format!("backup --data-dir {SERVER} --no-control-db --source");
+    let said = |report: &serde_json::Value| -> Vec<(String, String)> {
+        let findings = report["findings"].as_array().unwrap().iter();
+        let bare = findings.filter(|finding| finding["what"] == "bare-store");
+        bare.map(|finding| (finding["store"].to_string(), finding["weight"].to_string())).collect()
+    };
+    assert_eq!(said(&room.document(0, "backup", &format!("{line} whole"))), []);
+    take(&root.join("data/default"), &root.join("snaps/default"), ".snapshots");
+    let report = room.document(0, "backup", &format!("{line} events"));
+    assert_eq!(said(&report), [("\"snapshots\"".to_owned(), "\"note\"".to_owned())]);
+    take(&root.join("snaps/default"), &root.join("data/default"), ".snapshots");
+    take(&root.join("data/default"), &room.path("away"), ".events");
+    let report = room.document(3, "backup", &format!("{line} snapshots"));
+    assert_eq!(said(&report), [("\"events\"".to_owned(), "\"warning\"".to_owned())]);
+    // What is archived of it is missed in other words.
+    let report = room.document(3, "backup", &format!("{line} whole"));
+    assert_eq!((said(&report), &report["complete"]), (Vec::new(), &false.into()));
+}
+
+#[test]
 fn settings_that_only_the_server_understands_are_refused() {
     let room = Room::new();
     room.server(SERVER);

@@ -8,6 +8,7 @@ use crate::engine::backup::archived::ArchivedContext;
 use crate::engine::backup::archived::ArchivedLog;
 use crate::engine::backup::assemble::Assembled;
 use crate::engine::backup::assemble::Assembler;
+use crate::engine::backup::belongs::about;
 use crate::engine::backup::chain::Span;
 use crate::engine::backup::chain::fill_holes;
 use crate::engine::backup::chain::say_how_far_behind;
@@ -28,6 +29,7 @@ use crate::repo::format::id::PageId;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::PointContext;
 use crate::repo::format::point::PointLog;
+use crate::repo::format::point::Weight;
 use crate::repo::format::record::LogState;
 use crate::repo::format::record::PrefixProof;
 use crate::source::Source;
@@ -91,9 +93,31 @@ impl Placer<'_, '_> {
                 events: events.log,
             },
             states: [snapshots.state, events.state].into_iter().flatten().collect(),
-            findings: [snapshots.findings, events.findings].concat(),
+            findings: [snapshots.findings, events.findings, self.bare(seen, archived)].concat(),
             report,
         })
+    }
+
+    /// A server makes a file for each store before anything is in it: where a directory has none of one of them, they lie elsewhere, or have other
+    /// names. (A running server says itself how far it reaches; that what is archived has gone is said of the log.) Without its events a context
+    /// is worth nothing; snapshots can be made anew.
+    fn bare(&self, seen: &SeenContext, archived: &ArchivedContext) -> Vec<Finding> {
+        let is_bare = |store: &Store| seen.store(*store).segments.is_empty();
+        let is_told = |store: &Store| self.source.is_live() || archived.log(*store).has_events();
+        let Some(store) = Store::ALL.into_iter().find(|store| is_bare(store) && !is_told(store)) else {
+            return Vec::new();
+        };
+        let (weight, option) = match store {
+            Store::Events => (Weight::Warning, ""),
+            Store::Snapshots => (Weight::Note, ", --snapshots-dir"),
+        };
+        let text = format!(
+            "{store} of {0}: none of their files is in the directories that were read, where a server always has one, and none is archived: if they \
+             lie elsewhere say where (--properties{option}, --context-dir, --tier); files with other suffixes are not read",
+            seen.name
+        );
+        let finding = about(&seen.name, weight, "bare-store", text);
+        vec![Finding { store: Some(store.to_string()), ..finding }]
     }
 
     fn store(
