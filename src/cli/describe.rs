@@ -197,6 +197,9 @@ fn backup(error: &backup::Error) -> Meaning {
         Error::NothingLeft => {
             meaning(Exit::Usage, "backup.nothing-left", "see --context and --exclude-context")
         }
+        Error::OnlyDcb { .. } => {
+            meaning(Exit::Usage, "backup.only-dcb", "nothing was read; see --context and --exclude-context")
+        }
         Error::Overlap { .. } => {
             meaning(Exit::GapOrOverlap, "backup.overlap", "nothing was published; find out whose file it is")
         }

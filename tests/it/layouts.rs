@@ -183,7 +183,9 @@ fn a_context_of_the_newer_kind_is_named_and_skipped() {
     let line = format!("{} --exclude-context ledger --exclude-context deep", backup_data(&data));
     let report = room.document(0, "backup", &line);
     assert_eq!(report["left_out"], serde_json::json!(["deep", "ledger"]));
-    room.refused(2, &format!("{} --context ledger", backup_data(&data)), &["every context is left out"]);
+    room.refused(2, &format!("{} --context ledger", backup_data(&data)), &["ledger is a DCB context"]);
+    let line = format!("{} --context ledger --exclude-context ledger", backup_data(&data));
+    room.refused(2, &line, &["every context is left out"]);
 }
 
 /// The data of a real server, with the context of another one beside its own.

@@ -24,6 +24,14 @@ pub enum Error {
     /// All contexts are left out.
     #[error("every context is left out: nothing to back up")]
     NothingLeft,
+    /// All that is wanted is of a kind that is not archived.
+    #[error(
+        "{name} is a DCB context: it is not archived, and no other context is wanted; have the server back it up (POST /v2/backup)"
+    )]
+    OnlyDcb {
+        /// One of them.
+        name: String,
+    },
     /// Two segments at the source hold the same tokens.
     #[error("{} ends at token {last}, but {} begins at token {next}: they overlap", one.display(), other.display())]
     Overlap {

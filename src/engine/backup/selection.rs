@@ -33,9 +33,16 @@ pub fn left_out(
     }
     if !listing.contexts.keys().any(|name| is_wanted(name, options)) {
         let gone = options.contexts.iter().find(|name| !is_there(name));
-        return Err(gone.map_or(Error::Backup(backup::Error::NothingLeft), missing));
+        return Err(gone.map_or_else(|| nothing(listing, options), missing));
     }
     Ok(all().filter(|name| !is_wanted(name, options)).cloned().collect())
+}
+
+/// Why nothing is left to archive.
+fn nothing(listing: &Listing, options: &BackupOptions) -> Error {
+    let dcb = listing.dcb.iter().find(|name| is_wanted(name, options));
+    let only = |name: &String| backup::Error::OnlyDcb { name: name.clone() };
+    Error::Backup(dcb.map_or(backup::Error::NothingLeft, only))
 }
 
 /// Whether the user wants a context.
