@@ -160,7 +160,14 @@ pub(super) fn make(path: &Path, features: Vec<String>, parity: Option<u8>) -> Re
         features,
         parity,
     };
-    Repository::init(&LocalDisk::new(path.to_path_buf()), &config)?;
+    let disk = LocalDisk::new(path.to_path_buf());
+    let missing = disk.missing();
+    Repository::init(&disk, &config).inspect_err(|error| {
+        // Nobody can ever make one there: what is taken away is no other attempt's.
+        if error.is_for_good() {
+            disk.take_back(&missing);
+        }
+    })?;
     Ok(config)
 }
 

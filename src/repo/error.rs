@@ -160,6 +160,11 @@ impl Error {
         }
     }
 
+    /// Whether the file system can't do what was asked of it, and never will.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::Unsupported)
+    }
+
     /// What damaged bytes mean: those of a newer program are not damaged.
     pub fn damaged(path: String, source: Damage) -> Self {
         match source {

@@ -8,6 +8,7 @@ use crate::repo::disk::Guard;
 use crate::repo::disk::Listed;
 use crate::repo::disk::LockMode;
 use crate::repo::disk::NewFile;
+use crate::repo::paths;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -30,6 +31,26 @@ impl LocalDisk {
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The root and the directories above it, as far as they are not there.
+    pub fn missing(&self) -> Vec<PathBuf> {
+        let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+        root.ancestors().take_while(|path| !path.is_dir()).map(Path::to_path_buf).collect()
+    }
+
+    /// Takes away what an attempt to make a repository left where none can be made: our own directories with nothing else in them, and those
+    /// that were `missing` before. What can't be removed stays; the error of the attempt is what counts.
+    pub fn take_back(&self, missing: &[PathBuf]) {
+        for file in paths::OF_AN_ATTEMPT {
+            let _ = std::fs::remove_file(self.root.join(file));
+        }
+        for directory in paths::DIRECTORIES {
+            let _ = std::fs::remove_dir(self.root.join(directory));
+        }
+        for directory in missing {
+            let _ = std::fs::remove_dir(directory);
+        }
     }
 
     fn file(&self, path: &str) -> io::Result<PathBuf> {
@@ -311,6 +332,32 @@ mod tests {
         link_and_remove(&from, &to).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"new");
         assert!(!from.exists());
+    }
+
+    #[test]
+    fn of_an_attempt_that_can_never_succeed_nothing_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::new(place.path().join("deep/er"));
+        let missing = disk.missing();
+        let attempt = || {
+            for directory in [""].iter().chain(&paths::DIRECTORIES) {
+                disk.create_directory(directory).unwrap();
+            }
+            disk.try_lock("locks/writer", LockMode::Exclusive).unwrap();
+            disk.create_new("staging/1.new").unwrap();
+        };
+        attempt();
+        std::fs::write(place.path().join("deep/er/packs/else"), "x").unwrap();
+        disk.take_back(&missing);
+        let left = disk.list("").unwrap();
+        assert_eq!(left.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["packs"], "not ours");
+        std::fs::remove_file(place.path().join("deep/er/packs/else")).unwrap();
+        attempt();
+        disk.take_back(&[]);
+        assert!(disk.list("").unwrap().is_empty(), "the directory was there before");
+        disk.take_back(&missing);
+        assert!(!place.path().join("deep").exists());
+        assert!(place.path().exists());
     }
 
     /// FAT has no links: who may write there is not what is wrong.

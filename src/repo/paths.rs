@@ -42,6 +42,9 @@ pub const INDEX_LOCK: &str = "locks/index";
 /// All directories that a new repository has.
 pub const DIRECTORIES: [&str; 7] = [PACKS, PAGES, LOGS, POINTS, ACTS, LOCKS, STAGING];
 
+/// Files that an attempt to make a repository leaves.
+pub const OF_AN_ATTEMPT: [&str; 2] = ["locks/writer", "staging/1.new"];
+
 /// The file of a pack.
 pub fn pack(id: PackId) -> String {
     hashed(PACKS, &id)
