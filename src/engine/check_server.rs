@@ -6,6 +6,7 @@ use crate::axon::name::Store;
 use crate::axon::token::Token;
 use crate::engine::backup::{self, BackupOptions, read, selection};
 use crate::engine::error::Error;
+use crate::engine::words::plural;
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::{ControlDbCapture, Listing};
@@ -82,7 +83,8 @@ pub fn check_server(options: &CheckOptions, surroundings: Surroundings) -> Vec<C
     let mut checks = about(&mut source);
     match kept(&mut source, &options.live) {
         Ok(listing) => {
-            let text = format!("{} segments, known to server and directory alike", count(&listing));
+            let text =
+                format!("{}, known to server and directory alike", plural(count(&listing) as u64, "segment"));
             checks.push(Check::ok("listing", text));
             checks.push(directory(&source, &listing));
             checks.push(space(options, &listing));

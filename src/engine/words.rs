@@ -19,6 +19,11 @@ pub fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{s}", count(number))
 }
 
+/// What follows a count of them: `1 segment is`, `2 segments are`.
+pub const fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
 /// `point 6`, `points 6, 7`, `points 6, 7, and 2 more`: the first few of them.
 pub fn points(numbers: &[u64], named: usize) -> String {
     let mut words: Vec<String> = numbers.iter().take(named).map(u64::to_string).collect();
@@ -35,6 +40,10 @@ mod tests {
 
     #[test]
     fn one_point_is_a_point() {
+        assert_eq!(
+            [1, 2].map(|many| format!("{} {}", plural(many, "segment"), are(many))),
+            ["1 segment is", "2 segments are"]
+        );
         assert_eq!(points(&[6], 2), "point 6");
         assert_eq!(points(&[6, 7], 2), "points 6, 7");
         assert_eq!(points(&[6, 7, 8, 9], 2), "points 6, 7, and 2 more");

@@ -15,6 +15,7 @@ use crate::engine::backup::sink::Sink;
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::window::Bytes;
+use crate::engine::words::{count, plural};
 use crate::repo::format::entry::EntryKey;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::Claim;
@@ -162,7 +163,12 @@ impl Assembler<'_, '_> {
             out.tails.insert(entry.key(), entry.clone());
         }
         if let Verdict::Lags { archived } = verdict {
-            let text = format!("holds {} bytes of history, the archive {archived}", entry.logical_end);
+            let text = format!(
+                "holds {} of history, the archive {}: {} more",
+                plural(entry.logical_end, "byte"),
+                count(*archived),
+                count(archived.saturating_sub(entry.logical_end))
+            );
             out.findings.push(self.finding(Weight::Warning, "lag", &scan.file, Some(&entry), &text));
         }
         out.claims.push((claim_on(&entry), entry));

@@ -8,6 +8,7 @@ use crate::engine::backup::assemble::Assembler;
 use crate::engine::backup::context::SeenStore;
 use crate::engine::backup::read::SeenSegment;
 use crate::engine::error::Error;
+use crate::engine::words::{are, plural};
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::Finding;
 use crate::repo::format::point::PointTimes;
@@ -78,13 +79,20 @@ pub fn fill_holes(assembler: &Assembler<'_, '_>, out: &mut Assembled, seen: &See
         }
     }
     if below > 0 {
-        let text = format!("{below} segments below {first} are gone at the source; the archive keeps them");
+        let text = format!(
+            "{} below {first} {} gone at the source; the archive keeps them",
+            plural(below, "segment"),
+            are(below)
+        );
         out.findings.push(about_store(assembler, Weight::Note, "gone", &text));
     }
     if above > 0 {
         let head = log.head().map_or(0, Token::get);
-        let text =
-            format!("{above} segments above {last} are not at the source; the archive reaches token {head}");
+        let text = format!(
+            "{} above {last} {} not at the source; the archive reaches token {head}",
+            plural(above, "segment"),
+            are(above)
+        );
         out.findings.push(about_store(assembler, Weight::Warning, "lag", &text));
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::backup::lost_records;
 use crate::engine::backup::sources;
 use crate::engine::error::Error;
 use crate::engine::prefix;
+use crate::engine::words::{are, plural};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Finding, Weight};
@@ -89,9 +90,12 @@ impl<'r> LetGoFiles<'r> {
         let Some(before) = first_kept(dropped, files, &is_shown)? else { return Ok(None) };
         let all = files.len();
         files.retain(|file| file.name.number.get() >= before);
-        let count = all.saturating_sub(files.len());
+        let count = all.saturating_sub(files.len()) as u64;
         let text = format!(
-            "events of {name}: {count} segments before token {before} were dropped here, and are not archived again"
+            "events of {name}: {} before token {before} {} dropped here, and {} not archived again",
+            plural(count, "segment"),
+            if count == 1 { "was" } else { "were" },
+            are(count)
         );
         Ok((count > 0).then(|| finding(Weight::Note, "dropped", name, text)))
     }

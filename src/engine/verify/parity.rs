@@ -6,6 +6,7 @@ use crate::engine::verify::book::Book;
 use crate::engine::verify::debris::Debris;
 use crate::engine::verify::packs::{Packs, stop_if_interrupted};
 use crate::engine::verify::report::Class;
+use crate::engine::words::plural;
 use crate::repo;
 use crate::repo::format::Damage;
 use crate::repo::format::id::PackId;
@@ -96,7 +97,8 @@ pub fn enter(
         }
     }
     if without > 0 {
-        let text = format!("{without} packs have no parity");
+        let text =
+            format!("{} {} no parity", plural(without, "pack"), if without == 1 { "has" } else { "have" });
         book.add(Class::Note, "no-parity", text, ADVICE_MISSING);
     }
     Ok(debris)
