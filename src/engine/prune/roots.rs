@@ -143,7 +143,7 @@ impl Books {
         if let Some(newest) = newest {
             held.extend(repository.tree(newest.state.root)?);
         }
-        if log.open.iter().all(|claim| held.iter().any(|entry| holds(entry, claim))) {
+        if hold(&held, log) {
             return Ok(());
         }
         let path = repository.disk().display(&paths::record(key, log.record));

@@ -9,6 +9,7 @@ use crate::engine::verify::{Depth, Diagnosis, diagnose};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::store::{Repository, Session, lost_chunks};
+use std::collections::BTreeSet;
 
 /// Finds the chunks that are lost and not given up yet; and the packs that are in the way, since what is damaged in them is needed.
 pub(super) fn find(
@@ -18,7 +19,7 @@ pub(super) fn find(
 ) -> Result<(), Error> {
     let diagnosis = diagnose(repository, depth(repository)?, observer)?;
     let known = lost_chunks(&diagnosis.journal.acts);
-    let (mut lost, mut kept) = (diagnosis.lost.clone(), Vec::new());
+    let (mut lost, mut kept) = (diagnosis.lost.clone(), BTreeSet::new());
     for (pack, needed) in &diagnosis.damaged {
         if needed.is_empty() && diagnosis.lost.is_empty() {
             // `repair packs` puts it aside.
@@ -29,7 +30,7 @@ pub(super) fn find(
             given_up.not_salvaged.push(*pack);
         }
     }
-    kept.iter().for_each(|chunk| _ = lost.remove(chunk));
+    lost.retain(|chunk| !kept.contains(chunk));
     given_up.chunks = lost.difference(&known).copied().collect();
     if !given_up.chunks.is_empty() {
         given_up.points = points::hit(&diagnosis.report);

@@ -156,7 +156,7 @@ pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
     let row = Row::points();
     let mut points = read_row(disk, config, &row, point)?;
-    let Acts { acts, mut unreadable, of } = acts(disk, config)?;
+    let ReadActs { acts, mut unreadable, of } = acts(disk, config)?;
     if points.good.is_empty() && acts.is_empty() {
         refuse_another(disk, config, points.of().or(of))?;
     }
@@ -171,7 +171,7 @@ fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
 }
 
 /// The acts by rising number, and what of them can't be read.
-pub(super) struct Acts {
+pub(super) struct ReadActs {
     pub acts: Vec<Act>,
     pub unreadable: Vec<Unreadable>,
     /// Another repository that one of them belongs to.
@@ -179,7 +179,7 @@ pub(super) struct Acts {
 }
 
 /// Reads the acts alone.
-pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
+pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<ReadActs, Error> {
     let row = Row::acts();
     let mut read = read_row(disk, config, &row, act)?;
     let lost = row.lost(&LostFiles::by(read.good.values().map(|entry| &entry.value)));
@@ -187,7 +187,7 @@ pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<Acts, Error> {
     let gaps = gaps(&read, &lost, left_its_name(disk, &row));
     let unreadable = complaints(disk, (&row, |_, _| None), &read.bad, &gaps);
     let of = read.of();
-    Ok(Acts { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable, of })
+    Ok(ReadActs { acts: read.good.into_values().map(|entry| entry.value).collect(), unreadable, of })
 }
 
 /// Not one file is of this repository, and some are of another one: it is `segvault.json` that is not the one that belongs here. Who took them

@@ -9,7 +9,7 @@ use crate::repo::format::pack::Directory;
 use crate::repo::index;
 use crate::repo::index::Index;
 use crate::repo::paths;
-use crate::repo::store::journal::Acts;
+use crate::repo::store::journal::ReadActs;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use std::collections::HashSet;
@@ -51,7 +51,7 @@ pub(super) struct Known {
 
 impl Known {
     /// `found` are the packs that were there, not known to be durable, and are synced now.
-    pub fn new(acts: &Acts, found: HashSet<String>) -> Self {
+    pub fn new(acts: &ReadActs, found: HashSet<String>) -> Self {
         let refused = acts.acts.iter().flat_map(|act| match &act.deed {
             Deed::Dead { packs } | Deed::Damaged { packs } => packs.as_slice(),
             _ => &[],

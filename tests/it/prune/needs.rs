@@ -143,7 +143,7 @@ fn a_claim_that_no_backup_can_make_whole_any_more_asks_for_its_point_to_be_forgo
     let (disk, points) = lab(3);
     let record = paths::record(&key(Store::Events), 3);
     let repository = open(&disk).unwrap();
-    repository.session().unwrap().give_up(Moment(0), &[record], "a test").unwrap();
+    repository.session().unwrap().give_up(Moment(0), (&[record], &[]), "a test").unwrap();
     drop(repository);
     let refused = || prune_at(&disk, DAY, 0).unwrap_err().to_string();
     assert!(
