@@ -57,7 +57,8 @@ pub(super) fn prune(error: &prune::Error) -> Meaning {
         Error::ChunkMissing { .. } => (
             Exit::Damaged,
             "prune.chunk-missing",
-            "see what it means with 'segvault verify'; bring the pack back from a copy of the repository",
+            "see what it means with 'segvault verify'; bring the pack back from a copy of the repository; where \
+             there is none, 'segvault repair give-up'",
         ),
         Error::Ledger(_) => (Exit::Failed, "prune.ledger", "is there room for temporary files?"),
     };
@@ -84,9 +85,6 @@ pub(super) fn copy(error: &copy::Error) -> Meaning {
             "copy.claim-lost",
             "a backup of its source may make another record of it; or copy other points by their numbers",
         ),
-        Error::ChunkMissing { .. } => {
-            (Exit::Damaged, "copy.chunk-missing", "see what it means with 'segvault verify --data'")
-        }
     };
     Meaning { exit, id, hint }
 }

@@ -363,6 +363,39 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
     }
 }
 
+/// An offsite copy must not stand still for what is lost here.
+#[test]
+fn points_that_need_what_is_lost_are_not_copied_and_all_others_are() {
+    for is_given_up in [false, true] {
+        let (lab, pack) = Lab::parted();
+        let whole = fs::read(&pack).unwrap();
+        fs::remove_file(&pack).unwrap();
+        lab.ends(20, &format!("repair from {}", lab.root.display()));
+        if is_given_up {
+            lab.ends(0, "repair give-up --yes");
+        }
+        let there = |code: i32, line: &str| {
+            lab.ends(code, &format!("{line} -r {}", lab.room.path("copy").display()));
+        };
+        there(0, "init");
+        let (told, warned) = lab.room.ends(20, "copy --to copy");
+        assert!(told.contains("point 3 copied, as point 1"), "{told}");
+        assert!(
+            warned.contains("point 1 was not copied") && warned.contains("point 2 was not copied"),
+            "{warned}"
+        );
+        there(0, "verify --data");
+        there(0, "restore 1 --target of3");
+        lab.ends(20, "copy 1 --to copy");
+        lab.ends(0, "copy 3 --to copy");
+        // The next one holds what turned up.
+        fs::write(&pack, &whole).unwrap();
+        lab.ends(0, "copy --to copy");
+        there(0, "verify --data");
+        there(0, "restore 3 --target of2");
+    }
+}
+
 /// What a prune has deleted is not missed, nor given up one by one.
 #[test]
 fn a_second_newest_record_is_given_up_at_once() {

@@ -36,7 +36,14 @@ impl Run<'_> {
                 lost.why
             ));
         }
+        for lost in &report.left_out {
+            self.screen.warning(&format!(
+                "point {} was not copied: {}; see what it means with 'segvault verify --data'",
+                lost.point.from, lost.why
+            ));
+        }
         self.screen.report("copy", &report, || render::copy::text(&report))?;
-        Ok(if report.lost.is_empty() { Exit::Done } else { Exit::Damaged })
+        let is_all = report.lost.is_empty() && report.left_out.is_empty();
+        Ok(if is_all { Exit::Done } else { Exit::Damaged })
     }
 }

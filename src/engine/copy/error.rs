@@ -2,7 +2,6 @@
 
 use crate::axon::name::SegmentName;
 use crate::axon::token::Token;
-use crate::repo::format::id::ChunkId;
 
 /// A refusal. What was copied before stays, and is not copied again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +43,5 @@ pub enum Error {
         point: u64,
         /// Which log.
         log: String,
-    },
-    /// A chunk that is needed is in no pack that can be read.
-    #[error("chunk {chunk} is in no pack that can be read")]
-    ChunkMissing {
-        /// The chunk.
-        chunk: ChunkId,
     },
 }

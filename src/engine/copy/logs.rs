@@ -21,6 +21,8 @@ pub(super) struct Next {
     pub proofs: Vec<PrefixProof>,
     /// What only the other repository holds, and keeps.
     pub kept: Kept,
+    /// The segments of its tree, where these are no more those of the tree here.
+    pub fewer: Option<Vec<SegmentEntry>>,
     /// Whether a record has to be written: the newest one there says something else.
     pub is_new: bool,
 }
@@ -39,15 +41,38 @@ impl Next {
         session: &mut Session<'_>,
         from: &Repository,
     ) -> Result<LogState, engine::Error> {
-        let Self { mut state, kept, .. } = self;
-        if !kept.sealed.is_empty() {
-            let mut sealed = [from.tree(state.root)?, kept.sealed].concat();
+        let Self { mut state, kept, fewer, .. } = self;
+        if fewer.is_some() || !kept.sealed.is_empty() {
+            let ours = fewer.map_or_else(|| from.tree(state.root), Ok)?;
+            let mut sealed = [ours, kept.sealed].concat();
             sealed.sort_by_key(SegmentEntry::key);
             state.root = session.put_tree(&sealed)?;
         }
         state.tails.extend(kept.tails);
         state.tails.sort_by_key(SegmentEntry::key);
         Ok(state)
+    }
+
+    /// Leaves segments out; what the other repository has of them stays there.
+    pub fn leave_out(
+        &mut self,
+        (from, to): (&Repository, &Repository),
+        is_lost: &dyn Fn(&SegmentEntry) -> bool,
+    ) -> Result<(), engine::Error> {
+        let (lost, sealed): (Vec<_>, Vec<_>) = from.tree(self.state.root)?.into_iter().partition(is_lost);
+        let (lost_tails, tails): (Vec<_>, Vec<_>) = self.state.tails.drain(..).partition(is_lost);
+        self.state.tails = tails;
+        let lost: BTreeSet<_> = lost.iter().chain(&lost_tails).map(SegmentEntry::key).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.fewer = Some(sealed);
+        if let Some(Record { state: theirs, .. }) = to.newest_record(&self.state.key)? {
+            let is_it = |entry: &SegmentEntry| lost.contains(&entry.key());
+            self.kept.sealed.extend(to.tree(theirs.root)?.into_iter().filter(is_it));
+            self.kept.tails.extend(theirs.tails.into_iter().filter(is_it));
+        }
+        Ok(())
     }
 }
 
@@ -113,7 +138,7 @@ fn one(
     key: &LogKey,
     (ours_gone, gone_there): &(LetGo, LetGo),
 ) -> Result<Option<Next>, engine::Error> {
-    let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, is_new }));
+    let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, fewer: None, is_new }));
     let Some(ours) = from.newest_record(key)?.map(|record| record.state) else { return Ok(None) };
     let our_tree = from.tree(ours.root)?;
     stays_gone(key, gone_there, our_tree.iter().chain(&ours.tails))?;

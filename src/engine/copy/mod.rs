@@ -4,6 +4,7 @@
 //! interrupted is gone on with: what is there already is not copied again.
 
 mod error;
+mod left_out;
 mod logs;
 mod points;
 mod there;
@@ -19,7 +20,7 @@ use crate::engine::observe::{Event, Observer};
 use crate::engine::prune::Survey;
 use crate::repo;
 use crate::repo::format::act::Deed;
-use crate::repo::format::id::PackId;
+use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
 use crate::repo::format::pack::{Block, PackKind};
 use crate::repo::paths;
@@ -52,6 +53,8 @@ pub struct CopyReport {
     pub known: Vec<CopiedPoint>,
     /// Of them, those that lack something there: no restore of them can succeed.
     pub lost: Vec<LostPoint>,
+    /// Points that were not copied, since something that they need is lost here.
+    pub left_out: Vec<LostPoint>,
     /// Chunks that were copied.
     pub chunks: u64,
     /// Their bytes.
@@ -107,10 +110,7 @@ pub fn copy(
     } else {
         session.may_publish_point()?;
         let (survey, next) = survey(from, to, &choice, observer)?;
-        let published = copy_all(session, &survey, &choice, next, &mut report)?;
-        for (point, number) in report.points.iter_mut().zip(published) {
-            point.to = Some(number);
-        }
+        copy_all(session, survey, choice, next, &mut report)?;
     }
     report.lost = there::lost(to, &report.known, observer)?;
     points::copy_acts(from, to, &report, observer)?;
@@ -149,21 +149,50 @@ fn survey<'a>(
         survey.tree(log.state.root)?;
         log.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
     }
-    choice.missing.iter().try_for_each(|listed| survey.point(listed))?;
+    for listed in &choice.missing {
+        match survey.point(listed) {
+            // A list that is lost: the point is left out when that is seen of its chunk.
+            Err(engine::Error::Repo(repo::Error::ChunkMissing { .. } | repo::Error::ChunkDamaged { .. })) => {
+            }
+            done => done?,
+        }
+    }
     Ok((survey, next))
 }
 
-/// Chunks and pages, then records, then the points, one by one; gives their numbers.
+/// The pages that have to be there as they are here: of the points, and of the logs of which nothing is left out.
+fn needed_pages<'a>(
+    survey: &Survey<'a>,
+    choice: &Choice,
+    next: &[Next],
+) -> Result<Survey<'a>, engine::Error> {
+    let needed = Survey::new(survey.repository, survey.observer)?;
+    for log in next.iter().filter(|log| log.fewer.is_none()) {
+        needed.tree(log.state.root)?;
+    }
+    choice.missing.iter().try_for_each(|listed| needed.point(listed))?;
+    Ok(needed)
+}
+
+/// Chunks and pages, then records, then the points, one by one.
 fn copy_all<'r>(
     mut session: Session<'r>,
-    survey: &Survey<'_>,
-    choice: &Choice,
-    next: Vec<Next>,
+    mut survey: Survey<'_>,
+    mut choice: Choice,
+    mut next: Vec<Next>,
     report: &mut CopyReport,
-) -> Result<Vec<u64>, engine::Error> {
+) -> Result<(), engine::Error> {
     let to: &'r Repository = session.repository();
     let before = paths::packs(to.disk())?;
-    copy_chunks(&mut session, survey)?;
+    let lost = copy_chunks(&mut session, &survey)?;
+    if !lost.is_empty() {
+        report.left_out = left_out::leave_out((survey.repository, to), &lost, &mut choice, &mut next)?;
+        report.points = choice.report().points;
+        if choice.missing.is_empty() {
+            return Ok(());
+        }
+        survey = needed_pages(&survey, &choice, &next)?;
+    }
     survey
         .ledger
         .each_page(&mut |page| Ok(session.copy_page(page, &survey.repository.page(page)?.encode())?))?;
@@ -188,7 +217,10 @@ fn copy_all<'r>(
         report.count(published.tally);
         numbers.push(published.point.number);
     }
-    Ok(numbers)
+    for (point, number) in report.points.iter_mut().zip(numbers) {
+        point.to = Some(number);
+    }
+    Ok(())
 }
 
 /// A session in which nothing is stored but a point.
@@ -199,8 +231,8 @@ fn another(to: &Repository) -> Result<(Session<'_>, RecordsDurable), engine::Err
     Ok((session, records))
 }
 
-/// Pack by pack, as the blocks lie there. What can't be read in one pack may be in another.
-fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<(), engine::Error> {
+/// Pack by pack, as the blocks lie there. What can't be read in one pack may be in another; gives what is in none.
+fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<BTreeSet<ChunkId>, engine::Error> {
     let from = survey.repository;
     survey.observer.event(&Event::Phase { name: "copying", total: None });
     for (pack, length) in paths::packs(from.disk())? {
@@ -212,13 +244,15 @@ fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<(), eng
             copy_block(session, survey, pack, (directory.kind, block))?;
         }
     }
+    let mut lost = BTreeSet::new();
     survey.ledger.each_chunk(&mut |chunk| {
-        if session.knows(chunk)? {
-            return Ok(());
+        if !session.knows(chunk)? {
+            from.refuse_newer_packs()?;
+            lost.insert(chunk);
         }
-        from.refuse_newer_packs()?;
-        Err(Error::ChunkMissing { chunk }.into())
-    })
+        Ok(())
+    })?;
+    Ok(lost)
 }
 
 fn copy_block(

@@ -18,7 +18,7 @@ use crate::repo::format::point::{Content, ControlDb, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{ListedPoint, Repository};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A point that was copied before, and can't be restored there as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,8 +31,10 @@ pub struct LostPoint {
 }
 
 /// What was found out already: points share pages and records.
-struct Looked<'r> {
+pub(super) struct Looked<'r> {
     repository: &'r Repository,
+    /// The chunks that are missing, if that is known; else packs are asked.
+    missing: Option<&'r BTreeSet<ChunkId>>,
     pages: HashMap<PageId, Option<String>>,
     lists: HashMap<ChunkId, Option<String>>,
     /// Sets of plain files, by their listings.
@@ -47,13 +49,7 @@ pub(super) fn lost(
     observer: &dyn Observer,
 ) -> Result<Vec<LostPoint>, engine::Error> {
     let journal = readable(there)?;
-    let mut looked = Looked {
-        repository: there,
-        pages: HashMap::new(),
-        lists: HashMap::new(),
-        sets: HashMap::new(),
-        records: HashMap::new(),
-    };
+    let mut looked = Looked::at(there, None);
     let mut lost = Vec::new();
     for point in known {
         if observer.interrupted() {
@@ -66,8 +62,15 @@ pub(super) fn lost(
     Ok(lost)
 }
 
-impl Looked<'_> {
-    fn point(&mut self, listed: &ListedPoint) -> Result<Option<String>, engine::Error> {
+impl<'r> Looked<'r> {
+    /// Nothing was looked at yet.
+    pub fn at(repository: &'r Repository, missing: Option<&'r BTreeSet<ChunkId>>) -> Self {
+        let (pages, lists, sets, records) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { repository, missing, pages, lists, sets, records }
+    }
+
+    /// What a point lacks.
+    pub fn point(&mut self, listed: &ListedPoint) -> Result<Option<String>, engine::Error> {
         for (key, log) in logs_of(listed) {
             let why = self.page(log.root)?;
             let why = if why.is_some() { why } else { self.claims(&key, log)? };
@@ -154,7 +157,10 @@ impl Looked<'_> {
     }
 
     fn entries(&self, entries: &[SegmentEntry]) -> Result<Option<String>, engine::Error> {
-        self.chunks(entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk))
+        // A restore needs no map of times; but a record names nothing that is nowhere.
+        let maps = entries.iter().filter(|_| self.missing.is_some()).filter_map(|entry| entry.time_map);
+        let chunks = entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk);
+        self.chunks(chunks.chain(maps))
     }
 
     fn chunks(&self, chunks: impl Iterator<Item = ChunkId>) -> Result<Option<String>, engine::Error> {
@@ -167,7 +173,10 @@ impl Looked<'_> {
     }
 
     fn chunk(&self, chunk: ChunkId) -> Result<Option<String>, engine::Error> {
-        let is_there = self.repository.names_chunk(chunk)?;
+        let is_there = match self.missing {
+            Some(missing) => !missing.contains(&chunk),
+            None => self.repository.names_chunk(chunk)?,
+        };
         Ok((!is_there).then(|| repo::Error::ChunkMissing { chunk }.to_string()))
     }
 
