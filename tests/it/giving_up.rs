@@ -396,6 +396,17 @@ fn points_that_need_what_is_lost_are_not_copied_and_all_others_are() {
     }
 }
 
+/// It may say what was dropped or erased, and that packs are damaged.
+#[test]
+fn a_backup_beside_an_act_that_cannot_be_read_says_so() {
+    let lab = Lab::new();
+    lab.spoil(&["acts/1.json"]);
+    let (told, _) = lab.room.ends(3, &backup(&lab.root));
+    assert!(told.contains("acts/1.json can't be read"), "{told}");
+    lab.gives_up(&["acts/1.json"]);
+    lab.ends(0, &backup(&lab.root));
+}
+
 /// What a prune has deleted is not missed, nor given up one by one.
 #[test]
 fn a_second_newest_record_is_given_up_at_once() {

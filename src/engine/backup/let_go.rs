@@ -15,7 +15,7 @@ use crate::engine::words::{are, plural};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Finding, Weight};
-use crate::repo::store::Repository;
+use crate::repo::store::{Journal, Repository, Unreadable};
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::{ContextListing, Listing, StoreFile};
@@ -31,6 +31,8 @@ pub struct LetGoFiles<'r> {
     erased: BTreeMap<(String, &'static str, SegmentName), BTreeSet<ContentHash>>,
     /// Of each context: incarnations, and the first tokens that were kept of them.
     dropped: BTreeMap<String, BTreeSet<(u32, u64)>>,
+    /// Acts that can't be read: what they let go of is not known.
+    unread: Vec<Unreadable>,
     /// Files that were compared: path, length and time, and whether they are what was erased.
     compared: RefCell<HashMap<(PathBuf, u64, i64), bool>>,
     /// Incarnations of contexts, and whether the source shows anything of what was kept of them.
@@ -45,10 +47,13 @@ impl<'r> LetGoFiles<'r> {
             name: name.to_owned(),
             erased: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            unread: Vec::new(),
             compared: RefCell::default(),
             shown: RefCell::default(),
         };
-        for act in repository.acts()?.0 {
+        let Journal { acts, unreadable, .. } = repository.journal()?;
+        found.unread.extend(unreadable.into_iter().filter(|file| file.points.is_none()));
+        for act in acts {
             match act.deed {
                 Deed::Erased { source, context, segments, .. } if source == name => {
                     for segment in segments.iter().filter(|segment| segment.store == Store::Events) {
@@ -70,7 +75,7 @@ impl<'r> LetGoFiles<'r> {
 
     /// Takes such files out of a listing; says so.
     pub fn take_out(&self, source: &dyn Source, listing: &mut Listing) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
+        let mut findings: Vec<Finding> = self.unread.iter().map(unread).collect();
         for (name, context) in &mut listing.contexts {
             findings.extend(self.dropped(source, name, context)?);
             findings.extend(self.erased(source, name, context)?);
@@ -184,6 +189,16 @@ fn shows_any(comparer: &Comparer<'_>, files: &[StoreFile], kept: &ArchivedLog) -
         }
     }
     Ok(false)
+}
+
+/// What an act says that can't be read is not followed. Nor is any pack relied on, which it may call damaged.
+fn unread(act: &Unreadable) -> Finding {
+    let text = format!(
+        "{} can't be read ({}): where it says that something was dropped or erased, that is archived again; and as no pack is relied on, so is all else: \
+         see 'segvault verify'",
+        act.path, act.why
+    );
+    Finding { context: None, store: None, ..finding(Weight::Warning, "act-unreadable", "", text) }
 }
 
 fn finding(weight: Weight, what: &str, context: &str, text: String) -> Finding {
