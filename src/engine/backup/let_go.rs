@@ -15,7 +15,7 @@ use crate::engine::words::{are, plural};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Finding, Weight};
-use crate::repo::store::{Journal, Repository, Unreadable};
+use crate::repo::store::{Repository, Unreadable};
 use crate::source;
 use crate::source::Source;
 use crate::source::listing::{ContextListing, Listing, StoreFile};
@@ -51,8 +51,11 @@ impl<'r> LetGoFiles<'r> {
             compared: RefCell::default(),
             shown: RefCell::default(),
         };
-        let Journal { acts, unreadable, .. } = repository.journal()?;
-        found.unread.extend(unreadable.into_iter().filter(|file| file.points.is_none()));
+        let (acts, are_all) = repository.acts()?;
+        if !are_all {
+            let unreadable = repository.journal()?.unreadable.into_iter();
+            found.unread.extend(unreadable.filter(|file| file.points.is_none()));
+        }
         for act in acts {
             match act.deed {
                 Deed::Erased { source, context, segments, .. } if source == name => {
