@@ -17,6 +17,7 @@ use crate::repo::format::point::{Content, ControlDb};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{ListedPoint, Repository, lost_chunks};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed if the points `leaving` go, and where it lies.
@@ -26,15 +27,23 @@ pub(in crate::engine) struct Survey<'a> {
     pub ledger: Ledger,
     /// Packs whose directories can't be read: they stay, and what lies in them does not count.
     pub unreadable: Vec<PackId>,
-    /// Chunks that were given up: where they are in no pack, nobody waits for them.
-    given_up: BTreeSet<ChunkId>,
+    /// Chunks that were given up: where they are in no pack, nobody waits for them. Acts are read for that only when something is missing.
+    given_up: OnceCell<BTreeSet<ChunkId>>,
 }
 
 impl<'a> Survey<'a> {
     /// Nothing is needed yet.
     pub fn new(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
-        let given_up = lost_chunks(&repository.acts()?.0);
-        Ok(Self { repository, observer, ledger: Ledger::new()?, unreadable: Vec::new(), given_up })
+        let (ledger, given_up) = (Ledger::new()?, OnceCell::new());
+        Ok(Self { repository, observer, ledger, unreadable: Vec::new(), given_up })
+    }
+
+    fn given_up(&self) -> Result<&BTreeSet<ChunkId>, engine::Error> {
+        if let Some(known) = self.given_up.get() {
+            return Ok(known);
+        }
+        let found = lost_chunks(&self.repository.acts()?.0);
+        Ok(self.given_up.get_or_init(|| found))
     }
 
     /// Follows all roots, and reads the directories of all packs. A root that can't be read, or a chunk that is nowhere, is an error.
@@ -55,7 +64,9 @@ impl<'a> Survey<'a> {
         for listed in books.staying(leaving) {
             survey.point(listed)?;
         }
-        survey.given_up.iter().try_for_each(|chunk| survey.ledger.give_up(*chunk))?;
+        if survey.ledger.missing()?.is_some() {
+            survey.given_up()?.iter().try_for_each(|chunk| survey.ledger.give_up(*chunk))?;
+        }
         match survey.ledger.missing()? {
             Some(chunk) => {
                 repository.refuse_newer_packs()?;
@@ -119,7 +130,7 @@ impl<'a> Survey<'a> {
     /// A list that can't be read any more since its chunks were given up: what it named nobody can find.
     fn bear(&self, error: repo::Error) -> Result<(), engine::Error> {
         match error {
-            repo::Error::ChunkMissing { chunk } if self.given_up.contains(&chunk) => Ok(()),
+            repo::Error::ChunkMissing { chunk } if self.given_up()?.contains(&chunk) => Ok(()),
             error => Err(error.into()),
         }
     }

@@ -187,9 +187,9 @@ pub(in crate::engine) fn logs_in(body: &PointBody) -> Vec<(LogKey, &PointLog)> {
 }
 
 /// The two newest records of each log, whatever points say.
-pub(super) fn newest_records(repository: &Repository) -> Result<Vec<Record>, engine::Error> {
+pub(super) fn newest_records(repository: &Repository, acts: &[Act]) -> Result<Vec<Record>, engine::Error> {
     let mut found = Vec::new();
-    let lost = LostFiles::by(&repository.acts()?.0);
+    let lost = LostFiles::by(acts);
     for log in directories(repository)? {
         found.extend(newest_two(repository, &log, &lost)?);
     }

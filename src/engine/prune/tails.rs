@@ -13,7 +13,7 @@ use crate::engine::prune::roots::newest_records;
 use crate::repo::format::act::{Act, Deed};
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::pack::PackKind;
-use crate::repo::store::{Alone, Repository};
+use crate::repo::store::{Alone, NumberedRow, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Packs of tails are written anew until at most so much of all of them is without use.
@@ -35,7 +35,7 @@ pub fn mark(repository: &Repository, observer: &dyn Observer) -> Result<MarkRepo
     let marked: BTreeMap<PackId, bool> = marked.into_iter().map(|pack| (pack, false)).collect();
     // What points need is in the records, too. (A mark that is wrong all the same does no harm: deletion looks at the points.)
     let mut survey = Survey::new(repository, observer)?;
-    for record in newest_records(repository)? {
+    for record in newest_records(repository, &acts)? {
         survey.tree(record.state.root)?;
         record.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
     }
@@ -63,7 +63,7 @@ fn is_worth_marking(repository: &Repository) -> Result<bool, engine::Error> {
     }
     let marked = named(&acts, u64::MAX, true);
     let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
-    for record in newest_records(repository)? {
+    for record in newest_records(repository, &acts)? {
         for tail in &record.state.tails {
             needed.extend(tail.extents.iter().map(|extent| extent.chunk).chain(tail.time_map));
         }
@@ -104,7 +104,7 @@ fn named(acts: &[Act], up_to: u64, dead: bool) -> BTreeSet<PackId> {
 
 /// The number of the newest act: what is marked later is for the next run.
 pub fn newest_act(repository: &Repository) -> Result<u64, engine::Error> {
-    Ok(repository.acts()?.0.last().map_or(0, |act| act.number))
+    Ok(NumberedRow::Acts.numbers(repository.disk())?.last().copied().unwrap_or(0))
 }
 
 /// The packs of tails that acts up to this one have marked, if it is worth to delete them.
