@@ -98,6 +98,14 @@ impl Lab {
         self.gives_up_nothing();
     }
 
+    /// Of the events that the archive says it holds.
+    fn first_token(&self) -> u64 {
+        let listed = self.room.document(0, "points", "points");
+        let windows = listed["windows"].as_array().unwrap();
+        let events = windows.iter().filter(|window| window["store"] == "events");
+        events.map(|window| window["first"].as_u64().unwrap()).min().unwrap()
+    }
+
     fn gives_up_nothing(&self) {
         let nothing = self.room.document(0, "repair-give-up", "repair give-up --yes");
         assert_eq!((&nothing["files"], &nothing["act"]), (&serde_json::json!([]), &serde_json::Value::Null));
@@ -334,6 +342,7 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
             fs::write(&pack, rotten).unwrap();
         }
         lab.ends(20, "verify --data");
+        assert_eq!(lab.first_token(), 0);
         if !is_missing {
             let early = lab.room.document(0, "repair-give-up", "repair give-up --yes");
             assert!(early["act"].is_null() && early["not_salvaged"].as_array().unwrap().len() == 1);
@@ -344,6 +353,7 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
         let lost = lab.room.document(0, "repair-give-up", "repair give-up --yes");
         assert!(!lost["chunks"].as_array().unwrap().is_empty() && lost["files"] == serde_json::json!([]));
         assert_eq!(lost["points"], serde_json::json!([1, 2]));
+        assert!(lab.first_token() > 0, "what is lost is in no window");
         lab.gives_up_nothing();
         // Points that need it call themselves complete, until somebody looks.
         lab.ends(20, "verify --data");

@@ -6,7 +6,7 @@ use crate::engine::points::row::{PointRow, row};
 use crate::engine::points::windows::{self, Window};
 use crate::repo;
 use crate::repo::format::point::Point;
-use crate::repo::store::{Journal, Repository, Unreadable};
+use crate::repo::store::{Journal, Repository, Unreadable, lost_chunks};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -57,14 +57,14 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
 /// The same, for those that have the journal already.
 pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overview, Error> {
     let mut problems: Vec<_> = journal.unreadable.iter().map(Problem::from).collect();
-    let mut windows = Vec::new();
+    let (mut windows, given_up) = (Vec::new(), lost_chunks(&journal.acts));
     for directory in directories(repository)? {
         let Some(key) = directory.key else {
             let path = repository.disk().display(&directory.path);
             problems.push(Problem::damaged(path, "none of its records can be read".to_owned()));
             continue;
         };
-        match windows::of_log(repository, &key) {
+        match windows::of_log(repository, &key, &given_up) {
             Ok(found) => windows.extend(found),
             Err(error) => {
                 let log = format!("{} of {} ({})", key.store, key.context, key.source);

@@ -6,11 +6,13 @@ use crate::engine::pieces::span_of;
 use crate::engine::span::{self, Span, Standing};
 use crate::repo::Error;
 use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::id::ChunkId;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{ControlDb, PointTimes};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// A run of transactions without a gap: each of them can be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -96,11 +98,22 @@ impl From<Times> for TimeSpan {
     }
 }
 
-/// The windows of one log; none if it has no record yet.
-pub fn of_log(repository: &Repository, key: &LogKey) -> Result<Vec<Window>, Error> {
+/// The windows of one log; none if it has no record yet. What needs a chunk that was given up, and is in no pack, can't be restored.
+pub fn of_log(
+    repository: &Repository,
+    key: &LogKey,
+    given_up: &BTreeSet<ChunkId>,
+) -> Result<Vec<Window>, Error> {
     let Some(record) = repository.newest_record(key)? else { return Ok(Vec::new()) };
     let mut entries = repository.tree(record.state.root)?;
     entries.extend(record.state.tails.iter().cloned());
+    let mut lost = BTreeSet::new();
+    for chunk in entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk) {
+        if given_up.contains(&chunk) && !repository.names_chunk(chunk)? {
+            lost.insert(chunk);
+        }
+    }
+    entries.retain(|entry| !entry.extents.iter().any(|extent| lost.contains(&extent.chunk)));
     Ok(windows(&record, entries))
 }
 
