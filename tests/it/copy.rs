@@ -293,6 +293,29 @@ fn the_real_data_comes_back_from_a_copy() {
     room.refused(10, "copy --to nowhere", &["nowhere"]);
 }
 
+/// What a list names nobody knows that can't read it here: that they have it there is not enough.
+#[test]
+fn a_point_whose_list_of_chunks_is_lost_is_not_copied_though_the_list_is_there() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    room.ends(0, "init -r second");
+    room.ends(0, "copy --to second");
+    room.ends(0, &backup(&root));
+    let repository =
+        Repository::open(Arc::new(LocalDisk::new(room.repository())), OpenOptions::default()).unwrap();
+    for (pack, _) in repository.index().packs_of(PackKind::ControlDb).unwrap() {
+        std::fs::remove_file(room.repository().join(paths::pack(pack))).unwrap();
+    }
+    drop(repository);
+    let (told, warned) = room.ends(20, "copy --to second");
+    assert!(
+        told.contains("1 point copied before") && warned.contains("point 2 was not copied"),
+        "{told}{warned}"
+    );
+    room.ends(0, "verify --data -r second");
+}
+
 /// Its list alone is asked for by the rules of points: that all of it is there is for the copy to see.
 #[test]
 fn a_point_of_which_something_is_lost_is_not_copied() {

@@ -92,7 +92,7 @@ pub fn copy(
     }
     if options.dry_run {
         let choice = choose(from, to, options)?;
-        let (survey, _) = survey(from, to, &choice, observer)?;
+        let Needed { survey, .. } = survey(from, to, &choice, observer)?;
         let mut report = choice.report();
         report.dry_run = true;
         report.lost = there::lost(to, &report.known, observer)?;
@@ -109,8 +109,8 @@ pub fn copy(
         drop(session);
     } else {
         session.may_publish_point()?;
-        let (survey, next) = survey(from, to, &choice, observer)?;
-        copy_all(session, survey, choice, next, &mut report)?;
+        let needed = survey(from, to, &choice, observer)?;
+        copy_all(session, needed, choice, &mut report)?;
     }
     report.lost = there::lost(to, &report.known, observer)?;
     points::copy_acts(from, to, &report, observer)?;
@@ -134,30 +134,39 @@ fn note(
     Ok(())
 }
 
-/// All that must be there: what the records of the logs hold, and what the points hold.
+/// All that must be there.
+struct Needed<'a> {
+    survey: Survey<'a>,
+    next: Vec<Next>,
+    /// Whether a list of chunks can't be read here: what it names is not known, though they may have it there.
+    is_less: bool,
+}
+
+/// What the records of the logs hold, and what the points hold.
 fn survey<'a>(
     from: &'a Repository,
     to: &Repository,
     choice: &Choice,
     observer: &'a dyn Observer,
-) -> Result<(Survey<'a>, Vec<Next>), engine::Error> {
+) -> Result<Needed<'a>, engine::Error> {
     observer.event(&Event::Phase { name: "what is needed", total: None });
     logs::claims_are_held(from, to, &choice.missing)?;
-    let survey = Survey::new(from, observer)?;
+    let survey = Survey::strict(from, observer)?;
     let next = logs::next(from, to, &choice.missing)?;
     for log in &next {
         survey.tree(log.state.root)?;
         log.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
     }
+    let mut is_less = false;
     for listed in &choice.missing {
         match survey.point(listed) {
-            // A list that is lost: the point is left out when that is seen of its chunk.
             Err(engine::Error::Repo(repo::Error::ChunkMissing { .. } | repo::Error::ChunkDamaged { .. })) => {
+                is_less = true;
             }
             done => done?,
         }
     }
-    Ok((survey, next))
+    Ok(Needed { survey, next, is_less })
 }
 
 /// The pages that have to be there as they are here: of the points, and of the logs of which nothing is left out.
@@ -177,15 +186,14 @@ fn needed_pages<'a>(
 /// Chunks and pages, then records, then the points, one by one.
 fn copy_all<'r>(
     mut session: Session<'r>,
-    mut survey: Survey<'_>,
+    Needed { mut survey, mut next, is_less }: Needed<'_>,
     mut choice: Choice,
-    mut next: Vec<Next>,
     report: &mut CopyReport,
 ) -> Result<(), engine::Error> {
     let to: &'r Repository = session.repository();
     let before = paths::packs(to.disk())?;
     let lost = copy_chunks(&mut session, &survey)?;
-    if !lost.is_empty() {
+    if is_less || !lost.is_empty() {
         report.left_out = left_out::leave_out((survey.repository, to), &lost, &mut choice, &mut next)?;
         report.points = choice.report().points;
         if choice.missing.is_empty() {

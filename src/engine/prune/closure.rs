@@ -38,6 +38,11 @@ impl<'a> Survey<'a> {
         Ok(Self { repository, observer, ledger, unreadable: Vec::new(), given_up })
     }
 
+    /// The same, where what was given up is missed like all else.
+    pub fn strict(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
+        Ok(Self { given_up: OnceCell::from(BTreeSet::new()), ..Self::new(repository, observer)? })
+    }
+
     fn given_up(&self) -> Result<&BTreeSet<ChunkId>, engine::Error> {
         if let Some(known) = self.given_up.get() {
             return Ok(known);
