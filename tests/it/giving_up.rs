@@ -373,6 +373,21 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
     }
 }
 
+/// A pack that was cut short has lost its directory: what its blocks still have is stored again first.
+#[test]
+fn nothing_is_given_up_before_what_is_good_in_damaged_packs_is_stored_again() {
+    let (lab, pack) = Lab::parted();
+    let whole = fs::read(&pack).unwrap();
+    fs::write(&pack, &whole[..whole.len() - 50]).unwrap();
+    let early = lab.room.document(0, "repair-give-up", "repair give-up --yes");
+    assert!(early["act"].is_null() && early["not_salvaged"].as_array().unwrap().len() == 1, "{early}");
+    assert_eq!((&early["chunks"], &early["put_aside"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert!(pack.exists());
+    lab.ends(0, "repair packs");
+    lab.gives_up_nothing();
+    lab.ends(0, "restore 1 --target of1");
+}
+
 /// An offsite copy must not stand still for what is lost here.
 #[test]
 fn points_that_need_what_is_lost_are_not_copied_and_all_others_are() {

@@ -39,6 +39,7 @@ pub fn give_up(
         repository.settle()?;
         return Ok(given_up);
     }
+    repository.may_remove()?;
     let mut session = repository.session()?;
     // Once more, now that nobody else writes: what was on its way is there.
     given_up.files = unreadable(repository)?;

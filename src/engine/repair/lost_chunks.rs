@@ -5,33 +5,39 @@ use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::repair::points;
 use crate::engine::repair::report::GivenUp;
+use crate::engine::repair::salvage::Wreck;
 use crate::engine::verify::{Depth, Diagnosis, diagnose};
+use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
+use crate::repo::index::Place;
+use crate::repo::paths;
 use crate::repo::store::{Repository, Session, lost_chunks};
-use std::collections::BTreeSet;
 
-/// Finds the chunks that are lost and not given up yet; and the packs that are in the way, since what is damaged in them is needed.
+/// Finds the chunks that are lost and not given up yet; and the packs that are in the way, since what is damaged in them is needed. As long as a
+/// pack has good chunks in it that lie nowhere else nothing is given up.
 pub(super) fn find(
     repository: &Repository,
     given_up: &mut GivenUp,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let diagnosis = diagnose(repository, depth(repository)?, observer)?;
-    let known = lost_chunks(&diagnosis.journal.acts);
-    let (mut lost, mut kept) = (diagnosis.lost.clone(), BTreeSet::new());
+    if diagnosis.lost.is_empty() {
+        return Ok(());
+    }
     for (pack, needed) in &diagnosis.damaged {
-        if needed.is_empty() && diagnosis.lost.is_empty() {
-            // `repair packs` puts it aside.
-        } else if is_no_use(repository, &diagnosis, needed)? {
-            given_up.put_aside.push(*pack);
-        } else {
-            kept.extend(needed.iter().copied());
+        if has_more(repository, &diagnosis, *pack)? {
             given_up.not_salvaged.push(*pack);
+        } else if is_in_the_way(repository, &diagnosis, *pack, needed)? {
+            given_up.put_aside.push(*pack);
         }
     }
-    lost.retain(|chunk| !kept.contains(chunk));
-    given_up.chunks = lost.difference(&known).copied().collect();
+    if !given_up.not_salvaged.is_empty() {
+        given_up.put_aside.clear();
+        return Ok(());
+    }
+    let known = lost_chunks(&diagnosis.journal.acts);
+    given_up.chunks = diagnosis.lost.difference(&known).copied().collect();
     if !given_up.chunks.is_empty() {
         given_up.points = points::hit(&diagnosis.report);
     }
@@ -45,15 +51,32 @@ fn depth(repository: &Repository) -> Result<Depth, Error> {
     Ok(if is_damaged { Depth::DataUnrecorded } else { Depth::Structure })
 }
 
-/// Whether all that is needed of a damaged pack is lost, or lies in a good one, too.
-fn is_no_use(repository: &Repository, diagnosis: &Diagnosis, needed: &[ChunkId]) -> Result<bool, Error> {
-    for chunk in needed.iter().filter(|chunk| !diagnosis.lost.contains(chunk)) {
-        let is_good = |pack: PackId| !diagnosis.damaged.contains_key(&pack);
-        if !repository.index().places(*chunk)?.iter().any(|place| is_good(place.pack)) {
-            return Ok(false);
+/// Whether a damaged pack has good chunks in it that are needed and in no good pack. Its directory may be damaged, too: then its blocks tell.
+fn has_more(repository: &Repository, diagnosis: &Diagnosis, pack: PackId) -> Result<bool, Error> {
+    let needed = diagnosis.damaged.get(&pack).map(Vec::as_slice).unwrap_or_default();
+    let Some(wreck) = Wreck::read(repository, pack) else { return Ok(false) };
+    for (chunk, _) in wreck.blocks(repository.naming()).flatten() {
+        let is_needed = needed.contains(&chunk) || diagnosis.lost.contains(&chunk);
+        let is_good = |place: &Place| !diagnosis.damaged.contains_key(&place.pack);
+        if is_needed && !repository.index().places(chunk)?.iter().any(is_good) {
+            return Ok(true);
         }
     }
-    Ok(true)
+    Ok(false)
+}
+
+/// Whether a lost chunk is in a damaged pack, or may be, since nobody can read what is in it.
+fn is_in_the_way(
+    repository: &Repository,
+    diagnosis: &Diagnosis,
+    pack: PackId,
+    needed: &[ChunkId],
+) -> Result<bool, Error> {
+    let path = paths::pack(pack);
+    let disk = repository.disk();
+    let length = disk.length(&path).map_err(|source| repo::Error::reading(disk.display(&path), source))?;
+    let holds_lost = needed.iter().any(|chunk| diagnosis.lost.contains(chunk));
+    Ok(holds_lost || repository.directory(pack, length).is_none())
 }
 
 /// What somebody has stored since is not lost.
