@@ -61,7 +61,7 @@ fn remains(repository: &Repository, root: PageId) -> Result<Vec<SegmentEntry>, E
 }
 
 fn is_there(repository: &Repository, entry: &SegmentEntry) -> Result<bool, Error> {
-    for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
+    for chunk in entry.chunks() {
         if !repository.names_chunk(chunk)? {
             return Ok(false);
         }

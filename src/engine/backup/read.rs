@@ -219,7 +219,7 @@ impl Reader<'_, '_> {
 
     /// Whether the archive still has every byte of an entry, and its time map: else it is read again, and stored again.
     fn has_all_chunks(&mut self, entry: &SegmentEntry) -> Result<bool, Error> {
-        for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
+        for chunk in entry.chunks() {
             if !self.sink.knows(chunk)? {
                 return Ok(false);
             }

@@ -35,5 +35,5 @@ pub(super) fn leave_out(
 }
 
 fn needs(entry: &SegmentEntry, lost: &BTreeSet<ChunkId>) -> bool {
-    entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map).any(|chunk| lost.contains(&chunk))
+    entry.chunks().any(|chunk| lost.contains(&chunk))
 }

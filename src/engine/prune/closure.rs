@@ -168,7 +168,7 @@ impl<'a> Survey<'a> {
 
     /// What a segment needs.
     pub fn entry(&self, entry: &SegmentEntry) -> Result<(), engine::Error> {
-        for chunk in entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map) {
+        for chunk in entry.chunks() {
             self.ledger.enter_chunk(chunk)?;
         }
         Ok(())

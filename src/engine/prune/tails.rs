@@ -65,7 +65,7 @@ fn is_worth_marking(repository: &Repository) -> Result<bool, engine::Error> {
     let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
     for record in newest_records(repository, &acts)? {
         for tail in &record.state.tails {
-            needed.extend(tail.extents.iter().map(|extent| extent.chunk).chain(tail.time_map));
+            needed.extend(tail.chunks());
         }
     }
     let (mut files, mut bytes) = (0_usize, 0_u64);

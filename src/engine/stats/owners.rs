@@ -90,7 +90,7 @@ impl<'r> Owners<'r> {
     /// The chunks of a segment.
     pub fn entry(&mut self, entry: &SegmentEntry, root: &Root) {
         let at = entry.times.map(|times| times.last.0);
-        let chunks = entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map);
+        let chunks = entry.chunks();
         chunks.for_each(|chunk| _ = meet(&mut self.chunks, chunk, root, at));
     }
 

@@ -96,6 +96,11 @@ impl SegmentEntry {
         EntryKey { name: self.name, flawed: self.flaw.map(|_| self.content) }
     }
 
+    /// All chunks that it needs: its bytes, then its map of times.
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
+        self.extents.iter().map(|extent| extent.chunk).chain(self.time_map)
+    }
+
     /// Token of its last event; none if it has none.
     pub fn last_token(&self) -> Option<Token> {
         self.next_token().filter(|_| self.events > 0).and_then(Token::before)

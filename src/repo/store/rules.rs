@@ -32,7 +32,8 @@ pub(super) fn next_record(
     let old_sealed = if newest.root == next.root { sealed.clone() } else { repository.tree(newest.root)? };
     prove_superset((&newest, &old_sealed), (next, &sealed), proofs)
         .map_err(|lost| session.rule(format!("{}: {lost}", name(&next.key))))?;
-    let old: HashSet<ChunkId> = old_sealed.iter().chain(&newest.tails).flat_map(chunks).collect();
+    let old: HashSet<ChunkId> =
+        old_sealed.iter().chain(&newest.tails).flat_map(SegmentEntry::chunks).collect();
     chunks_are_there(session, &old, &sealed, next)
 }
 
@@ -57,7 +58,8 @@ pub(super) fn fewer(session: &Session<'_>, journal: &Journal, next: &LogState) -
     };
     prove_kept((&newest, &old_sealed), (next, &sealed), &[], &may_leave)
         .map_err(|lost| refuse(lost.to_string()))?;
-    let old: HashSet<ChunkId> = old_sealed.iter().chain(&newest.tails).flat_map(chunks).collect();
+    let old: HashSet<ChunkId> =
+        old_sealed.iter().chain(&newest.tails).flat_map(SegmentEntry::chunks).collect();
     chunks_are_there(session, &old, &sealed, next)
 }
 
@@ -141,7 +143,7 @@ fn chunks_are_there(
     next: &LogState,
 ) -> Result<(), Error> {
     for entry in sealed.iter().chain(&next.tails) {
-        for chunk in chunks(entry).filter(|chunk| !old.contains(chunk)) {
+        for chunk in entry.chunks().filter(|chunk| !old.contains(chunk)) {
             if !session.known.is_somewhere(&session.repository.index, chunk)? {
                 let rule = format!("{}: chunk {chunk} of segment {} is nowhere", name(&next.key), entry.name);
                 return Err(session.rule(rule));
@@ -149,10 +151,6 @@ fn chunks_are_there(
         }
     }
     Ok(())
-}
-
-fn chunks(entry: &SegmentEntry) -> impl Iterator<Item = ChunkId> {
-    entry.extents.iter().map(|extent| extent.chunk).chain(entry.time_map)
 }
 
 fn name(key: &LogKey) -> String {
