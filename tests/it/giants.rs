@@ -3,6 +3,10 @@
 
 use crate::support::program::{Room, backup_data};
 use crate::support::segments::block;
+use segvault::repo::format::act::{self, Act, Deed, PointRef};
+use segvault::repo::format::config::Config;
+use segvault::repo::format::moment::Moment;
+use segvault::repo::format::point::Point;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -114,4 +118,51 @@ fn many_contexts_and_many_segments_are_no_trouble() {
     room.restore(0, "latest", "out");
     let last = format!("many/{:020}.events", segments - 1);
     same(&data.join(&last), &room.path("out/data").join(&last));
+}
+
+/// Makes one point an hour of the only one, up to now, and an act for each: what years of backups and proofs leave.
+fn years(repository: &Path, hours: u64) {
+    let first = repository.join("points/1.json");
+    let mut point = Point::decode(&fs::read(&first).unwrap()).unwrap();
+    let naming = Config::decode(&fs::read(repository.join("segvault.json")).unwrap()).unwrap().naming;
+    let now = point.body.at.0;
+    fs::remove_file(first).unwrap();
+    let mut before = None;
+    for number in 1..=hours {
+        let at = Moment(now - i64::try_from(hours - number).unwrap() * 3_600_000);
+        (point.number, point.body.at) = (number, at);
+        let bytes = point.encode().unwrap();
+        fs::write(repository.join(format!("points/{number}.json")), &bytes).unwrap();
+        point.previous = Some(naming.file(&bytes));
+        let held = PointRef { number, blake3: naming.file(&bytes) };
+        let deed = Deed::Drilled { point: held, seconds: 12, passed: true };
+        let (kind, version, repository_id) = (act::TYPE.to_owned(), act::VERSION, point.repository.clone());
+        let act = Act { kind, version, number, previous: before, repository: repository_id, at, deed };
+        let act = act.encode().unwrap();
+        fs::write(repository.join(format!("acts/{number}.json")), &act).unwrap();
+        before = Some(naming.file(&act));
+    }
+}
+
+#[test]
+fn many_points_and_many_acts_are_no_trouble() {
+    let mut random = fastrand::Rng::with_seed(6);
+    let (room, many) = (Room::new(), size(300, 10_000));
+    let data = room.path("data");
+    let path = data.join("default/00000000000000000000.events");
+    let mut events = vec![vec![event(&mut random, 100)]];
+    write(&path, &events, [0; 4]);
+    room.ends(0, &backup_data(&data));
+    years(&room.repository(), many as u64);
+    events.push(vec![event(&mut random, 100)]);
+    write(&path, &events, [0; 4]);
+    let report = room.document(0, "backup", &backup_data(&data));
+    assert_eq!(report["point"]["number"], many + 1);
+    assert_eq!(room.points().len(), many + 1);
+    room.ends(0, "verify");
+    room.ends(0, "forget --keep-daily 7 --yes");
+    room.ends(0, "prune --yes");
+    assert!(room.points().len() <= 9);
+    room.restore(0, "latest", "out");
+    same(&path, &room.path("out/data/default/00000000000000000000.events"));
 }

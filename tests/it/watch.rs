@@ -1,7 +1,7 @@
 //! Between points: what a server writes is archived within a moment, and survives whatever kills the watch.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER};
+use crate::support::program::{Room, SERVER, backup};
 use crate::support::rest::{ROOT, Reply, Version};
 use crate::support::world::World;
 use crate::support::{PATIENCE, lines};
@@ -247,21 +247,27 @@ fn another_repository_in_the_configuration_is_not_followed_and_that_is_said() {
 }
 
 #[test]
-fn its_points_mark_what_the_rounds_between_have_stored_in_small_pieces() {
+fn backups_mark_what_its_rounds_have_stored_in_small_pieces() {
     let room = Room::new();
     let open = Open::begin(&room);
-    let watching = Watching::begin(&room);
-    watching.next();
-    for transactions in (4..open.ends.len()).step_by(2) {
-        let token = open.show(transactions);
-        watching.reaches(token);
+    let last = open.ends.len();
+    {
+        let watching = Watching::begin(&room);
+        watching.next();
+        for transactions in (4..last - 1).step_by(2) {
+            watching.reaches(open.show(transactions));
+        }
     }
     let acts = || fixtures::files(&room.repository().join("acts"));
-    assert_eq!(acts().len(), 0, "each piece is needed until a point has stored the tail anew");
-    watching.signal(Signal::HUP);
-    assert_eq!(watching.next()["point"]["point"], 2);
-    assert!(acts().iter().any(|act| fs::read_to_string(act).unwrap().contains("\"dead\"")), "{:?}", acts());
-    assert_eq!(room.document(0, "verify", "verify --data --wait 1m")["findings"], Value::Array(Vec::new()));
+    let again = || room.ends(0, &backup(&room.path(SERVER)));
+    open.show(last - 1);
+    again();
+    assert_eq!(acts().len(), 0, "the record before the newest one needs each piece");
+    open.show(last);
+    again();
+    let marked = fs::read_to_string(&acts()[0]).unwrap();
+    assert!(marked.contains("\"dead\"") && marked.matches("\",\"").count() >= 20, "{marked}");
+    assert_eq!(room.document(0, "verify", "verify --data")["findings"], Value::Array(Vec::new()));
 }
 
 #[test]

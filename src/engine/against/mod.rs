@@ -90,9 +90,9 @@ fn holdings(repository: &Repository, keys: &[LogKey]) -> Result<Holdings, Error>
     let mut holdings = Holdings::new();
     // The incarnation that counts comes last, and replaces the others.
     for key in keys {
-        let Some(record) = repository.newest_record(key)? else { continue };
+        let Some(entries) = repository.newest_entries(key)? else { continue };
         let mut segments = BTreeMap::new();
-        for entry in repository.tree(record.state.root)?.into_iter().chain(record.state.tails) {
+        for entry in entries {
             let is_better = |held: &SegmentEntry| held.flaw.is_some() || held.logical_end < entry.logical_end;
             if segments.get(&entry.name).is_none_or(is_better) {
                 segments.insert(entry.name, entry);

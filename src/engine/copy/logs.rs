@@ -102,15 +102,10 @@ pub(super) fn claims_are_held(
 
 /// All that the newest records of a log hold, here and there; none if it has no record.
 fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Option<Vec<SegmentEntry>>, repo::Error> {
-    let mut held = None;
-    for repository in [from, to] {
-        if let Some(Record { state, .. }) = repository.newest_record(key)? {
-            let held = held.get_or_insert_with(Vec::new);
-            held.extend(repository.tree(state.root)?);
-            held.extend(state.tails);
-        }
-    }
-    Ok(held)
+    Ok(match (from.newest_entries(key)?, to.newest_entries(key)?) {
+        (Some(ours), Some(theirs)) => Some([ours, theirs].concat()),
+        (ours, theirs) => ours.or(theirs),
+    })
 }
 
 /// All logs, in every incarnation, of the contexts of these points.

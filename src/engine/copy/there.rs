@@ -202,9 +202,6 @@ impl<'r> Looked<'r> {
 
 /// All segments of a log, as its newest record has them.
 fn held(repository: &Repository, key: &LogKey) -> Result<Vec<SegmentEntry>, String> {
-    let record = repository.newest_record(key).map_err(|error| error.to_string())?;
-    let state = record.ok_or("its log has no record")?.state;
-    let mut held = repository.tree(state.root).map_err(|error| error.to_string())?;
-    held.extend(state.tails);
-    Ok(held)
+    let held = repository.newest_entries(key).map_err(|error| error.to_string())?;
+    Ok(held.ok_or("its log has no record")?)
 }

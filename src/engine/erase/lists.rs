@@ -153,8 +153,7 @@ fn elsewhere(repository: &Repository, options: &EraseOptions, logs: &[Log]) -> R
         if key.source == options.source && key.context == options.context {
             continue;
         }
-        let Some(record) = repository.newest_record(&key)? else { continue };
-        for entry in repository.tree(record.state.root)?.iter().chain(&record.state.tails) {
+        for entry in repository.newest_entries(&key)?.unwrap_or_default() {
             let shares = |chunk: &ChunkId| chunks.contains(chunk) && !kept.contains(chunk);
             if contents.contains(&entry.content) || entry.extents.iter().any(|extent| shares(&extent.chunk)) {
                 found.push(format!(
@@ -186,8 +185,7 @@ pub(super) fn chunks(
         .collect();
     let mut kept = kept_chunks(logs);
     for key in repository.logs()?.into_iter().filter(|key| !mine.contains(key)) {
-        let Some(record) = repository.newest_record(&key)? else { continue };
-        for entry in repository.tree(record.state.root)?.iter().chain(&record.state.tails) {
+        for entry in repository.newest_entries(&key)?.unwrap_or_default() {
             kept.extend(entry.extents.iter().map(|extent| extent.chunk));
         }
     }

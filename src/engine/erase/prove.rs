@@ -66,8 +66,7 @@ pub fn prove(repository: &Repository, erased: &Erased, observer: &dyn Observer) 
 fn again(repository: &Repository, erased: &Erased) -> Result<HashSet<ChunkId>, Error> {
     let mut found = HashSet::new();
     for key in repository.logs()? {
-        let Some(record) = repository.newest_record(&key)? else { continue };
-        for entry in repository.tree(record.state.root)?.iter().chain(&record.state.tails) {
+        for entry in repository.newest_entries(&key)?.unwrap_or_default() {
             let chunks = entry.extents.iter().map(|extent| extent.chunk);
             found.extend(chunks.filter(|chunk| erased.chunks.contains(chunk)));
         }

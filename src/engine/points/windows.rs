@@ -105,8 +105,7 @@ pub fn of_log(
     given_up: &BTreeSet<ChunkId>,
 ) -> Result<Vec<Window>, Error> {
     let Some(record) = repository.newest_record(key)? else { return Ok(Vec::new()) };
-    let mut entries = repository.tree(record.state.root)?;
-    entries.extend(record.state.tails.iter().cloned());
+    let mut entries = repository.entries(record.state.clone())?;
     let mut lost = BTreeSet::new();
     for chunk in entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk) {
         if given_up.contains(&chunk) && !repository.names_chunk(chunk)? {

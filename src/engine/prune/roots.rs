@@ -139,10 +139,7 @@ impl Books {
         }
         let newest =
             records.iter().filter(|record| record.state.key == *key).max_by_key(|record| record.number);
-        let mut held = newest.map(|newest| newest.state.tails.clone()).unwrap_or_default();
-        if let Some(newest) = newest {
-            held.extend(repository.tree(newest.state.root)?);
-        }
+        let held = newest.map_or(Ok(Vec::new()), |newest| repository.entries(newest.state.clone()))?;
         if hold(&held, log) {
             return Ok(());
         }

@@ -18,9 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Packs of tails are written anew until at most so much of all of them is without use.
 const UNUSED_PERMILLE: u64 = 500;
-/// To delete, all there is is computed anew: it must be worth so large a share of the packs, or so many files.
+/// To delete, all there is is computed anew: it must be worth so large a share of the packs, or so many files; and never less than so many bytes, or
+/// a small repository would get an act with each backup.
 const WORTH_SHARE: u64 = 64;
 const WORTH_FILES: usize = 64;
+const WORTH_BYTES: u64 = 64 << 10;
 /// To mark, the records are looked through.
 const MARKED_FILES: usize = 16;
 
@@ -89,7 +91,7 @@ fn is_worth(
     bytes: u64,
 ) -> Result<bool, engine::Error> {
     let all: u64 = repository.index().packs()?.iter().map(|(_, length)| *length).sum();
-    Ok(files >= many || (bytes > 0 && bytes.saturating_mul(WORTH_SHARE) >= all))
+    Ok(files >= many || (bytes >= WORTH_BYTES && bytes.saturating_mul(WORTH_SHARE) >= all))
 }
 
 /// Packs that acts up to a number mark dead, or call damaged.

@@ -113,9 +113,8 @@ impl Histories<'_> {
 
     /// What the newest record of a log holds: of each number one segment.
     fn newest(&self, key: &LogKey) -> Result<Vec<Piece>, repo::Error> {
-        let Some(record) = self.repository.newest_record(key)? else { return Ok(Vec::new()) };
-        let entries = self.repository.tree(record.state.root)?.into_iter().chain(record.state.tails);
-        Ok(span::current(entries.map(Piece::of_entry).collect(), |piece| piece.span))
+        let entries = self.repository.newest_entries(key)?.unwrap_or_default();
+        Ok(span::current(entries.into_iter().map(Piece::of_entry).collect(), |piece| piece.span))
     }
 
     fn view(

@@ -106,7 +106,7 @@ impl Session<'_> {
             session.check_generation(records.generation)?;
             rules::point(session, &body)?;
             let repository = session.repository;
-            let acts = journal::acts(repository.disk(), &repository.config)?;
+            let acts = repository.read_acts()?;
             let named = Named::by(&acts.acts).highest;
             let row = NumberedRow::Points;
             let (number, previous) = row.next(repository.disk(), &repository.config, named)?;

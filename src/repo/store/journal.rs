@@ -16,6 +16,7 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{Point, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
+use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
 use crate::repo::store::seen::seen_through;
@@ -92,6 +93,7 @@ pub struct Unreadable {
 }
 
 /// A file as a row knows it.
+#[derive(Clone)]
 pub(super) struct Entry<T> {
     pub value: T,
     pub hash: FileHash,
@@ -140,23 +142,23 @@ impl From<Damage> for Bad {
 /// How often a reader looks again when a number is missing: a writer may have published it meanwhile.
 const LOOKS: usize = 3;
 
-/// Reads all points and acts.
-pub(super) fn read(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
-    let mut journal = read_once(disk, config)?;
+/// Reads all points, and the acts that are not kept.
+pub(super) fn read(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<Journal, Error> {
+    let mut journal = read_once(disk, config, kept)?;
     for _ in 1..LOOKS {
         if journal.unreadable.is_empty() {
             break;
         }
-        journal = read_once(disk, config)?;
+        journal = read_once(disk, config, kept)?;
     }
     Ok(journal)
 }
 
 /// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
-fn read_once(disk: &dyn Disk, config: &Config) -> Result<Journal, Error> {
+fn read_once(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<Journal, Error> {
     let row = Row::points();
-    let mut points = read_row(disk, config, &row, point)?;
-    let ReadActs { acts, mut unreadable, of } = acts(disk, config)?;
+    let mut points = read_row(disk, config, (&row, &row.list(disk)?), point, |_, _| None);
+    let ReadActs { acts, mut unreadable, of } = acts(disk, config, kept)?;
     if points.good.is_empty() && acts.is_empty() {
         refuse_another(disk, config, points.of().or(of))?;
     }
@@ -178,10 +180,12 @@ pub(super) struct ReadActs {
     of: Option<String>,
 }
 
-/// Reads the acts alone.
-pub(super) fn acts(disk: &dyn Disk, config: &Config) -> Result<ReadActs, Error> {
+/// Reads the acts alone, but for those that are kept; keeps them.
+pub(super) fn acts(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<ReadActs, Error> {
     let row = Row::acts();
-    let mut read = read_row(disk, config, &row, act)?;
+    let files = row.list(disk)?;
+    let mut read = read_row(disk, config, (&row, &files), act, |number, length| kept.get(number, length));
+    kept.keep(&files, &read.good);
     let lost = row.lost(&LostFiles::by(read.good.values().map(|entry| &entry.value)));
     read.leave_out(&lost);
     let gaps = gaps(&read, &lost, left_its_name(disk, &row));
@@ -212,21 +216,24 @@ fn act(bytes: &[u8]) -> Result<Facts<Act>, Damage> {
     Ok((act, number, previous, repository))
 }
 
+/// Reads the files of a row, with their lengths, but for those that were read before.
 fn read_row<T>(
     disk: &dyn Disk,
     config: &Config,
-    row: &Row,
+    (row, files): (&Row, &BTreeMap<u64, u64>),
     decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
-) -> Result<Reading<T>, Error> {
+    before: impl Fn(u64, u64) -> Option<Entry<T>>,
+) -> Reading<T> {
     let mut reading = Reading { good: BTreeMap::new(), bad: BTreeMap::new() };
-    for number in row.list(disk)?.into_keys() {
-        match read_file(disk, config, row, number, decode) {
+    for (&number, &length) in files {
+        let read = || read_file(disk, config, row, number, decode);
+        match before(number, length).map_or_else(read, Ok) {
             Ok(entry) => drop(reading.good.insert(number, entry)),
             Err(why) => drop(reading.bad.insert(number, why)),
         }
     }
     distrust_the_changed(&mut reading);
-    Ok(reading)
+    reading
 }
 
 fn read_file<T>(

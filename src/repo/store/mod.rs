@@ -12,6 +12,7 @@ mod effort;
 mod encoders;
 mod init;
 mod journal;
+mod kept_acts;
 mod known;
 mod locks;
 mod lost;

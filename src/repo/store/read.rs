@@ -11,7 +11,7 @@ use crate::repo::format::id::{ChunkId, Naming, PackId, PageId};
 use crate::repo::format::limits;
 use crate::repo::format::page;
 use crate::repo::format::page::{LoadError, Page};
-use crate::repo::format::record::{LogKey, Record};
+use crate::repo::format::record::{LogKey, LogState, Record};
 use crate::repo::index;
 use crate::repo::index::Index;
 use crate::repo::paths;
@@ -20,7 +20,8 @@ use crate::repo::store::chunks;
 use crate::repo::store::chunks::{ChunkBytes, ChunkSink, LookedAgain};
 use crate::repo::store::init;
 use crate::repo::store::journal;
-use crate::repo::store::journal::Journal;
+use crate::repo::store::journal::{Journal, ReadActs};
+use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::locks;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
@@ -62,6 +63,7 @@ pub struct Repository {
     pub(super) index: Index,
     pub(super) cache: BlockCache,
     trees: Trees,
+    kept_acts: KeptActs,
     pub(super) looked_again: LookedAgain,
     pub(super) healer: Healer,
     lock: Option<Box<dyn Guard>>,
@@ -95,7 +97,8 @@ impl Repository {
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE.max(for_threads));
         let healer = Healer::new(limits::memory::HEALED_CACHE);
         let (looked_again, trees) = (LookedAgain::default(), Trees::default());
-        Ok(Self { disk, config, options, index, cache, trees, looked_again, healer, lock })
+        let kept_acts = KeptActs::default();
+        Ok(Self { disk, config, options, index, cache, trees, kept_acts, looked_again, healer, lock })
     }
 
     /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody
@@ -145,13 +148,17 @@ impl Repository {
 
     /// All points and acts. One unreadable file does not hide the others.
     pub fn journal(&self) -> Result<Journal, Error> {
-        journal::read(self.disk(), &self.config)
+        journal::read(self.disk(), &self.config, &self.kept_acts)
     }
 
     /// All acts. One that can't be read does not hide the others; none of them is hidden if the second is true.
     pub fn acts(&self) -> Result<(Vec<Act>, bool), Error> {
-        let read = journal::acts(self.disk(), &self.config)?;
+        let read = self.read_acts()?;
         Ok((read.acts, read.unreadable.is_empty()))
+    }
+
+    pub(super) fn read_acts(&self) -> Result<ReadActs, Error> {
+        journal::acts(self.disk(), &self.config, &self.kept_acts)
     }
 
     /// The logs that have a record, in order. A log none of whose records can be read is an error.
@@ -232,7 +239,19 @@ impl Repository {
         })
     }
 
-    /// The same, read once while it is held: for those who ask for one tree again and again.
+    /// All entries of a log as a record has it: those of its tree, and its tails behind them.
+    pub fn entries(&self, state: LogState) -> Result<Vec<SegmentEntry>, Error> {
+        let mut entries = self.tree(state.root)?;
+        entries.extend(state.tails);
+        Ok(entries)
+    }
+
+    /// All entries of a log as its newest record has it; none if the log has none.
+    pub fn newest_entries(&self, key: &LogKey) -> Result<Option<Vec<SegmentEntry>>, Error> {
+        self.newest_record(key)?.map(|record| self.entries(record.state)).transpose()
+    }
+
+    /// The entries of a tree, read once while it is held: for those who ask for one tree again and again.
     pub fn shared_tree(&self, root: PageId) -> Result<Tree, Error> {
         self.trees.get(root, || self.tree(root))
     }

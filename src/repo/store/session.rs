@@ -11,7 +11,6 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, PackKind};
 use crate::repo::format::page;
 use crate::repo::store::effort::Effort;
-use crate::repo::store::journal;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
 use crate::repo::store::packer::{Neighbours, Outlet, Packer, Waiting};
@@ -103,7 +102,7 @@ impl<'r> Session<'r> {
         }
         let found = settle::settle(disk, &repository.index)?;
         repository.index.refresh()?;
-        let known = Known::new(&journal::acts(disk, &repository.config)?, found);
+        let known = Known::new(&repository.read_acts()?, found);
         Ok(Self {
             repository,
             staging: Staging::open(disk)?,

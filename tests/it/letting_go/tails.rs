@@ -136,7 +136,7 @@ fn no_backup_deletes_what_it_has_marked_itself() {
     let (room, mut growing) = (Room::new(), Growing::new(200_000));
     let data = room.path("data");
     let mut before = BTreeSet::new();
-    for _ in 0..6 {
+    for _ in 0..10 {
         growing.grow(70_000, &data);
         room.ends(0, &backup_data(&data));
         let now = marked(&room);
@@ -146,4 +146,17 @@ fn no_backup_deletes_what_it_has_marked_itself() {
         before = now;
     }
     assert!(before.iter().any(|pack| !pack.exists()), "later ones delete it");
+}
+
+/// Acts stay for good: a small store, of which each tail is a good part of the repository, must not get one with each backup.
+#[test]
+fn many_small_backups_leave_few_acts() {
+    let (room, mut growing) = (Room::new(), Growing::new(200_000));
+    let data = room.path("data");
+    for _ in 0..24 {
+        growing.grow(600, &data);
+        room.ends(0, &backup_data(&data));
+    }
+    let acts = open(&room).journal().unwrap().acts;
+    assert!((1..=2).contains(&acts.len()), "{acts:?}");
 }

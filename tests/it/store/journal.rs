@@ -234,6 +234,38 @@ fn points_that_go_while_the_journal_is_read_are_not_missing() {
     assert!(numbers(&journal).len() < 8, "some have gone meanwhile");
 }
 
+/// A backup asks for the acts again and again, and years leave many of them.
+#[test]
+fn an_act_is_read_once_unless_the_one_behind_it_knows_another() {
+    let (disk, points) = three();
+    let held = |reason: &str| Deed::Held { point: points[0], reason: reason.to_owned(), until: None };
+    act(&disk, held("audit"));
+    act(&disk, held("lawyers"));
+    let odd = OddDisk::of(&disk);
+    let repository = Repository::open(Arc::new(odd.clone()), OpenOptions::default()).unwrap();
+    let read = || -> (Vec<u64>, Vec<String>) {
+        odd.read.lock().unwrap().clear();
+        let acts = repository.acts().unwrap().0.iter().map(|act| act.number).collect();
+        let read =
+            odd.read.lock().unwrap().iter().filter(|path| path.starts_with("acts/")).cloned().collect();
+        (acts, read)
+    };
+    let paths = |numbers: &[u64]| numbers.iter().map(|number| format!("acts/{number}.json")).collect();
+    assert_eq!(read(), (vec![1, 2], paths(&[1, 2])));
+    assert_eq!(read(), (vec![1, 2], vec![]));
+    act(&disk, held("tax"));
+    assert_eq!(read(), (vec![1, 2, 3], paths(&[3])), "only what is new");
+    // Somebody puts another act in the place of the newest; the one behind it holds the hash of the other.
+    let third = disk.read("acts/3.json", 1 << 20).unwrap();
+    disk.remove("acts/3.json").unwrap();
+    act(&disk, held("taxes"));
+    act(&disk, held("peace"));
+    assert_eq!(read(), (vec![1, 2, 3, 4], paths(&[3, 4])), "its length is another one");
+    disk.damage("acts/3.json", |bytes| *bytes = third);
+    assert_eq!(read(), (vec![1, 2, 4], paths(&[3])));
+    assert_eq!(read(), (vec![1, 2, 4], paths(&[3])), "what is not believed is not kept");
+}
+
 /// A disk on which somebody else marks a pack right before the next file gets its name.
 fn marked_beside(disk: &CrashDisk) -> OddDisk {
     let (once, other) = (Mutex::new(true), disk.clone());

@@ -32,6 +32,8 @@ pub struct OddDisk {
     pub keeps_all: bool,
     /// Is told of each part of a file before it is read.
     pub before_part: Option<Told>,
+    /// The files that were read whole, in their order.
+    pub read: Arc<Mutex<Vec<String>>>,
     /// Counts how often a part of a file was read.
     pub parts_read: Arc<AtomicU32>,
 }
@@ -50,6 +52,7 @@ impl OddDisk {
             hidden: None,
             keeps_all: false,
             before_part: None,
+            read: Arc::default(),
             parts_read: Arc::default(),
         }
     }
@@ -85,6 +88,7 @@ impl Disk for OddDisk {
         self.disk.sync_directory(path)
     }
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>> {
+        self.read.lock().unwrap().push(path.to_owned());
         self.disk.read(path, limit)
     }
     fn read_range(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>> {

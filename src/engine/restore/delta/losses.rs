@@ -131,10 +131,7 @@ impl<'a> Losses<'a> {
             let mut entries = Vec::new();
             for incarnation in 1..=self.incarnations.get(context).copied().unwrap_or(0) {
                 let key = key(self.source, context, incarnation, store);
-                if let Some(record) = self.repository.newest_record(&key)? {
-                    entries.extend(self.repository.tree(record.state.root)?);
-                    entries.extend(record.state.tails);
-                }
+                entries.extend(self.repository.newest_entries(&key)?.unwrap_or_default());
             }
             self.archived.insert(place.clone(), entries);
         }
