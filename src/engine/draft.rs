@@ -34,6 +34,7 @@ use crate::repo::store::Published;
 use crate::repo::store::RecordsDurable;
 use crate::repo::store::Session;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is known before anything was read.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +70,7 @@ pub struct DraftWithControlDb {
 #[derive(Debug)]
 pub struct DraftWithSafepoints {
     draft: DraftWithControlDb,
-    contexts: BTreeMap<String, PointContext>,
+    contexts: BTreeMap<String, Arc<PointContext>>,
     files: Vec<FileSet>,
 }
 
@@ -140,7 +141,7 @@ impl DraftWithSafepoints {
 
     /// Enters what the point says of a context.
     pub fn place(&mut self, read: ContextRead, found: PointContext) {
-        self.contexts.insert(read.context, found);
+        self.contexts.insert(read.context, Arc::new(found));
     }
 
     /// Plain files that were archived beside stores and control database.
@@ -215,7 +216,7 @@ impl CompleteDraft {
 
     /// Enters the number of a log's record, which is known only when all records are durable.
     pub fn set_record(&mut self, context: &str, store: crate::axon::name::Store, number: u64) {
-        if let Some(context) = self.body.contexts.get_mut(context) {
+        if let Some(context) = self.body.context_mut(context) {
             match store {
                 crate::axon::name::Store::Snapshots => context.snapshots.record = number,
                 crate::axon::name::Store::Events => context.events.record = number,

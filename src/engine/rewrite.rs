@@ -104,6 +104,6 @@ pub fn points_of<'j>(
 ) -> impl Iterator<Item = (&'j ListedPoint, &'j crate::repo::format::point::PointContext)> {
     points.iter().filter(move |listed| listed.point.body.source == source).filter_map(move |listed| {
         let logs = listed.point.body.contexts.get(context)?;
-        Some((listed, logs))
+        Some((listed, logs.as_ref()))
     })
 }

@@ -362,7 +362,7 @@ fn a_hole_is_handed_out_only_where_the_point_says_so() {
     archive.backup(&mut server(15));
     let mut tokens = (0, 0);
     let hidden = archive.forge(|session, body| {
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         let mut entries = session.repository().tree(log.root).unwrap();
         let gone = entries.remove(1);
         tokens = (gone.name.number.get(), gone.last_token().unwrap().get());
@@ -402,7 +402,7 @@ fn claims_and_heads_that_the_repository_does_not_hold_are_refused() {
         let point = archive.forge(|_, body| {
             // Always from the first point: the newest one is a changed one.
             *body = archive.points()[0].point.body.clone();
-            change(&mut body.contexts.get_mut("default").unwrap().events);
+            change(&mut body.context_mut("default").unwrap().events);
         });
         refused(archive.restore(point, "out"))
     };

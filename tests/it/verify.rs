@@ -293,7 +293,7 @@ fn the_rules_of_the_protocol_are_checked_again() {
     archive.forge(|_, body| {
         let at = body.steps.iter().position(|step| step.step == StepKind::Safepoints).unwrap();
         body.steps.swap(at, at - 1);
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         log.safepoint = log.head.map(|head| head + 1);
     });
     let report = archive.verify(false);
@@ -306,7 +306,7 @@ fn a_hole_that_no_point_declares_is_a_gap_in_the_history() {
     let (archive, _) = archive(7);
     let mut tokens = (0, 0);
     archive.forge(|session, body| {
-        let log = &mut body.contexts.get_mut("billing").unwrap().events;
+        let log = &mut body.context_mut("billing").unwrap().events;
         let mut entries = session.repository().tree(log.root).unwrap();
         let gone = entries.remove(1);
         tokens = (gone.name.number.get(), gone.last_token().unwrap().get());
@@ -325,7 +325,7 @@ fn a_hole_that_no_point_declares_is_a_gap_in_the_history() {
 fn tokens_that_a_point_has_twice_are_an_overlap() {
     let (archive, _) = archive(22);
     archive.forge(|session, body| {
-        let log = &mut body.contexts.get_mut("billing").unwrap().events;
+        let log = &mut body.context_mut("billing").unwrap().events;
         let mut entries = session.repository().tree(log.root).unwrap();
         entries[1].name.number = entries[1].name.number.before().unwrap();
         log.root = session.put_tree(&entries).unwrap();
@@ -341,14 +341,14 @@ fn tokens_that_a_point_has_twice_are_an_overlap() {
 #[test]
 fn claims_are_compared_with_the_bytes() {
     let (archive, _) = archive(8);
-    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.open[0].blake3.0[0] ^= 1);
+    archive.forge(|_, body| body.context_mut("default").unwrap().events.open[0].blake3.0[0] ^= 1);
     assert_eq!(archive.verify(false).worst(), None, "the structure can't tell");
     let report = archive.verify(true);
     assert_eq!(whats(&report), ["claim"]);
     assert_eq!(bad(&report)[0].points, [4]);
 
     let (archive, _) = self::archive(9);
-    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.open[0].length += 1);
+    archive.forge(|_, body| body.context_mut("default").unwrap().events.open[0].length += 1);
     let report = archive.verify(false);
     assert!(whats(&report).contains(&"claim"), "{:?}", report.findings);
 }
@@ -369,7 +369,7 @@ fn a_claim_that_only_a_damaged_copy_holds_is_told() {
 fn a_point_that_ends_before_its_safepoint_is_not_restored_without_a_word() {
     let (archive, _) = archive(19);
     let forged = archive.forge(|_, body| {
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         log.safepoint = log.head.map(|head| head + 1);
     });
     let said = |point| {
@@ -383,7 +383,7 @@ fn a_point_that_ends_before_its_safepoint_is_not_restored_without_a_word() {
 fn sums_that_do_not_fit_are_told() {
     let (archive, _) = archive(10);
     archive.forge(|_, body| {
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         (log.segments, log.bytes) = (log.segments + 1, log.bytes + 1);
     });
     assert_eq!(whats(&archive.verify(false)), ["sum", "sum"]);
@@ -449,7 +449,7 @@ fn times_of_a_point_that_its_events_do_not_have_are_told() {
     };
     let (archive, mut server) = (22..).map(self::archive).find(grows).unwrap();
     let forged = archive.forge(|_, body| {
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         log.times.as_mut().unwrap().greatest += 1;
     });
     let report = archive.verify(false);
@@ -688,7 +688,7 @@ fn each_record_vouches_for_the_one_before_and_holds_all_that_it_held() {
     assert!(whats(&report).contains(&"not-a-superset"), "{:?}", report.findings);
 
     let (archive, _) = self::archive(16);
-    archive.forge(|_, body| body.contexts.get_mut("default").unwrap().events.record += 9);
+    archive.forge(|_, body| body.context_mut("default").unwrap().events.record += 9);
     assert_eq!(whats(&archive.verify(false)), ["record-lost"]);
 }
 

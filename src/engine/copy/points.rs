@@ -13,6 +13,7 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::point::PointBody;
 use crate::repo::store::{Journal, ListedPoint, Repository, Tally};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The fact that says where a point was first: repository, number, hash.
 pub const ORIGIN: &str = "copied-from";
@@ -106,6 +107,7 @@ pub(super) fn body(
         records.insert((key.context.clone(), key.store), newest);
     }
     for (name, context) in &mut body.contexts {
+        let context = Arc::make_mut(context);
         for (store, log) in [(Store::Snapshots, &mut context.snapshots), (Store::Events, &mut context.events)]
         {
             log.record = records.get(&(name.clone(), store)).copied().unwrap_or_default();

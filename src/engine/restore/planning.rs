@@ -210,7 +210,7 @@ fn wanted_contexts<'p>(body: &'p PointBody, names: &[String]) -> Result<Wanted<'
         return Err(Refused::UnknownContext { name: name.clone(), known: known() });
     }
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let all = body.contexts.iter().map(|(name, context)| (name.as_str(), context));
+    let all = body.contexts.iter().map(|(name, context)| (name.as_str(), context.as_ref()));
     Ok(all.filter(|(name, _)| is_wanted(name)).collect())
 }
 

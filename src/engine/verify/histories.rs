@@ -20,6 +20,7 @@ use crate::repo::format::point::PointContext;
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, Repository};
+use std::sync::Arc;
 
 const ADVICE_SEQUENCE: &str = "the server would refuse to go on with such an aggregate; look for a node, or a point, whose history is right, and restore that";
 const ADVICE_AHEAD: &str = "after a restore the server would refuse the next event of such an aggregate: restore a point whose events reach further";
@@ -78,7 +79,7 @@ impl Histories<'_> {
 
     fn views_of_point(&self, listed: &ListedPoint) -> Vec<FoundView> {
         let path = self.repository.disk().display(&paths::point(listed.point.number));
-        let of = |(context, logs): (&String, &PointContext)| {
+        let of = |(context, logs): (&String, &Arc<PointContext>)| {
             let key = |store| LogKey {
                 source: listed.point.body.source.clone(),
                 context: context.clone(),

@@ -98,6 +98,7 @@ mod tests {
     use crate::repo::format::moment::Moment;
     use crate::repo::format::point::{ControlDb, Order, PointBody, PointContext, PointLog, StepAt, StepKind};
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     fn log(safepoint: Option<u64>, head: Option<u64>) -> PointLog {
         let root = PageId([0; 32]);
@@ -133,7 +134,7 @@ mod tests {
             steps,
             facts: BTreeMap::new(),
             control_db: ControlDb::Absent { reason: String::new() },
-            contexts: BTreeMap::from([("c".to_owned(), context)]),
+            contexts: BTreeMap::from([("c".to_owned(), Arc::new(context))]),
             files: vec![],
             left_out: vec![],
             findings: vec![],
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_complete_point_reaches_its_safepoints() {
         let mut short = body(&WELL);
-        short.contexts.get_mut("c").unwrap().snapshots = log(Some(0), None);
+        Arc::make_mut(short.contexts.get_mut("c").unwrap()).snapshots = log(Some(0), None);
         assert_eq!(faults(&short).len(), 1);
         short.complete = false;
         assert_eq!(faults(&short), vec![]);

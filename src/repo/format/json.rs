@@ -5,6 +5,7 @@
 //! spelling of the same values.
 
 use crate::repo::format::Damage;
+use crate::repo::format::spelling::Spelled;
 use serde_json::Value;
 
 /// The member that holds the hash of the rest.
@@ -23,10 +24,49 @@ pub fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Damage> {
 
 /// Reads a value whose `type` must be `kind` and whose `version` at most `supported`. Unknown optional fields are stepped over.
 pub fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8], kind: &str, supported: u32) -> Result<T, Damage> {
-    read(open(bytes, kind, supported)?)
+    prove(bytes, kind, supported)?.read()
+}
+
+/// An object whose type, version and check are proven.
+pub enum Proven<'b> {
+    /// In the spelling in which it is written.
+    Canonical(&'b [u8]),
+    /// In any other.
+    Other(Value),
+}
+
+impl Proven<'_> {
+    /// What it says, as far as `T` knows of it.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, Damage> {
+        match self {
+            Self::Canonical(bytes) => serde_json::from_slice(bytes).map_err(json),
+            Self::Other(value) => T::deserialize(value).map_err(json),
+        }
+    }
 }
 
 /// The first half of [`decode`]: type, version and check are proven, the rest is not looked at yet.
+pub fn prove<'b>(bytes: &'b [u8], kind: &str, supported: u32) -> Result<Proven<'b>, Damage> {
+    if is_proven(bytes, kind, supported) == Some(true) {
+        return Ok(Proven::Canonical(bytes));
+    }
+    open(bytes, kind, supported).map(Proven::Other)
+}
+
+/// Whether the bytes are canonical, and all of that fits; what is wrong otherwise, [`open`] says.
+fn is_proven(bytes: &[u8], kind: &str, supported: u32) -> Option<bool> {
+    let spelled = Spelled::of(bytes)?;
+    let quoted = |member: &str| spelled.member(member)?.strip_prefix(b"\"")?.strip_suffix(b"\"");
+    let version: u32 = std::str::from_utf8(spelled.member("version")?).ok()?.parse().ok()?;
+    let mut hasher = blake3::Hasher::new();
+    for part in spelled.without(CHECK)? {
+        hasher.update(part);
+    }
+    let fits = quoted(CHECK)? == hasher.finalize().to_hex().as_bytes();
+    Some(fits && quoted("type")? == kind.as_bytes() && (1..=supported).contains(&version))
+}
+
+/// The same of bytes in any spelling.
 pub fn open(bytes: &[u8], kind: &str, supported: u32) -> Result<Value, Damage> {
     let mut value: Value = serde_json::from_slice(bytes).map_err(json)?;
     let found = value.get("type").and_then(Value::as_str).ok_or_else(|| missing("type"))?;

@@ -16,6 +16,7 @@ pub mod page;
 pub mod parity;
 pub mod point;
 pub mod record;
+mod spelling;
 pub mod superset;
 pub mod time_map;
 pub mod wire;

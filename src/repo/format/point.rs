@@ -7,6 +7,7 @@ use crate::repo::format::json;
 use crate::repo::format::moment::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The `type` of a manifest.
 pub const TYPE: &str = "segvault.point";
@@ -41,8 +42,21 @@ impl Point {
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Damage> {
-        json::decode(bytes, TYPE, VERSION)
+        let proven = json::prove(bytes, TYPE, VERSION)?;
+        let Head { kind, version, number, previous, repository } = proven.read()?;
+        Ok(Self { kind, version, number, previous, repository, body: proven.read()? })
     }
+}
+
+/// What stands in a manifest beside the body. Both are read for themselves: to read one that lies flat in the other, all of it would be copied first.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    kind: String,
+    version: u32,
+    number: u64,
+    previous: Option<FileHash>,
+    repository: String,
 }
 
 /// All that a backup decides; number and chain come when it is published.
@@ -72,8 +86,8 @@ pub struct PointBody {
     pub facts: BTreeMap<String, String>,
     /// The control database.
     pub control_db: ControlDb,
-    /// The contexts, by name.
-    pub contexts: BTreeMap<String, PointContext>,
+    /// The contexts, by name. Of many points most are the same: whoever has many holds each once.
+    pub contexts: BTreeMap<String, Arc<PointContext>>,
     /// Plain files that were archived with it: index files, replication logs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSet>,
@@ -83,6 +97,13 @@ pub struct PointBody {
     /// What a reader must know: damage, gaps, lags, forks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+}
+
+impl PointBody {
+    /// A context, to be changed here and nowhere else.
+    pub fn context_mut(&mut self, name: &str) -> Option<&mut PointContext> {
+        self.contexts.get_mut(name).map(Arc::make_mut)
+    }
 }
 
 /// How it is known that the control database is not newer than the segments.
@@ -381,7 +402,7 @@ mod tests {
             ],
             facts: BTreeMap::new(),
             control_db: ControlDb::Absent { reason: "not asked for".to_owned() },
-            contexts: BTreeMap::from([("default".to_owned(), context)]),
+            contexts: BTreeMap::from([("default".to_owned(), Arc::new(context))]),
             files: vec![file_set()],
             left_out: vec![],
             findings: vec![finding()],

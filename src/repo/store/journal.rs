@@ -16,6 +16,7 @@ use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{Point, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::paths;
+use crate::repo::store::alike::Alike;
 use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::{NumberedRow, Row};
@@ -157,7 +158,9 @@ pub(super) fn read(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<
 /// Points first: whatever is deleted meanwhile is named gone in the acts that are read behind them.
 fn read_once(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<Journal, Error> {
     let row = Row::points();
-    let mut points = read_row(disk, config, (&row, &row.list(disk)?), point, |_, _| None);
+    let alike = Alike::default();
+    let point = |bytes: &[u8]| point(bytes, &alike);
+    let mut points = read_row(disk, config, (&row, &row.list(disk)?), &point, |_, _| None);
     let ReadActs { acts, mut unreadable, of } = acts(disk, config, kept)?;
     if points.good.is_empty() && acts.is_empty() {
         refuse_another(disk, config, points.of().or(of))?;
@@ -184,7 +187,7 @@ pub(super) struct ReadActs {
 pub(super) fn acts(disk: &dyn Disk, config: &Config, kept: &KeptActs) -> Result<ReadActs, Error> {
     let row = Row::acts();
     let files = row.list(disk)?;
-    let mut read = read_row(disk, config, (&row, &files), act, |number, length| kept.get(number, length));
+    let mut read = read_row(disk, config, (&row, &files), &act, |number, length| kept.get(number, length));
     kept.keep(&files, &read.good);
     let lost = row.lost(&LostFiles::by(read.good.values().map(|entry| &entry.value)));
     read.leave_out(&lost);
@@ -204,8 +207,8 @@ fn refuse_another(disk: &dyn Disk, config: &Config, of: Option<String>) -> Resul
 
 type Facts<T> = (T, u64, Option<FileHash>, String);
 
-fn point(bytes: &[u8]) -> Result<Facts<Point>, Damage> {
-    let point = Point::decode(bytes)?;
+fn point(bytes: &[u8], alike: &Alike) -> Result<Facts<Point>, Damage> {
+    let point = alike.share(Point::decode(bytes)?);
     let (number, previous, repository) = (point.number, point.previous, point.repository.clone());
     Ok((point, number, previous, repository))
 }
@@ -221,7 +224,7 @@ fn read_row<T>(
     disk: &dyn Disk,
     config: &Config,
     (row, files): (&Row, &BTreeMap<u64, u64>),
-    decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
+    decode: &dyn Fn(&[u8]) -> Result<Facts<T>, Damage>,
     before: impl Fn(u64, u64) -> Option<Entry<T>>,
 ) -> Reading<T> {
     let mut reading = Reading { good: BTreeMap::new(), bad: BTreeMap::new() };
@@ -241,7 +244,7 @@ fn read_file<T>(
     config: &Config,
     row: &Row,
     number: u64,
-    decode: fn(&[u8]) -> Result<Facts<T>, Damage>,
+    decode: &dyn Fn(&[u8]) -> Result<Facts<T>, Damage>,
 ) -> Result<Entry<T>, Bad> {
     let bytes = row.read(disk, number).map_err(|error| in_words(&error))?;
     let (value, own_number, previous, repository) = decode(&bytes)?;

@@ -3,6 +3,7 @@
 //! What a writer does, in this order: take `locks/writer`; make durable whatever is there and not known to be durable; read the acts; put
 //! chunks and pages; [`Session::barrier`]; records; the point. Creating `points/<n>.json` is the commit.
 
+mod alike;
 mod alone;
 mod blocks;
 mod cache;

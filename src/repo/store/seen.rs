@@ -65,7 +65,9 @@ fn rewrite(
     let body = &mut listed.point.body;
     for view in views.iter().filter(|view| view.reference() == mine) {
         for (store, log) in [(Store::Events, &view.events), (Store::Snapshots, &view.snapshots)] {
-            let Some((log, logs)) = log.as_ref().zip(body.contexts.get_mut(context)) else { continue };
+            let Some((log, logs)) = log.as_ref().zip(body.context_mut(context)) else {
+                continue;
+            };
             match store {
                 Store::Events => logs.events = log.clone(),
                 Store::Snapshots => logs.snapshots = log.clone(),

@@ -109,7 +109,7 @@ fn a_time_map_that_hides_later_events_is_found_out() {
     assert_eq!(archive.verify(true).worst(), None, "as it is it fits");
     let mut time = 0;
     let forged = archive.forge(|session, body| {
-        let log = &mut body.contexts.get_mut("default").unwrap().events;
+        let log = &mut body.context_mut("default").unwrap().events;
         let mut entries = session.repository().tree(log.root).unwrap();
         let bytes = session.repository().chunk(entries[0].time_map.unwrap()).unwrap();
         let mut map = TimeMap::decode(&bytes).unwrap();

@@ -159,7 +159,7 @@ pub fn body(control_db: ControlDb, snapshots: PointLog, events: PointLog) -> Poi
         steps: steps.map(|step| StepAt { step, context: None, at: Moment(5) }).to_vec(),
         facts: BTreeMap::new(),
         control_db,
-        contexts: [("default".to_owned(), PointContext { incarnation: 1, snapshots, events })].into(),
+        contexts: [("default".to_owned(), PointContext { incarnation: 1, snapshots, events }.into())].into(),
         files: Vec::new(),
         left_out: Vec::new(),
         findings: Vec::new(),
@@ -228,7 +228,7 @@ pub fn back_up_forked(disk: &(impl Disk + Clone + 'static)) -> Result<PointRef, 
     let (records, numbers) = session.publish_records(durable, states.to_vec())?;
     let log = |number| point_log(number, root, &[], &tail);
     let mut body = body(database, log(numbers[0]), log(numbers[1]));
-    body.contexts.get_mut("default").unwrap().incarnation = 2;
+    body.context_mut("default").unwrap().incarnation = 2;
     session.publish_point(records, body).map(|published| published.point)
 }
 

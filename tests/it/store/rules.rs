@@ -160,7 +160,7 @@ fn point(disk: &CrashDisk, change: impl FnOnce(&mut PointBody)) -> Result<u64, S
 }
 
 fn events(body: &mut PointBody) -> &mut PointLog {
-    &mut body.contexts.get_mut("default").unwrap().events
+    &mut body.context_mut("default").unwrap().events
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_point_rests_on_the_newest_records_and_on_trees_that_are_there() {
     for (change, why) in [
         ((|body| events(body).record = 2) as fn(&mut PointBody), "record 2 is not the newest one"),
         (|body| events(body).record = 4, "record 4 is not the newest one"),
-        (|body| body.contexts.get_mut("default").unwrap().incarnation = 2, "is not the newest one"),
+        (|body| body.context_mut("default").unwrap().incarnation = 2, "is not the newest one"),
         (|body| body.source = "other".to_owned(), "is not the newest one"),
         (|body| events(body).root = PageId([0; 32]), "is missing"),
         (|body| events(body).root = body.contexts["default"].snapshots.root, "does not hold segment 0"),
