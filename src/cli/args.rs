@@ -276,6 +276,9 @@ pub struct Points {
     /// Only points of this source
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Only so many of the newest points of each source
+    #[arg(long, value_name = "N", conflicts_with = "at")]
+    pub last: Option<std::num::NonZeroUsize>,
     /// What a restore would give
     #[command(flatten)]
     pub at: at::At,

@@ -207,6 +207,9 @@ impl Run<'_> {
             select::listed_source(&journal, source).map_err(engine::Error::from)?;
             keep_source(&mut overview, source);
         }
+        if let Some(last) = asked.last {
+            overview.keep_last(last.get());
+        }
         self.screen.result("points", &overview, || render::points::text(&overview))?;
         Ok(undamaged(&overview.problems))
     }

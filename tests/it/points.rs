@@ -8,6 +8,7 @@ use segvault::axon::name::Store;
 use segvault::engine::points::{self, Changed, SegmentState, Window, overview, show};
 use segvault::repo::format::point::StepKind;
 use std::path::Path;
+use std::sync::Arc;
 
 fn server() -> Server {
     let mut server = Server::new("node", &["default"], 1);
@@ -47,6 +48,46 @@ fn points_tell_what_is_new_and_windows_what_is_there() {
     assert!(
         overview.windows.iter().all(|window| window.times.is_some_and(|times| times.least <= times.greatest))
     );
+}
+
+/// A point of many contexts is not a screen of nothing; the newest says how all of them stand.
+#[test]
+fn contexts_in_which_nothing_is_new_share_a_line() {
+    let (archive, room) = (Archive::new(), Room::empty());
+    let names: Vec<String> = (0..10).map(|number| format!("context-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut server = Server::new("node", &names, 1);
+    server.contexts.values_mut().for_each(|context| context.append(Store::Events, 3));
+    for _ in 0..3 {
+        server.contexts.get_mut("context-4").unwrap().append(Store::Events, 2);
+        archive.backup(&mut server);
+    }
+    let points = |more: &str| format!("points -r {}{more}", archive.repository_path().display());
+    let (text, _) = room.ends(0, &points(""));
+    let list = text.split("what the archive holds").next().unwrap();
+    let lines = |words: &str| list.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((lines("context-4"), lines("context-5"), lines("9 contexts")), (3, 2, 1), "{text}");
+    let quiet = list.lines().find(|line| line.contains("9 contexts")).unwrap();
+    assert!(quiet.contains("nothing") && !quiet.contains("complete"), "{quiet}");
+    let last = room.document(0, "points", &points(" --last 2"))["points"].as_array().unwrap().clone();
+    assert_eq!(last.iter().map(|point| point["number"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(last[0]["contexts"].as_array().unwrap().len(), 10);
+    room.ends(2, &points(" --last 0"));
+}
+
+#[test]
+fn what_points_say_alike_is_held_once() {
+    let archive = Archive::new();
+    let mut server = server();
+    archive.backup(&mut server);
+    archive.backup(&mut server);
+    archive.backup(&mut server);
+    server.contexts.get_mut("default").unwrap().append(Store::Events, 1);
+    archive.backup(&mut server);
+    let points = archive.points();
+    let context = |at: usize| &points[at].point.body.contexts["default"];
+    assert!(Arc::ptr_eq(context(1), context(2)));
+    assert!(context(2) != context(3));
 }
 
 #[test]

@@ -10,6 +10,10 @@ use comfy_table::Table;
 
 /// So many points are named in a cell; the JSON document has them all.
 const POINTS_SHOWN: usize = 5;
+/// So many contexts of a point have a line each, whether something is new in them or not.
+const CONTEXTS_SHOWN: usize = 8;
+/// What is said where nothing is new.
+const NOTHING: &str = "nothing";
 
 const HEAD: [&str; 11] = [
     ">POINT",
@@ -52,7 +56,7 @@ pub(in crate::cli) fn text(overview: &Overview) -> String {
 
 fn points_table(points: &[PointRow]) -> Table {
     let mut rows = table(&HEAD);
-    for point in points {
+    for (at, point) in points.iter().enumerate() {
         let mut first = first_columns(point);
         let mut last = last_columns(point);
         if point.contexts.is_empty() {
@@ -60,13 +64,37 @@ fn points_table(points: &[PointRow]) -> Table {
                 [first.as_slice(), &std::array::from_fn::<_, 5, _>(|_| String::new()), &last].concat(),
             );
         }
-        for context in &point.contexts {
+        for context in contexts_columns(point, is_newest(points, at)) {
             // What concerns the whole point stands on its first line only.
             let (first, last) = (std::mem::take(&mut first), std::mem::take(&mut last));
-            rows.add_row([first.as_slice(), &context_columns(context), &last].concat());
+            rows.add_row([first.as_slice(), &context, &last].concat());
         }
     }
     rows
+}
+
+/// Whether no point of its source follows.
+fn is_newest(points: &[PointRow], at: usize) -> bool {
+    let mut behind = points.iter().skip(at.saturating_add(1));
+    points.get(at).is_none_or(|point| !behind.any(|other| other.source == point.source))
+}
+
+/// A line for each context. Of many those in which nothing is new are one line, but in the newest point, which tells how all of them stand.
+fn contexts_columns(point: &PointRow, is_newest: bool) -> Vec<[String; 5]> {
+    let is_long = !is_newest && point.contexts.len() > CONTEXTS_SHOWN;
+    let (quiet, told): (Vec<_>, Vec<_>) =
+        point.contexts.iter().partition(|context| is_long && changed(context) == NOTHING);
+    let mut lines: Vec<_> = told.into_iter().map(context_columns).collect();
+    if !quiet.is_empty() {
+        let all = quiet.iter().map(|context| history(context)).fold(0, u64::saturating_add);
+        let name = plural(quiet.len() as u64, "context");
+        lines.push([name, String::new(), String::new(), NOTHING.to_owned(), bytes(all)]);
+    }
+    lines
+}
+
+fn history(context: &ContextRow) -> u64 {
+    context.events.bytes.saturating_add(context.snapshots.bytes)
 }
 
 fn first_columns(point: &PointRow) -> [String; 3] {
@@ -79,7 +107,7 @@ fn context_columns(context: &ContextRow) -> [String; 5] {
         head(&context.events),
         head(&context.snapshots),
         changed(context),
-        bytes(context.events.bytes.saturating_add(context.snapshots.bytes)),
+        bytes(history(context)),
     ]
 }
 
@@ -125,7 +153,7 @@ fn changed(context: &ContextRow) -> String {
 /// Without new events, bytes may differ all the same: a transformation wrote other ones.
 fn bytes_only(events: Changed, snapshots: Changed) -> &'static str {
     let same = [events.bytes, events.segments, snapshots.bytes, snapshots.segments] == [0; 4];
-    if same { "nothing" } else { "segments" }
+    if same { NOTHING } else { "segments" }
 }
 
 fn difference(number: i64, noun: &str) -> Option<String> {

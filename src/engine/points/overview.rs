@@ -49,6 +49,22 @@ impl From<&Unreadable> for Problem {
     }
 }
 
+impl Overview {
+    /// Leaves so many of the newest points of each source.
+    pub fn keep_last(&mut self, last: usize) {
+        let mut left: BTreeMap<String, usize> = BTreeMap::new();
+        for point in &self.points {
+            *left.entry(point.source.clone()).or_default() += 1;
+        }
+        self.points.retain(|point| {
+            let Some(left) = left.get_mut(&point.source) else { return true };
+            let is_kept = *left <= last;
+            *left = left.saturating_sub(1);
+            is_kept
+        });
+    }
+}
+
 /// Lists everything. Only errors that say nothing of a single file (no access, interrupted) end it.
 pub fn overview(repository: &Repository) -> Result<Overview, Error> {
     overview_of(repository, &repository.journal()?)

@@ -206,6 +206,7 @@ fn refuse_another(disk: &dyn Disk, config: &Config, of: Option<String>) -> Resul
 }
 
 type Facts<T> = (T, u64, Option<FileHash>, String);
+type Decode<'d, T> = &'d dyn Fn(&[u8]) -> Result<Facts<T>, Damage>;
 
 fn point(bytes: &[u8], alike: &Alike) -> Result<Facts<Point>, Damage> {
     let point = alike.share(Point::decode(bytes)?);
@@ -224,7 +225,7 @@ fn read_row<T>(
     disk: &dyn Disk,
     config: &Config,
     (row, files): (&Row, &BTreeMap<u64, u64>),
-    decode: &dyn Fn(&[u8]) -> Result<Facts<T>, Damage>,
+    decode: Decode<'_, T>,
     before: impl Fn(u64, u64) -> Option<Entry<T>>,
 ) -> Reading<T> {
     let mut reading = Reading { good: BTreeMap::new(), bad: BTreeMap::new() };
@@ -244,7 +245,7 @@ fn read_file<T>(
     config: &Config,
     row: &Row,
     number: u64,
-    decode: &dyn Fn(&[u8]) -> Result<Facts<T>, Damage>,
+    decode: Decode<'_, T>,
 ) -> Result<Entry<T>, Bad> {
     let bytes = row.read(disk, number).map_err(|error| in_words(&error))?;
     let (value, own_number, previous, repository) = decode(&bytes)?;
