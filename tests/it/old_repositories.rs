@@ -87,7 +87,7 @@ fn the_second_reader_reads_them() {
     for version in VERSIONS {
         let (room, expect) = old(version);
         for (point, files) in &expect {
-            let second = crate::second_reader::restore_files(&room.repository(), *point);
+            let second = crate::second_reader::tests::restore_files(&room.repository(), *point);
             let hashes: BTreeMap<_, _> =
                 second.into_iter().map(|(path, bytes)| (path, sha256(&bytes))).collect();
             assert_eq!(&hashes, files, "{version}, point {point}");

@@ -1,233 +1,160 @@
 //! What a point is made of, as files.
 
-use super::Repository;
-use super::pages::{Entry, tree};
-use super::wire::{Bytes, Hash, Read, check, hash, items, json, number, text, unhex};
+use super::binary::{Entry, Packs, tree};
+use super::wire::{Bytes, Hash, Read, check, hash, items, json, member};
+use super::{Files, Repository};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::Read as _;
 
-/// A point, put back.
+/// A point, put back, by paths below the directory that is restored.
 #[derive(Default)]
 pub struct Restored {
-    /// Paths below the directory that is restored, and bytes.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub files: Files,
     /// The zip of the control database: its name and its bytes.
     pub zip: Option<(String, Vec<u8>)>,
     /// Index files, of stores that have all of them, and replication logs.
-    pub plain: BTreeMap<String, Vec<u8>>,
+    pub plain: Files,
 }
 
-/// A segment of a point: the entry that has its bytes, and how many of them belong to the point.
-struct Piece {
-    entry: Entry,
-    length: u64,
-    content: Hash,
-    claimed: bool,
-    last: Option<u64>,
-    newest: bool,
-}
-
-pub fn restore(repository: &Repository, point: &Value) -> Read<Restored> {
-    let mut restored = Restored::default();
-    for (context, held) in point["contexts"].as_object().ok_or("it has no contexts")? {
-        check(is_file_name(context), "a context has no name for a directory")?;
-        for (store, code) in [("snapshots", 1_u8), ("events", 2)] {
-            let incarnation = u32::try_from(number(held, "incarnation")?)?.to_le_bytes();
-            let mut key = [&[code][..], &incarnation].concat();
-            for name in [text(point, "source")?, context] {
-                key.extend([&u16::try_from(name.len())?.to_le_bytes()[..], name.as_bytes()].concat());
-            }
-            let pieces = log(repository, &key, &held[store])?;
-            indexes(repository, point, (context, store), &pieces, &mut restored.plain)?;
-            for piece in pieces.into_values() {
-                let (number, version, ..) = piece.entry.key;
-                let version = if version == 0 { String::new() } else { format!("_{version:05}") };
-                let path = format!("data/{context}/{number:020}{version}.{store}");
-                let bytes = file(repository, &piece).map_err(|wrong| format!("{path}: {wrong}"))?;
-                restored.files.insert(path, bytes);
+impl Repository {
+    pub fn restore(&self, point: u64) -> Read<Restored> {
+        let (point, mut restored) = (self.seen(point)?, Restored::default());
+        for context in point["contexts"].as_object().ok_or("it has no contexts")?.keys() {
+            for store in ["snapshots", "events"] {
+                for (entry, newer) in self.log(&point, context, store)?.values().rev().zip(0..) {
+                    let path = format!("data/{context}/{}.{store}", stem(entry));
+                    restored.files.insert(path, file(&self.packs, entry, newer == 0)?);
+                }
             }
         }
-    }
-    for set in items(point, "files").filter(|set| set["kind"] == "replication-log") {
-        let group = text(set, "group")?;
-        for (name, bytes) in plain_files(repository, set)? {
-            check(is_file_name(group) && is_file_name(&name), "a log has no name for a file")?;
-            restored.plain.insert(format!("log/{group}/{name}"), bytes);
+        for set in items(&point, "files") {
+            let (place, owner, files) = match set["kind"].as_str() {
+                Some("index") => ("data", "context", self.indexes(&point, set)?),
+                Some("replication-log") => ("log", "group", plain_files(&self.packs, set)?),
+                _ => continue,
+            };
+            let owner: String = member(set, owner)?;
+            let files = files.into_iter().map(|(name, bytes)| (format!("{place}/{owner}/{name}"), bytes));
+            restored.plain.extend(files);
         }
+        control_db(&self.packs, &point["control_db"], &mut restored)?;
+        // Names of contexts and files come from outside.
+        let mut paths = restored.files.keys().chain(restored.plain.keys());
+        let is_name = |part: &str| !["", ".", ".."].contains(&part);
+        check(paths.all(|path| path.split('/').all(is_name)), "a name leads elsewhere")?;
+        Ok(restored)
     }
-    control_db(repository, &point["control_db"], &mut restored)?;
-    Ok(restored)
-}
 
-/// A name that leads nowhere else.
-fn is_file_name(name: &str) -> bool {
-    !["", ".", ".."].contains(&name) && !name.contains(['/', '\0'])
-}
-
-/// Of each number the highest version that the point has; of that a good copy or a claim before a damaged copy.
-fn log(repository: &Repository, key: &[u8], log: &Value) -> Read<BTreeMap<u64, Piece>> {
-    let own = tree(&repository.root, &unhex(text(log, "root")?)?)?;
-    check(own.len() as u64 == number(log, "segments")?, "its tree has another number of segments")?;
-    let sealed = |entry: Entry| {
-        let last = (entry.events > 0).then(|| entry.key.0 + entry.events - 1);
-        Piece {
-            length: entry.logical_end,
-            content: entry.content,
-            claimed: false,
-            last,
-            newest: false,
-            entry,
+    /// Of each number the highest version that the point has; of that a good copy before a claim before a damaged copy.
+    pub fn log(&self, point: &Value, context: &str, store: &str) -> Read<BTreeMap<u64, Entry>> {
+        let (log, code) = (&point["contexts"][context][store], if store == "events" { 2 } else { 1 });
+        let incarnation: u32 = member(&point["contexts"][context], "incarnation")?;
+        let mut key = [&[code][..], &incarnation.to_le_bytes()].concat();
+        for name in [&member::<String>(point, "source")?, context] {
+            key.extend([&u16::try_from(name.len())?.to_le_bytes()[..], name.as_bytes()].concat());
         }
-    };
-    let mut pieces: Vec<Piece> = own.into_iter().map(sealed).collect();
-    let (newest, root, tails) = repository.newest_record(key)?;
-    let made_with = number(log, "record")?;
-    let is_there = newest >= made_with || repository.is_lost(key, made_with)?;
-    check(is_there, "the newest record of its log is missing")?;
-    for claim in items(log, "open") {
-        pieces.push(claimed(repository, &root, &tails, claim)?);
+        let held = self.held(&key, member(log, "record")?)?;
+        let mut entries = tree(&self.files, &member(log, "root")?, None)?;
+        for claim in items(log, "open") {
+            let (number, version): (u64, Option<_>) = (member(claim, "number")?, member(claim, "version")?);
+            let named = (number, version.unwrap_or(0), 0, Hash::new());
+            let entry = held.iter().find(|entry| entry.key == named).ok_or("a claim finds nothing")?.clone();
+            let (length, content) = (member(claim, "length")?, member(claim, "blake3")?);
+            check(length <= entry.length, "less is held than was claimed")?;
+            let events = claim["last"].as_u64().map_or(0, |last| (last + 1).saturating_sub(number));
+            entries.push(Entry { claimed: true, length, content, events, ..entry });
+        }
+        entries.sort_by_key(|entry| (entry.key.1, entry.key.2 == 0, !entry.claimed));
+        Ok(entries.into_iter().map(|entry| (entry.key.0, entry)).collect())
     }
-    let standing = |piece: &Piece| if piece.claimed { 1 } else { 2 - 2 * piece.entry.key.2 };
-    pieces.sort_by_key(|piece| (piece.entry.key.0, piece.entry.key.1, standing(piece)));
-    let mut pieces: BTreeMap<u64, Piece> =
-        pieces.into_iter().map(|piece| (piece.entry.key.0, piece)).collect();
-    // A log without events is empty, though it has a segment.
-    let with_events = || pieces.values().filter(|piece| piece.last.is_some());
-    let first = with_events().next().map(|piece| piece.entry.key.0);
-    let head = with_events().next_back().and_then(|piece| piece.last);
-    let fits = log["first"].as_u64() == first && log["head"].as_u64() == head;
-    let bytes: u64 = pieces.values().map(|piece| piece.length).sum();
-    check(fits && number(log, "bytes")? == bytes, "first, head or bytes are not what its segments have")?;
-    pieces.last_entry().iter_mut().for_each(|newest| newest.get_mut().newest = true);
-    Ok(pieces)
+
+    /// The index files of a store: for all segments but the newest, or none.
+    fn indexes(&self, point: &Value, set: &Value) -> Read<Files> {
+        let (context, store): (String, String) = (member(set, "context")?, member(set, "store")?);
+        let (mut listed, mut log) = (plain_files(&self.packs, set)?, self.log(point, &context, &store)?);
+        log.pop_last();
+        let good = log.values().all(|entry| !entry.claimed && entry.key.2 == 0);
+        let suffixes = if store == "events" { ["index", "bloom"] } else { ["sindex", "sbloom"] };
+        let names = log.values().flat_map(|entry| suffixes.map(|suffix| format!("{}.{suffix}", stem(entry))));
+        let found: Option<Files> = names.map(|name| listed.remove_entry(&name)).collect();
+        Ok(found.filter(|_| good).unwrap_or_default())
+    }
 }
 
-/// What a claim resolves to: in the newest record of the log a tail, or a good copy in its tree.
-fn claimed(repository: &Repository, root: &Hash, tails: &[Entry], claim: &Value) -> Read<Piece> {
-    let (segment, version) = (number(claim, "number")?, claim["version"].as_u64().unwrap_or(0));
-    let sealed = tree(&repository.root, root)?;
-    let found = tails.iter().chain(&sealed).find(|entry| entry.is_good(segment, version));
-    let entry = found.ok_or("a claim finds nothing")?.clone();
-    let (length, content) = (number(claim, "length")?, unhex(text(claim, "blake3")?)?);
-    check(length <= entry.logical_end, "less is held than was claimed")?;
-    Ok(Piece { entry, length, content, claimed: true, last: claim["last"].as_u64(), newest: false })
+/// The name of a segment's file, up to the suffix.
+fn stem(entry: &Entry) -> String {
+    let (number, version, ..) = entry.key;
+    if version == 0 { format!("{number:020}") } else { format!("{number:020}_{version:05}") }
 }
 
 /// Prefix, end and zeros; or a damaged copy as it was found.
-fn file(repository: &Repository, piece: &Piece) -> Read<Vec<u8>> {
-    let mut bytes = repository.packs.join(&piece.entry.extents)?;
-    check(hash(&bytes) == piece.entry.content, "its content has another hash")?;
-    if piece.claimed || piece.entry.key.2 == 0 {
-        bytes.truncate(usize::try_from(piece.length)?);
-        check(hash(&bytes) == piece.content, "what was claimed has another hash")?;
-        let end = piece.end();
-        bytes.resize(bytes.len().max(if end.is_empty() { 0 } else { 5 }), 0);
-        bytes.extend(end);
-    }
-    bytes.resize(bytes.len().max(usize::try_from(piece.entry.file_length)?), 0);
+fn file(packs: &Packs, entry: &Entry, newest: bool) -> Read<Vec<u8>> {
+    let (mut bytes, damaged) = (packs.join(&entry.extents)?, entry.key.2 == 1);
+    let length = if damaged { bytes.len() } else { usize::try_from(entry.length)? };
+    let whole = length == bytes.len();
+    bytes.truncate(length);
+    check(hash(&bytes) == entry.content, "its content has another hash")?;
+    let end: &[u8] = match (entry.end, entry.claimed) {
+        _ if damaged => &[],
+        (_, true) if newest => &[0; 4],
+        (1, _) | (_, true) if length < 5 => &[0; 4],
+        (2, _) if whole && !newest => &[],
+        (1, _) | (_, true) => &[0xff; 4],
+        _ => &[0; 4],
+    };
+    bytes.resize(if end.is_empty() { length } else { length.max(5) }, 0);
+    bytes.extend(end);
+    bytes.resize(bytes.len().max(usize::try_from(entry.file_length)?), 0);
     Ok(bytes)
 }
 
-impl Piece {
-    /// What stands behind the prefix.
-    fn end(&self) -> &'static [u8] {
-        let (open, rolled) = (&[0; 4], &[0xff; 4]);
-        match (self.entry.end, self.claimed) {
-            (_, true) if self.newest => open,
-            (1, _) | (_, true) if self.length < 5 => open,
-            (2, _) if !self.newest && self.length == self.entry.logical_end => &[],
-            (1, _) | (_, true) => rolled,
-            _ => open,
-        }
-    }
-}
-
-fn control_db(repository: &Repository, stated: &Value, into: &mut Restored) -> Read<()> {
-    let (absent, inner, zip) = (stated.get("absent"), stated.get("inner"), stated.get("zip"));
-    check(absent.is_some() || inner.is_some() || zip.is_some(), "the control database has no known form")?;
-    if let Some(held) = zip {
-        into.zip = Some((text(held, "name")?.to_owned(), content(repository, &held["zip"])?));
-    }
-    if let Some(held) = inner {
-        let (entry, zip, inner) = (text(held, "entry")?, &held["zip"], content(repository, &held["inner"])?);
-        check(is_file_name(entry), "the control database has no name for a file")?;
-        if !zip.is_null() {
-            let bytes = rebuilt(&inner, entry, u32::try_from(number(zip, "dos_time")?)?)?;
-            let same = bytes.len() as u64 == number(zip, "length")?;
-            check(same && hash(&bytes) == unhex(text(zip, "blake3")?)?, "the zip does not come back")?;
-            into.zip = Some((text(zip, "name")?.to_owned(), bytes));
-        }
-        into.files.insert(format!("data/{entry}"), inner);
-    }
-    Ok(())
-}
-
-/// The index files of a store: for all segments but the newest, or none.
-fn indexes(
-    repository: &Repository,
-    point: &Value,
-    (context, store): (&str, &str),
-    pieces: &BTreeMap<u64, Piece>,
-    into: &mut BTreeMap<String, Vec<u8>>,
-) -> Read<()> {
-    let is_it = |set: &&Value| set["kind"] == "index" && set["context"] == context && set["store"] == store;
-    let Some(set) = items(point, "files").find(is_it) else { return Ok(()) };
-    let mut listed = plain_files(repository, set)?;
-    let mut found = BTreeMap::new();
-    for piece in pieces.values().filter(|piece| !piece.newest) {
-        let (number, version, damaged, _) = piece.entry.key;
-        let version = if version == 0 { String::new() } else { format!("_{version:05}") };
-        let suffixes = if store == "events" { ["index", "bloom"] } else { ["sindex", "sbloom"] };
-        for name in suffixes.map(|suffix| format!("{number:020}{version}.{suffix}")) {
-            let Some(bytes) = listed.remove(&name).filter(|_| !piece.claimed && damaged == 0) else {
-                return Ok(());
-            };
-            found.insert(format!("data/{context}/{name}"), bytes);
-        }
-    }
-    into.extend(found);
-    Ok(())
-}
-
 /// The files of a set, by their names.
-fn plain_files(repository: &Repository, set: &Value) -> Read<BTreeMap<String, Vec<u8>>> {
-    let list = json(&content(repository, &set["listing"])?, "segvault.files")?;
-    let mut files = BTreeMap::new();
+fn plain_files(packs: &Packs, set: &Value) -> Read<Files> {
+    let (list, mut files) = (json(&content(packs, &set["listing"])?, "segvault.files")?, Files::new());
     for file in items(&list, "files") {
-        let mut bytes = content(repository, &file["content"])?;
-        bytes.resize(bytes.len() + usize::try_from(file["zeros"].as_u64().unwrap_or(0))?, 0);
-        check(files.insert(text(file, "name")?.to_owned(), bytes).is_none(), "a file is listed twice")?;
+        let mut bytes = content(packs, &file["content"])?;
+        bytes.resize(bytes.len() + member::<Option<usize>>(file, "zeros")?.unwrap_or(0), 0);
+        files.insert(member(file, "name")?, bytes);
     }
-    let bytes = files.values().map(|bytes| bytes.len() as u64).sum::<u64>();
-    let fits = number(set, "count")? == files.len() as u64 && number(set, "bytes")? == bytes;
-    check(fits, "a set has other files than it says")?;
+    let bytes: usize = files.values().map(Vec::len).sum();
+    check(set["count"] == files.len() && set["bytes"] == bytes, "a set has other files than it says")?;
     Ok(files)
 }
 
 /// A file that is no segment.
-fn content(repository: &Repository, stated: &Value) -> Read<Vec<u8>> {
-    let mut list = Bytes(repository.packs.chunk(&unhex(text(stated, "list")?)?)?);
-    list.magic(b"SEGVLIST")?;
-    list.expect(&[0; 2], "reserved bytes are not 0")?;
-    let (extents, sum) = list.extents()?;
-    list.end()?;
-    check(sum == number(stated, "length")? && sum <= 8_589_934_592, "the extents of a file do not add up")?;
-    let bytes = repository.packs.join(&extents)?;
-    check(hash(&bytes) == unhex(text(stated, "blake3")?)?, "a file has another hash")?;
+fn content(packs: &Packs, stated: &Value) -> Read<Vec<u8>> {
+    let mut list = Bytes(packs.chunk(&member(stated, "list")?)?);
+    list.expect(b"SEGVLIST\x01\0\0\0")?;
+    let bytes = packs.join(&list.extents(member(stated, "length")?)?)?;
+    check(stated["blake3"] == hash(&bytes) && list.0.is_empty(), "a file has another hash")?;
     Ok(bytes)
+}
+
+fn control_db(packs: &Packs, stated: &Value, into: &mut Restored) -> Read<()> {
+    if let Some(held) = stated.get("zip") {
+        into.zip = Some((member(held, "name")?, content(packs, &held["zip"])?));
+    } else if let Some(held) = stated.get("inner") {
+        let (entry, inner): (String, _) = (member(held, "entry")?, content(packs, &held["inner"])?);
+        if let Some(zip) = held.get("zip") {
+            let bytes = rebuilt(&inner, &entry, member(zip, "dos_time")?)?;
+            check(zip["blake3"] == hash(&bytes), "the zip does not come back")?;
+            into.zip = Some((member(zip, "name")?, bytes));
+        }
+        into.files.insert(format!("data/{entry}"), inner);
+    } else {
+        check(stated.get("absent").is_some(), "the control database has no known form")?;
+    }
+    Ok(())
 }
 
 /// The zip as Java's `ZipOutputStream` writes it.
 fn rebuilt(inner: &[u8], entry: &str, dos_time: u32) -> Read<Vec<u8>> {
-    let (mut crc, mut deflate) =
-        (flate2::Crc::new(), flate2::write::DeflateEncoder::new(vec![], flate2::Compression::new(6)));
-    crc.update(inner);
-    deflate.write_all(inner)?;
-    let packed = deflate.finish()?;
+    let (level, mut packed) = (flate2::Compression::new(6), Vec::new());
+    flate2::read::DeflateEncoder::new(inner, level).read_to_end(&mut packed)?;
     let four = |number: usize| u32::try_from(number).map(u32::to_le_bytes);
     let name = [&u16::try_from(entry.len())?.to_le_bytes()[..], &[0, 0]].concat();
-    let sizes = [crc.sum().to_le_bytes(), four(packed.len())?, four(inner.len())?].concat();
+    let sizes = [crc32fast::hash(inner).to_le_bytes(), four(packed.len())?, four(inner.len())?].concat();
     // Version 20, flags 0808, method 8 and the time stand in both headers.
     let shared = [&[20, 0, 8, 8, 8, 0][..], &dos_time.to_le_bytes()].concat();
     let local = [b"PK\x03\x04", &shared[..], &[0; 12], &name, entry.as_bytes(), &packed].concat();

@@ -1,11 +1,10 @@
 //! What the real program writes, the second reader puts back, bit by bit; and what was damaged it notices.
 
 use super::Repository;
+use super::binary::{Entry, Packs, tree};
 use super::events;
-use super::packs::Packs;
-use super::pages::{Entry, tree};
 use super::restore::Restored;
-use super::wire::{Bytes, Read, check, hash, hex, items, text, unhex};
+use super::wire::{Bytes, Read, check, hash, items, member};
 use crate::support::archive::tree as files_below;
 use crate::support::fixtures;
 use crate::support::program::SERVER;
@@ -27,6 +26,91 @@ use std::process::Command;
 use tempfile::TempDir;
 
 type Files = BTreeMap<String, Vec<u8>>;
+
+/// The files of a point, by their paths in the target; every pack has the form that the document gives it.
+pub fn restore_files(root: &Path, point: u64) -> Files {
+    let repository = opened(root);
+    are_as_many(&repository, point);
+    repository.restore(point).unwrap_or_else(|wrong| panic!("point {point}: {wrong}")).files
+}
+
+/// A repository without any damage, and all in the form that the document gives it.
+fn opened(root: &Path) -> Repository {
+    let repository = Repository::open(root).unwrap();
+    assert_eq!(repository.packs.damaged, [""; 0]);
+    for (path, pack) in repository.files.iter().filter(|(path, _)| path.starts_with("packs/")) {
+        has_its_form(pack, &repository.packs).unwrap_or_else(|wrong| panic!("{path}: {wrong}"));
+    }
+    each_holds_the_one_before(&repository.files);
+    repository
+}
+
+/// A pack is its header, its blocks, and a directory and a footer that can be made of them: what the reader does without.
+fn has_its_form(pack: &[u8], chunks: &Packs) -> Read<()> {
+    let kind = *pack.get(10).filter(|kind| (1..=4).contains(*kind)).ok_or("its kind is not known")?;
+    check(pack.starts_with(&[b"SEGVPACK", &[1, 0, kind][..]].concat()), "its header is wrong")?;
+    check(pack[13..16] == [0; 3], "reserved bytes are not 0")?;
+    let (mut at, mut directory, mut blocks) = (16, Vec::new(), 0_u32);
+    while pack[at..].starts_with(b"SVBK") {
+        let mut rest = Bytes(&pack[at + 4..]);
+        let [codec, _, encoded, raw] = rest.numbers([1, 7, 4, 4])?;
+        check((1..=raw).contains(&encoded) && raw <= 33_554_432, "the lengths of a block are impossible")?;
+        for (name, length) in rest.extents(raw)? {
+            check(chunks.chunk(&name)?.len() as u64 == length, "a chunk is not what its block says")?;
+        }
+        let header = &pack[at + 4..pack.len() - rest.0.len()];
+        check(header.len() <= 20 + 36 * 65_536, "a block has too many chunks")?;
+        directory.extend([&(at as u64).to_le_bytes(), header].concat());
+        rest.take(8)?;
+        let encoded = rest.take(encoded)?;
+        if codec == 1 {
+            let length = zstd::zstd_safe::get_frame_content_size(encoded).ok() == Some(Some(raw));
+            let one = zstd::zstd_safe::find_frame_compressed_size(encoded) == Ok(encoded.len());
+            check(length && one && encoded[4] & 4 == 0, "a zstd frame is not as it should be")?;
+        }
+        (at, blocks) = (pack.len() - rest.0.len(), blocks + 1);
+    }
+    let lengths = [at, directory.len()].map(|length| (length as u64).to_le_bytes()).concat();
+    directory.extend([&lengths[..], &blocks.to_le_bytes(), &[1, 0, kind, 0]].concat());
+    let end = [&directory, &blake3::hash(&directory).as_bytes()[..], b"SEGVPACK"].concat();
+    check(end.len() <= 67_108_864 + 64, "its directory is too long")?;
+    check(pack[at..] == end, "its directory or its footer are wrong, or something lies between blocks")
+}
+
+/// Every record, point and act holds the hash of the one before, where that one counts and is there.
+fn each_holds_the_one_before(files: &Files) {
+    for (path, bytes) in files {
+        let Some((directory, name)) = path.rsplit_once('/') else { continue };
+        let (number, ending) = name.split_once('.').map_or((name, ""), |(number, _)| (number, ".json"));
+        let Some(before) = number.parse::<u64>().ok().filter(|_| !directory.contains("packs")) else {
+            continue;
+        };
+        let stated = match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) => value["previous"].as_str().map(str::to_owned),
+            Err(_) => (bytes[10] & 1 == 1).then(|| Bytes(&bytes[20..]).hash(32).unwrap()),
+        };
+        let before = files.get(&format!("{directory}/{}{ending}", before - 1));
+        assert!(before.is_none_or(|before| stated == Some(hash(before))), "{path}");
+        assert!(number != "1" || stated.is_none(), "{path}");
+    }
+}
+
+/// The log of a point has as many segments, tokens and bytes as the point says.
+fn are_as_many(repository: &Repository, point: u64) {
+    let point = repository.seen(point).unwrap();
+    for (context, held) in point["contexts"].as_object().unwrap() {
+        for store in ["events", "snapshots"] {
+            let (log, stated) = (repository.log(&point, context, store).unwrap(), &held[store]);
+            let sealed = tree(&repository.files, &member(stated, "root").unwrap(), None).unwrap();
+            assert_eq!(stated["segments"], sealed.len());
+            assert_eq!(stated["bytes"], log.values().map(|entry| entry.length).sum::<u64>());
+            // A log without events is empty, though it has a segment.
+            let filled: Vec<&Entry> = log.values().filter(|entry| entry.events > 0).collect();
+            assert_eq!(stated["first"].as_u64(), filled.first().map(|entry| entry.key.0));
+            assert_eq!(stated["head"].as_u64(), filled.last().map(|entry| entry.key.0 + entry.events - 1));
+        }
+    }
+}
 
 /// Room for a repository, a server's directory, and what is restored.
 struct Room(TempDir);
@@ -65,13 +149,13 @@ impl Room {
     }
 
     fn open(&self) -> Repository {
-        let repository = Repository::open(&self.at("repository")).unwrap();
-        assert!(repository.packs.damage.is_empty(), "{:?}", repository.packs.damage);
-        repository
+        opened(&self.at("repository"))
     }
 
     fn second(&self, point: u64) -> Restored {
-        self.open().restore(point).unwrap_or_else(|wrong| panic!("point {point}: {wrong}"))
+        let repository = self.open();
+        are_as_many(&repository, point);
+        repository.restore(point).unwrap_or_else(|wrong| panic!("point {point}: {wrong}"))
     }
 
     /// What the program itself restores: the files, and the zip's.
@@ -240,7 +324,7 @@ fn event_columns_that_were_written_before_are_read() {
     for (name, codec) in [("plain", 2), ("mixed", 3), ("streams", 4), ("lean", 5)] {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = events::decode(&fs::read(path).unwrap(), 401_481, codec).unwrap();
-        assert!(hex(&hash(&raw)).starts_with("5176deb5b4f5bf97457a32ae63e644df"), "{name}");
+        assert!(hash(&raw).starts_with("5176deb5b4f5bf97457a32ae63e644df"), "{name}");
     }
 }
 
@@ -441,12 +525,9 @@ fn hundreds_of_segments_come_back_through_nodes_of_pages() {
     assert_eq!(repository.points.len(), 4);
 }
 
-/// The entries of a point's events: of its tree, and the tails of the newest record.
+/// The entries of a point's events.
 fn entries(repository: &Repository, point: u64) -> Vec<Entry> {
-    let (_, point) = &repository.points[&point];
-    let root = unhex(text(&point["contexts"]["default"]["events"], "root").unwrap()).unwrap();
-    let (_, _, tails) = repository.newest_record(&events_key()).unwrap();
-    tree(&repository.root, &root).unwrap().into_iter().chain(tails).collect()
+    repository.log(&repository.seen(point).unwrap(), "default", "events").unwrap().into_values().collect()
 }
 
 /// The key of the events of context `default` of source `node-1`, byte by byte.
@@ -472,7 +553,7 @@ fn compare(repository: &Repository) -> (usize, u64) {
         let ends = blocks(&prefix);
         let events = ends.last().map_or(0, |(_, events)| *events);
         assert_eq!((entry.events, entry.blocks), (events, ends.len() as u64));
-        assert_eq!(ends.last().map_or(5, |(end, _)| *end as u64), entry.logical_end);
+        assert_eq!(ends.last().map_or(5, |(end, _)| *end as u64), entry.length);
         let times = times(&prefix);
         assert_eq!(stated_times(entry), times.first().map(|_| summary(&times)));
         marks += time_map(entry, &repository.packs, &ends, &times).unwrap();
@@ -502,14 +583,13 @@ fn summary(times: &[i64]) -> [i64; 4] {
 }
 
 fn stated_times(entry: &Entry) -> Option<[i64; 4]> {
-    let bytes = entry.times?;
-    Some([0, 8, 16, 24].map(|at| i64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())))
+    Some(entry.times?.map(u64::cast_signed))
 }
 
 fn varint(bytes: &mut Bytes<'_>) -> Read<u64> {
     let mut value = 0;
     for shift in (0..70).step_by(7) {
-        let byte = bytes.number(1)?;
+        let [byte] = bytes.numbers([1])?;
         check((shift < 63 || byte < 2) && (byte > 0 || shift == 0), "a varint is misspelt")?;
         value |= (byte & 0x7f) << shift;
         if byte < 0x80 {
@@ -523,9 +603,8 @@ fn varint(bytes: &mut Bytes<'_>) -> Read<u64> {
 fn time_map(entry: &Entry, packs: &Packs, blocks: &[(usize, u64)], times: &[i64]) -> Read<u64> {
     let Some(name) = &entry.time_map else { return Ok(0) };
     let mut bytes = Bytes(packs.chunk(name)?);
-    bytes.magic(b"SEGVTIME")?;
-    bytes.expect(&[0, 0], "reserved bytes are not 0")?;
-    let marks = bytes.number(4)?;
+    bytes.expect(b"SEGVTIME\x01\0\0\0")?;
+    let [marks] = bytes.numbers([4])?;
     let (mut end, mut next, mut counted, mut least, mut before) = (0, 0, 0, 0_i64, 0);
     for _ in 0..marks {
         end += varint(&mut bytes)?;
@@ -541,8 +620,8 @@ fn time_map(entry: &Entry, packs: &Packs, blocks: &[(usize, u64)], times: &[i64]
         assert_eq!((next, [least, greatest]), (entry.key.0 + events, summary(run)[2..].try_into().unwrap()));
         before = *events as usize;
     }
-    assert_eq!((end, before), (entry.logical_end, times.len()), "the last mark is at the end");
-    bytes.end()?;
+    assert_eq!((end, before), (entry.length, times.len()), "the last mark is at the end");
+    check(bytes.0.is_empty(), "something follows the marks")?;
     Ok(marks)
 }
 
@@ -578,24 +657,22 @@ fn a_repository_holds_many_sources_contexts_and_incarnations() {
 }
 
 /// The file with this name in a zip, by its central directory; stored or deflated.
-fn opened(zip: &[u8], entry: &str) -> Read<Vec<u8>> {
+fn unzipped(zip: &[u8], entry: &str) -> Read<Vec<u8>> {
     let end = zip.windows(4).rposition(|four| four == b"PK\x05\x06").ok_or("it is no zip")?;
     let mut end = Bytes(&zip[end..]);
-    end.take(16)?;
+    let [_, directory] = end.numbers([16, 4])?;
     let mut central = Bytes(zip);
-    central.take(end.number(4)?)?;
+    central.take(directory)?;
     loop {
-        central.expect(b"PK\x01\x02", "the file is not in the zip")?;
-        central.take(6)?;
-        let (method, _time_and_crc) = (central.number(2)?, central.take(8)?);
-        let (packed, length, name) = (central.number(4)?, central.number(4)?, central.number(2)?);
-        let (more, _) = (central.number(2)? + central.number(2)?, central.take(8)?);
-        let (at, name, _) = (central.number(4)?, central.take(name)?, central.take(more)?);
+        central.expect(b"PK\x01\x02")?;
+        let [_, method, _, packed, length, name] = central.numbers([6, 2, 8, 4, 4, 2])?;
+        let [extra, comment, _, at] = central.numbers([2, 2, 8, 4])?;
+        let (name, _) = (central.take(name)?, central.take(extra + comment)?);
         if name == entry.as_bytes() {
             let mut local = Bytes(zip);
             local.take(at + 26)?;
-            let names = local.number(2)? + local.number(2)?;
-            let (_, packed, mut inner) = (local.take(names)?, local.take(packed)?, Vec::new());
+            let [names, more] = local.numbers([2, 2])?;
+            let (_, packed, mut inner) = (local.take(names + more)?, local.take(packed)?, Vec::new());
             match method {
                 8 => drop(flate2::read::DeflateDecoder::new(packed).read_to_end(&mut inner)?),
                 _ => inner.extend(packed),
@@ -622,7 +699,7 @@ fn a_zip_that_cannot_be_rebuilt_comes_back_as_it_was() {
     // The database comes out of the zip.
     let mut files = second.files;
     let entry = room.open().points[&1].1["control_db"]["zip"]["entry"].as_str().unwrap().to_owned();
-    files.insert(format!("data/{entry}"), opened(&first.1.unwrap().1, &entry).unwrap());
+    files.insert(format!("data/{entry}"), unzipped(&first.1.unwrap().1, &entry).unwrap());
     same(&files, &first.0);
 }
 
@@ -639,7 +716,7 @@ fn small() -> (Room, Vec<Files>) {
 /// What a reader makes of a repository: nothing, or complaints, or points; of these never a wrong byte.
 fn notices(root: &Path, expected: &[Files]) -> bool {
     let Ok(repository) = Repository::open(root) else { return true };
-    let mut noticed = !repository.packs.damage.is_empty() || repository.points.len() < expected.len();
+    let mut noticed = !repository.packs.damaged.is_empty() || repository.points.len() < expected.len();
     for (files, point) in expected.iter().zip(1..) {
         match repository.restore(point) {
             Ok(restored) => same(&restored.files, files),
@@ -700,7 +777,7 @@ fn packs_without_their_ends_still_give_all_their_chunks() {
         fs::write(path, &bytes[..usize::try_from(directory).unwrap()]).unwrap();
     }
     let repository = Repository::open(&room.at("repository")).unwrap();
-    assert_eq!(repository.packs.damage.len(), files.len());
+    assert_eq!(repository.packs.damaged.len(), files.len());
     for (files, point) in expected.iter().zip(1..) {
         same(&repository.restore(point).unwrap().files, files);
     }
@@ -723,7 +800,7 @@ fn what_was_given_up_counts_for_no_reader() {
     room.run("repair give-up --yes");
     room.backup(expected.last().unwrap(), "--no-control-db");
     let repository = Repository::open(&room.at("repository")).unwrap();
-    assert_eq!(repository.packs.damage, [""; 0]);
+    assert_eq!(repository.packs.damaged, [""; 0]);
     assert_eq!(repository.points.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
     for (files, point) in expected.iter().zip([1, 2, 4]) {
         same(&repository.restore(point).unwrap().files, files);
@@ -733,7 +810,7 @@ fn what_was_given_up_counts_for_no_reader() {
 /// Whether the last act on this very file that says so has left a point in the list.
 fn is_listed(repository: &Repository, point: u64) -> bool {
     let (hash, _) = &repository.points[&point];
-    let is_meant = |named: &Value| named["number"] == point && named["blake3"] == hex(hash);
+    let is_meant = |named: &Value| named["number"] == point && named["blake3"] == **hash;
     let says = |act: &Value| match act["act"].as_str() {
         Some("forgotten" | "gone") => Some(false),
         Some("remembered") => Some(true),
@@ -748,12 +825,12 @@ fn act(room: &Room, mut members: Value) {
     let repository = room.open();
     let number = repository.acts.len() as u64 + 1;
     members["number"] = number.into();
-    members["previous"] = repository.acts.last_key_value().map(|(_, (hash, _))| hex(hash)).into();
+    members["previous"] = repository.acts.last_key_value().map(|(_, (hash, _))| hash.clone()).into();
     members["repository"] = repository.points[&1].1["repository"].clone();
     members["at"] = "2026-11-24T08:00:03.000Z".into();
     members["type"] = "segvault.act".into();
     members["version"] = 1.into();
-    members["check"] = hex(&hash(format!("{members}\n").as_bytes())).into();
+    members["check"] = hash(format!("{members}\n").as_bytes()).into();
     fs::create_dir_all(room.at("repository/acts")).unwrap();
     fs::write(room.at(&format!("repository/acts/{number}.json")), format!("{members}\n")).unwrap();
 }
@@ -776,8 +853,8 @@ fn listed(room: &Room) -> [Vec<u64>; 2] {
 #[test]
 fn acts_say_which_points_are_listed() {
     let (room, _) = small();
-    let named = |point: u64| json!({ "number": point, "blake3": hex(&room.open().points[&point].0) });
-    let of_another = json!({ "number": 3, "blake3": hex(&hash(b"another file")) });
+    let named = |point: u64| json!({ "number": point, "blake3": room.open().points[&point].0 });
+    let of_another = json!({ "number": 3, "blake3": hash(b"another file") });
     act(
         &room,
         json!({ "act": "forgotten", "reason": "keep 7 days", "points": [named(1), named(2), of_another] }),
@@ -796,7 +873,7 @@ fn acts_say_what_points_read() {
     let opened = room.open();
     let contexts = opened.points[&3].1["contexts"].as_object().unwrap();
     let (context, now) = contexts.iter().next().unwrap();
-    let hash_of = hex(&opened.points[&1].0);
+    let hash_of = &opened.points[&1].0;
     let view =
         json!({ "number": 1, "blake3": hash_of, "events": now["events"], "snapshots": now["snapshots"] });
     let of_another = json!({ "number": 2, "blake3": hash_of, "events": now["events"] });
@@ -822,8 +899,7 @@ fn damaged_copies_are_held_and_never_restored() {
     room.proves(1, &good);
     room.proves(2, &good);
     let repository = room.open();
-    let (_, root, _) = repository.newest_record(&events_key()).unwrap();
-    let held = tree(&repository.root, &root).unwrap();
+    let held = repository.held(&events_key(), 1).unwrap();
     let damaged: Vec<&Entry> = held.iter().filter(|entry| entry.key.2 == 1).collect();
     assert_eq!(damaged.len(), 3);
     for entry in damaged {

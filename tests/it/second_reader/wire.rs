@@ -1,25 +1,19 @@
 //! Bytes, hashes and JSON files as FORMAT.md spells them. What does not fit is an error with a sentence.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub type Read<T> = Result<T, Box<dyn std::error::Error>>;
-pub type Hash = [u8; 32];
+
+/// As 64 digits, which sort as the bytes do: so it stands in JSON files, and in the names of packs and pages.
+pub type Hash = String;
 
 pub fn check(good: bool, wrong: &str) -> Read<()> {
     if good { Ok(()) } else { Err(wrong.into()) }
 }
 
 pub fn hash(bytes: &[u8]) -> Hash {
-    *blake3::hash(bytes).as_bytes()
-}
-
-pub fn hex(hash: &Hash) -> String {
-    blake3::Hash::from_bytes(*hash).to_hex().to_string()
-}
-
-pub fn unhex(digits: &str) -> Read<Hash> {
-    check(!digits.bytes().any(|digit| digit.is_ascii_uppercase()), "upper-case digits")?;
-    Ok(*blake3::Hash::from_hex(digits)?.as_bytes())
+    blake3::hash(bytes).to_hex().to_string()
 }
 
 /// What has not been read yet.
@@ -32,44 +26,36 @@ impl<'a> Bytes<'a> {
         Ok(taken)
     }
 
-    /// A number of so many bytes.
-    pub fn number(&mut self, bytes: u64) -> Read<u64> {
-        Ok(self.take(bytes)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    /// Rows of a table: numbers of so many bytes each.
+    pub fn numbers<const N: usize>(&mut self, mut rows: [u64; N]) -> Read<[u64; N]> {
+        for row in &mut rows {
+            *row = self.take(*row)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        }
+        Ok(rows)
     }
 
-    pub fn hash(&mut self) -> Read<Hash> {
-        Ok(self.take(32)?.try_into()?)
+    /// So many bytes of a hash.
+    pub fn hash(&mut self, bytes: u64) -> Read<Hash> {
+        Ok(self.take(bytes)?.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The name of a source or context.
-    pub fn name(&mut self) -> Read<&'a str> {
-        let length = self.number(2)?;
-        check((1..=1024).contains(&length), "a name is empty or too long")?;
-        Ok(std::str::from_utf8(self.take(length)?)?)
+    /// These bytes: a magic number with its version, reserved ones.
+    pub fn expect(&mut self, bytes: &[u8]) -> Read<()> {
+        check(
+            self.take(bytes.len() as u64)? == bytes,
+            "a magic number, version or reserved byte is not known",
+        )
     }
 
-    /// These bytes: a magic number, reserved ones.
-    pub fn expect(&mut self, bytes: &[u8], wrong: &str) -> Read<()> {
-        check(self.take(bytes.len() as u64)? == bytes, wrong)
-    }
-
-    pub fn magic(&mut self, magic: &[u8; 8]) -> Read<()> {
-        self.expect(magic, "the magic number is wrong")?;
-        self.expect(&[1, 0], "the version is not known")
-    }
-
-    /// How many chunks follow, each with its length; and the sum of these.
-    pub fn extents(&mut self) -> Read<(Vec<(Hash, u64)>, u64)> {
+    /// How many chunks follow, each with its length; all of them as long as is stated.
+    pub fn extents(&mut self, stated: u64) -> Read<Vec<(Hash, u64)>> {
+        let [count] = self.numbers([4])?;
         let extents =
-            (0..self.number(4)?).map(|_| Ok((self.hash()?, self.number(4)?))).collect::<Read<Vec<_>>>()?;
+            (0..count).map(|_| Ok((self.hash(32)?, self.numbers([4])?[0]))).collect::<Read<Vec<_>>>()?;
         let possible = extents.iter().all(|(_, length)| (1..=25_165_824).contains(length));
-        check(possible, "the length of a chunk is impossible")?;
-        let sum = extents.iter().map(|(_, length)| length).sum();
-        Ok((extents, sum))
-    }
-
-    pub fn end(&self) -> Read<()> {
-        check(self.0.is_empty(), "something follows its end")
+        let sum: u64 = extents.iter().map(|(_, length)| length).sum();
+        check(possible && sum == stated, "the lengths of chunks are impossible")?;
+        Ok(extents)
     }
 }
 
@@ -79,17 +65,13 @@ pub fn json(bytes: &[u8], kind: &str) -> Read<Value> {
     check(value["type"] == kind && value["version"] == 1, "its type or version is not known")?;
     let stated = value.as_object_mut().and_then(|members| members.remove("check"));
     // A parsed object is sorted, and printed without white space: the canonical form, but for the newline.
-    let own = hash(format!("{value}\n").as_bytes());
-    check(stated == Some(hex(&own).into()), "its check does not fit")?;
+    check(stated == Some(hash(format!("{value}\n").as_bytes()).into()), "its check does not fit")?;
     Ok(value)
 }
 
-pub fn text<'a>(value: &'a Value, name: &str) -> Read<&'a str> {
-    value[name].as_str().ok_or_else(|| format!("`{name}` is no text").into())
-}
-
-pub fn number(value: &Value, name: &str) -> Read<u64> {
-    value[name].as_u64().ok_or_else(|| format!("`{name}` is no number").into())
+/// A member of an object: a text, a number, a list; an `Option` where it may be missing.
+pub fn member<T: DeserializeOwned>(value: &Value, name: &str) -> Read<T> {
+    T::deserialize(&value[name]).map_err(|wrong| format!("`{name}`: {wrong}").into())
 }
 
 /// The items of a list that may be missing.
