@@ -2,7 +2,8 @@
 
 use crate::axon::name::{SegmentName, Store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Who a source is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub struct StoreFile {
     pub store: Store,
     /// Number and version.
     pub name: SegmentName,
-    /// Where it is.
-    pub path: PathBuf,
+    /// Where it is. (Shared by all lists that have it, and by what was read of it: there may be a hundred thousand.)
+    pub path: Arc<Path>,
     /// Its length in bytes.
     pub length: u64,
     /// The bytes that it takes on the disk: fewer where it is sparse, more where blocks are rounded up.

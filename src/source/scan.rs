@@ -229,7 +229,7 @@ fn settle(store: &mut StoreListing) -> Result<(), Error> {
     let pairs = store.segments.iter().zip(store.segments.iter().skip(1));
     for (one, other) in pairs {
         if one.name == other.name {
-            return Err(Error::Twice { one: one.path.clone(), other: other.path.clone() });
+            return Err(Error::Twice { one: one.path.to_path_buf(), other: other.path.to_path_buf() });
         }
     }
     // A server appends to the current version of its newest segment only. Whoever asks a running server knows better; a directory
@@ -245,13 +245,13 @@ fn store_file(
     (store, name): (Store, SegmentName),
     look: Look,
 ) -> Result<StoreFile, Error> {
-    let path = inside(directory.path, entry);
+    let path = inside(directory.path, entry).into();
     let mut file = StoreFile { store, name, path, length: 0, on_disk: 0, modified_ns: 0, is_volatile: false };
     if look == Look::Files {
         let looks = directory.look(entry).or_else(|_| metadata(&file.path).map(|found| looks(&found)))?;
         if !looks.is_file {
             let source = io::Error::other("it is not a regular file");
-            return Err(Error::Io { path: file.path, source });
+            return Err(Error::Io { path: file.path.to_path_buf(), source });
         }
         (file.length, file.modified_ns) = (looks.length, nanoseconds(looks.modified));
         file.on_disk = looks.blocks.saturating_mul(STAT_BLOCK);

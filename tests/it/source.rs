@@ -233,7 +233,7 @@ mod segments_are {
             name: SegmentName { number: Token::ZERO, version: 0 },
             length: 77,
             on_disk: fs::metadata(&path).unwrap().blocks() * 512,
-            path,
+            path: path.into(),
             modified_ns: 1_795_381_849_885_000_000,
             is_volatile: true,
         };

@@ -3,7 +3,7 @@
 use crate::cli::describe::one_line;
 use crate::cli::render::findings;
 use crate::cli::render::points::problems;
-use crate::cli::render::style::{self, Text, lines, table};
+use crate::cli::render::style::{self, Text, lines, long_table, table};
 use crate::cli::render::tables::{incarnation, order, tokens};
 use crate::cli::render::units::{bytes, count, short_time};
 use crate::engine::points::{ContextDetail, LogDetail, PointDetail, PointRow, SegmentRow, SegmentState};
@@ -79,7 +79,7 @@ fn control_db(database: &ControlDb) -> String {
 fn context(context: &ContextDetail) -> String {
     let name = incarnation(&context.context, context.incarnation);
     let logs = [("snapshots", &context.snapshots), ("events", &context.events)];
-    logs.map(|(store, log)| section(&title(&name, store, log), &lines(&segments(log)))).concat()
+    logs.map(|(store, log)| section(&title(&name, store, log), &segments(log))).concat()
 }
 
 fn title(context: &str, store: &str, log: &LogDetail) -> String {
@@ -93,7 +93,7 @@ fn title(context: &str, store: &str, log: &LogDetail) -> String {
     )
 }
 
-fn segments(log: &LogDetail) -> Table {
+fn segments(log: &LogDetail) -> String {
     let head = [
         "FILE",
         "STATE",
@@ -106,11 +106,7 @@ fn segments(log: &LogDetail) -> Table {
         ">CHUNKS",
         "BLAKE3",
     ];
-    let mut rows = table(&head);
-    for segment in &log.segments {
-        rows.add_row(self::segment(segment));
-    }
-    rows
+    long_table(head, || log.segments.iter().map(segment))
 }
 
 fn segment(segment: &SegmentRow) -> [String; 10] {

@@ -104,6 +104,34 @@ pub(in crate::cli) fn lines(table: &Table) -> String {
     table.lines().enumerate().map(styled).collect::<Text>().finish()
 }
 
+/// The lines of a table that may have a hundred thousand rows, as [`table`] and [`lines`] would make them, without holding all cells: `rows` are
+/// made twice.
+pub(in crate::cli) fn long_table<const N: usize, I: Iterator<Item = [String; N]>>(
+    head: [&str; N],
+    rows: impl Fn() -> I,
+) -> String {
+    let names = head.map(|name| name.trim_start_matches('>').to_owned());
+    let mut widths = names.each_ref().map(|name| name.chars().count());
+    for row in rows() {
+        for (width, cell) in widths.iter_mut().zip(&row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: [String; N]| {
+        let mut line = String::new();
+        for ((name, cell), width) in head.iter().zip(row).zip(widths) {
+            let cell =
+                if name.starts_with('>') { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+            line.push_str(&cell);
+        }
+        line.trim_end().to_owned()
+    };
+    let mut text = Text::default();
+    text.line(&format!("{HEAD}{}{PLAIN}", line(names)));
+    rows().for_each(|row| text.line(&line(row)));
+    text.finish()
+}
+
 /// A table's lines, without columns that it can do without where the terminal is too narrow for them: the first of these go first, and are named.
 pub(in crate::cli) fn fitted(table: Table, less: &[&'static str]) -> String {
     let (text, hidden) = shortened(table, less);
@@ -169,6 +197,19 @@ mod tests {
             harmless("a\x1b[2Jb\x07\x1b]0;c\u{9b}31m\x1b"),
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}]0;c\u{fffd}31m\u{fffd}"
         );
+    }
+
+    #[test]
+    fn a_long_table_looks_like_any_other() {
+        let (head, rows) = (
+            [">POINT", "SOURCE", ">BYTES", "STATE"],
+            [["7", "node-1", "12", "open"], ["1234567", "é", "1", ""]],
+        );
+        let mut all = table(&head);
+        all.add_rows(rows);
+        let rows = || rows.iter().map(|row| row.map(str::to_owned));
+        assert_eq!(long_table(head, rows), lines(&all));
+        assert_eq!(long_table(head, || rows().take(0)), lines(&table(&head)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::id::Hasher;
 use crate::source::listing::StoreFile;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes that are hashed at once.
 const PIECE: u64 = 256 << 10;
@@ -58,7 +58,7 @@ impl Again<'_> {
         Ok(Some(Scan {
             file: file.clone(),
             ending: walked.ending,
-            entry: SegmentEntry { file_length, modified_ns, ..self.entry.clone() },
+            entry: Arc::new(SegmentEntry { file_length, modified_ns, ..self.entry.clone() }),
             noise,
             checkpoints,
             prefix: noise.then(|| Box::new(hasher)),
@@ -71,9 +71,9 @@ impl Again<'_> {
         &self,
         window: &mut Window<'_>,
         hasher: &mut Hasher,
-    ) -> Result<Option<BTreeMap<u64, ContentHash>>, Error> {
+    ) -> Result<Option<Vec<(u64, ContentHash)>>, Error> {
         let end = self.entry.logical_end;
-        let mut checkpoints = BTreeMap::new();
+        let mut checkpoints = Vec::with_capacity(self.wanted.len().saturating_add(1));
         let mut at = 0;
         for stop in self.wanted.iter().copied().filter(|stop| *stop < end).chain([end]) {
             while at < stop {
@@ -85,9 +85,9 @@ impl Again<'_> {
                 at += piece.len() as u64;
                 self.tell(piece.len() as u64)?;
             }
-            checkpoints.insert(stop, hasher.content());
+            checkpoints.push((stop, hasher.content()));
         }
-        Ok(Some(checkpoints).filter(|checkpoints| checkpoints.get(&end) == Some(&self.entry.content)))
+        Ok(Some(checkpoints).filter(|checkpoints| checkpoints.contains(&(end, self.entry.content))))
     }
 
     fn tell(&self, bytes: u64) -> Result<(), Error> {

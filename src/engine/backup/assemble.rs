@@ -118,13 +118,13 @@ impl Assembler<'_, '_> {
 
     /// A sealed segment, whole.
     fn sealed(&mut self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) -> Result<(), Error> {
-        let mut entry = scan.entry.clone();
+        let mut entry = Arc::clone(&scan.entry);
         if let (Verdict::Known, Some(archived)) = (verdict, self.log.good(entry.name)) {
             // The archived extents stay: they are what older points read. Only the hints are renewed.
             let (modified_ns, file_length) = (entry.modified_ns, entry.file_length);
-            entry = SegmentEntry { file_length, modified_ns, ..archived.clone() };
-            if !self.has_chunks(&entry)? {
-                entry = scan.entry.clone();
+            let renewed = SegmentEntry { file_length, modified_ns, ..archived.clone() };
+            if self.has_chunks(&renewed)? {
+                entry = Arc::new(renewed);
             }
             out.report.known_segments += 1;
         } else {
@@ -133,7 +133,6 @@ impl Assembler<'_, '_> {
             self.prove(out, scan, verdict);
             out.tails.remove(&entry.key());
         }
-        let entry = Arc::new(entry);
         out.sealed.insert(entry.key(), Arc::clone(&entry));
         out.tree.insert(entry.key(), entry);
         Ok(())
@@ -150,7 +149,7 @@ impl Assembler<'_, '_> {
 
     /// A segment that may still be written: a replaceable entry.
     fn open(&self, out: &mut Assembled, scan: &Scan, verdict: &Verdict) {
-        let entry = scan.entry.clone();
+        let entry = SegmentEntry::clone(&scan.entry);
         if entry.logical_end == 0 {
             // Nothing but zeros: a server makes the file of the next segment before anything is in it.
             let weight = if scan.noise { Weight::Warning } else { Weight::Note };
@@ -240,7 +239,7 @@ impl Assembler<'_, '_> {
                     content: tail.content,
                 });
             }
-            out.tails.insert(scan.entry.key(), scan.entry.clone());
+            out.tails.insert(scan.entry.key(), SegmentEntry::clone(&scan.entry));
         }
     }
 
@@ -313,7 +312,7 @@ fn name_flawed(out: &mut Assembled, scan: &Scan, flawed: Option<SegmentEntry>) {
             out.tree.insert(flawed.key(), Arc::new(flawed));
         }
         _ if scan.entry.logical_end > 0 => {
-            out.claims.push((claim_on(&scan.entry), scan.entry.clone()));
+            out.claims.push((claim_on(&scan.entry), SegmentEntry::clone(&scan.entry)));
         }
         _ => {}
     }

@@ -44,9 +44,9 @@ pub fn refuse_overlaps(seen: &SeenStore) -> Result<(), Error> {
             && next > segment.name().number
         {
             return Err(Error::Backup(backup::Error::Overlap {
-                one: one.file().path.clone(),
+                one: one.file().path.to_path_buf(),
                 last: next.get().saturating_sub(1),
-                other: segment.file().path.clone(),
+                other: segment.file().path.to_path_buf(),
                 next: segment.name().number.get(),
             }));
         }

@@ -60,7 +60,7 @@ pub fn keep_flawed(
     bytes: Bytes<'_>,
     (reason, observer): (Reason, &dyn Observer),
 ) -> Result<SegmentEntry, Error> {
-    let mut entry = scan.entry.clone();
+    let mut entry = SegmentEntry::clone(&scan.entry);
     entry.flaw = Some(Flaw { reason });
     entry.time_map = None;
     // The prefix is what was read then, not what the file says now.

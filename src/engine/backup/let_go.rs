@@ -21,7 +21,8 @@ use crate::source::Source;
 use crate::source::listing::{ContextListing, Listing, StoreFile};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What acts have let go of a source's history.
 pub struct LetGoFiles<'r> {
@@ -34,7 +35,7 @@ pub struct LetGoFiles<'r> {
     /// Acts that can't be read: what they let go of is not known.
     unread: Vec<Unreadable>,
     /// Files that were compared: path, length and time, and whether they are what was erased.
-    compared: RefCell<HashMap<(PathBuf, u64, i64), bool>>,
+    compared: RefCell<HashMap<(Arc<Path>, u64, i64), bool>>,
     /// Incarnations of contexts, and whether the source shows anything of what was kept of them.
     shown: RefCell<HashMap<(String, u32), bool>>,
 }
@@ -227,7 +228,7 @@ mod tests {
         let file = |number: &u64| StoreFile {
             store: Store::Events,
             name: SegmentName { number: Token::new(*number).unwrap(), version: 0 },
-            path: PathBuf::new(),
+            path: Path::new("").into(),
             length: 0,
             on_disk: 0,
             modified_ns: 0,

@@ -29,7 +29,7 @@ use crate::repo::format::pack::PackKind;
 use crate::repo::format::time_map::{Block, TimeMapBuilder};
 use crate::source;
 use crate::source::listing::StoreFile;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes of the prefix that are hashed together: still warm in the cache.
 const HASHED_AT_ONCE: usize = 256 << 10;
@@ -42,11 +42,12 @@ pub struct Scan {
     /// What stood behind the valid prefix.
     pub ending: Ending,
     /// The valid prefix, as an entry.
-    pub entry: SegmentEntry,
+    pub entry: Arc<SegmentEntry>,
     /// Whether anything but zeros stands behind the prefix and its end.
     pub noise: bool,
-    /// Hashes of the prefixes that were asked for, as far as they end at a transaction of this segment.
-    pub checkpoints: BTreeMap<u64, ContentHash>,
+    /// Hashes of the prefixes that were asked for, as far as they end at a transaction of this segment, with their lengths. There are one or two,
+    /// and of segments a hundred thousand: a map would take ten times the room.
+    pub checkpoints: Vec<(u64, ContentHash)>,
     /// The hash of the prefix, to go on with; only where something stands behind it that is no proper end.
     pub(super) prefix: Option<Box<Hasher>>,
     /// Why no more of it could be read, if that is why it stopped.
@@ -70,7 +71,7 @@ impl Scan {
     /// Whether the first `length` bytes are known to hash to `content`.
     pub fn begins_with(&self, length: u64, content: ContentHash) -> bool {
         // Everything begins with nothing.
-        length == 0 || self.checkpoints.get(&length) == Some(&content)
+        length == 0 || self.checkpoints.contains(&(length, content))
     }
 }
 
@@ -90,7 +91,7 @@ pub struct Scanner<'a, 's> {
     hasher: Hasher,
     /// Lengths at which the hash of the prefix is wanted.
     wanted: &'a [u64],
-    checkpoints: BTreeMap<u64, ContentHash>,
+    checkpoints: Vec<(u64, ContentHash)>,
     events: u64,
     transactions: u64,
     /// Where the last transaction ended.
@@ -132,7 +133,7 @@ pub fn scan(
         extents: Vec::new(),
         hasher,
         wanted,
-        checkpoints: BTreeMap::new(),
+        checkpoints: Vec::with_capacity(wanted.len().saturating_add(1)),
         events: 0,
         transactions: 0,
         end: 0,
@@ -195,7 +196,7 @@ impl Scanner<'_, '_> {
     fn checkpoint(&mut self, length: u64) {
         if self.wanted.binary_search(&length).is_ok() {
             self.hash();
-            self.checkpoints.insert(length, self.hasher.content());
+            self.checkpoints.push((length, self.hasher.content()));
         }
     }
 
@@ -288,7 +289,8 @@ impl Scanner<'_, '_> {
         self.flush()?;
         self.observer.event(&Event::Bytes(self.untold));
         let content = self.hasher.content();
-        self.checkpoints.insert(walked.logical_end, content);
+        self.checkpoints.push((walked.logical_end, content));
+        self.extents.shrink_to_fit();
         let time_map = self.put_time_map()?;
         let behind = match Behind::look(bytes, walked, self.observer) {
             Err(Error::Source(source::Error::Io { .. })) => Behind { last_byte: None },
@@ -296,7 +298,7 @@ impl Scanner<'_, '_> {
         };
         let is_clean = !matches!(walked.ending, Ending::Stopped(_));
         let prefix = (!is_clean || behind.last_byte.is_some()).then(|| Box::new(self.hasher));
-        let entry = SegmentEntry {
+        let entry = Arc::new(SegmentEntry {
             name: file.name,
             logical_end: walked.logical_end,
             stored_length: walked.logical_end,
@@ -313,7 +315,7 @@ impl Scanner<'_, '_> {
             content,
             extents: self.extents,
             time_map,
-        };
+        });
         Ok(Scan {
             file: file.clone(),
             ending: walked.ending,

@@ -224,7 +224,7 @@ fn read(file: &StoreFile, observer: &dyn Observer) -> Result<Part, Error> {
 fn empty(file: &StoreFile) -> Part {
     let SegmentName { number, version } = file.name;
     Part {
-        path: file.path.clone(),
+        path: file.path.to_path_buf(),
         token: number.get(),
         version,
         from: 0,

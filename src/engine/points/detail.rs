@@ -16,7 +16,7 @@ use crate::repo::format::point::{ControlDb, Finding, PointContext, PointLog, Ste
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Everything of one point.
 #[derive(Clone, Debug, Serialize)]
@@ -192,14 +192,11 @@ impl Reader<'_> {
         file: &str,
     ) -> Result<Vec<SegmentRow>, crate::repo::Error> {
         let current = pieces::of_point(self.repository, key, log, file)?;
-        // Of a name there are few: a store may have a hundred thousand.
-        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
-        for piece in &current {
-            by_name.entry(piece.span.name).or_default().push((piece.span, piece.content()));
-        }
+        // Of each number there is one, and they are sorted by it.
         let superseded = self.repository.tree(log.root)?.into_iter().filter(|entry| {
-            let same = by_name.get(&entry.name).map(Vec::as_slice).unwrap_or_default();
-            !same.contains(&(span_of(entry), Some(entry.content)))
+            let at = current.binary_search_by_key(&entry.name.number, |piece| piece.span.name.number);
+            let one = at.ok().and_then(|at| current.get(at));
+            one.is_none_or(|one| (one.span, one.content()) != (span_of(entry), Some(entry.content)))
         });
         let superseded: Vec<_> =
             superseded.map(|entry| segment(key.store, &Piece::of_entry(entry), false)).collect();

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::axon::name::Store;
     use crate::source::listing::StoreFile;
-    use std::path::PathBuf;
+    use std::path::Path;
 
     fn token(number: u64) -> Token {
         Token::new(number).unwrap()
@@ -145,7 +145,7 @@ mod tests {
         let file = |parts: &(u64, u32)| StoreFile {
             store: Store::Events,
             name: name(*parts),
-            path: PathBuf::new(),
+            path: Path::new("").into(),
             length: 0,
             on_disk: 0,
             modified_ns: 0,

@@ -318,7 +318,10 @@ impl SegmentBytes for Failing {
 
 /// The error of a disk that fails.
 pub fn unreadable(file: &StoreFile) -> segvault::source::Error {
-    segvault::source::Error::Io { path: file.path.clone(), source: std::io::Error::other("the disk fails") }
+    segvault::source::Error::Io {
+        path: file.path.to_path_buf(),
+        source: std::io::Error::other("the disk fails"),
+    }
 }
 
 /// Bytes whose `read_at` gives something else each time: what a file shows that is being written.

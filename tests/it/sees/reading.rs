@@ -238,7 +238,7 @@ fn a_file_that_vanished_is_looked_for_again_and_is_missing_in_the_end() {
     let (lab, server) = (Lab::new(), server(7));
     lab.complete(&mut server.clone());
     let name = segment(&server, 1).name();
-    let gone = |file: &StoreFile| Some(Err(Error::Vanished { path: file.path.clone() }));
+    let gone = |file: &StoreFile| Some(Err(Error::Vanished { path: file.path.to_path_buf() }));
     let is_it = |file: &StoreFile| file.store == Store::Events && file.name == name;
     let mut once = Opened::new(
         server.clone(),
@@ -259,7 +259,7 @@ fn a_file_that_vanishes_each_time_between_two_looks_makes_the_point_incomplete()
     let (lab, server) = (Lab::new(), server(14));
     lab.complete(&mut server.clone());
     let name = segment(&server, 1).name();
-    let gone = |file: &StoreFile| Some(Err(Error::Vanished { path: file.path.clone() }));
+    let gone = |file: &StoreFile| Some(Err(Error::Vanished { path: file.path.to_path_buf() }));
     let is_it = |file: &StoreFile| file.store == Store::Events && file.name == name;
     // It is read, and gone when it is compared.
     let mut source =

@@ -157,7 +157,7 @@ impl Server {
             .map(|name| StoreFile {
                 store,
                 name: *name,
-                path: Self::path(context_name, store, *name),
+                path: Self::path(context_name, store, *name).into(),
                 length: self.bytes(context_name, store, *name).unwrap().len() as u64,
                 on_disk: 4_096,
                 // A mapped file's time stands still while it is written, and through a power loss: nothing may rest on it.
@@ -191,7 +191,7 @@ impl Source for Server {
         let context = file.path.iter().nth(1).unwrap().to_string_lossy();
         match self.bytes(&context, file.store, file.name) {
             Some(bytes) => Ok(Box::new(InMemory(bytes))),
-            None => Err(segvault::source::Error::Vanished { path: file.path.clone() }),
+            None => Err(segvault::source::Error::Vanished { path: file.path.to_path_buf() }),
         }
     }
 }
