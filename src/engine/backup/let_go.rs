@@ -21,8 +21,7 @@ use crate::source::Source;
 use crate::source::listing::{ContextListing, Listing, StoreFile};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 /// What acts have let go of a source's history.
 pub struct LetGoFiles<'r> {
@@ -35,7 +34,7 @@ pub struct LetGoFiles<'r> {
     /// Acts that can't be read: what they let go of is not known.
     unread: Vec<Unreadable>,
     /// Files that were compared: path, length and time, and whether they are what was erased.
-    compared: RefCell<HashMap<(Arc<Path>, u64, i64), bool>>,
+    compared: RefCell<HashMap<(PathBuf, u64, i64), bool>>,
     /// Incarnations of contexts, and whether the source shows anything of what was kept of them.
     shown: RefCell<HashMap<(String, u32), bool>>,
 }
@@ -159,7 +158,7 @@ impl<'r> LetGoFiles<'r> {
     fn is_erased(&self, source: &dyn Source, context: &str, file: &StoreFile) -> Result<bool, Error> {
         let key = (context.to_owned(), file.store.as_str(), file.name);
         let Some(contents) = self.erased.get(&key) else { return Ok(false) };
-        let facts = (file.path.clone(), file.length, file.modified_ns);
+        let facts = (file.path.to_path_buf(), file.length, file.modified_ns);
         if let Some(known) = self.compared.borrow().get(&facts) {
             return Ok(*known);
         }
@@ -228,7 +227,7 @@ mod tests {
         let file = |number: &u64| StoreFile {
             store: Store::Events,
             name: SegmentName { number: Token::new(*number).unwrap(), version: 0 },
-            path: Path::new("").into(),
+            path: PathBuf::new().into(),
             length: 0,
             on_disk: 0,
             modified_ns: 0,
