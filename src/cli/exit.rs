@@ -13,7 +13,7 @@ pub enum Exit {
     Failed,
     /// What was typed makes no sense, or leaves open what is meant.
     Usage,
-    /// Done, but a point was published with something missing or damaged, or warnings are listed.
+    /// Done, but a point was published with something missing or damaged, or the result lists warnings.
     Incomplete,
     /// There is no repository.
     NoRepository,
@@ -132,7 +132,7 @@ impl Exit {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Usage => "usage: what was typed makes no sense, or leaves open what is meant",
-            Self::Incomplete => "done, but something is missing or damaged, or warnings are listed",
+            Self::Incomplete => "done, but something is missing or damaged, or the result lists warnings",
             Self::NoRepository => "no repository there",
             Self::Locked => "another segvault holds the lock",
             Self::WrongKey => "wrong key",

@@ -1,7 +1,10 @@
 //! The logs of a repository, one by one: a log whose records can't be read hides no other.
 
+use crate::engine::points::Problem;
 use crate::repo::Error;
+use crate::repo::format::Damage;
 use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::Repository;
@@ -15,6 +18,8 @@ pub struct LogDirectory {
     pub numbers: Vec<u64>,
     /// Whose it is: the newest record that can be read says so. None if there is none.
     pub key: Option<LogKey>,
+    /// The newest record that a newer program wrote, and how that shows, if there is none that can be read.
+    pub newer: Option<(u64, Damage)>,
 }
 
 /// All directories of records that have a record.
@@ -26,12 +31,42 @@ pub fn directories(repository: &Repository) -> Result<Vec<LogDirectory>, Error> 
         let path = format!("{}/{}", paths::LOGS, listed.name);
         let numbers: Vec<u64> = paths::numbered(repository.disk(), &path, "")?.into_keys().collect();
         let key = numbers.iter().rev().find_map(|number| key_in(repository, &path, *number));
+        let newer = |number: &u64| {
+            let bytes = repository.disk().read(&format!("{path}/{number}"), SMALL_FILE_MAX).ok()?;
+            Some((*number, newer(&bytes)?))
+        };
+        let newer = if key.is_none() { numbers.iter().rev().find_map(newer) } else { None };
         if !numbers.is_empty() {
-            found.push(LogDirectory { path, numbers, key });
+            found.push(LogDirectory { path, numbers, key, newer });
         }
     }
     found.sort_by(|one, other| (&one.key, &one.path).cmp(&(&other.key, &other.path)));
     Ok(found)
+}
+
+/// How it shows that a newer program wrote a record: it says so, and its check fits, which a flipped bit in the version would not. None if none did.
+pub fn newer(bytes: &[u8]) -> Option<Damage> {
+    match Record::decode(bytes) {
+        Err(newer @ Damage::Newer { .. }) if record::is_intact(bytes).unwrap_or(false) => Some(newer),
+        _ => None,
+    }
+}
+
+impl LogDirectory {
+    /// Where none of its records can be read: what the user would call it, and why.
+    pub fn trouble(&self, repository: &Repository) -> Option<Problem> {
+        let display = |path: &str| repository.disk().display(path);
+        match (&self.key, &self.newer) {
+            (Some(_), _) => None,
+            (None, Some((number, why))) => {
+                let path = display(&format!("{}/{number}", self.path));
+                Some(Problem { path, why: why.to_string(), newer: true })
+            }
+            (None, None) => {
+                Some(Problem::damaged(display(&self.path), "none of its records can be read".to_owned()))
+            }
+        }
+    }
 }
 
 fn key_in(repository: &Repository, path: &str, number: u64) -> Option<LogKey> {

@@ -200,19 +200,52 @@ mod what_is_no_repository {
     fn with_records_of_a_newer_format_has_no_points_marked_for_them() {
         let desk = Desk::new();
         let logs = fixtures::files(&desk.room.repository().join("logs"));
-        for record in logs.iter().flat_map(|log| fixtures::files(log)) {
-            let mut bytes = fs::read(&record).unwrap();
-            let body = bytes.len() - 32;
-            bytes[8] = 9;
-            let check = blake3::hash(&bytes[..body]);
-            bytes[body..].copy_from_slice(check.as_bytes());
-            fs::write(&record, bytes).unwrap();
-        }
+        logs.iter().flat_map(|log| fixtures::files(log)).for_each(|record| record_of_newer(&record));
         for line in ["repair points", "repair points --dry-run", "repair give-up --yes", "restore --target t"]
         {
             desk.room.refused(13, line, &["logs/", "a record of version 9", "use a newer segvault"]);
         }
+        desk.room.refused(13, "prune", &["logs/", "use a newer segvault"]);
+        for line in ["points", "status", "stats"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(said.contains("logs/"), "{line}: {said}");
+        }
         assert!(desk.room.files().keys().all(|path| !path.starts_with("acts")));
+        for line in ["verify", "verify --data"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(said.contains("newer: ") && !said.contains("damage: "), "{said}");
+        }
+    }
+
+    /// What an older record of the log says is known, but not what the newest holds.
+    #[test]
+    fn with_the_newest_record_of_a_log_of_a_newer_format_is_not_called_damaged_either() {
+        let desk = Desk::new();
+        let open = desk.segment(NEWEST);
+        let whole = fs::read(&open).unwrap();
+        fs::remove_file(&open).unwrap();
+        let line = desk.backup().replace("node-1", "node-2");
+        desk.room.ends(0, &line);
+        fs::write(&open, whole).unwrap();
+        desk.room.ends(0, &line);
+        let logs = fixtures::files(&desk.room.repository().join("logs"));
+        let newest: Vec<_> = logs.iter().map(|log| log.join("2")).filter(|record| record.exists()).collect();
+        assert!(!newest.is_empty());
+        newest.iter().for_each(|record| record_of_newer(record));
+        for line in ["verify --data", "points", "stats", "prune"] {
+            let (said, _) = desk.room.ends(13, line);
+            assert!(!said.contains("damage: "), "{line}: {said}");
+        }
+    }
+
+    /// Changes a record as a newer program would write it.
+    fn record_of_newer(record: &Path) {
+        let mut bytes = fs::read(record).unwrap();
+        let body = bytes.len() - 32;
+        bytes[8] = 9;
+        let check = blake3::hash(&bytes[..body]);
+        bytes[body..].copy_from_slice(check.as_bytes());
+        fs::write(record, bytes).unwrap();
     }
 
     /// A damaged pack that nothing needs which this program can read.

@@ -314,7 +314,7 @@ impl<'a> Attempt<'a, '_> {
             let text = format!(
                 "{page} was damaged, and was written again: what stood there lies in damaged/; is the disk well?"
             );
-            self.observer.event(&Event::Warning(&text));
+            report.findings.push(Finding::warning("page-mended", text));
         }
         let logs: Vec<_> = states.iter().map(|(state, _)| state.key.clone()).collect();
         let (records, numbers) = session.publish_records(durable, states)?;
@@ -349,15 +349,6 @@ fn all_seen(read: &[(ContextRead, SeenContext)]) -> Vec<&SeenContext> {
 }
 
 fn unsettled_finding(what: &str) -> Finding {
-    Finding {
-        weight: Weight::Incomplete,
-        what: "unsettled".to_owned(),
-        context: None,
-        store: None,
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: format!("the source kept changing while it was read: {what}"),
-    }
+    let text = format!("the source kept changing while it was read: {what}");
+    Finding { weight: Weight::Incomplete, ..Finding::warning("unsettled", text) }
 }

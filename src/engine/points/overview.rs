@@ -75,11 +75,8 @@ pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overvie
     let mut problems: Vec<_> = journal.unreadable.iter().map(Problem::from).collect();
     let (mut windows, given_up) = (Vec::new(), lost_chunks(&journal.acts));
     for directory in directories(repository)? {
-        let Some(key) = directory.key else {
-            let path = repository.disk().display(&directory.path);
-            problems.push(Problem::damaged(path, "none of its records can be read".to_owned()));
-            continue;
-        };
+        problems.extend(directory.trouble(repository));
+        let Some(key) = directory.key else { continue };
         match windows::of_log(repository, &key, &given_up) {
             Ok(found) => windows.extend(found),
             Err(error) => {

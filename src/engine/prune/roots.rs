@@ -39,9 +39,12 @@ impl Books {
             return Err(Error::UnknownAct { number: act.number }.into());
         }
         let logs = directories(repository)?;
-        if let Some(log) = logs.iter().find(|log| log.key.is_none()) {
-            let path = repository.disk().display(&log.path);
-            return Err(unreliable(path, "none of its records can be read".to_owned()));
+        let (newer, damaged): (Vec<_>, Vec<_>) =
+            logs.iter().filter_map(|log| log.trouble(repository)).partition(|problem| problem.newer);
+        match (damaged.into_iter().next(), newer.into_iter().next()) {
+            (Some(problem), _) => return Err(Error::Unreliable(problem).into()),
+            (None, Some(problem)) => return Err(Error::Newer { path: problem.path }.into()),
+            (None, None) => {}
         }
         Ok(Self { journal, logs })
     }

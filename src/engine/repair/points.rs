@@ -1,17 +1,15 @@
 //! Points that can't be restored whole, marked as incomplete. Nothing is deleted.
 
 use crate::engine::error::Error;
+use crate::engine::logs;
 use crate::engine::logs::directories;
 use crate::engine::observe::Observer;
 use crate::engine::repair::report::Marked;
 use crate::engine::verify::{Class, Depth, Finding, GIVEN_UP, Report, diagnose};
 use crate::repo;
-use crate::repo::format::Damage;
 use crate::repo::format::act::Deed;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
-use crate::repo::format::record;
-use crate::repo::format::record::Record;
 use crate::repo::store::Repository;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,11 +99,8 @@ fn refuse_newer_records(repository: &Repository) -> Result<(), Error> {
         for path in log.numbers.iter().map(|number| format!("{}/{number}", log.path)) {
             // One that can't be read, or in which a bit was flipped, is damaged.
             let Ok(bytes) = repository.disk().read(&path, SMALL_FILE_MAX) else { continue };
-            match Record::decode(&bytes) {
-                Err(newer @ Damage::Newer { .. }) if record::is_intact(&bytes).unwrap_or(false) => {
-                    return Err(repo::Error::damaged(repository.disk().display(&path), newer).into());
-                }
-                _ => {}
+            if let Some(newer) = logs::newer(&bytes) {
+                return Err(repo::Error::damaged(repository.disk().display(&path), newer).into());
             }
         }
     }

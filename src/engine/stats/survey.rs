@@ -32,11 +32,9 @@ pub fn stats_of(repository: &Repository, journal: &Journal, free: Option<u64>) -
         survey.point(&listed.point.body, listed.point.number, listed.forgotten)?;
     }
     for directory in logs::directories(repository)? {
+        survey.problems.extend(directory.trouble(repository));
         if let Some(key) = &directory.key {
             survey.log(key, &directory.numbers)?;
-        } else {
-            let path = repository.disk().display(&directory.path);
-            survey.problems.push(Problem::damaged(path, "none of its records can be read".to_owned()));
         }
     }
     let mut tally = Tally::of(survey);

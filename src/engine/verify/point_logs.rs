@@ -86,6 +86,8 @@ pub struct PointLogs<'a> {
     viewed: BTreeSet<u64>,
     /// Records that were given up.
     given_up: LostFiles,
+    /// The directories of logs in which a newer program wrote records: what those hold is not known.
+    with_newer: BTreeSet<String>,
 }
 
 impl<'a> PointLogs<'a> {
@@ -93,10 +95,20 @@ impl<'a> PointLogs<'a> {
     pub fn new(
         pages: &'a Pages<'a>,
         holdings: &'a BTreeMap<LogKey, Holding>,
-        (viewed, given_up): (BTreeSet<u64>, LostFiles),
+        (viewed, given_up, with_newer): (BTreeSet<u64>, LostFiles, BTreeSet<String>),
     ) -> Self {
         let (asked, breaks, lacking) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { pages, holdings, asked, breaks, lacking, stated: Stated::default(), viewed, given_up }
+        Self {
+            pages,
+            holdings,
+            asked,
+            breaks,
+            lacking,
+            stated: Stated::default(),
+            viewed,
+            given_up,
+            with_newer,
+        }
     }
 
     /// Compares one log of a point; gives the segments that its claims are held by.
@@ -133,7 +145,7 @@ impl<'a> PointLogs<'a> {
         let point = of.listed.point.number;
         if let Some(asked) = asked {
             self.asked.entry(asked).or_default().push(point);
-        } else {
+        } else if !self.with_newer.contains(&paths::log(of.key)) {
             let text = format!(
                 "no record holds the first {} bytes of segment {} of {} of {}, which point {point} claims",
                 claim.length, claim.number, of.key.store, of.key.context

@@ -2,12 +2,13 @@
 
 use crate::axon::name::SegmentName;
 use crate::engine::error::Error;
-use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::logs::{LogDirectory, directories, newer};
 use crate::engine::observe::Observer;
 use crate::engine::verify::book::{Book, EntryId, Part};
 use crate::engine::verify::packs::stop_if_interrupted;
 use crate::engine::verify::pages::{Known, Pages};
 use crate::engine::verify::report::Class;
+use crate::engine::verify::run::ADVICE_NEWER;
 use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ContentHash, FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
@@ -59,28 +60,34 @@ struct Tail {
     content: ContentHash,
 }
 
-/// Reads all records.
+/// Reads all records; gives the logs whose records tell whose they are, and the directories in which a newer program wrote some: what those
+/// hold is not known.
 pub fn read_all(
     repository: &Repository,
     observer: &dyn Observer,
     book: &mut Book,
-) -> Result<Vec<LogFacts>, Error> {
-    let mut logs = Vec::new();
+) -> Result<(Vec<LogFacts>, BTreeSet<String>), Error> {
+    let (mut logs, mut with_newer) = (Vec::new(), BTreeSet::new());
     for directory in directories(repository)? {
         stop_if_interrupted(observer)?;
-        let records = read_log(repository, &directory, book);
+        let (records, has_newer) = read_log(repository, &directory, book);
+        if has_newer {
+            with_newer.insert(directory.path.clone());
+        }
         if let Some(key) = directory.key {
             logs.push(LogFacts { key, records, numbers: directory.numbers });
-        } else {
+        } else if !has_newer {
             let path = repository.disk().display(&directory.path);
             let text = "none of its records can be read: whose log it was is not known".to_owned();
             book.add_file("record", path, text, ADVICE);
         }
     }
-    Ok(logs)
+    Ok((logs, with_newer))
 }
 
-fn read_log(repository: &Repository, directory: &LogDirectory, book: &mut Book) -> Vec<RecordFacts> {
+/// The records of a log that can be read, and whether a newer program wrote some of the others.
+fn read_log(repository: &Repository, directory: &LogDirectory, book: &mut Book) -> (Vec<RecordFacts>, bool) {
+    let mut has_newer = false;
     let mut records = Vec::new();
     let keep_tails_from = directory.numbers.iter().rev().nth(1).or(directory.numbers.last()).copied();
     for number in &directory.numbers {
@@ -91,12 +98,29 @@ fn read_log(repository: &Repository, directory: &LogDirectory, book: &mut Book) 
                 let full = keep_tails_from.is_some_and(|from| *number >= from);
                 records.push(facts(record, hash, path, full));
             }
-            Err(why) => {
+            Err(Unread { why, is_newer: true }) => {
+                has_newer = true;
+                let number = book.add_file("record", path, why, ADVICE_NEWER);
+                book.set_class(number, Class::Newer);
+            }
+            Err(Unread { why, .. }) => {
                 book.add_file("record", path, why, ADVICE);
             }
         }
     }
-    records
+    (records, has_newer)
+}
+
+/// Why a record can't be read.
+struct Unread {
+    why: String,
+    is_newer: bool,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { why, is_newer: false }
+    }
 }
 
 fn read_record(
@@ -104,14 +128,17 @@ fn read_record(
     file: &str,
     number: u64,
     key: Option<&LogKey>,
-) -> Result<(Record, FileHash), String> {
+) -> Result<(Record, FileHash), Unread> {
     let bytes = repository.disk().read(file, SMALL_FILE_MAX).map_err(|error| error.to_string())?;
+    if let Some(newer) = newer(&bytes) {
+        return Err(Unread { why: newer.to_string(), is_newer: true });
+    }
     let record = Record::decode(&bytes).map_err(|damage| damage.to_string())?;
     if record.number != number {
-        return Err(format!("it says that it is number {}", record.number));
+        return Err(format!("it says that it is number {}", record.number).into());
     }
     if key.is_some_and(|key| record.state.key != *key) {
-        return Err("it is a record of another log".to_owned());
+        return Err("it is a record of another log".to_owned().into());
     }
     Ok((record, repository.naming().file(&bytes)))
 }

@@ -28,7 +28,8 @@ use crate::repo::store::{Journal, Repository, lost_chunks};
 use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str = "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'; all other points can be restored";
-const ADVICE_NEWER: &str = "use a newer segvault: it was written by one";
+/// What to do about what a newer program wrote.
+pub const ADVICE_NEWER: &str = "use a newer segvault: it was written by one";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
 const ADVICE_UNMARKED: &str =
     "restore a point that does not need it; 'segvault repair points' marks those that do as incomplete";

@@ -122,7 +122,7 @@ fn need(packs: &mut Packs, lost: &mut Lost, id: EntryId, entry: &SegmentEntry) {
 impl<'r> Look<'r, '_> {
     /// Looks at everything but the data.
     pub fn structure(self) -> Result<Structure<'r>, Error> {
-        let logs = records::read_all(self.repository, self.observer, self.book)?;
+        let (logs, with_newer) = records::read_all(self.repository, self.observer, self.book)?;
         let mut trees =
             Trees { pages: Pages::new(self.repository), packs: self.packs, lost: Lost::default() };
         for_each_log(self.journal, &mut |_, _, log| {
@@ -150,7 +150,8 @@ impl<'r> Look<'r, '_> {
                 newest.check_tails(key, &pages, self.book);
             }
         }
-        let (asked, stated) = check_points(&pages, &holdings, &logs, self.journal, &mut roots, self.book)?;
+        let facts = (logs.as_slice(), with_newer);
+        let (asked, stated) = check_points(&pages, &holdings, facts, self.journal, &mut roots, self.book)?;
         let databases = control_db::collect(self.journal);
         let checker = Checker { repository: self.repository, observer: self.observer };
         for database in databases.values() {
@@ -277,18 +278,19 @@ fn holding(log: &LogFacts, pages: &Pages<'_>) -> Holding {
 fn check_points(
     pages: &Pages<'_>,
     holdings: &BTreeMap<LogKey, Holding>,
-    logs: &[LogFacts],
+    (logs, with_newer): (&[LogFacts], BTreeSet<String>),
     journal: &Journal,
     roots: &mut Vec<Root>,
     book: &mut Book,
 ) -> Result<(BTreeMap<Asked, Vec<u64>>, Stated), Error> {
     let logs: BTreeMap<&LogKey, &LogFacts> = logs.iter().map(|log| (&log.key, log)).collect();
     let lost = LostFiles::by(&journal.acts);
-    let mut checker = PointLogs::new(pages, holdings, (viewed(journal), lost.clone()));
+    let mut checker = PointLogs::new(pages, holdings, (viewed(journal), lost.clone(), with_newer.clone()));
     for_each_log(journal, &mut |listed, key, log| {
         let point = listed.point.number;
         match logs.get(&key) {
             Some(facts) => facts.check_named(point, log.record, &lost, book),
+            None if with_newer.contains(&paths::log(&key)) => {}
             None => records::log_is_lost(&key, (point, log.record), &lost, book),
         }
         let beside = checker.check(PointLogOf { listed, key: &key, log }, book);

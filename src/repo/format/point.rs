@@ -331,6 +331,23 @@ pub struct Finding {
     pub text: String,
 }
 
+impl Finding {
+    /// A warning that concerns no context.
+    pub fn warning(what: &str, text: String) -> Self {
+        Self {
+            weight: Weight::Warning,
+            what: what.to_owned(),
+            context: None,
+            store: None,
+            file: None,
+            offset: None,
+            first: None,
+            last: None,
+            text,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
