@@ -379,6 +379,23 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
     }
 }
 
+/// The name of a pack proves what belongs there: whoever has just made it need not ask for help.
+#[test]
+fn where_another_pack_stands_in_the_place_of_one_the_next_backup_makes_it_again() {
+    let lab = Lab::new();
+    let packs = lab.room.files().into_keys().filter(|path| path.starts_with("packs"));
+    let packs: Vec<_> = packs.map(|path| lab.room.repository().join(path)).collect();
+    let (other, lost) = (&packs[0], &packs[1..]);
+    for path in lost {
+        fs::remove_file(path).unwrap();
+        fs::copy(other, path).unwrap();
+    }
+    lab.ends(20, "verify");
+    let (told, _) = lab.room.ends(3, &backup(&lab.root));
+    assert!(told.contains("/packs/") && told.contains("was damaged, and was written again"), "{told}");
+    lab.ends(0, "restore latest --target mended");
+}
+
 /// A pack that was cut short has lost its directory: what its blocks still have is stored again first.
 #[test]
 fn nothing_is_given_up_before_what_is_good_in_damaged_packs_is_stored_again() {

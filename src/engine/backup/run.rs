@@ -310,11 +310,11 @@ impl<'a> Attempt<'a, '_> {
         }
         self.observer.event(&Event::Phase { name: "committing", total: None });
         let durable = session.barrier()?;
-        for page in session.mended_pages() {
+        for file in session.mended() {
             let text = format!(
-                "{page} was damaged, and was written again: what stood there lies in damaged/; is the disk well?"
+                "{file} was damaged, and was written again: what stood there lies in damaged/; is the disk well?"
             );
-            report.findings.push(Finding::warning("page-mended", text));
+            report.findings.push(Finding::warning("mended", text));
         }
         let logs: Vec<_> = states.iter().map(|(state, _)| state.key.clone()).collect();
         let (records, numbers) = session.publish_records(durable, states)?;

@@ -17,6 +17,7 @@ use crate::repo::format::pack::{Directory, Header, PackBuilder, PackKind};
 use crate::repo::paths;
 use crate::repo::store::effort::Effort;
 use crate::repo::store::encoders::Encoders;
+use crate::repo::store::mend::take_away;
 use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
 use std::collections::BTreeMap;
@@ -128,6 +129,8 @@ pub(super) struct Packer {
     /// Packs that are published and not yet durable.
     finished: Vec<(PackId, Directory)>,
     pub written: Written,
+    /// The packs under whose names other bytes stood, as the user would call them.
+    pub mended: Vec<String>,
 }
 
 /// Where packs go, and who may stop it.
@@ -154,6 +157,7 @@ impl Packer {
             open: BTreeMap::new(),
             finished: Vec::new(),
             written: Written::default(),
+            mended: Vec::new(),
         }
     }
 
@@ -261,7 +265,11 @@ impl Packer {
         let id = pack.hasher.pack();
         let path = paths::pack(id);
         let staged = outlet.staging.sync(pack.staged)?;
-        if outlet.staging.publish(&staged, &path, directory.length)? {
+        if self.is_there(id, directory.length, outlet.disk)? {
+            // What stays in staging is debris.
+            let _ = outlet.disk.remove(&staged);
+            outlet.staging.adopt(&path, directory.length)?;
+        } else if outlet.staging.publish(&staged, &path, directory.length)? {
             self.written.file_bytes = self.written.file_bytes.saturating_add(directory.length);
         } else {
             packs::prove(outlet.disk, self.naming, id, directory.length)?;
@@ -269,6 +277,21 @@ impl Packer {
         }
         self.finished.push((id, directory));
         Ok(())
+    }
+
+    /// Whether the pack has its name already. Other bytes under that name are put aside: it proves that these are the ones that belong there, and
+    /// they lie in staging, synced.
+    fn is_there(&mut self, id: PackId, length: u64, disk: &dyn Disk) -> Result<bool, Error> {
+        match packs::prove(disk, self.naming, id, length) {
+            Ok(()) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(Error::Damaged { path, .. }) => {
+                take_away(disk, &paths::pack(id))?;
+                self.mended.push(path);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

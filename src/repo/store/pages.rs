@@ -52,9 +52,9 @@ impl Session<'_> {
         Ok(id)
     }
 
-    /// The pages that this session found damaged, and wrote again.
-    pub fn mended_pages(&self) -> &[String] {
-        &self.mended_pages
+    /// The pages and packs that this session found damaged, and wrote again.
+    pub fn mended(&self) -> impl Iterator<Item = &String> {
+        self.mended_pages.iter().chain(&self.packer.mended)
     }
 
     /// Its name proves that these are the bytes that belong there, whoever needs the page: what stood there is put aside.

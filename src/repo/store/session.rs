@@ -79,7 +79,7 @@ pub struct Session<'r> {
     pub(super) tally: Tally,
     /// Counts what was put.
     pub(super) generation: u64,
-    packer: Packer,
+    pub(super) packer: Packer,
     /// Packs that barriers made durable, with their lengths.
     pub(super) written: Vec<(PackId, u64)>,
     /// Pages that are there, or will be with the next barrier.
