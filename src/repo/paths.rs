@@ -143,6 +143,13 @@ pub fn numbered(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<BTreeM
     Ok(found)
 }
 
+/// The directories that have names of numbered files: in their way, once these numbers come.
+pub fn in_the_way(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<Vec<String>, Error> {
+    let all = list(disk, directory)?.into_iter();
+    let odd = all.filter(|listed| listed.is_directory && number(&listed.name, suffix).is_some());
+    Ok(odd.map(|listed| format!("{directory}/{}", listed.name)).collect())
+}
+
 /// Counted from 1, without leading zeros: one number has one name.
 fn number(name: &str, suffix: &str) -> Option<u64> {
     let digits = name.strip_suffix(suffix)?;

@@ -238,6 +238,29 @@ mod what_is_no_repository {
         }
     }
 
+    /// The next number has its name already, and no other run will ever free it.
+    #[test]
+    fn with_a_directory_in_the_place_of_its_next_file_says_so() {
+        let desk = Desk::new();
+        let line = desk.backup();
+        let logs = fixtures::files(&desk.room.repository().join("logs"));
+        let mut places: Vec<_> = logs.iter().map(|log| log.join("2")).collect();
+        places.push(desk.room.repository().join("points/2.json"));
+        for place in &places {
+            fs::create_dir(place).unwrap();
+            let (said, _) = desk.room.ends(20, "verify");
+            assert!(said.contains(place.to_str().unwrap()) && said.contains("it is a directory"), "{said}");
+            fs::remove_dir(place).unwrap();
+        }
+        fs::create_dir(places.last().unwrap()).unwrap();
+        desk.room.refused(20, &line, &["points/2.json", "a directory stands there"]);
+        fs::remove_dir(places.last().unwrap()).unwrap();
+        fs::create_dir(desk.room.repository().join("acts/1.json")).unwrap();
+        desk.room.refused(20, "hold add 1 --reason audit", &["acts/1.json", "a directory stands there"]);
+        fs::remove_dir(desk.room.repository().join("acts/1.json")).unwrap();
+        desk.room.ends(0, &line);
+    }
+
     /// Changes a record as a newer program would write it.
     fn record_of_newer(record: &Path) {
         let mut bytes = fs::read(record).unwrap();

@@ -19,7 +19,7 @@ use crate::repo::paths;
 use crate::repo::store::alike::Alike;
 use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::lost::LostFiles;
-use crate::repo::store::numbered::{NumberedRow, Row};
+use crate::repo::store::numbered::{NumberedRow, Row, taken};
 use crate::repo::store::seen::seen_through;
 use crate::repo::store::staging;
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,6 +334,7 @@ pub(super) fn publish_beside(
     (at, deed): (Moment, &Deed),
 ) -> Result<u64, Error> {
     let row = Row::acts();
+    let mut newest = 0;
     for _ in 0..TRIES {
         let (number, previous) = NumberedRow::Acts.next(disk, config, 0)?;
         let (kind, repository) = (act::TYPE.to_owned(), config.id.clone());
@@ -348,8 +349,9 @@ pub(super) fn publish_beside(
         if staging::publish_alone(disk, &row.path(number), &bytes)? {
             return Ok(number);
         }
+        newest = number;
     }
-    Err(Error::Overtaken { path: disk.display(&row.path(0)) })
+    Err(taken(disk, &row.path(newest)))
 }
 
 /// The points that acts name.

@@ -14,6 +14,7 @@ use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
 use crate::repo::store::staging::Staging;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 
 /// A row of numbered files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,10 +185,18 @@ impl Row {
     ) -> Result<(), Error> {
         let path = self.path(number);
         let (staged, length) = file;
-        if staging.publish(staged, &path, length)? {
-            Ok(())
-        } else {
-            Err(Error::Overtaken { path: disk.display(&path) })
+        if staging.publish(staged, &path, length)? { Ok(()) } else { Err(taken(disk, &path)) }
+    }
+}
+
+/// What it means that the name of a numbered file is taken: another writer was there first, or what stands there is no file, and stays.
+pub(super) fn taken(disk: &dyn Disk, path: &str) -> Error {
+    let name = disk.display(path);
+    match disk.length(path) {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            let why = "a directory stands there: move it out of the repository".to_owned();
+            Error::Damaged { path: name, source: Damage::Json(why) }
         }
+        _ => Error::Overtaken { path: name },
     }
 }
