@@ -115,6 +115,12 @@ pub(super) fn repo(error: &repo::Error) -> Meaning {
         Error::NoSpace { .. } => NO_SPACE,
         Error::Overtaken { .. } => meaning(Exit::Locked, "repository.overtaken", "run it again"),
         Error::Io { source, .. } if is_no_space(source) => NO_SPACE,
+        Error::Io { source, .. }
+            if is_device_failure(source) || source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let hint = "see to its permissions, or to the disk: 'segvault explain repository.io'";
+            meaning(Exit::Failed, "repository.io", hint)
+        }
         Error::Io { .. } => meaning(Exit::Failed, "repository.io", ""),
         Error::Index { .. } => {
             meaning(Exit::Failed, "repository.index", "remove index.sqlite: it is a cache, and made anew")

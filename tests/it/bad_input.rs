@@ -261,6 +261,43 @@ mod what_is_no_repository {
         desk.room.ends(0, &line);
     }
 
+    /// Reading it is an I/O error, as on a disk with a bad sector.
+    fn made_unreadable(path: &Path) {
+        fs::remove_file(path).unwrap();
+        symlink("/proc/self/mem", path).unwrap();
+    }
+
+    /// Another time it may be well: nothing is given up, and all else is listed.
+    #[test]
+    fn with_a_file_that_the_disk_does_not_give_says_to_see_to_the_disk() {
+        let page = |desk: &Desk| {
+            let pages = desk.room.files().into_iter().filter(|(path, _)| path.starts_with("pages"));
+            desk.room.repository().join(pages.max_by_key(|(_, length)| *length).unwrap().0)
+        };
+        let record = |desk: &Desk| {
+            fixtures::files(&fixtures::files(&desk.room.repository().join("logs"))[0])[0].clone()
+        };
+        let act = |desk: &Desk| desk.room.repository().join("acts/1.json");
+        for file in [&page as &dyn Fn(&Desk) -> PathBuf, &record, &act] {
+            let desk = Desk::new();
+            desk.room.ends(0, "hold add 1 --reason audit");
+            let path = file(&desk);
+            made_unreadable(&path);
+            let (said, _) = desk.room.ends(20, "verify");
+            let at = said.find(path.to_str().unwrap()).unwrap();
+            let advice = said[at..].lines().find(|line| line.contains("what to do")).unwrap();
+            assert!(advice.contains("see to its permissions, or to the disk"), "{said}");
+            let (listed, _) = desk.room.ends(20, "points");
+            assert!(listed.contains("node-1") && listed.contains("unreadable: "), "{listed}");
+            desk.room.ends(1, "repair give-up --yes");
+            assert!(path.is_symlink(), "nothing is given up");
+            // Moved away it is missing.
+            fs::remove_file(&path).unwrap();
+            desk.room.ends(0, "repair give-up --yes");
+            desk.room.ends(0, &desk.backup());
+        }
+    }
+
     /// Changes a record as a newer program would write it.
     fn record_of_newer(record: &Path) {
         let mut bytes = fs::read(record).unwrap();

@@ -65,7 +65,7 @@ impl Overview {
     }
 }
 
-/// Lists everything. Only errors that say nothing of a single file (no access, interrupted) end it.
+/// Lists everything. Only errors that say nothing of a single file (interrupted) end it.
 pub fn overview(repository: &Repository) -> Result<Overview, Error> {
     overview_of(repository, &repository.journal()?)
 }
@@ -90,7 +90,7 @@ pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overvie
     Ok(Overview { points: rows(journal), forgotten, windows, problems })
 }
 
-/// Damage is a problem; anything else ends the list.
+/// Damage is a problem, and so is a file that the system does not let be read; anything else ends the list.
 pub fn problem(log: &str, error: repo::Error) -> Result<Problem, Error> {
     match error {
         repo::Error::Damaged { path, source } => {
@@ -101,6 +101,10 @@ pub fn problem(log: &str, error: repo::Error) -> Result<Problem, Error> {
         }
         repo::Error::Unsupported { path, source } => {
             Ok(Problem { path, why: source.to_string(), newer: true })
+        }
+        repo::Error::Io { path, source } => {
+            let why = format!("{source}; it is needed for the {log}; see to its permissions, or to the disk");
+            Ok(Problem::damaged(path, why))
         }
         other => Err(other.into()),
     }

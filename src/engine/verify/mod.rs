@@ -31,6 +31,7 @@ mod sequences;
 mod structure;
 mod times;
 mod uses;
+mod withheld;
 
 pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
 pub use pack_findings::GIVEN_UP;

@@ -9,6 +9,7 @@ use crate::engine::verify::packs::stop_if_interrupted;
 use crate::engine::verify::pages::{Known, Pages};
 use crate::engine::verify::report::Class;
 use crate::engine::verify::run::ADVICE_NEWER;
+use crate::engine::verify::withheld;
 use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ContentHash, FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
@@ -104,7 +105,7 @@ fn read_log(repository: &Repository, directory: &LogDirectory, book: &mut Book) 
                 book.set_class(number, Class::Newer);
             }
             Err(Unread { why, .. }) => {
-                book.add_file("record", path, why, ADVICE);
+                book.add_file("record", path, why, withheld::advice(repository, &file, ADVICE));
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::engine::verify::rotation::Checked;
 use crate::engine::verify::structure::{Look, Structure};
 use crate::engine::verify::times::Met;
 use crate::engine::verify::uses::Finder;
+use crate::engine::verify::withheld;
 use crate::engine::verify::{Remember, VerifyOptions};
 use crate::engine::words::plural;
 use crate::repo::format::act::Deed;
@@ -132,7 +133,10 @@ impl Run<'_> {
 
     fn points_and_acts(&mut self) {
         for file in &self.journal.unreadable {
-            let advice = if file.is_newer { ADVICE_NEWER } else { ADVICE_JOURNAL };
+            let first = file.numbers.0;
+            let path = if file.points.is_some() { paths::point(first) } else { paths::act(first) };
+            let advice = withheld::advice(self.repository, &path, ADVICE_JOURNAL);
+            let advice = if file.is_newer { ADVICE_NEWER } else { advice };
             let number = self.book.add_file("journal", file.path.clone(), file.why.clone(), advice);
             if file.is_newer {
                 self.book.set_class(number, Class::Newer);

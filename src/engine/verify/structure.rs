@@ -16,6 +16,7 @@ use crate::engine::verify::records::{self, LogFacts};
 use crate::engine::verify::report::Counts;
 use crate::engine::verify::times::Stated;
 use crate::engine::verify::uses::Root;
+use crate::engine::verify::withheld;
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::PageId;
@@ -216,8 +217,9 @@ fn bad_pages(
         if let Err(why) = verdict
             && bad.insert(*page)
         {
-            let path = repository.disk().display(&paths::page(*page));
-            let number = book.add_file("page", path, why.clone(), ADVICE_PAGE);
+            let path = paths::page(*page);
+            let advice = withheld::advice(repository, &path, ADVICE_PAGE);
+            let number = book.add_file("page", repository.disk().display(&path), why.clone(), advice);
             book.hits(number, Part::Page(*page));
         }
     }

@@ -73,6 +73,10 @@ fn sync(disk: &dyn Disk, path: &str) -> Result<bool, Error> {
     match disk.sync_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound || is_named_by_hash(path) => Ok(false),
+        // It is opened to be read: that may be forbidden where all can be written.
+        Err(source) if source.kind() == ErrorKind::PermissionDenied => {
+            Err(Error::reading(disk.display(path), source))
+        }
         Err(source) => Err(Error::writing(disk.display(path), source)),
     }
 }

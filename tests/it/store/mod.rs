@@ -532,7 +532,7 @@ fn a_damaged_page_that_is_put_again_is_whole_again_and_what_stood_there_is_kept(
     let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
     assert_eq!(session.put_tree(&entries).unwrap(), root);
-    assert_eq!(session.mended_pages(), [disk.display(&page)]);
+    assert_eq!(session.mended().collect::<Vec<_>>(), [&disk.display(&page)]);
     assert_eq!(disk.read(&page, 1 << 20).unwrap(), whole);
     let kept = disk.files().into_iter().find(|path| path.starts_with("damaged/pages-")).unwrap();
     assert_eq!(disk.read(&kept, 1 << 20).unwrap(), damaged);

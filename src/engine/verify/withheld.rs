@@ -1,0 +1,21 @@
+//! Files that are there, and that the system does not let be read: nobody knows whether they are damaged, and another time they may be well.
+
+use crate::repo::format::limits::SMALL_FILE_MAX;
+use crate::repo::store::Repository;
+use std::io::ErrorKind;
+
+const ADVICE: &str = "the file is there, but the system does not let it be read: see to its permissions, or to the disk, and run it again; it is not given up. If the disk \
+     never gives it again, move it out of the repository: then it counts as missing, and 'segvault repair from', or 'segvault repair give-up', goes on";
+
+/// What to do about a file (`path` is its path in the repository) with which something is wrong: `otherwise`, unless it can't be read at all.
+pub fn advice<'a>(repository: &Repository, path: &str, otherwise: &'a str) -> &'a str {
+    match repository.disk().read(path, SMALL_FILE_MAX) {
+        Err(error) if is_withheld(error.kind()) => ADVICE,
+        _ => otherwise,
+    }
+}
+
+/// Whether a failed read says nothing of what is stored: the file is neither missing, nor too long, nor something else than a file.
+const fn is_withheld(kind: ErrorKind) -> bool {
+    !matches!(kind, ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::IsADirectory)
+}
