@@ -1,10 +1,19 @@
 //! Points, acts and records that can't be read, and no copy of the repository anywhere: said to be lost, and all else goes on.
 
+use crate::store::model::{back_up_on, config, open};
+use crate::store::odd_disk::OddDisk;
+use crate::support::crash_disk::CrashDisk;
 use crate::support::fixtures::copy_tree;
 use crate::support::program::{Room, SERVER, backup};
 use segvault::axon::name::Store;
+use segvault::engine::observe::Unobserved;
+use segvault::engine::{self, repair};
+use segvault::repo;
+use segvault::repo::disk::Disk;
+use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::record::LogKey;
 use segvault::repo::paths;
+use segvault::repo::store::Repository;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -350,7 +359,7 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
         lab.ends(20, "verify --data");
         assert_eq!(lab.first_token(), 0);
         if !is_missing {
-            let early = lab.room.document(0, "repair-give-up", "repair give-up --yes");
+            let early = lab.room.document(20, "repair-give-up", "repair give-up --yes");
             assert!(early["act"].is_null() && early["not_salvaged"].as_array().unwrap().len() == 1);
         }
         lab.ends(20, "repair packs");
@@ -402,13 +411,65 @@ fn nothing_is_given_up_before_what_is_good_in_damaged_packs_is_stored_again() {
     let (lab, pack) = Lab::parted();
     let whole = fs::read(&pack).unwrap();
     fs::write(&pack, &whole[..whole.len() - 50]).unwrap();
-    let early = lab.room.document(0, "repair-give-up", "repair give-up --yes");
+    let (told, _) = lab.room.ends(20, "repair give-up --yes");
+    assert!(
+        told.contains("though something is lost") && told.contains("'segvault repair packs' first"),
+        "{told}"
+    );
+    let early = lab.room.document(20, "repair-give-up", "repair give-up --yes");
     assert!(early["act"].is_null() && early["not_salvaged"].as_array().unwrap().len() == 1, "{early}");
     assert_eq!((&early["chunks"], &early["put_aside"]), (&serde_json::json!([]), &serde_json::json!([])));
     assert!(pack.exists());
     lab.ends(0, "repair packs");
     lab.gives_up_nothing();
     lab.ends(0, "restore 1 --target of1");
+}
+
+/// Another pack has it, too, by its directory; whether it is good there only who reads it knows.
+#[test]
+fn a_damaged_pack_is_not_put_aside_for_a_copy_of_what_it_holds_that_is_rotten() {
+    let (lab, pack) = Lab::parted();
+    let packs =
+        || lab.room.files().into_keys().filter(|path| path.starts_with("packs")).collect::<BTreeSet<_>>();
+    let (whole, before) = (fs::read(&pack).unwrap(), packs());
+    let other = before.iter().find(|path| !pack.ends_with(path)).unwrap();
+    fs::write(&pack, &whole[..whole.len() - 50]).unwrap();
+    copy_tree(&lab.room.repository(), &lab.room.path("mended"));
+    lab.ends(0, &format!("repair packs -r {}", lab.room.path("mended").display()));
+    // What was stored again there.
+    for path in crate::support::program::files_below(&lab.room.path("mended")).into_keys() {
+        if path.starts_with("packs") && !before.contains(&path) {
+            let mut bytes = fs::read(lab.room.path("mended").join(&path)).unwrap();
+            let events = bytes.len() / 2;
+            bytes[events..events + 40].fill(0);
+            let to = lab.room.repository().join(&path);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, bytes).unwrap();
+        }
+    }
+    fs::remove_file(lab.room.repository().join(other)).unwrap();
+    let early = lab.room.document(20, "repair-give-up", "repair give-up --yes");
+    assert!(early["act"].is_null() && early["put_aside"] == serde_json::json!([]), "{early}");
+    assert!(pack.exists());
+    lab.ends(20, "repair packs");
+    lab.ends(0, "restore 1 --target of1");
+}
+
+/// Another time it may be read.
+#[test]
+fn a_pack_that_may_not_be_read_is_not_given_up() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    (1..=2).for_each(|backup| _ = back_up_on(&disk, backup).unwrap());
+    let (pack, _) = open(&disk).unwrap().index().packs_of(PackKind::Sealed).unwrap().remove(0);
+    let pack = paths::pack(pack);
+    let odd = OddDisk { forbidden: Some(pack.clone()), ..OddDisk::of(&disk) };
+    let give_up = |repository: Repository| repair::give_up(&repository, "a test", false, &Unobserved);
+    let refused = give_up(open(&odd).unwrap()).map(|done| done.chunks.len());
+    assert!(matches!(refused, Err(engine::Error::Repo(repo::Error::Io { .. }))), "{refused:?}");
+    assert!(open(&disk).unwrap().acts().unwrap().0.is_empty());
+    disk.remove(&pack).unwrap();
+    assert!(!give_up(open(&disk).unwrap()).unwrap().chunks.is_empty());
 }
 
 /// An offsite copy must not stand still for what is lost here.

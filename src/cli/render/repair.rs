@@ -152,9 +152,13 @@ const MEANT: [(&str, &str); 3] = [
 pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
     let mut text = Text::default();
     if !done.is_any() {
-        text.line(
-            "all points, acts and newest records, with their lists of segments, can be read, and what they need is there: nothing to give up",
-        );
+        if done.not_salvaged.is_empty() {
+            text.line(
+                "all points, acts and newest records, with their lists of segments, can be read, and what they need is there: nothing to give up",
+            );
+        } else {
+            text.line("nothing is given up yet, though something is lost");
+        }
         not_salvaged(done, &mut text);
         return text.finish();
     }

@@ -7,7 +7,7 @@ use crate::cli::progress::Progress;
 use crate::cli::render;
 use crate::cli::repository;
 use crate::cli::run::Run;
-use crate::engine::repair::{self, Mended, Supply};
+use crate::engine::repair::{self, GivenUp, Mended, Supply};
 use crate::repo::paths;
 use crate::repo::store::Repository;
 use crate::source;
@@ -92,23 +92,23 @@ impl Run<'_> {
 
     /// Without `--yes` it says what would be given up, and asks if it can.
     fn give_up(&self, asked: &GiveUp, allow: AllowDelete) -> Result<Exit, Failure> {
+        let exit = |done: &GivenUp| if done.not_salvaged.is_empty() { Exit::Done } else { Exit::Damaged };
         if self.global.yes && !self.global.dry_run {
-            return self.given_up(asked, allow, false).map(|_| Exit::Done);
+            return self.given_up(asked, allow, false).map(|done| exit(&done));
         }
-        let is_any = self.given_up(asked, allow, true)?;
-        if !is_any || !self.can_ask() {
-            return Ok(Exit::Done);
+        let would_be = self.given_up(asked, allow, true)?;
+        if !would_be.is_any() || !self.can_ask() {
+            return Ok(exit(&would_be));
         }
         if self.answers("give them up? There is no undo. Type lost:", "lost")? {
-            self.given_up(asked, allow, false)?;
-        } else {
-            self.screen.step("nothing was given up\n")?;
+            return self.given_up(asked, allow, false).map(|done| exit(&done));
         }
-        Ok(Exit::Done)
+        self.screen.step("nothing was given up\n")?;
+        Ok(exit(&would_be))
     }
 
-    /// Gives what can't be read up, or says what would be; and whether there is anything.
-    fn given_up(&self, asked: &GiveUp, allow: AllowDelete, dry_run: bool) -> Result<bool, Failure> {
+    /// Gives what can't be read up, or says what would be.
+    fn given_up(&self, asked: &GiveUp, allow: AllowDelete, dry_run: bool) -> Result<GivenUp, Failure> {
         let repository = repository::open_to_mend(self, allow.allow_delete)?;
         let progress = Progress::new(self.screen, self.signals.clone());
         let done = repair::give_up(&repository, &asked.reason, dry_run, &progress)?;
@@ -119,7 +119,7 @@ impl Run<'_> {
         } else {
             self.screen.report("repair-give-up", &done, || render::repair::given_up(&done, asks))?;
         }
-        Ok(done.is_any())
+        Ok(done)
     }
 
     fn add_parity(&self, percent: Option<u8>) -> Result<Exit, Failure> {

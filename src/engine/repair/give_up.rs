@@ -29,8 +29,8 @@ pub fn give_up(
     dry_run: bool,
     observer: &dyn Observer,
 ) -> Result<GivenUp, Error> {
-    let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, ..GivenUp::default() };
-    lost_chunks::find(repository, &mut given_up, observer)?;
+    let before = newest(repository)?;
+    let mut given_up = look(repository, dry_run, observer)?;
     if dry_run {
         return Ok(given_up);
     }
@@ -41,8 +41,12 @@ pub fn give_up(
     }
     repository.may_remove()?;
     let mut session = repository.session()?;
-    // Once more, now that nobody else writes: what was on its way is there.
-    given_up.files = unreadable(repository)?;
+    // Once more, now that nobody else writes: what was on its way is there, and may need what nothing needed before.
+    if newest(repository)? == before {
+        given_up.files = unreadable(repository)?;
+    } else {
+        given_up = look(repository, dry_run, observer)?;
+    }
     lost_chunks::leave_out_known(&mut session, &mut given_up)?;
     let (files, chunks) = (given_up.files.as_slice(), given_up.chunks.as_slice());
     if !(files.is_empty() && chunks.is_empty()) {
@@ -50,6 +54,23 @@ pub fn give_up(
     }
     lost_chunks::put_aside(&mut session, &mut given_up)?;
     Ok(given_up)
+}
+
+/// All that would be given up.
+fn look(repository: &Repository, dry_run: bool, observer: &dyn Observer) -> Result<GivenUp, Error> {
+    let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, ..GivenUp::default() };
+    lost_chunks::find(repository, &mut given_up, observer)?;
+    Ok(given_up)
+}
+
+/// The newest number of each row: as long as these are the same, nothing was published.
+fn newest(repository: &Repository) -> Result<Vec<(String, Option<u64>)>, Error> {
+    let mut found = Vec::new();
+    for row in [NumberedRow::Points, NumberedRow::Acts] {
+        found.push((row.directory(), row.numbers(repository.disk())?.last().copied()));
+    }
+    found.extend(directories(repository)?.into_iter().map(|log| (log.path, log.numbers.last().copied())));
+    Ok(found)
 }
 
 /// The paths of all points, acts and records that can't be read, or are missing; and of those that were given up and still have their names.

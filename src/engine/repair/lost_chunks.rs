@@ -13,6 +13,7 @@ use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::index::Place;
 use crate::repo::paths;
 use crate::repo::store::{Repository, Session, lost_chunks};
+use std::io::ErrorKind;
 
 /// Finds the chunks that are lost and not given up yet; and the packs that are in the way, since what is damaged in them is needed. As long as a
 /// pack has good chunks in it that lie nowhere else nothing is given up.
@@ -21,11 +22,17 @@ pub(super) fn find(
     given_up: &mut GivenUp,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let diagnosis = diagnose(repository, depth(repository)?, observer)?;
+    let depth = depth(repository)?;
+    let mut diagnosis = diagnose(repository, depth, observer)?;
     if diagnosis.lost.is_empty() {
         return Ok(());
     }
+    // What a damaged pack has may lie in others, too: whether it is good there only who reads it knows.
+    if depth == Depth::Structure && !diagnosis.damaged.is_empty() {
+        diagnosis = diagnose(repository, Depth::DataUnrecorded, observer)?;
+    }
     for (pack, needed) in &diagnosis.damaged {
+        may_be_read(repository, *pack)?;
         if has_more(repository, &diagnosis, *pack)? {
             given_up.not_salvaged.push(*pack);
         } else if is_in_the_way(repository, &diagnosis, *pack, needed)? {
@@ -42,6 +49,17 @@ pub(super) fn find(
         given_up.points = points::hit(&diagnosis.report);
     }
     Ok(())
+}
+
+/// What is in a pack that nobody lets this program read is not lost.
+fn may_be_read(repository: &Repository, pack: PackId) -> Result<(), Error> {
+    let (disk, path) = (repository.disk(), paths::pack(pack));
+    match disk.read_range(&path, 0, 1) {
+        Err(source) if source.kind() == ErrorKind::PermissionDenied => {
+            Err(repo::Error::reading(disk.display(&path), source).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a chunk in a damaged pack is damaged only who reads it knows.

@@ -3,7 +3,7 @@
 use crate::support::crash_disk::{CrashDisk, EIO};
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
 use std::collections::BTreeMap;
-use std::io::{Error, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -28,6 +28,8 @@ pub struct OddDisk {
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
     /// A file that is in no listing, though it can be read.
     pub hidden: Option<String>,
+    /// A file that nobody lets this program read.
+    pub forbidden: Option<String>,
     /// True: what is published can't be removed.
     pub keeps_all: bool,
     /// Is told of each part of a file before it is read.
@@ -50,6 +52,7 @@ impl OddDisk {
             unsyncable: None,
             late: Arc::default(),
             hidden: None,
+            forbidden: None,
             keeps_all: false,
             before_part: None,
             read: Arc::default(),
@@ -95,6 +98,9 @@ impl Disk for OddDisk {
         self.parts_read.fetch_add(1, Ordering::Relaxed);
         if let Some(before) = &self.before_part {
             before(path);
+        }
+        if self.forbidden.as_deref() == Some(path) {
+            return Err(ErrorKind::PermissionDenied.into());
         }
         self.disk.read_range(path, offset, length)
     }
