@@ -80,11 +80,6 @@ pub(super) fn copy(error: &copy::Error) -> Meaning {
         Error::Conflict { .. } => {
             (Exit::Conflict, "copy.conflict", "copy to a repository that does not hold another history of it")
         }
-        Error::ClaimLost { .. } => (
-            Exit::Damaged,
-            "copy.claim-lost",
-            "a backup of its source may make another record of it; or copy other points by their numbers",
-        ),
     };
     Meaning { exit, id, hint }
 }

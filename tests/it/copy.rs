@@ -293,9 +293,9 @@ fn the_real_data_comes_back_from_a_copy() {
     room.refused(10, "copy --to nowhere", &["nowhere"]);
 }
 
-/// What a list names nobody knows that can't read it here: that they have it there is not enough.
+/// What a list names nobody knows that can't read it anywhere. Its name proves the one that they have there.
 #[test]
-fn a_point_whose_list_of_chunks_is_lost_is_not_copied_though_the_list_is_there() {
+fn a_point_whose_list_of_chunks_is_lost_is_copied_where_the_list_is_there() {
     let room = Room::new();
     let root = room.server(SERVER);
     room.ends(0, &backup(&root));
@@ -308,12 +308,62 @@ fn a_point_whose_list_of_chunks_is_lost_is_not_copied_though_the_list_is_there()
         std::fs::remove_file(room.repository().join(paths::pack(pack))).unwrap();
     }
     drop(repository);
-    let (told, warned) = room.ends(20, "copy --to second");
+    room.ends(0, "init -r third");
+    let (_, warned) = room.ends(20, "copy --to third");
     assert!(
-        told.contains("1 point copied before") && warned.contains("point 2 was not copied"),
-        "{told}{warned}"
+        warned.contains("point 1 was not copied") && warned.contains("point 2 was not copied"),
+        "{warned}"
     );
+    let (told, _) = room.ends(0, "copy --to second");
+    assert!(told.contains("point 2 copied, as point 2"), "{told}");
     room.ends(0, "verify --data -r second");
+    room.ends(0, "restore 2 --target restored -r second");
+    assert_restored(&root.join("data/default"), &room.path("restored/data/default"));
+}
+
+/// The longer copy of a tail that they have there can't be read here any more.
+fn without_tails(disk: &CrashDisk) {
+    for (pack, _) in open(disk).unwrap().index().packs_of(PackKind::Tail).unwrap() {
+        disk.remove(&paths::pack(pack)).unwrap();
+    }
+}
+
+/// A point claimed what they have there: so the lost one went on from it, and what is behind it can be copied.
+#[test]
+fn of_a_tail_that_is_lost_here_they_keep_what_they_have() {
+    let (from, to) = lab(2);
+    copy_all(&from, &to).unwrap();
+    back_up_on(&from, 3).unwrap();
+    without_tails(&from);
+    let report = copy_all(&from, &to).unwrap();
+    assert!(
+        report.points.is_empty() && report.left_out.iter().map(|left| left.point.from).eq([3]),
+        "{report:?}"
+    );
+    whole(&to, 2);
+    // What is made of it since goes on there.
+    back_up_on(&from, 4).unwrap();
+    let report = copy_all(&from, &to).unwrap();
+    whole(&to, 2 + report.points.len());
+}
+
+/// Nobody knows whether what is lost here went on from what they made there.
+#[test]
+fn a_log_that_cannot_be_compared_is_left_out_with_its_points() {
+    let (from, to) = lab(2);
+    copy_all(&from, &to).unwrap();
+    back_up_on(&to, 3).unwrap();
+    back_up_on(&from, 4).unwrap();
+    without_tails(&from);
+    let report = copy_all(&from, &to).unwrap();
+    assert!(
+        report.points.is_empty() && report.left_out.iter().map(|left| left.point.from).eq([3]),
+        "{report:?}"
+    );
+    let logs = report.history_left_out;
+    assert!(logs.len() == 2 && logs.iter().all(|log| log.segments.is_empty() && !log.given_up), "{logs:?}");
+    assert!(logs[0].why.contains("can't be compared"), "{logs:?}");
+    whole(&to, 3);
 }
 
 /// Its list alone is asked for by the rules of points: that all of it is there is for the copy to see.

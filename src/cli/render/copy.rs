@@ -2,7 +2,10 @@
 
 use crate::cli::render::style::Text;
 use crate::cli::render::units::{bytes, plural};
-use crate::engine::copy::{CopiedPoint, CopyReport};
+use crate::engine::copy::{CopiedPoint, CopyReport, LostHistory};
+
+/// So many segments are named; the JSON document names all.
+const NAMED: usize = 8;
 
 /// Each point with its number there, and what it took.
 pub(in crate::cli) fn text(report: &CopyReport) -> String {
@@ -23,6 +26,27 @@ pub(in crate::cli) fn text(report: &CopyReport) -> String {
         ));
     }
     text.finish()
+}
+
+/// What of a log could not be copied.
+pub(in crate::cli) fn left_out(lost: &LostHistory, not_copied: &str) -> String {
+    let mut named: Vec<&str> = lost.segments.iter().take(NAMED).map(String::as_str).collect();
+    let more = format!("and {} more", lost.segments.len().saturating_sub(NAMED));
+    if lost.segments.len() > NAMED {
+        named.push(&more);
+    }
+    let (log, segments, why) = (&lost.log, named.join(", "), &lost.why);
+    let what = match lost.segments.len() {
+        0 => "all of it".to_owned(),
+        1 => format!("segment {segments}"),
+        _ => format!("of its segments {segments}"),
+    };
+    let advice = if lost.given_up {
+        "it was given up here"
+    } else {
+        "see what it means with 'segvault verify --data'"
+    };
+    format!("{log}: {what} {not_copied}: {why}; {advice}")
 }
 
 fn line(point: CopiedPoint) -> String {

@@ -36,14 +36,20 @@ impl Run<'_> {
                 lost.why
             ));
         }
+        let not_copied = if report.dry_run { "would not be copied" } else { "was not copied" };
         for lost in &report.left_out {
             self.screen.warning(&format!(
-                "point {} was not copied: {}; see what it means with 'segvault verify --data'",
+                "point {} {not_copied}: {}; see what it means with 'segvault verify --data'",
                 lost.point.from, lost.why
             ));
         }
+        for lost in &report.history_left_out {
+            self.screen.warning(&render::copy::left_out(lost, not_copied));
+        }
         self.screen.report("copy", &report, || render::copy::text(&report))?;
-        let is_all = report.lost.is_empty() && report.left_out.is_empty();
+        let is_all = report.lost.is_empty()
+            && report.left_out.is_empty()
+            && report.history_left_out.iter().all(|lost| lost.given_up);
         Ok(if is_all { Exit::Done } else { Exit::Damaged })
     }
 }

@@ -36,12 +36,4 @@ pub enum Error {
         /// The first token that was kept.
         before: Token,
     },
-    /// The record is lost that a point rests on, and no other one, here or there, holds what it claims of open segments.
-    #[error("point {point} rests on a record of {log} that is lost")]
-    ClaimLost {
-        /// The point.
-        point: u64,
-        /// Which log.
-        log: String,
-    },
 }

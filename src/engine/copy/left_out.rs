@@ -1,39 +1,114 @@
 //! What is lost here is not copied, nor are points that need it; all else is.
 
 use crate::engine;
-use crate::engine::copy::logs::Next;
+use crate::engine::copy::logs::{self, Next, name};
 use crate::engine::copy::points::Choice;
 use crate::engine::copy::there::Looked;
-use crate::engine::copy::{CopiedPoint, LostPoint};
+use crate::engine::copy::{CopiedPoint, CopyReport, LostPoint};
+use crate::engine::prune::Survey;
+use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ChunkId;
-use crate::repo::store::Repository;
+use crate::repo::format::record::LogKey;
+use crate::repo::store::{ListedPoint, Repository, lost_chunks};
+use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Takes the points out of the choice that need a lost chunk, and the segments out of the logs; gives the points.
+/// What a log holds and the copy does not, since it is lost here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LostHistory {
+    /// Which log.
+    pub log: String,
+    /// The segments; none where it is all of the log.
+    pub segments: Vec<String>,
+    /// What is missing or damaged of the first of them.
+    pub why: String,
+    /// Whether all that is missing of them was given up here.
+    pub given_up: bool,
+}
+
+/// Takes the points out of the choice that need a lost chunk, and the segments out of the logs; both are reported.
 pub(super) fn leave_out(
     (from, to): (&Repository, &Repository),
     lost: &BTreeSet<ChunkId>,
     choice: &mut Choice,
-    next: &mut [Next],
-) -> Result<Vec<LostPoint>, engine::Error> {
-    let mut looked = Looked::at(from, Some(lost));
-    let mut left_out = Vec::new();
+    (next, lost_logs): (&mut [Next], &[(LogKey, String)]),
+    report: &mut CopyReport,
+) -> Result<(), engine::Error> {
+    let mut looked = Looked::at(from, Some((lost, to)));
+    for (key, why) in lost_logs {
+        looked.without(key, why);
+        let (log, why) = (name(key), why.clone());
+        report.history_left_out.push(LostHistory { log, segments: Vec::new(), why, given_up: false });
+    }
     for listed in std::mem::take(&mut choice.missing) {
         match looked.point(&listed)? {
             None => choice.missing.push(listed),
             Some(why) => {
-                let point = CopiedPoint { from: listed.point.number, to: None };
-                left_out.push(LostPoint { point, why });
+                report.left_out.push(left_point(&listed, why));
             }
         }
     }
+    report.left_out.sort_by_key(|left| left.point.from);
+    report.points = choice.report().points;
+    let given_up = lost_chunks(&from.acts()?.0);
     for log in next.iter_mut().filter(|log| log.is_new) {
-        log.leave_out((from, to), &|entry| needs(entry, lost))?;
+        let left = log.leave_out((from, to), &|entry| entry.chunks().any(|chunk| lost.contains(&chunk)))?;
+        report.history_left_out.extend(history(name(&log.state.key), &left, lost, &given_up));
     }
-    Ok(left_out)
+    Ok(())
 }
 
-fn needs(entry: &SegmentEntry, lost: &BTreeSet<ChunkId>) -> bool {
-    entry.chunks().any(|chunk| lost.contains(&chunk))
+/// Takes the points out of the choice that rest on a record which is lost.
+pub(super) fn unheld(
+    from: &Repository,
+    to: &Repository,
+    choice: &mut Choice,
+    report: &mut CopyReport,
+) -> Result<(), engine::Error> {
+    let unheld = logs::unheld(from, to, &choice.missing)?;
+    for listed in std::mem::take(&mut choice.missing) {
+        match unheld.get(&listed.point.number) {
+            None => choice.missing.push(listed),
+            Some(why) => report.left_out.push(left_point(&listed, why.clone())),
+        }
+    }
+    report.points = choice.report().points;
+    Ok(())
+}
+
+fn left_point(listed: &ListedPoint, why: String) -> LostPoint {
+    LostPoint { point: CopiedPoint { from: listed.point.number, to: None }, why }
+}
+
+fn history(
+    log: String,
+    left: &[SegmentEntry],
+    lost: &BTreeSet<ChunkId>,
+    given_up: &BTreeSet<ChunkId>,
+) -> Option<LostHistory> {
+    let chunks: Vec<ChunkId> =
+        left.iter().flat_map(SegmentEntry::chunks).filter(|chunk| lost.contains(chunk)).collect();
+    let why = repo::Error::ChunkMissing { chunk: *chunks.first()? }.to_string();
+    let given_up = chunks.iter().all(|chunk| given_up.contains(chunk));
+    Some(LostHistory {
+        log,
+        segments: left.iter().map(|entry| entry.name.to_string()).collect(),
+        why,
+        given_up,
+    })
+}
+
+/// What is needed and in no pack, neither here nor there, as far as their directories tell.
+pub(super) fn nowhere(survey: &Survey<'_>, to: &Repository) -> Result<BTreeSet<ChunkId>, engine::Error> {
+    let mut lost = BTreeSet::new();
+    survey.ledger.each_chunk(&mut |chunk| {
+        if !to.names_chunk(chunk)? && !survey.repository.names_chunk(chunk)? {
+            survey.repository.refuse_newer_packs()?;
+            lost.insert(chunk);
+        }
+        Ok(())
+    })?;
+    Ok(lost)
 }

@@ -4,10 +4,12 @@
 use crate::axon::token::Token;
 use crate::engine;
 use crate::engine::copy::Error;
-use crate::engine::pieces::hold;
+use crate::engine::pieces::{claim_name, hold};
 use crate::engine::prune::logs_of;
 use crate::repo;
-use crate::repo::format::entry::SegmentEntry;
+use crate::repo::format::entry::{EntryKey, SegmentEntry};
+use crate::repo::format::id::{ChunkId, ContentHash};
+use crate::repo::format::point::Claim;
 use crate::repo::format::record::{
     LogKey, LogState, PrefixProof, Record, prove_kept, prove_superset, replacement,
 };
@@ -26,6 +28,9 @@ pub(super) struct Next {
     /// Whether a record has to be written: the newest one there says something else.
     pub is_new: bool,
 }
+
+/// Logs that can't be read here, or not be compared, and why.
+pub(super) type LostLogs = Vec<(LogKey, String)>;
 
 /// What has left a log here, and is still there.
 #[derive(Default)]
@@ -53,36 +58,43 @@ impl Next {
         Ok(state)
     }
 
-    /// Leaves segments out; what the other repository has of them stays there.
+    /// Leaves segments out; what the other repository has of them stays there. Gives those that it does not have as they are here.
     pub fn leave_out(
         &mut self,
         (from, to): (&Repository, &Repository),
         is_lost: &dyn Fn(&SegmentEntry) -> bool,
-    ) -> Result<(), engine::Error> {
-        let (lost, sealed): (Vec<_>, Vec<_>) = from.tree(self.state.root)?.into_iter().partition(is_lost);
+    ) -> Result<Vec<SegmentEntry>, engine::Error> {
+        let (mut lost, sealed): (Vec<_>, Vec<_>) = from.tree(self.state.root)?.into_iter().partition(is_lost);
         let (lost_tails, tails): (Vec<_>, Vec<_>) = self.state.tails.drain(..).partition(is_lost);
         self.state.tails = tails;
-        let lost: BTreeSet<_> = lost.iter().chain(&lost_tails).map(SegmentEntry::key).collect();
+        lost.extend(lost_tails);
         if lost.is_empty() {
-            return Ok(());
+            return Ok(lost);
         }
         self.fewer = Some(sealed);
         if let Some(Record { state: theirs, .. }) = to.newest_record(&self.state.key)? {
-            let is_it = |entry: &SegmentEntry| lost.contains(&entry.key());
+            let keys: BTreeSet<_> = lost.iter().map(SegmentEntry::key).collect();
+            let is_it = |entry: &SegmentEntry| keys.contains(&entry.key());
             self.kept.sealed.extend(to.tree(theirs.root)?.into_iter().filter(is_it));
             self.kept.tails.extend(theirs.tails.into_iter().filter(is_it));
         }
-        Ok(())
+        let kept: Vec<_> = self.kept.sealed.iter().chain(&self.kept.tails).collect();
+        let is_kept = |entry: &SegmentEntry| {
+            kept.iter().any(|kept| kept.key() == entry.key() && kept.logical_end >= entry.logical_end)
+        };
+        lost.retain(|entry| !is_kept(entry));
+        Ok(lost)
     }
 }
 
-/// Refuses a point that rests on a record that is lost, here and there, where no backup has made another yet that holds what it claims.
-pub(super) fn claims_are_held(
+/// The points that rest on a record that is lost, here and there, where no backup has made another yet that holds what they claim; and why.
+pub(super) fn unheld(
     from: &Repository,
     to: &Repository,
     points: &[ListedPoint],
-) -> Result<(), engine::Error> {
-    let mut known: BTreeMap<LogKey, Option<Vec<SegmentEntry>>> = BTreeMap::new();
+) -> Result<BTreeMap<u64, String>, engine::Error> {
+    let mut known: BTreeMap<LogKey, Held> = BTreeMap::new();
+    let mut unheld = BTreeMap::new();
     for listed in points {
         for (key, log) in logs_of(listed) {
             let held = match known.entry(key) {
@@ -92,66 +104,127 @@ pub(super) fn claims_are_held(
                     unknown.insert_entry(held)
                 }
             };
-            if !held.get().as_ref().is_some_and(|held| hold(held, log)) {
-                return Err(Error::ClaimLost { point: listed.point.number, log: name(held.key()) }.into());
-            }
+            let why = match held.get() {
+                Ok(Some(entries)) if hold(entries, log) => continue,
+                Ok(_) => format!(
+                    "it rests on a record of {} that is lost; a backup of its source may make another",
+                    name(held.key())
+                ),
+                Err(why) => why.clone(),
+            };
+            unheld.entry(listed.point.number).or_insert(why);
         }
     }
-    Ok(())
+    Ok(unheld)
 }
 
-/// All that the newest records of a log hold, here and there; none if it has no record.
-fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Option<Vec<SegmentEntry>>, repo::Error> {
-    Ok(match (from.newest_entries(key)?, to.newest_entries(key)?) {
+/// What the newest records of a log hold; none if it has no record. Or why that is not known.
+type Held = Result<Option<Vec<SegmentEntry>>, String>;
+
+/// Of a log, here and there.
+fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Held, repo::Error> {
+    let ours = match lost_or(from.newest_entries(key))? {
+        Ok(ours) => ours,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(Ok(match (ours, to.newest_entries(key)?) {
         (Some(ours), Some(theirs)) => Some([ours, theirs].concat()),
         (ours, theirs) => ours.or(theirs),
-    })
+    }))
 }
 
-/// All logs, in every incarnation, of the contexts of these points.
+/// What a log holds here.
+fn log_here(from: &Repository, key: &LogKey) -> Result<Option<(LogState, Vec<SegmentEntry>)>, repo::Error> {
+    let Some(Record { state, .. }) = from.newest_record(key)? else { return Ok(None) };
+    let tree = from.tree(state.root)?;
+    Ok(Some((state, tree)))
+}
+
+/// What was read, or why it is lost.
+fn lost_or<T>(read: Result<T, repo::Error>) -> Result<Result<T, String>, repo::Error> {
+    match read {
+        Err(error) if is_lost(&error) => Ok(Err(error.to_string())),
+        read => read.map(Ok),
+    }
+}
+
+/// Whether it is lost. What a newer program wrote is not.
+pub(super) fn is_lost(error: &repo::Error) -> bool {
+    error.is_lost() && !matches!(error, repo::Error::Unsupported { .. })
+}
+
+/// All logs, in every incarnation, of the contexts of these points; and those that can't be read here, with the reason.
 pub(super) fn next(
     from: &Repository,
     to: &Repository,
     points: &[ListedPoint],
-) -> Result<Vec<Next>, engine::Error> {
+) -> Result<(Vec<Next>, LostLogs), engine::Error> {
     let contexts: BTreeSet<(String, String)> =
         points.iter().flat_map(logs_of).map(|(key, _)| (key.source, key.context)).collect();
     let (our_acts, their_acts) = (from.acts()?.0, to.acts()?.0);
-    let mut next = Vec::new();
+    let sides = [Side::of(from)?, Side::of(to)?];
+    let (mut next, mut lost) = (Vec::new(), Vec::new());
     for key in from.logs()? {
         if contexts.contains(&(key.source.clone(), key.context.clone())) {
             let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
-            next.extend(one(from, to, &key, &gone)?);
+            match lost_or(log_here(from, &key))? {
+                Ok(None) => {}
+                Ok(Some(ours)) => match one(&sides, &key, ours, &gone)? {
+                    Ok(log) => next.push(log),
+                    Err(why) => lost.push((key, why)),
+                },
+                Err(why) => lost.push((key, why)),
+            }
         }
     }
-    Ok(next)
+    Ok((next, lost))
 }
 
+/// A repository, and its points: what they claim was proven when they were made.
+struct Side<'r> {
+    repository: &'r Repository,
+    points: Vec<ListedPoint>,
+}
+
+impl<'r> Side<'r> {
+    fn of(repository: &'r Repository) -> Result<Self, repo::Error> {
+        Ok(Self { repository, points: repository.journal()?.points })
+    }
+}
+
+/// A log as it has to be there, or why that can't be said.
 fn one(
-    from: &Repository,
-    to: &Repository,
+    sides: &[Side<'_>; 2],
     key: &LogKey,
+    (ours, our_tree): (LogState, Vec<SegmentEntry>),
     (ours_gone, gone_there): &(LetGo, LetGo),
-) -> Result<Option<Next>, engine::Error> {
-    let next = |state, proofs, kept, is_new| Ok(Some(Next { state, proofs, kept, fewer: None, is_new }));
-    let Some(ours) = from.newest_record(key)?.map(|record| record.state) else { return Ok(None) };
-    let our_tree = from.tree(ours.root)?;
+) -> Result<Result<Next, String>, engine::Error> {
+    let [from, to] = sides;
+    let next = |state, proofs, kept, is_new| Ok(Ok(Next { state, proofs, kept, fewer: None, is_new }));
     stays_gone(key, gone_there, our_tree.iter().chain(&ours.tails))?;
-    let Some(theirs) = to.newest_record(key)?.map(|record| record.state) else {
+    let Some(theirs) = to.repository.newest_record(key)?.map(|record| record.state) else {
         return next(ours, Vec::new(), Kept::default(), true);
     };
     if ours == theirs {
         return next(ours, Vec::new(), Kept::default(), false);
     }
-    let their_tree = to.tree(theirs.root)?;
+    let their_tree = to.repository.tree(theirs.root)?;
+    let of_theirs = proofs([to, from], &ours, (&theirs, &their_tree))?;
+    let of_ours = proofs([from, to], &theirs, (&ours, &our_tree))?;
+    let (of_theirs, proofs) = match (of_theirs, of_ours) {
+        (Ok(theirs), Ok(ours)) => (theirs, ours),
+        (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
+    };
+    // It holds more there than here: it was copied from elsewhere too, or backed up there.
+    if prove_superset((&ours, &our_tree), (&theirs, &their_tree), &of_theirs).is_ok() {
+        return next(ours, Vec::new(), Kept::default(), false);
+    }
+    let missed = missed((&theirs, &their_tree), (&ours, &our_tree));
     let may_leave = |entry: &SegmentEntry| {
         replacement(entry, &our_tree).is_some()
             || ours_gone.has(entry.name, entry.next_token(), entry.content)
+            || missed.contains(&entry.key())
     };
-    let proofs = proofs(from, &theirs, (&ours, &our_tree))?;
-    if contains(to, (&theirs, &their_tree), (&ours, &our_tree))? {
-        return next(ours, Vec::new(), Kept::default(), false);
-    }
     match prove_kept((&theirs, &their_tree), (&ours, &our_tree), &proofs, &may_leave) {
         Ok(()) => {
             let kept = kept((&theirs, &their_tree), (&ours, &our_tree));
@@ -159,6 +232,27 @@ fn one(
         }
         Err(lost) => Err(Error::Conflict { log: name(key), why: lost.to_string() }.into()),
     }
+}
+
+/// What is missing here alone: nothing here has any of its tokens, and behind it there is something that both have. (Histories that have parted
+/// have nothing more in common, so it is no other one: it was lost on the way here.)
+fn missed(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])) -> BTreeSet<EntryKey> {
+    let here: Vec<&SegmentEntry> = ours.1.iter().chain(&ours.0.tails).collect();
+    let keys: BTreeSet<EntryKey> = here.iter().map(|entry| entry.key()).collect();
+    let there = || theirs.1.iter().chain(&theirs.0.tails);
+    let is_common =
+        |entry: &&SegmentEntry| entry.events > 0 && entry.flaw.is_none() && keys.contains(&entry.key());
+    let Some(last) = there().filter(is_common).map(|entry| entry.name.number).max() else {
+        return BTreeSet::new();
+    };
+    let is_missed = |entry: &&SegmentEntry| {
+        let (first, Some(next)) = (entry.name.number, entry.next_token()) else { return false };
+        let is_beside = |ours: &&SegmentEntry| {
+            ours.name.number >= next || ours.next_token().is_some_and(|end| end <= first)
+        };
+        first < next && next <= last && !keys.contains(&entry.key()) && here.iter().all(is_beside)
+    };
+    there().filter(is_missed).map(SegmentEntry::key).collect()
 }
 
 /// What was erased or dropped there does not come back from here.
@@ -192,36 +286,71 @@ fn kept(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])
     Kept { sealed: only_sealed.cloned().collect(), tails: only_tails.cloned().collect() }
 }
 
-/// Whether it holds more there than here: it was copied from elsewhere too, or backed up there.
-fn contains(
-    to: &Repository,
-    theirs: (&LogState, &[SegmentEntry]),
-    ours: (&LogState, &[SegmentEntry]),
-) -> Result<bool, repo::Error> {
-    let proofs = proofs(to, ours.0, theirs)?;
-    Ok(prove_superset(ours, theirs, &proofs).is_ok())
-}
-
-/// Of each tail that has grown since: the hash of as much of it as there was.
+/// Of each tail that has grown since: the hash of as much of it as there was. Or why one can't be told.
 fn proofs(
-    repository: &Repository,
+    sides: [&Side<'_>; 2],
     before: &LogState,
     (state, tree): (&LogState, &[SegmentEntry]),
-) -> Result<Vec<PrefixProof>, repo::Error> {
+) -> Result<Result<Vec<PrefixProof>, String>, repo::Error> {
     let mut proofs = Vec::new();
     for tail in &before.tails {
         let is_it = |entry: &&SegmentEntry| entry.key() == tail.key() && entry.logical_end > tail.logical_end;
         let Some(grown) = state.tails.iter().chain(tree).find(is_it) else { continue };
-        let mut hasher = repository.naming().hasher();
-        repository.read_extents(&grown.extents, 0..tail.logical_end, &mut |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        proofs.push(PrefixProof { name: tail.name, length: tail.logical_end, content: hasher.content() });
+        let [side, _] = sides;
+        let content = match prefix(sides.map(|side| side.repository), grown, tail.logical_end)? {
+            Ok(content) => content,
+            Err(_) if was_claimed(side, &before.key, tail) => tail.content,
+            Err(chunk) => {
+                let why = repo::Error::ChunkMissing { chunk };
+                return Ok(Err(format!(
+                    "segment {} can't be compared with what they have of it: {why}",
+                    tail.name
+                )));
+            }
+        };
+        proofs.push(PrefixProof { name: tail.name, length: tail.logical_end, content });
     }
-    Ok(proofs)
+    Ok(Ok(proofs))
 }
 
-fn name(key: &LogKey) -> String {
+/// Whether a point claims the very bytes of a tail: then what has grown of the segment since, here, begins with them.
+fn was_claimed(side: &Side<'_>, key: &LogKey, tail: &SegmentEntry) -> bool {
+    let is_it = |claim: &Claim| {
+        claim_name(claim) == Some(tail.name)
+            && claim.length == tail.logical_end
+            && claim.blake3 == tail.content
+    };
+    tail.flaw.is_none()
+        && side.points.iter().any(|listed| listed.log(key).is_some_and(|log| log.open.iter().any(is_it)))
+}
+
+/// The hash of so much of a segment; or a chunk of it that no repository has.
+fn prefix(
+    repositories: [&Repository; 2],
+    entry: &SegmentEntry,
+    length: u64,
+) -> Result<Result<ContentHash, ChunkId>, repo::Error> {
+    let [first, second] = repositories;
+    let (mut hasher, mut rest) = (first.naming().hasher(), length);
+    for extent in &entry.extents {
+        let bytes = match first.chunk(extent.chunk) {
+            Err(error) if is_lost(&error) => match second.chunk(extent.chunk) {
+                Err(error) if is_lost(&error) => return Ok(Err(extent.chunk)),
+                read => read?,
+            },
+            read => read?,
+        };
+        let all: &[u8] = bytes.as_ref();
+        let part = all.get(..usize::try_from(rest).unwrap_or(usize::MAX)).unwrap_or(all);
+        hasher.update(part);
+        rest = rest.saturating_sub(part.len() as u64);
+        if rest == 0 {
+            break;
+        }
+    }
+    Ok(Ok(hasher.content()))
+}
+
+pub(super) fn name(key: &LogKey) -> String {
     format!("{} of {}@{} of {}", key.store, key.context, key.incarnation, key.source)
 }

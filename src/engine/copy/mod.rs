@@ -10,11 +10,12 @@ mod points;
 mod there;
 
 pub use error::Error;
+pub use left_out::LostHistory;
 pub use points::ORIGIN;
 pub use there::LostPoint;
 
 use crate::engine;
-use crate::engine::copy::logs::Next;
+use crate::engine::copy::logs::{LostLogs, Next};
 use crate::engine::copy::points::{Choice, choose};
 use crate::engine::observe::{Event, Observer};
 use crate::engine::prune::Survey;
@@ -55,6 +56,8 @@ pub struct CopyReport {
     pub lost: Vec<LostPoint>,
     /// Points that were not copied, since something that they need is lost here.
     pub left_out: Vec<LostPoint>,
+    /// What the logs of the points hold here that was not copied, since it is lost here.
+    pub history_left_out: Vec<LostHistory>,
     /// Chunks that were copied.
     pub chunks: u64,
     /// Their bytes.
@@ -91,20 +94,12 @@ pub fn copy(
         return Err(Error::Naming.into());
     }
     if options.dry_run {
-        let choice = choose(from, to, options)?;
-        let Needed { survey, .. } = survey(from, to, &choice, observer)?;
-        let mut report = choice.report();
-        report.dry_run = true;
-        report.lost = there::lost(to, &report.known, observer)?;
-        survey.ledger.each_chunk(&mut |chunk| {
-            report.chunks = report.chunks.saturating_add(u64::from(!to.names_chunk(chunk)?));
-            Ok(())
-        })?;
-        return Ok(report);
+        return rehearse(from, to, options, observer);
     }
     let session = to.session()?;
-    let choice = choose(from, to, options)?;
+    let mut choice = choose(from, to, options)?;
     let mut report = choice.report();
+    left_out::unheld(from, to, &mut choice, &mut report)?;
     if choice.missing.is_empty() {
         drop(session);
     } else {
@@ -116,6 +111,30 @@ pub fn copy(
     points::copy_acts(from, to, &report, observer)?;
     // Not for the copy's sake: an erasure has to name all copies.
     report.not_noted = note(from, to, options, observer).err().map(|error| error.to_string());
+    Ok(report)
+}
+
+/// What would be copied.
+fn rehearse(
+    from: &Repository,
+    to: &Repository,
+    options: &CopyOptions,
+    observer: &dyn Observer,
+) -> Result<CopyReport, engine::Error> {
+    let mut choice = choose(from, to, options)?;
+    let mut report = CopyReport { dry_run: true, ..choice.report() };
+    left_out::unheld(from, to, &mut choice, &mut report)?;
+    let Needed { survey, mut next, lost_logs, is_less } = survey(from, to, &choice, observer)?;
+    let lost = left_out::nowhere(&survey, to)?;
+    if is_less || !lost.is_empty() {
+        left_out::leave_out((from, to), &lost, &mut choice, (&mut next, &lost_logs), &mut report)?;
+    }
+    report.lost = there::lost(to, &report.known, observer)?;
+    survey.ledger.each_chunk(&mut |chunk| {
+        let is_new = !lost.contains(&chunk) && !to.names_chunk(chunk)?;
+        report.chunks = report.chunks.saturating_add(u64::from(is_new));
+        Ok(())
+    })?;
     Ok(report)
 }
 
@@ -138,44 +157,43 @@ fn note(
 struct Needed<'a> {
     survey: Survey<'a>,
     next: Vec<Next>,
-    /// Whether a list of chunks can't be read here: what it names is not known, though they may have it there.
+    lost_logs: LostLogs,
+    /// Whether a page or a list of chunks can't be read: what it names is not known.
     is_less: bool,
 }
 
 /// What the records of the logs hold, and what the points hold.
 fn survey<'a>(
     from: &'a Repository,
-    to: &Repository,
+    to: &'a Repository,
     choice: &Choice,
     observer: &'a dyn Observer,
 ) -> Result<Needed<'a>, engine::Error> {
     observer.event(&Event::Phase { name: "what is needed", total: None });
-    logs::claims_are_held(from, to, &choice.missing)?;
-    let survey = Survey::strict(from, observer)?;
-    let next = logs::next(from, to, &choice.missing)?;
+    let survey = Survey::strict(from, to, observer)?;
+    let (next, lost_logs) = logs::next(from, to, &choice.missing)?;
     for log in &next {
         survey.tree(log.state.root)?;
         log.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
     }
-    let mut is_less = false;
+    let mut is_less = !lost_logs.is_empty();
     for listed in &choice.missing {
         match survey.point(listed) {
-            Err(engine::Error::Repo(repo::Error::ChunkMissing { .. } | repo::Error::ChunkDamaged { .. })) => {
-                is_less = true;
-            }
+            Err(engine::Error::Repo(error)) if logs::is_lost(&error) => is_less = true,
             done => done?,
         }
     }
-    Ok(Needed { survey, next, is_less })
+    Ok(Needed { survey, next, lost_logs, is_less })
 }
 
 /// The pages that have to be there as they are here: of the points, and of the logs of which nothing is left out.
 fn needed_pages<'a>(
     survey: &Survey<'a>,
+    to: &'a Repository,
     choice: &Choice,
     next: &[Next],
 ) -> Result<Survey<'a>, engine::Error> {
-    let needed = Survey::new(survey.repository, survey.observer)?;
+    let needed = Survey::strict(survey.repository, to, survey.observer)?;
     for log in next.iter().filter(|log| log.fewer.is_none()) {
         needed.tree(log.state.root)?;
     }
@@ -186,7 +204,7 @@ fn needed_pages<'a>(
 /// Chunks and pages, then records, then the points, one by one.
 fn copy_all<'r>(
     mut session: Session<'r>,
-    Needed { mut survey, mut next, is_less }: Needed<'_>,
+    Needed { mut survey, mut next, lost_logs, is_less }: Needed<'r>,
     mut choice: Choice,
     report: &mut CopyReport,
 ) -> Result<(), engine::Error> {
@@ -194,12 +212,12 @@ fn copy_all<'r>(
     let before = paths::packs(to.disk())?;
     let lost = copy_chunks(&mut session, &survey)?;
     if is_less || !lost.is_empty() {
-        report.left_out = left_out::leave_out((survey.repository, to), &lost, &mut choice, &mut next)?;
-        report.points = choice.report().points;
+        let logs = (next.as_mut_slice(), lost_logs.as_slice());
+        left_out::leave_out((survey.repository, to), &lost, &mut choice, logs, report)?;
         if choice.missing.is_empty() {
             return Ok(());
         }
-        survey = needed_pages(&survey, &choice, &next)?;
+        survey = needed_pages(&survey, to, &choice, &next)?;
     }
     survey
         .ledger
@@ -207,7 +225,11 @@ fn copy_all<'r>(
     let mut states = Vec::new();
     for mut log in next.into_iter().filter(|log| log.is_new) {
         let proofs = std::mem::take(&mut log.proofs);
-        states.push((log.publishable(&mut session, survey.repository)?, proofs));
+        let state = log.publishable(&mut session, survey.repository)?;
+        // What was left out before is left out again: nothing is new there.
+        if to.newest_record(&state.key)?.is_none_or(|record| record.state != state) {
+            states.push((state, proofs));
+        }
     }
     let durable = session.barrier()?;
     for pack in paths::packs(to.disk())?.keys().filter(|pack| !before.contains_key(pack)) {

@@ -7,7 +7,7 @@ use crate::engine::copy::CopiedPoint;
 use crate::engine::files;
 use crate::engine::observe::Observer;
 use crate::engine::pieces::holds;
-use crate::engine::prune::logs_of;
+use crate::engine::prune::{here_or_aside, logs_of};
 use crate::engine::retention::readable;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
@@ -33,8 +33,8 @@ pub struct LostPoint {
 /// What was found out already: points share pages and records.
 pub(super) struct Looked<'r> {
     repository: &'r Repository,
-    /// The chunks that are missing, if that is known; else packs are asked.
-    missing: Option<&'r BTreeSet<ChunkId>>,
+    /// The chunks that are missing, if that is known, and another repository that may have lists which can't be read here; else packs are asked.
+    missing: Option<(&'r BTreeSet<ChunkId>, &'r Repository)>,
     pages: HashMap<PageId, Option<String>>,
     lists: HashMap<ChunkId, Option<String>>,
     /// Sets of plain files, by their listings.
@@ -64,9 +64,18 @@ pub(super) fn lost(
 
 impl<'r> Looked<'r> {
     /// Nothing was looked at yet.
-    pub fn at(repository: &'r Repository, missing: Option<&'r BTreeSet<ChunkId>>) -> Self {
+    pub fn at(repository: &'r Repository, missing: Option<(&'r BTreeSet<ChunkId>, &'r Repository)>) -> Self {
         let (pages, lists, sets, records) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
         Self { repository, missing, pages, lists, sets, records }
+    }
+
+    /// A log that can't be used, and why.
+    pub fn without(&mut self, log: &LogKey, why: &str) {
+        self.records.insert(log.clone(), Err(why.to_owned()));
+    }
+
+    fn aside(&self) -> Option<&'r Repository> {
+        self.missing.map(|(_, aside)| aside)
     }
 
     /// What a point lacks.
@@ -104,7 +113,9 @@ impl<'r> Looked<'r> {
         }
         let mut why = self.content(&set.listing)?;
         if why.is_none() {
-            why = match files::list(self.repository, set) {
+            let listed =
+                here_or_aside(self.repository, self.aside(), &|repository| files::list(repository, set));
+            why = match listed {
                 Ok(listed) => self.listed(&listed.files)?,
                 Err(error) => Some(error.to_string()),
             };
@@ -128,7 +139,8 @@ impl<'r> Looked<'r> {
         if let Some(known) = self.lists.get(&content.list) {
             return Ok(known.clone());
         }
-        let why = match content::extents(self.repository, content) {
+        let extents = |repository: &Repository| content::extents(repository, content);
+        let why = match here_or_aside(self.repository, self.aside(), &extents) {
             Ok(extents) => self.chunks(extents.iter().map(|extent| extent.chunk))?,
             Err(error) => Some(error.to_string()),
         };
@@ -174,7 +186,7 @@ impl<'r> Looked<'r> {
 
     fn chunk(&self, chunk: ChunkId) -> Result<Option<String>, engine::Error> {
         let is_there = match self.missing {
-            Some(missing) => !missing.contains(&chunk),
+            Some((missing, _)) => !missing.contains(&chunk),
             None => self.repository.names_chunk(chunk)?,
         };
         Ok((!is_there).then(|| repo::Error::ChunkMissing { chunk }.to_string()))

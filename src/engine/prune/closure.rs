@@ -27,6 +27,8 @@ pub(in crate::engine) struct Survey<'a> {
     pub ledger: Ledger,
     /// Packs whose directories can't be read: they stay, and what lies in them does not count.
     pub unreadable: Vec<PackId>,
+    /// Another repository that may have lists which can't be read here: their names prove them.
+    aside: Option<&'a Repository>,
     /// Chunks that were given up: where they are in no pack, nobody waits for them. Acts are read for that only when something is missing.
     given_up: OnceCell<BTreeSet<ChunkId>>,
 }
@@ -35,12 +37,17 @@ impl<'a> Survey<'a> {
     /// Nothing is needed yet.
     pub fn new(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
         let (ledger, given_up) = (Ledger::new()?, OnceCell::new());
-        Ok(Self { repository, observer, ledger, unreadable: Vec::new(), given_up })
+        Ok(Self { repository, observer, ledger, unreadable: Vec::new(), aside: None, given_up })
     }
 
-    /// The same, where what was given up is missed like all else.
-    pub fn strict(repository: &'a Repository, observer: &'a dyn Observer) -> Result<Self, engine::Error> {
-        Ok(Self { given_up: OnceCell::from(BTreeSet::new()), ..Self::new(repository, observer)? })
+    /// The same, where what was given up is missed like all else, and another repository may help out.
+    pub fn strict(
+        repository: &'a Repository,
+        aside: &'a Repository,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, engine::Error> {
+        let given_up = OnceCell::from(BTreeSet::new());
+        Ok(Self { aside: Some(aside), given_up, ..Self::new(repository, observer)? })
     }
 
     fn given_up(&self) -> Result<&BTreeSet<ChunkId>, engine::Error> {
@@ -126,10 +133,17 @@ impl<'a> Survey<'a> {
     /// Plain files: their listing, and all that it lists. The listing is read each time: two points may have it in common, and each is a root.
     fn files(&self, set: &FileSet) -> Result<(), engine::Error> {
         self.content(&set.listing)?;
-        match files::list(self.repository, set) {
+        match self.here_or_aside(&|repository| files::list(repository, set)) {
             Err(error) => self.bear(error),
             listed => listed?.files.iter().try_for_each(|file| self.content(&file.content)),
         }
+    }
+
+    fn here_or_aside<T>(
+        &self,
+        read: &dyn Fn(&Repository) -> Result<T, repo::Error>,
+    ) -> Result<T, repo::Error> {
+        here_or_aside(self.repository, self.aside, read)
     }
 
     /// A list that can't be read any more since its chunks were given up: what it named nobody can find.
@@ -144,7 +158,7 @@ impl<'a> Survey<'a> {
         if !self.ledger.enter_list(stored.list)? {
             return Ok(());
         }
-        match content::extents(self.repository, stored) {
+        match self.here_or_aside(&|repository| content::extents(repository, stored)) {
             Err(error) => self.bear(error),
             extents => Ok(extents?.iter().try_for_each(|extent| self.ledger.enter_chunk(extent.chunk))?),
         }
@@ -212,5 +226,19 @@ impl<'a> Survey<'a> {
             self.ledger.enter_pack(name, standing, &directory)?;
         }
         Ok(())
+    }
+}
+
+/// What a chunk says that the other repository may have, too.
+pub(in crate::engine) fn here_or_aside<T>(
+    here: &Repository,
+    aside: Option<&Repository>,
+    read: &dyn Fn(&Repository) -> Result<T, repo::Error>,
+) -> Result<T, repo::Error> {
+    match (read(here), aside) {
+        (Err(error @ (repo::Error::ChunkMissing { .. } | repo::Error::ChunkDamaged { .. })), Some(aside)) => {
+            read(aside).map_err(|_| error)
+        }
+        (read, _) => read,
     }
 }

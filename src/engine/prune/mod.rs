@@ -21,7 +21,7 @@ mod versions;
 pub use error::Error;
 pub use report::{DeleteReport, Freed, MarkReport, Skipped};
 
-pub(in crate::engine) use closure::Survey;
+pub(in crate::engine) use closure::{Survey, here_or_aside};
 pub(in crate::engine) use deletion::is_full;
 pub(in crate::engine) use roots::{logs_in, logs_of};
 
