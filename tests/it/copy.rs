@@ -340,6 +340,7 @@ fn of_a_tail_that_is_lost_here_they_keep_what_they_have() {
         report.points.is_empty() && report.left_out.iter().map(|left| left.point.from).eq([3]),
         "{report:?}"
     );
+    assert!(report.history_left_out.iter().all(|log| log.segments.len() == 1), "not all of it: {report:?}");
     whole(&to, 2);
     // What is made of it since goes on there.
     back_up_on(&from, 4).unwrap();

@@ -37,6 +37,7 @@ pub fn give_up(
     if !given_up.is_any() {
         // Whoever gave them up may have been killed before it was durable.
         repository.settle()?;
+        repository.settle_aside()?;
         return Ok(given_up);
     }
     repository.may_remove()?;

@@ -77,6 +77,22 @@ impl Session<'_> {
 }
 
 impl Repository {
+    /// Makes durable that packs are aside, whoever put them there: a run that was killed may not have done that.
+    pub fn settle_aside(&self) -> Result<(), Error> {
+        let disk = self.disk();
+        if self.is_unlocked() || paths::list(disk, paths::DAMAGED)?.is_empty() {
+            return Ok(());
+        }
+        for listed in paths::list(disk, paths::PACKS)?.iter().filter(|listed| listed.is_directory) {
+            let directory = format!("{}/{}", paths::PACKS, listed.name);
+            disk.sync_directory(&directory)
+                .map_err(|source| Error::writing(disk.display(&directory), source))?;
+        }
+        disk.sync_directory(paths::DAMAGED)
+            .map_err(|source| Error::writing(disk.display(paths::DAMAGED), source))?;
+        disk.sync_directory("").map_err(|source| Error::writing(disk.display(""), source))
+    }
+
     /// Whether these bytes are the numbered file that belongs there, by its neighbours' word: what a repair may put there. (Those that are lost
     /// say nothing: it was written behind them.)
     pub fn is_vouched_for(&self, row: &NumberedRow, number: u64, bytes: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 use crate::copy::{another, copy_all};
 use crate::faults::{back_up, damaged, grown, histories, mend, whole};
 use crate::prune::lab::{At, DAY, forget, lab, prune_at, whole_logs};
-use crate::store::model::{check, check_point, config, open};
+use crate::store::model::{back_up_forked, back_up_on, check, check_point, config, open};
 use crate::support::crash_disk::{CrashDisk, Image};
 use crate::support::server::Server;
 use segvault::engine::drop_history::{self, Before, DropOptions};
@@ -65,7 +65,8 @@ pub fn deeds() -> Vec<Deed> {
     let mut deeds = vec![init()];
     deeds.extend(backups());
     deeds.extend([forgetting(), holding(), pruning(), recompressing(), protecting(), verifying()]);
-    deeds.extend([erasing(), dropping(), copying(), copying_from(), mending(), giving_up(), marking()]);
+    deeds.extend([erasing(), dropping(), copying(), copying_from(), copying_what_is_left()]);
+    deeds.extend([mending(), giving_up(), giving_up_chunks(), marking()]);
     deeds
 }
 
@@ -319,6 +320,30 @@ fn copying() -> Deed {
     deed("copy", another('c'), move |to| done(copy_all(&from.reboot(Image::ProcessKilled), to)), copied(3))
 }
 
+/// What two backups brought since the last copy is lost, and the history has forked behind it.
+fn copying_what_is_left() -> Deed {
+    let (from, _) = lab(1);
+    let to = another('c');
+    copy_all(&from, &to).unwrap();
+    let before = from.files();
+    [2, 3].iter().for_each(|backup| _ = back_up_on(&from, *backup).unwrap());
+    let lost: Vec<String> = from.files().into_iter().filter(|file| !before.contains(file)).collect();
+    back_up_forked(&from).unwrap();
+    lost.iter().filter(|file| file.starts_with("packs/")).for_each(|pack| from.remove(pack).unwrap());
+    let run = move |to: &CrashDisk| {
+        let report = copy_all(&from.reboot(Image::ProcessKilled), to).map_err(|error| error.to_string())?;
+        let left_out = report.left_out.iter().map(|left| left.point.from);
+        assert!(left_out.eq([2, 3]) && !report.history_left_out.is_empty(), "{report:?}");
+        Ok(0)
+    };
+    let holds = |disk: &CrashDisk, said: &Said| {
+        whole_logs(disk);
+        let there = opened(disk)?.journal().map_err(|error| error.to_string())?.points.len();
+        if said.is_empty() || there == 2 { Ok(()) } else { Err(format!("{there} points are there")) }
+    };
+    deed("copy of what is left", to, run, holds)
+}
+
 /// The repository that is copied remembers it: its disk crashes.
 fn copying_from() -> Deed {
     let (from, points) = lab(2);
@@ -389,4 +414,23 @@ fn giving_up() -> Deed {
         Ok(journal.unreadable.is_empty() && left.files.is_empty())
     };
     deed("repair give-up", disk, run, healed(before, is_given_up))
+}
+
+/// Of the newest pack only its head is left, and another one is gone.
+fn giving_up_chunks() -> Deed {
+    let (_, disk) = damaged();
+    let packs: Vec<String> = disk.files().into_iter().filter(|file| file.starts_with("packs/")).collect();
+    disk.damage(&packs[0], |bytes| bytes.truncate(16));
+    disk.remove(&packs[1]).unwrap();
+    let before = whole(&disk).unwrap();
+    let run = |disk: &CrashDisk| done(repair::give_up(&opened(disk)?, "a test", false, &At(0)));
+    let is_given_up = |disk: &CrashDisk| {
+        let left =
+            repair::give_up(&opened(disk)?, "a test", true, &At(0)).map_err(|error| error.to_string())?;
+        let given_up =
+            has_act(&opened(disk)?, |act| matches!(act, Act::Lost { chunks, .. } if !chunks.is_empty()));
+        prune_at(disk, 3 * DAY, 0).map_err(|error| error.to_string())?;
+        if given_up && !left.is_any() { Ok(true) } else { Err(format!("{given_up}, {left:?}")) }
+    };
+    deed("repair give-up of chunks", disk, run, healed(before, is_given_up))
 }
