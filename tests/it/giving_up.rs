@@ -527,7 +527,8 @@ fn history_that_is_lost_and_that_no_point_needs_is_not_left_out_without_a_word()
     }
     lab.ends(0, "-r copy verify --data");
     // No news, once it was given up; and no record that says the same once more.
-    lab.ends(0, "repair give-up --yes");
+    let (told, _) = lab.room.ends(0, "repair give-up --yes");
+    assert!(told.contains(" says so. Run") && !lab.room.repository().join("damaged").exists(), "{told}");
     lab.ends(0, &backup(&lab.root));
     let (_, warned) = lab.room.ends(0, "copy --to copy");
     assert!(warned.contains("segment 0 was not copied") && warned.contains("given up"), "{warned}");

@@ -173,9 +173,8 @@ pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
     }
     lost_chunks(done, would, &mut text);
     if let Some(act) = done.act {
-        text.line(&format!(
-            "act {act} says so; what stood there lies in damaged/. Run 'segvault verify' and a backup now"
-        ));
+        let aside = if done.files.is_empty() { "" } else { "; what stood there lies in damaged/" };
+        text.line(&format!("act {act} says so{aside}. Run 'segvault verify' and a backup now"));
     } else {
         text.line("  is there a copy of the repository anywhere, 'segvault repair from' it instead");
     }
