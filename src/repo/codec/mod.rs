@@ -315,4 +315,16 @@ mod tests {
     fn a_codec_of_a_newer_program_is_said() {
         assert_eq!(decode(CodecId::Other(9), b"x", 1), Err(CodecError::Unknown(9)));
     }
+
+    #[test]
+    fn what_does_not_decode_to_the_very_bytes_does_not_count() {
+        let raw = vec![7; 1000];
+        let packed = |raw: &[u8]| general::compress(raw, Compression::Fast.level());
+        assert!(proven(CodecId::Zstd, packed(&raw), &raw).is_some());
+        let mut other = raw.clone();
+        other[500] ^= 1;
+        for wrong in [packed(&other), packed(&raw[1..]), Some(vec![1, 2, 3])] {
+            assert!(proven(CodecId::Zstd, wrong, &raw).is_none());
+        }
+    }
 }

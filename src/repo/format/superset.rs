@@ -179,11 +179,19 @@ mod tests {
         let side = |entry: SegmentEntry| (vec![], vec![entry]);
         let cut = SegmentEntry { extents: full(0).extents[..1].to_vec(), ..full(0) };
         assert_eq!(prove(&side(full(0)), &side(cut), &[]), Ok(()));
-        let changed = SegmentEntry { content: ContentHash([1; 32]), ..full(0) };
-        assert_eq!(
-            prove(&side(full(0)), &side(changed), &[]),
-            Err(NotASuperset::SealedChanged(full(0).key()))
-        );
+        let changes: [fn(&mut SegmentEntry); 5] = [
+            |entry| entry.content = ContentHash([1; 32]),
+            |entry| entry.stored_length += 1,
+            |entry| entry.logical_end -= 1,
+            |entry| entry.events += 1,
+            |entry| entry.transactions -= 1,
+        ];
+        for change in changes {
+            let mut other = full(0);
+            change(&mut other);
+            let proven = prove(&side(full(0)), &side(other), &[]);
+            assert_eq!(proven, Err(NotASuperset::SealedChanged(full(0).key())));
+        }
         let longer = longer(&full(0));
         assert_eq!(
             prove(&side(full(0)), &side(longer), &[proof(&full(0))]),
@@ -251,5 +259,22 @@ mod tests {
         for next in [elsewhere, other] {
             assert_eq!(prove_superset((&old, &[]), (&next, &[]), &[]), Err(NotASuperset::Log));
         }
+    }
+
+    #[test]
+    fn only_a_good_higher_version_that_holds_all_tokens_stands_for_another() {
+        let mut old = full(0);
+        old.name.version = 1;
+        let stands = |change: fn(&mut SegmentEntry)| {
+            let mut other = old.clone();
+            other.name.version = 2;
+            change(&mut other);
+            replacement(&old, &[other]).is_some()
+        };
+        assert!(stands(|_| ()) && stands(|other| other.events += 1));
+        assert!(!stands(|other| other.name.version = 0));
+        assert!(!stands(|other| other.events -= 1));
+        assert!(!stands(|other| other.flaw = Some(Flaw { reason: Reason::Checksum })));
+        assert!(!stands(|other| other.name.number = Token::new(50).unwrap()));
     }
 }
