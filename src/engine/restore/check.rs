@@ -244,13 +244,17 @@ mod tests {
         bytes
     }
 
-    fn check(bytes: &[u8], plan: &SegmentPlan) -> Result<u64, Error> {
+    fn written<T>(bytes: &[u8], check: impl FnOnce(Written<'_>) -> T) -> T {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         std::fs::write(&path, bytes).unwrap();
         let file = File::open(&path).unwrap();
         let file = Reread::new(file);
-        let written = Written { file, path: &path, naming: Naming::Blake3, observer: &Unobserved };
-        written.check_segment(plan, plan.blake3.unwrap(), &mut |_| ()).map(|found| found.events)
+        check(Written { file, path: &path, naming: Naming::Blake3, observer: &Unobserved })
+    }
+
+    fn check(bytes: &[u8], plan: &SegmentPlan) -> Result<u64, Error> {
+        let content = plan.blake3.unwrap();
+        written(bytes, |written| written.check_segment(plan, content, &mut |_| ()).map(|found| found.events))
     }
 
     #[test]
@@ -280,5 +284,39 @@ mod tests {
         let cut = &prefix()[..12];
         let point = check(&file(cut), &plan(cut));
         assert!(matches!(point, Err(Error::Restore(Refused::Contradiction { .. }))), "{point:?}");
+    }
+
+    #[test]
+    fn of_what_is_no_segment_every_other_byte_and_every_other_length_is_found_too() {
+        let good = b"a control database";
+        let content = Naming::Blake3.content(good);
+        let is_good = |bytes: &[u8]| {
+            let length = good.len() as u64;
+            let plain = written(bytes, |written| written.check_content(length, content)).is_ok();
+            assert_eq!(
+                written(bytes, |written| written.check_padded(length, &[], length, content)).is_ok(),
+                plain
+            );
+            plain
+        };
+        assert!(is_good(good));
+        for at in 0..good.len() {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 1;
+            assert!(!is_good(&bytes), "byte {at}");
+        }
+        assert!(!is_good(&good[1..]) && !is_good(&[good.as_slice(), &[0]].concat()));
+    }
+
+    #[test]
+    fn a_segment_holds_as_many_events_as_the_point_says_and_they_end_where_it_says() {
+        let more = check(&file(&prefix()), &SegmentPlan { events: 2, ..plan(&prefix()) });
+        assert!(matches!(more, Err(Error::Restore(Refused::Contradiction { .. }))), "{more:?}");
+        // It would be read as one that ends earlier.
+        let longer = [prefix().as_slice(), &[0; 4]].concat();
+        let mut bytes = longer.clone();
+        bytes.resize(10_000, 0);
+        let longer = check(&bytes, &SegmentPlan { end: PlannedEnd::Open, ..plan(&longer) });
+        assert!(matches!(longer, Err(Error::Restore(Refused::Contradiction { .. }))), "{longer:?}");
     }
 }
