@@ -64,6 +64,15 @@ fn an_act_that_was_acknowledged_survives_a_power_loss() {
 }
 
 #[test]
+fn a_mark_that_was_acknowledged_survives_a_power_loss() {
+    let (disk, _) = three();
+    let packs = vec![PackId([7; 32])];
+    assert_eq!(open(&disk).unwrap().publish_mark(Moment(1), packs.clone()).unwrap(), 1);
+    let after = journal(&disk.reboot(crate::support::crash_disk::Image::OnlySynced));
+    assert_eq!(after.acts[0].deed, Deed::Dead { packs });
+}
+
+#[test]
 fn points_are_held_released_and_found_incomplete() {
     let (disk, points) = three();
     let until = Some(Moment(9));

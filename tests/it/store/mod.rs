@@ -19,12 +19,12 @@ use segvault::repo::disk::{Disk, LockMode};
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::config::Config;
 use segvault::repo::format::entry::{End, Extent};
-use segvault::repo::format::id::{ChunkId, PackId};
+use segvault::repo::format::id::{ChunkId, PackId, PageId};
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
-use segvault::repo::store::{OpenOptions, Repository, Session};
+use segvault::repo::store::{NumberedRow, OpenOptions, Repository, Session};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -311,6 +311,16 @@ fn who_is_overtaken_replaces_nothing_and_says_so() {
 }
 
 #[test]
+fn what_somebody_else_puts_under_the_name_of_a_pack_or_a_page_is_not_taken_for_ours() {
+    for path in ["packs/", "pages/"] {
+        let disk = new();
+        let odd = OddDisk { overtaken_at: Some(path), ..OddDisk::of(&disk) };
+        assert!(back_up_on(&odd, 1).is_err());
+        assert!(disk.list("points").unwrap().is_empty());
+    }
+}
+
+#[test]
 fn who_reads_beside_a_deletion_lists_again_and_resolves_from_the_newest_record() {
     let disk = new();
     back_up_on(&disk, 1).unwrap();
@@ -541,6 +551,28 @@ fn a_damaged_page_that_is_put_again_is_whole_again_and_what_stood_there_is_kept(
 }
 
 #[test]
+fn nothing_is_put_back_but_what_name_and_neighbours_prove() {
+    let (disk, other) = (new(), new());
+    for (disk, backup) in [(&disk, 1), (&disk, 2), (&other, 2), (&other, 3)] {
+        back_up_on(disk, backup).unwrap();
+    }
+    let before = disk.files();
+    let repository = open(&disk).unwrap();
+    let points = NumberedRow::Points;
+    for number in [1, 2] {
+        let read = |disk: &CrashDisk| disk.read(&paths::point(number), 1 << 20).unwrap();
+        let put = |bytes| repository.session().unwrap().mend_numbered(&points, number, bytes);
+        assert!(matches!(put(&read(&other)), Err(Error::Rule { .. })), "point {number} of another one");
+        assert_eq!(disk.files(), before);
+        assert!(repository.is_undoubted(&points, number));
+        assert!(repository.is_vouched_for(&points, number, &read(&disk)));
+    }
+    let put = repository.session().unwrap().mend_page(PageId([0; 32]), &noise(1, 10));
+    assert!(matches!(put, Err(Error::Rule { .. })));
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
 fn a_damaged_page_that_a_cut_short_run_left_is_no_hindrance() {
     for damage in [|bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1, |bytes: &mut Vec<u8>| bytes.clear()]
     {
@@ -562,6 +594,16 @@ fn a_damaged_page_that_a_cut_short_run_left_is_no_hindrance() {
         check(&open(&disk).unwrap(), &[first, second]).unwrap();
         let kept = disk.files().into_iter().filter(|path| path.starts_with("damaged/pages-")).count();
         assert_eq!(kept, left.len());
+    }
+}
+
+#[test]
+fn a_pack_that_can_not_be_synced_is_not_built_upon() {
+    let disk = new();
+    let chunk = store(&disk, PackKind::Tail, &[noise(1, 100)])[0];
+    let odd = OddDisk { unsyncable: Some("packs/"), ..OddDisk::of(&disk) };
+    for (is_known, repository) in [(false, open(&odd).unwrap()), (true, open(&disk).unwrap())] {
+        assert_eq!(repository.session().unwrap().knows(chunk).unwrap(), is_known);
     }
 }
 
@@ -611,6 +653,24 @@ fn a_damaged_record_is_named() {
         Err(Error::Damaged { path, .. }) => assert!(path.ends_with(&record), "{path}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_page_of_which_any_byte_was_changed_is_named() {
+    let disk = new();
+    back_up_on(&disk, 1).unwrap();
+    let repository = open(&disk).unwrap();
+    let root = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state.root;
+    let page = paths::page(root);
+    for at in 0..usize::try_from(disk.length(&page).unwrap()).unwrap() {
+        disk.damage(&page, |bytes| bytes[at] ^= 1);
+        match repository.tree(root) {
+            Err(Error::Damaged { path, .. }) => assert!(path.ends_with(&page), "{path}"),
+            other => panic!("byte {at}: {other:?}"),
+        }
+        disk.damage(&page, |bytes| bytes[at] ^= 1);
+    }
+    assert!(repository.tree(root).is_ok());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is never published, whoever asks for it.
 
-use super::model::{back_up_on, body, config, entry, key, noise, open, point_log, prepare, put_all};
+use super::model::{NAMING, back_up_on, body, config, entry, key, noise, open, point_log, prepare, put_all};
 use crate::support::crash_disk::CrashDisk;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::axon::segment::Reason;
@@ -8,12 +8,15 @@ use segvault::axon::token::Token;
 use segvault::repo::Error;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::{self, Act, Deed, DroppedLog, ErasedSegment};
+use segvault::repo::format::config::{APPEND_ONLY, Config};
 use segvault::repo::format::entry::{End, Extent, Flaw, SegmentEntry};
 use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
+use segvault::repo::format::limits::SMALL_FILE_MAX;
 use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{ControlDb, PointBody, PointLog};
 use segvault::repo::format::record::{LogKey, LogState, PrefixProof, Record};
+use segvault::repo::paths;
 use segvault::repo::store::{LetGo, Repository, Session};
 
 fn two_backups() -> CrashDisk {
@@ -126,6 +129,27 @@ fn a_record_whose_chunks_or_pages_are_nowhere_is_refused() {
 }
 
 #[test]
+fn the_first_record_of_a_log_names_no_chunk_that_is_nowhere_either() {
+    let disk = two_backups();
+    let why = refused(&disk, |_, state, sealed| {
+        state.key.context = "other".to_owned();
+        sealed[0].extents[0].chunk = ChunkId([1; 32]);
+    });
+    assert!(why.contains("of segment 0 is nowhere"), "{why}");
+}
+
+#[test]
+fn a_session_that_failed_does_nothing_more() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    session.put(PackKind::Tail, Vec::new()).unwrap_err();
+    let why = session.put(PackKind::Tail, noise(5, 10)).unwrap_err().to_string();
+    assert!(why.contains("has failed before"), "{why}");
+    assert!(session.barrier().is_err());
+}
+
+#[test]
 fn what_was_lost_before_does_not_keep_new_history_out() {
     let disk = two_backups();
     let packs: Vec<String> = disk.files().into_iter().filter(|path| path.starts_with("packs/")).collect();
@@ -133,19 +157,87 @@ fn what_was_lost_before_does_not_keep_new_history_out() {
     assert_eq!(back_up_on(&disk, 3).unwrap().number, 3);
 }
 
+/// All ways to put something.
+const PUTS: [fn(&mut Session<'_>); 5] = [
+    |session| _ = session.put(PackKind::Tail, noise(5, 10)).unwrap(),
+    |session| _ = session.put_tree(&[]).unwrap(),
+    |session| session.put_again(Err(PackKind::Tail), NAMING.chunk(&noise(5, 10)), noise(5, 10)).unwrap(),
+    |session| {
+        let (page, bytes) = a_page(session.repository());
+        session.copy_page(page, &bytes).unwrap();
+    },
+    |session| {
+        let repository = session.repository();
+        let (pack, length) = repository.index().packs().unwrap()[0];
+        let directory = repository.directory(pack, length).unwrap();
+        let read = repository.block(pack, &directory.blocks[0]).unwrap();
+        session.copy_block(directory.kind, &directory.blocks[0], read, &|_| true).unwrap();
+    },
+];
+
+fn a_page(repository: &Repository) -> (PageId, Vec<u8>) {
+    let page = newest(repository).0.state.root;
+    (page, repository.disk().read(&paths::page(page), 1 << 20).unwrap())
+}
+
 #[test]
 fn what_is_put_behind_a_barrier_is_not_behind_it() {
     let disk = two_backups();
     let repository = open(&disk).unwrap();
+    for put in PUTS {
+        let mut session = repository.session().unwrap();
+        let durable = session.barrier().unwrap();
+        put(&mut session);
+        assert!(matches!(session.publish_records(durable, Vec::new()), Err(Error::Rule { .. })));
+        drop(session);
+        let mut session = repository.session().unwrap();
+        let durable = session.barrier().unwrap();
+        put(&mut session);
+        assert!(matches!(session.publish_fewer(durable, Vec::new()), Err(Error::Rule { .. })));
+        drop(session);
+        let mut session = repository.session().unwrap();
+        let (records, body) = prepare(&mut session, 2).unwrap();
+        put(&mut session);
+        assert!(matches!(session.publish_point(records, body), Err(Error::Rule { .. })));
+    }
+}
+
+#[test]
+fn what_is_copied_must_be_what_its_name_says() {
+    let disk = two_backups();
+    let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
-    let durable = session.barrier().unwrap();
-    session.put(PackKind::Tail, noise(5, 10)).unwrap();
-    assert!(matches!(session.publish_records(durable, Vec::new()), Err(Error::Rule { .. })));
+    let (_, bytes) = a_page(&repository);
+    assert!(matches!(session.copy_page(PageId([0; 32]), &bytes), Err(Error::Rule { .. })));
     drop(session);
     let mut session = repository.session().unwrap();
-    let (records, body) = prepare(&mut session, 2).unwrap();
-    session.put(PackKind::Tail, noise(5, 10)).unwrap();
-    assert!(matches!(session.publish_point(records, body), Err(Error::Rule { .. })));
+    let put = session.put_again(Err(PackKind::Tail), ChunkId([0; 32]), noise(5, 10));
+    assert!(matches!(put, Err(Error::Rule { .. })));
+}
+
+#[test]
+fn what_a_reader_would_refuse_is_not_written() {
+    let disk = two_backups();
+    let why = refused(&disk, |session, state, _| {
+        let bytes = noise(9, 1000);
+        let extents = put_all(session, PackKind::Tail, &bytes).unwrap();
+        state.tails.push(entry(9_000, &bytes, extents, End::Open, 2));
+    });
+    assert!(why.contains("would not read back"), "tails out of their order: {why}");
+
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let (_, mut sealed) = newest(&repository);
+    sealed[0].transactions = sealed[0].events + 1;
+    let why = session.put_tree(&sealed).unwrap_err().to_string();
+    assert!(why.contains("segment 0: events that do not fit the transactions"), "{why}");
+    drop(session);
+
+    let reason = "x".repeat(usize::try_from(SMALL_FILE_MAX).unwrap());
+    let forgotten = Deed::Forgotten { points: Vec::new(), reason };
+    let why = repository.session().unwrap().publish_act(Moment(1), forgotten).unwrap_err().to_string();
+    assert!(why.contains("would not read back"), "an act that is too long: {why}");
+    assert!(disk.list("acts").unwrap().is_empty());
 }
 
 /// Tries to publish the point of a third backup, changed; gives the rule it breaks, if it breaks one.
@@ -204,7 +296,7 @@ fn an_incomplete_point_may_say_that_its_safepoint_is_above_its_head() {
 fn a_point_may_claim_less_than_the_record_holds() {
     let claimed = point(&two_backups(), |body| {
         let claim = &mut events(body).open[0];
-        (claim.length, claim.blake3) = (500, super::model::NAMING.content(&noise(3000, 500)));
+        (claim.length, claim.blake3) = (500, NAMING.content(&noise(3000, 500)));
     });
     assert_eq!(claimed, Ok(3));
 }
@@ -220,8 +312,7 @@ fn a_damaged_copy_is_no_ground_for_a_claim() {
     let whole = entry(0, &bytes, extents, End::Open, 10);
     let damaged =
         SegmentEntry { logical_end: 500, flaw: Some(Flaw { reason: Reason::Checksum }), ..whole.clone() };
-    let claimed =
-        SegmentEntry { logical_end: 500, content: super::model::NAMING.content(&bytes[..500]), ..whole };
+    let claimed = SegmentEntry { logical_end: 400, content: NAMING.content(&bytes[..400]), ..whole };
     let roots = [&[][..], std::slice::from_ref(&damaged)].map(|tree| session.put_tree(tree).unwrap());
     let durable = session.barrier().unwrap();
     let state = |store, root| LogState { key: key(store), branch: None, root, tails: Vec::new() };
@@ -290,6 +381,62 @@ fn an_old_version_that_a_point_claims_stays_in_the_records() {
 }
 
 #[test]
+fn where_nothing_may_be_removed_nothing_is_prepared_for_it_either() {
+    let disk = CrashDisk::default();
+    let features = vec![APPEND_ONLY.to_owned()];
+    Repository::init(&disk, &Config { features, ..config() }).unwrap();
+    let repository = open(&disk).unwrap();
+    let refused = |error: Error| assert!(matches!(error, Error::AppendOnly { .. }), "{error}");
+    let (source, context, reason) = (String::new(), String::new(), String::new());
+    let dropped = Deed::Dropped { source, context, logs: Vec::new(), points: Vec::new(), reason };
+    let (dead, gone) = (Deed::Dead { packs: Vec::new() }, Deed::Gone { points: Vec::new() });
+    refused(repository.publish_mark(Moment(1), Vec::new()).unwrap_err());
+    let mut session = repository.session().unwrap();
+    for deed in [dropped, dead, gone] {
+        refused(session.publish_act(Moment(1), deed).unwrap_err());
+    }
+    refused(session.give_up(Moment(1), (&[], &[]), "").unwrap_err());
+    let durable = session.barrier().unwrap();
+    refused(session.publish_fewer(durable, Vec::new()).unwrap_err());
+    assert!(disk.list("acts").unwrap().is_empty());
+}
+
+/// A log without points whose record has a segment and a version of it, both with the same bytes and so many events; tries to publish a record that
+/// lacks the first.
+fn leave(events: [u64; 2], change: impl FnOnce(&mut SegmentEntry)) -> Result<(), String> {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let repository = open(&disk).unwrap();
+    let mut session = repository.session().unwrap();
+    let bytes = noise(1, 100);
+    let extents = put_all(&mut session, PackKind::Sealed, &bytes).unwrap();
+    let [old, mut higher] = events.map(|events| entry(0, &bytes, extents.clone(), End::Rolled, events));
+    higher.name.version = 1;
+    let root = session.put_tree(&[old, higher.clone()]).unwrap();
+    let durable = session.barrier().unwrap();
+    let state = LogState { key: key(Store::Events), branch: None, root, tails: Vec::new() };
+    let _ = session.publish_records(durable, vec![(state.clone(), Vec::new())]).unwrap();
+    change(&mut higher);
+    let root = session.put_tree(&[higher]).unwrap();
+    let durable = session.barrier().unwrap();
+    let fewer = session.publish_fewer(durable, vec![LogState { root, ..state }]);
+    fewer.map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_old_version_leaves_only_where_a_higher_one_holds_all_its_tokens() {
+    assert_eq!(leave([5, 5], |_| ()), Ok(()));
+    let why = leave([5, 4], |_| ()).unwrap_err();
+    assert!(why.contains("sealed segment 0 is missing"), "{why}");
+}
+
+#[test]
+fn a_record_with_fewer_segments_names_no_chunk_that_is_nowhere_either() {
+    let why = leave([5, 5], |higher| higher.extents[0].chunk = ChunkId([1; 32])).unwrap_err();
+    assert!(why.contains("is nowhere"), "{why}");
+}
+
+#[test]
 fn nothing_leaves_the_records_while_a_point_cannot_be_read() {
     let disk = two_backups();
     let repository = open(&disk).unwrap();
@@ -306,6 +453,12 @@ fn said(deed: Deed) -> Act {
     Act { kind, version, number: 1, previous: None, repository, at, deed }
 }
 
+/// The same log of another source, and of another context.
+fn others(key: &LogKey) -> [LogKey; 2] {
+    let other = || "other".to_owned();
+    [LogKey { source: other(), ..key.clone() }, LogKey { context: other(), ..key.clone() }]
+}
+
 #[test]
 fn what_was_dropped_are_events_of_one_incarnation() {
     let (source, context, before) = ("node".to_owned(), "default".to_owned(), 50);
@@ -313,7 +466,8 @@ fn what_was_dropped_are_events_of_one_incarnation() {
     let acts = [said(Deed::Dropped { source, context, logs, points: Vec::new(), reason: String::new() })];
     let key = |incarnation, store| LogKey { incarnation, ..key(store) };
     assert_eq!(LetGo::by(&acts, &key(1, Store::Events)).before.map(Token::get), Some(before));
-    for other in [key(1, Store::Snapshots), key(2, Store::Events)] {
+    let [of_source, of_context] = others(&key(1, Store::Events));
+    for other in [key(1, Store::Snapshots), key(2, Store::Events), of_source, of_context] {
         assert_eq!(LetGo::by(&acts, &other).before, None);
     }
 }
@@ -326,10 +480,11 @@ fn what_was_erased_are_segments_of_one_log() {
     let (segments, chunks, hashes, points) = (vec![segment], Vec::new(), Vec::new(), Vec::new());
     let acts = [said(Deed::Erased { source, context, segments, chunks, hashes, points, reason })];
     let name = SegmentName { number: Token::new(50).unwrap(), version: 0 };
-    let lets_go = |incarnation, store| {
-        let key = LogKey { incarnation, ..key(store) };
-        LetGo::by(&acts, &key).has(name, Token::new(60), blake3)
-    };
-    assert!(lets_go(1, Store::Events));
-    assert!(!lets_go(2, Store::Events) && !lets_go(1, Store::Snapshots));
+    let lets_go = |key: &LogKey| LetGo::by(&acts, key).has(name, Token::new(60), blake3);
+    let key = |incarnation, store| LogKey { incarnation, ..key(store) };
+    assert!(lets_go(&key(1, Store::Events)));
+    let [of_source, of_context] = others(&key(1, Store::Events));
+    for other in [key(2, Store::Events), key(1, Store::Snapshots), of_source, of_context] {
+        assert!(!lets_go(&other), "{other:?}");
+    }
 }
