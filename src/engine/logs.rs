@@ -3,11 +3,12 @@
 use crate::engine::points::Problem;
 use crate::repo::Error;
 use crate::repo::format::Damage;
+use crate::repo::format::act::Act;
 use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::Repository;
+use crate::repo::store::{LostFiles, Repository};
 
 /// A directory of records.
 #[derive(Clone, Debug)]
@@ -20,6 +21,20 @@ pub struct LogDirectory {
     pub key: Option<LogKey>,
     /// The newest record that a newer program wrote, and how that shows, if there is none that can be read.
     pub newer: Option<(u64, Damage)>,
+}
+
+/// The same, without records that acts call lost, which may still have their names: they count no more.
+pub fn that_count<'a>(
+    repository: &Repository,
+    acts: impl IntoIterator<Item = &'a Act>,
+) -> Result<Vec<LogDirectory>, Error> {
+    let lost = LostFiles::by(acts);
+    let mut found = directories(repository)?;
+    for log in &mut found {
+        log.numbers.retain(|number| !lost.has(&log.path, *number));
+    }
+    found.retain(|log| !log.numbers.is_empty());
+    Ok(found)
 }
 
 /// All directories of records that have a record.

@@ -624,6 +624,25 @@ fn a_lost_record_that_still_has_its_name_is_none_of_the_two_that_stay() {
     assert!(lab.room.repository().join(&oldest).exists());
 }
 
+/// The act is there, and the file still has its name: readers believe the act, and whoever writes next puts the file aside.
+#[test]
+fn giving_up_that_was_killed_behind_its_act_is_as_good_as_done() {
+    let lab = Lab::grown();
+    let newest = lab.newest_record();
+    lab.spoil(&[&newest]);
+    lab.gives_up(&[&newest]);
+    let say = || ["points", "verify", "prune --dry-run"].map(|line| lab.room.command(line).output().unwrap());
+    let done = say();
+    lab.spoil(&[&newest]);
+    assert_eq!(say(), done);
+    lab.ends(0, "points");
+    lab.ends(0, "stats");
+    assert!(lab.room.repository().join(&newest).exists());
+    lab.ends(0, &backup(&lab.root));
+    assert!(!lab.room.repository().join(&newest).exists());
+    lab.goes_on();
+}
+
 #[test]
 fn points_that_claim_what_no_record_holds_are_not_copied_before_one_does() {
     let lab = Lab::new();
@@ -855,7 +874,8 @@ fn what_somebody_puts_under_a_lost_name_counts_no_more() {
     lab.gives_up(&["points/2.json"]);
     fs::write(&path, good).unwrap();
     assert_eq!(lab.room.points(), [1, 3]);
-    lab.gives_up(&["points/2.json"]);
+    // It was given up once: what has its name is put aside, and no other act says so.
+    lab.gives_up_nothing();
     assert!(!path.exists());
     lab.goes_on();
 }

@@ -1,12 +1,12 @@
 //! The list of all points, and the windows of all logs.
 
 use crate::engine::error::Error;
-use crate::engine::logs::directories;
+use crate::engine::logs::that_count;
 use crate::engine::points::row::{PointRow, row};
 use crate::engine::points::windows::{self, Window};
 use crate::repo;
 use crate::repo::format::point::Point;
-use crate::repo::store::{Journal, Repository, Unreadable, lost_chunks};
+use crate::repo::store::{Journal, LostFiles, Repository, Unreadable, lost_chunks};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -74,10 +74,11 @@ pub fn overview(repository: &Repository) -> Result<Overview, Error> {
 pub fn overview_of(repository: &Repository, journal: &Journal) -> Result<Overview, Error> {
     let mut problems: Vec<_> = journal.unreadable.iter().map(Problem::from).collect();
     let (mut windows, given_up) = (Vec::new(), lost_chunks(&journal.acts));
-    for directory in directories(repository)? {
+    let lost = LostFiles::by(&journal.acts);
+    for directory in that_count(repository, &journal.acts)? {
         problems.extend(directory.trouble(repository));
         let Some(key) = directory.key else { continue };
-        match windows::of_log(repository, &key, &given_up) {
+        match windows::of_log(repository, &key, (&lost, &given_up)) {
             Ok(found) => windows.extend(found),
             Err(error) => {
                 let log = format!("{} of {} ({})", key.store, key.context, key.source);

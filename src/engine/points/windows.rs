@@ -10,7 +10,7 @@ use crate::repo::format::id::ChunkId;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::{ControlDb, PointTimes};
 use crate::repo::format::record::{LogKey, Record};
-use crate::repo::store::{Journal, ListedPoint, Repository};
+use crate::repo::store::{Journal, ListedPoint, LostFiles, Repository};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -102,9 +102,9 @@ impl From<Times> for TimeSpan {
 pub fn of_log(
     repository: &Repository,
     key: &LogKey,
-    given_up: &BTreeSet<ChunkId>,
+    (lost, given_up): (&LostFiles, &BTreeSet<ChunkId>),
 ) -> Result<Vec<Window>, Error> {
-    let Some(record) = repository.newest_record(key)? else { return Ok(Vec::new()) };
+    let Some(record) = repository.newest_record_but(key, lost)? else { return Ok(Vec::new()) };
     let mut entries = repository.entries(record.state.clone())?;
     let mut lost = BTreeSet::new();
     for chunk in entries.iter().flat_map(|entry| &entry.extents).map(|extent| extent.chunk) {

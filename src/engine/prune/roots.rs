@@ -3,7 +3,7 @@
 
 use crate::axon::name::Store;
 use crate::engine;
-use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::logs::{LogDirectory, that_count};
 use crate::engine::pieces::hold;
 use crate::engine::points::Problem;
 use crate::engine::prune::Error;
@@ -38,7 +38,7 @@ impl Books {
         if let Some(act) = journal.acts.iter().find(|act| act.deed == Deed::Unknown) {
             return Err(Error::UnknownAct { number: act.number }.into());
         }
-        let logs = directories(repository)?;
+        let logs = that_count(repository, &journal.acts)?;
         let (newer, damaged): (Vec<_>, Vec<_>) =
             logs.iter().filter_map(|log| log.trouble(repository)).partition(|problem| problem.newer);
         match (damaged.into_iter().next(), newer.into_iter().next()) {
@@ -190,7 +190,7 @@ pub(in crate::engine) fn logs_in(body: &PointBody) -> Vec<(LogKey, &PointLog)> {
 pub(super) fn newest_records(repository: &Repository, acts: &[Act]) -> Result<Vec<Record>, engine::Error> {
     let mut found = Vec::new();
     let lost = LostFiles::by(acts);
-    for log in directories(repository)? {
+    for log in that_count(repository, acts)? {
         found.extend(newest_two(repository, &log, &lost)?);
     }
     Ok(found)

@@ -11,7 +11,7 @@ use crate::engine::rewrite;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::record::{LogKey, LogState, replacement};
-use crate::repo::store::{Repository, Session, named_segments};
+use crate::repo::store::{LostFiles, Repository, Session, named_segments};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A log that holds versions that may leave.
@@ -44,7 +44,8 @@ fn in_log(
     key: &LogKey,
     proof: &mut Proof<'_>,
 ) -> Result<Option<Outgrown>, engine::Error> {
-    let Some(record) = repository.newest_record(key)? else { return Ok(None) };
+    let lost = LostFiles::by(&books.journal.acts);
+    let Some(record) = repository.newest_record_but(key, &lost)? else { return Ok(None) };
     let mut state = record.state;
     let mut sealed = repository.tree(state.root)?;
     let pairs = sealed.iter().chain(&state.tails);

@@ -14,7 +14,7 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::point::{ControlDb, PointBody, PointContext, PointLog};
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::{Journal, Repository};
+use crate::repo::store::{Journal, LostFiles, Repository};
 use std::collections::{BTreeMap, HashSet};
 
 /// So many of a log's newest records keep what they reach, whatever points are forgotten.
@@ -31,7 +31,7 @@ pub fn stats_of(repository: &Repository, journal: &Journal, free: Option<u64>) -
     for listed in &journal.points {
         survey.point(&listed.point.body, listed.point.number, listed.forgotten)?;
     }
-    for directory in logs::directories(repository)? {
+    for directory in logs::that_count(repository, &journal.acts)? {
         survey.problems.extend(directory.trouble(repository));
         if let Some(key) = &directory.key {
             survey.log(key, &directory.numbers)?;
@@ -72,6 +72,8 @@ pub(super) struct Survey<'r> {
     plain_files: BTreeMap<String, usize>,
     /// The records that points name, each counted with the first one that does.
     recorded: HashSet<(LogKey, u64)>,
+    /// Records that were given up, and may still have their names.
+    lost: LostFiles,
 }
 
 impl<'r> Survey<'r> {
@@ -87,6 +89,7 @@ impl<'r> Survey<'r> {
             control_dbs: BTreeMap::new(),
             plain_files: BTreeMap::new(),
             recorded: HashSet::new(),
+            lost: LostFiles::by(&journal.acts),
         }
     }
 
@@ -220,6 +223,9 @@ impl<'r> Survey<'r> {
 
     /// A record; none if it is gone, or can't be read: that is said.
     fn record(&mut self, key: &LogKey, number: u64) -> Result<Option<Record>, Error> {
+        if self.lost.has(&paths::log(key), number) {
+            return Ok(None);
+        }
         match self.repository.record(key, number) {
             Ok(record) => Ok(Some(record)),
             Err(repo::Error::Missing { .. }) => Ok(None),

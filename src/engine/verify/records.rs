@@ -2,7 +2,7 @@
 
 use crate::axon::name::SegmentName;
 use crate::engine::error::Error;
-use crate::engine::logs::{LogDirectory, directories, newer};
+use crate::engine::logs::{LogDirectory, newer, that_count};
 use crate::engine::observe::Observer;
 use crate::engine::verify::book::{Book, EntryId, Part};
 use crate::engine::verify::packs::stop_if_interrupted;
@@ -10,6 +10,7 @@ use crate::engine::verify::pages::{Known, Pages};
 use crate::engine::verify::report::Class;
 use crate::engine::verify::run::ADVICE_NEWER;
 use crate::engine::verify::withheld;
+use crate::repo::format::act::Act;
 use crate::repo::format::entry::{EntryKey, SegmentEntry};
 use crate::repo::format::id::{ContentHash, FileHash, PageId};
 use crate::repo::format::limits::SMALL_FILE_MAX;
@@ -65,11 +66,12 @@ struct Tail {
 /// hold is not known.
 pub fn read_all(
     repository: &Repository,
+    acts: &[Act],
     observer: &dyn Observer,
     book: &mut Book,
 ) -> Result<(Vec<LogFacts>, BTreeSet<String>), Error> {
     let (mut logs, mut with_newer) = (Vec::new(), BTreeSet::new());
-    for directory in directories(repository)? {
+    for directory in that_count(repository, acts)? {
         stop_if_interrupted(observer)?;
         let (records, has_newer) = read_log(repository, &directory, book);
         if has_newer {

@@ -123,7 +123,8 @@ fn need(packs: &mut Packs, lost: &mut Lost, id: EntryId, entry: &SegmentEntry) {
 impl<'r> Look<'r, '_> {
     /// Looks at everything but the data.
     pub fn structure(self) -> Result<Structure<'r>, Error> {
-        let (logs, with_newer) = records::read_all(self.repository, self.observer, self.book)?;
+        let (logs, with_newer) =
+            records::read_all(self.repository, &self.journal.acts, self.observer, self.book)?;
         let mut trees =
             Trees { pages: Pages::new(self.repository), packs: self.packs, lost: Lost::default() };
         for_each_log(self.journal, &mut |_, _, log| {

@@ -106,6 +106,21 @@ impl Session<'_> {
     }
 }
 
+/// Puts aside what acts call lost and still has its name: whoever gave it up was killed before it was done, and writers would meet it. (The acts are
+/// durable by now.)
+pub(super) fn finish_giving_up(disk: &dyn Disk, acts: &[Act]) -> Result<(), Error> {
+    for (directory, numbers) in LostFiles::by(acts).0 {
+        let suffix = if directory.starts_with(paths::LOGS) { "" } else { ".json" };
+        for number in numbers {
+            let path = format!("{directory}/{number}{suffix}");
+            if disk.length(&path).is_ok() {
+                take_away(disk, &path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn put_aside(disk: &dyn Disk, files: &[&String]) -> Result<(), Error> {
     files.iter().try_for_each(|path| take_away(disk, path))
 }

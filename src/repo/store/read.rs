@@ -23,6 +23,7 @@ use crate::repo::store::journal;
 use crate::repo::store::journal::{Journal, ReadActs};
 use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::locks;
+use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::protect::{Healer, Healings};
@@ -220,9 +221,16 @@ impl Repository {
 
     /// The newest record of a log; none if the log has none.
     pub fn newest_record(&self, key: &LogKey) -> Result<Option<Record>, Error> {
+        self.newest_record_but(key, &LostFiles::default())
+    }
+
+    /// The same, for those who know which ones are lost: these may still have their names.
+    pub fn newest_record_but(&self, key: &LogKey, lost: &LostFiles) -> Result<Option<Record>, Error> {
         let mut missed = None;
         loop {
-            let Some(number) = self.record_numbers(key)?.last().copied() else { return Ok(None) };
+            let numbers = self.record_numbers(key)?;
+            let mut counting = numbers.iter().rev().filter(|number| !lost.has(&paths::log(key), **number));
+            let Some(number) = counting.next().copied() else { return Ok(None) };
             match self.record(key, number) {
                 // Whoever reads without locks may come too late for one that newer ones have replaced.
                 Err(Error::Missing { .. }) if missed != Some(number) => missed = Some(number),

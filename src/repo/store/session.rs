@@ -13,6 +13,7 @@ use crate::repo::format::page;
 use crate::repo::store::effort::Effort;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
+use crate::repo::store::lost::finish_giving_up;
 use crate::repo::store::packer::{Neighbours, Outlet, Packer, Waiting};
 use crate::repo::store::read::Repository;
 use crate::repo::store::settle;
@@ -102,7 +103,9 @@ impl<'r> Session<'r> {
         }
         let found = settle::settle(disk, &repository.index)?;
         repository.index.refresh()?;
-        let known = Known::new(&repository.read_acts()?, found);
+        let acts = repository.read_acts()?;
+        finish_giving_up(disk, &acts.acts)?;
+        let known = Known::new(&acts, found);
         Ok(Self {
             repository,
             staging: Staging::open(disk)?,
