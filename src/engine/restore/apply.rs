@@ -48,6 +48,10 @@ pub fn apply_at(
     }
     observer.event(&Event::Phase { name: "restore", total: Some(plan.work()) });
     let desk = Desk::open(proven, &plan, gate)?;
+    if !plan.fits_without_holes() && !target::takes_holes(plan.proven.staging_parent()) {
+        desk.give_up();
+        return Err(Refused::NoSpace { needed: plan.whole, path: plan.target, free: plan.free }.into());
+    }
     Run { repository, observer, plan: &plan, desk, remarks: Remarks::default() }
         .run()
         .map_err(|error| with_figures(error, &plan))

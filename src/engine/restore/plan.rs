@@ -125,6 +125,9 @@ pub struct Plan {
     pub warnings: Vec<Finding>,
     /// What is worth knowing.
     pub notes: Vec<Finding>,
+    /// Bytes that are going to be written where holes take room like anything else.
+    #[serde(skip)]
+    pub(super) whole: u64,
     /// Owner and modes of what is made.
     #[serde(skip)]
     pub(super) access: Access,
@@ -331,10 +334,11 @@ impl Plan {
         self.files = files + u64::from(self.control_db.path().is_some());
         self.length = length.saturating_add(of_database);
         self.bytes = bytes.saturating_add(written_of_database);
+        self.whole = whole.saturating_add(written_of_database);
         let place = self.proven.staging_parent();
         self.free = target::free_space(place);
         if !target::keeps_holes(place) {
-            self.bytes = whole.saturating_add(written_of_database);
+            self.bytes = self.whole;
         }
     }
 
@@ -361,6 +365,11 @@ impl Plan {
     /// Whether the target has room for it, as far as it says.
     pub fn fits(&self) -> bool {
         self.free.is_none_or(|free| free >= self.bytes)
+    }
+
+    /// Whether it would have, if holes took room there.
+    pub(super) fn fits_without_holes(&self) -> bool {
+        self.free.is_none_or(|free| free >= self.whole)
     }
 }
 

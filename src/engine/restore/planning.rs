@@ -94,6 +94,7 @@ pub fn plan_seen(
         files: 0,
         length: 0,
         bytes: 0,
+        whole: 0,
         free: None,
         estimate: None,
         cut: basis.cut,

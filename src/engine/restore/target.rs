@@ -176,6 +176,18 @@ pub fn keeps_holes(directory: &Path) -> bool {
     rustix::fs::statfs(directory).map_or(true, |found| is_with_holes(i128::from(found.f_type)))
 }
 
+/// How long the hole is with which it is tried.
+const HOLE: u64 = 1 << 20;
+
+/// The same, tried: with a file that is gone at once. Where none can be made, nothing speaks against it.
+pub fn takes_holes(directory: &Path) -> bool {
+    let hole = tempfile::tempfile_in(directory).and_then(|file| {
+        file.set_len(HOLE)?;
+        file.metadata()
+    });
+    hole.map_or(true, |found| found.blocks().saturating_mul(512) < HOLE)
+}
+
 /// Some platforms have these numbers signed; 32 bits count.
 fn is_with_holes(kind: i128) -> bool {
     !u64::try_from(kind & 0xffff_ffff).is_ok_and(|kind| WITHOUT_HOLES.contains(&kind))
@@ -183,7 +195,7 @@ fn is_with_holes(kind: i128) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, free_space, is_with_holes, keeps_holes, prove};
+    use super::{Place, free_space, is_with_holes, keeps_holes, prove, takes_holes};
     use crate::engine::restore::error::Error;
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -251,7 +263,8 @@ mod tests {
 
     #[test]
     fn some_file_systems_write_out_every_zero() {
-        assert!(keeps_holes(&std::env::temp_dir()));
+        assert!(keeps_holes(&std::env::temp_dir()) && takes_holes(&std::env::temp_dir()));
+        assert!(takes_holes(std::path::Path::new("/nowhere")), "nothing speaks against it");
         assert!(!is_with_holes(0x4d44), "FAT");
         assert!(is_with_holes(0xef53), "ext4");
     }
