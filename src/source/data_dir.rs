@@ -14,7 +14,7 @@ use crate::source::scan::Look;
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::segment_bytes::{open_mapped, open_plain};
 use crate::source::storage::{DATA, Storage, clean};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// Where the control database comes from.
@@ -125,6 +125,18 @@ impl DataDir {
             self.directory.display()
         );
         Some(Remark { what: "store-elsewhere", is_warning: true, context: None, text })
+    }
+
+    /// A context has no name that begins with a dot; but who wonders where one is should not have to guess that.
+    fn hidden(&self) -> impl Iterator<Item = Remark> + use<> {
+        let directories: BTreeSet<_> = self.storage.events.iter().chain(&self.storage.snapshots).collect();
+        let found: Vec<_> =
+            directories.into_iter().flat_map(|directory| scan::hidden_data(directory)).collect();
+        found.into_iter().map(|path| {
+            let text =
+                format!("{} has data files, and was passed over: no context has such a name", path.display());
+            Remark { what: "hidden", is_warning: false, context: None, text }
+        })
     }
 
     /// What is known of a node whose directories were named.
@@ -263,7 +275,7 @@ impl Source for DataDir {
     }
 
     fn remarks(&mut self) -> Vec<Remark> {
-        self.elsewhere().into_iter().collect()
+        self.elsewhere().into_iter().chain(self.hidden()).collect()
     }
 }
 

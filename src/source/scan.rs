@@ -149,14 +149,25 @@ fn holds_data(directory: &Path) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// Hidden directories in `directory` that have data files: they are passed over. What can't be looked into is no concern of ours.
+pub(super) fn hidden_data(directory: &Path) -> Vec<PathBuf> {
+    let Ok(names) = entries(directory) else { return Vec::new() };
+    let hidden =
+        names.sorted().into_iter().filter(|name| is_hidden(name)).map(|name| inside(directory, name));
+    hidden.filter(|path| holds_data(path).unwrap_or(false)).collect()
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
 /// The directories in `directory` that can be contexts, sorted. Hidden ones are none: no context's name begins with a dot, but
 /// file systems, `rsync` and the like keep copies in such directories.
 fn subdirectories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for name in entries(directory)?.sorted() {
-        let is_hidden = name.as_encoded_bytes().starts_with(b".");
         let path = inside(directory, name);
-        if !is_hidden && metadata(&path)?.is_dir() && !is_lost_and_found(&path) {
+        if !is_hidden(name) && metadata(&path)?.is_dir() && !is_lost_and_found(&path) {
             found.push(path);
         }
     }

@@ -66,6 +66,26 @@ fn settings_beside_the_data_that_name_another_place_are_heeded_or_a_warning() {
 }
 
 #[test]
+fn a_directory_that_is_passed_over_since_its_name_begins_with_a_dot_is_said() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    let line = format!("backup --data-dir {SERVER} --no-control-db --source s");
+    fs::create_dir_all(root.join("data/.cache")).unwrap();
+    take(&root.join("data/default"), &root.join("data/.old"), ".events");
+    fs::create_dir_all(root.join("data/default")).unwrap();
+    for file in fs::read_dir(root.join("data/.old")).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, root.join("data/default").join(path.file_name().unwrap())).unwrap();
+    }
+    let report = room.document(0, "backup", &line);
+    let findings = report["findings"].as_array().unwrap();
+    let hidden: Vec<_> = findings.iter().filter(|finding| finding["what"] == "hidden").collect();
+    assert_eq!(hidden.len(), 1, "{report:#}");
+    assert!(hidden[0]["text"].as_str().unwrap().contains("data/.old has data files"), "{report:#}");
+    assert_eq!((&hidden[0]["weight"], &report["complete"]), (&"note".into(), &true.into()));
+}
+
+#[test]
 fn a_store_without_a_file_is_said() {
     let room = Room::new();
     let root = room.server(SERVER);

@@ -34,7 +34,6 @@ pub fn apply(repository: &Repository, plan: Plan, observer: &dyn Observer) -> Re
 }
 
 /// The same; before each change to a directory that is there, `gate` is asked.
-#[expect(clippy::needless_pass_by_value, reason = "a plan is for one restore")]
 pub fn apply_at(
     repository: &Repository,
     plan: Plan,
