@@ -1,7 +1,8 @@
 //! What the chunks of tails held is given back.
 
 use super::{Growing, bytes, open};
-use crate::support::program::{Room, backup_data, flip};
+use crate::support::program::{Room, backup_data, flip, told};
+use segvault::axon::name::Store;
 use segvault::repo::format::act::Deed;
 use segvault::repo::paths;
 use serde_json::Value;
@@ -159,4 +160,30 @@ fn many_small_backups_leave_few_acts() {
     }
     let acts = open(&room).journal().unwrap().acts;
     assert!((1..=2).contains(&acts.len()), "{acts:?}");
+}
+
+/// What keeps tails from being given back keeps a prune from it, too: nobody else may look at the repository for long.
+#[test]
+fn that_nothing_can_be_given_back_is_a_warning() {
+    let (room, mut growing) = (Room::new(), Growing::new(200_000));
+    let data = room.path("data");
+    let mut said = Vec::new();
+    for round in 0..8 {
+        growing.grow(150_000, &data);
+        let (code, report, _) =
+            told(room.command(&format!("{} --json", backup_data(&data))).output().unwrap());
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let warnings = report["findings"].as_array().unwrap().iter().filter(|one| one["weight"] != "note");
+        let warnings: Vec<_> = warnings.map(|one| one["what"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(code, Some(if warnings.is_empty() { 0 } else { 3 }), "{report}");
+        said.extend(warnings);
+        if round == 3 {
+            // The list of segments of an old point, which no backup reads; what is given back must not be what it needs.
+            let repository = open(&room);
+            let log = repository.logs().unwrap().into_iter().find(|log| log.store == Store::Events).unwrap();
+            let root = repository.journal().unwrap().points[2].log(&log).unwrap().root;
+            flip(&room.repository().join(paths::page(root)), 9);
+        }
+    }
+    assert!(said.contains(&"not-given-back".to_owned()), "{said:?}");
 }
