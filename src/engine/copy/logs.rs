@@ -78,10 +78,13 @@ impl Next {
             self.kept.sealed.extend(to.tree(theirs.root)?.into_iter().filter(is_it));
             self.kept.tails.extend(theirs.tails.into_iter().filter(is_it));
         }
-        let kept: Vec<_> = self.kept.sealed.iter().chain(&self.kept.tails).collect();
-        let is_kept = |entry: &SegmentEntry| {
-            kept.iter().any(|kept| kept.key() == entry.key() && kept.logical_end >= entry.logical_end)
-        };
+        let mut kept: BTreeMap<EntryKey, u64> = BTreeMap::new();
+        for entry in self.kept.sealed.iter().chain(&self.kept.tails) {
+            let end = kept.entry(entry.key()).or_default();
+            *end = entry.logical_end.max(*end);
+        }
+        let is_kept =
+            |entry: &SegmentEntry| kept.get(&entry.key()).is_some_and(|end| *end >= entry.logical_end);
         lost.retain(|entry| !is_kept(entry));
         Ok(lost)
     }
@@ -237,22 +240,50 @@ fn one(
 /// What is missing here alone: nothing here has any of its tokens, and behind it there is something that both have. (Histories that have parted
 /// have nothing more in common, so it is no other one: it was lost on the way here.)
 fn missed(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])) -> BTreeSet<EntryKey> {
-    let here: Vec<&SegmentEntry> = ours.1.iter().chain(&ours.0.tails).collect();
-    let keys: BTreeSet<EntryKey> = here.iter().map(|entry| entry.key()).collect();
+    let here = || ours.1.iter().chain(&ours.0.tails);
     let there = || theirs.1.iter().chain(&theirs.0.tails);
-    let is_common =
-        |entry: &&SegmentEntry| entry.events > 0 && entry.flaw.is_none() && keys.contains(&entry.key());
+    let contents: BTreeMap<EntryKey, ContentHash> =
+        here().map(|entry| (entry.key(), entry.content)).collect();
+    let is_common = |entry: &&SegmentEntry| {
+        entry.events > 0 && entry.flaw.is_none() && contents.get(&entry.key()) == Some(&entry.content)
+    };
     let Some(last) = there().filter(is_common).map(|entry| entry.name.number).max() else {
         return BTreeSet::new();
     };
+    let taken = Taken::by(here());
     let is_missed = |entry: &&SegmentEntry| {
         let (first, Some(next)) = (entry.name.number, entry.next_token()) else { return false };
-        let is_beside = |ours: &&SegmentEntry| {
-            ours.name.number >= next || ours.next_token().is_some_and(|end| end <= first)
-        };
-        first < next && next <= last && !keys.contains(&entry.key()) && here.iter().all(is_beside)
+        first < next && next <= last && !contents.contains_key(&entry.key()) && !taken.any(first, next)
     };
     there().filter(is_missed).map(SegmentEntry::key).collect()
+}
+
+/// The tokens that segments take: the first one of each, rising, and how far it and those before it reach.
+struct Taken(Vec<(u64, u64)>);
+
+impl Taken {
+    fn by<'e>(entries: impl Iterator<Item = &'e SegmentEntry>) -> Self {
+        let span =
+            |entry: &SegmentEntry| (entry.name.number.get(), entry.next_token().map_or(u64::MAX, Token::get));
+        Self::of(entries.map(span).collect())
+    }
+
+    fn of(mut spans: Vec<(u64, u64)>) -> Self {
+        spans.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut spans {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self(spans)
+    }
+
+    /// Whether any of the tokens from `first` on, before `next`, is taken.
+    fn any(&self, first: Token, next: Token) -> bool {
+        let begun = self.0.partition_point(|(begin, _)| *begin < next.get());
+        let reached = begun.checked_sub(1).and_then(|at| self.0.get(at));
+        reached.is_some_and(|(_, end)| *end > first.get())
+    }
 }
 
 /// What was erased or dropped there does not come back from here.
@@ -353,4 +384,29 @@ fn prefix(
 
 pub(super) fn name(key: &LogKey) -> String {
     format!("{} of {}@{} of {}", key.store, key.context, key.incarnation, key.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_are_taken_are_found_as_by_looking_at_each_segment() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut span = || {
+            let begin = random.u64(..30);
+            (begin, begin + random.u64(..8))
+        };
+        for round in 0..2000 {
+            let spans: Vec<_> = (0..round % 6).map(|_| span()).collect();
+            let (first, next) = span();
+            let is_any = spans.iter().any(|(begin, end)| *begin < next && *end > first);
+            let token = |token| Token::new(token).unwrap();
+            assert_eq!(
+                Taken::of(spans.clone()).any(token(first), token(next)),
+                is_any,
+                "{spans:?} {first} {next}"
+            );
+        }
+    }
 }
