@@ -2,12 +2,13 @@
 
 use crate::store::model::{back_up_on, config, open};
 use crate::store::odd_disk::OddDisk;
-use crate::support::crash_disk::CrashDisk;
+use crate::support::crash_disk::{CrashDisk, EIO};
 use crate::support::fixtures::copy_tree;
 use crate::support::program::{Room, SERVER, backup};
 use crate::support::segments::{Event, SegmentImage};
 use segvault::axon::name::Store;
 use segvault::engine::observe::Unobserved;
+use segvault::engine::verify::{self, VerifyOptions};
 use segvault::engine::{self, repair};
 use segvault::repo;
 use segvault::repo::disk::Disk;
@@ -18,6 +19,9 @@ use segvault::repo::store::Repository;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Permission denied.
+const EACCES: i32 = 13;
 
 /// Three points of a real server, one of them held, one tried; the newest point, act and record can be told.
 struct Lab {
@@ -332,7 +336,8 @@ fn an_older_record_whose_list_of_segments_is_lost_is_not_given_up() {
     lab.ends(0, &backup(&lab.root));
     lab.spoil(&[&second]);
     // The segments of a list that can't be read are read again.
-    lab.ends(0, &backup(&lab.root));
+    let report = lab.room.document(0, "backup", &backup(&lab.root));
+    assert_eq!(report["complete"], true, "{report}");
     lab.ends(20, "verify");
     let log = lab.newest_record().replace("/3", "");
     lab.gives_up(&[&format!("{log}/1"), &format!("{log}/2")]);
@@ -454,19 +459,46 @@ fn a_damaged_pack_is_not_put_aside_for_a_copy_of_what_it_holds_that_is_rotten() 
 
 /// Another time it may be read.
 #[test]
-fn a_pack_that_may_not_be_read_is_not_given_up() {
+fn a_pack_that_can_not_be_read_is_not_given_up() {
     let disk = CrashDisk::default();
     Repository::init(&disk, &config()).unwrap();
     (1..=2).for_each(|backup| _ = back_up_on(&disk, backup).unwrap());
     let (pack, _) = open(&disk).unwrap().index().packs_of(PackKind::Sealed).unwrap().remove(0);
     let pack = paths::pack(pack);
-    let odd = OddDisk { forbidden: Some(pack.clone()), ..OddDisk::of(&disk) };
     let give_up = |repository: Repository| repair::give_up(&repository, "a test", false, &Unobserved);
-    let refused = give_up(open(&odd).unwrap()).map(|done| done.chunks.len());
-    assert!(matches!(refused, Err(engine::Error::Repo(repo::Error::Io { .. }))), "{refused:?}");
-    assert!(open(&disk).unwrap().acts().unwrap().0.is_empty());
+    for error in [EACCES, EIO] {
+        let odd = OddDisk { forbidden: Some((pack.clone(), error)), ..OddDisk::of(&disk) };
+        let refused = give_up(open(&odd).unwrap()).map(|done| done.chunks.len());
+        assert!(matches!(refused, Err(engine::Error::Repo(repo::Error::Io { .. }))), "{refused:?}");
+        assert!(open(&disk).unwrap().acts().unwrap().0.is_empty());
+    }
     disk.remove(&pack).unwrap();
     assert!(!give_up(open(&disk).unwrap()).unwrap().chunks.is_empty());
+}
+
+/// That a point is incomplete stays said: a pack that this program may not read says nothing of it. `verify` says to see to its permissions.
+#[test]
+fn no_point_is_marked_for_a_pack_that_may_not_be_read() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    back_up_on(&disk, 1).unwrap();
+    let (pack, _) = open(&disk).unwrap().index().packs_of(PackKind::Sealed).unwrap().remove(0);
+    let pack = paths::pack(pack);
+    let odd = OddDisk { forbidden: Some((pack.clone(), EACCES)), ..OddDisk::of(&disk) };
+    let report = verify::verify(&open(&odd).unwrap(), &VerifyOptions::default(), &Unobserved).unwrap();
+    let of_pack = report
+        .findings
+        .iter()
+        .find(|finding| finding.path.as_ref().is_some_and(|path| path.ends_with(&pack)));
+    let advice = &of_pack.unwrap().advice;
+    assert!(advice.contains("see to its permissions"), "{advice}");
+    for dry_run in [true, false] {
+        let refused = repair::points(&open(&odd).unwrap(), dry_run, &Unobserved);
+        assert!(matches!(refused, Err(engine::Error::Repo(repo::Error::Io { .. }))), "{refused:?}");
+    }
+    assert!(open(&disk).unwrap().journal().unwrap().points.iter().all(|listed| listed.is_complete()));
+    disk.remove(&pack).unwrap();
+    assert_eq!(repair::points(&open(&disk).unwrap(), true, &Unobserved).unwrap().marked.len(), 1);
 }
 
 /// An offsite copy must not stand still for what is lost here.

@@ -6,14 +6,13 @@ use crate::engine::observe::Observer;
 use crate::engine::repair::points;
 use crate::engine::repair::report::GivenUp;
 use crate::engine::repair::salvage::Wreck;
-use crate::engine::verify::{Depth, Diagnosis, diagnose};
+use crate::engine::verify::{Depth, Diagnosis, diagnose, refuse_forbidden, refuse_withheld};
 use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::index::Place;
 use crate::repo::paths;
 use crate::repo::store::{Repository, Session, lost_chunks};
-use std::io::ErrorKind;
 
 /// Finds the chunks that are lost and not given up yet; and the packs that are in the way, since what is damaged in them is needed. As long as a
 /// pack has good chunks in it that lie nowhere else nothing is given up.
@@ -32,10 +31,11 @@ pub(super) fn find(
         diagnosis = diagnose(repository, Depth::DataUnrecorded, observer)?;
     }
     for (pack, needed) in &diagnosis.damaged {
-        may_be_read(repository, *pack)?;
+        refuse_forbidden(repository, *pack)?;
         if has_more(repository, &diagnosis, *pack)? {
             given_up.not_salvaged.push(*pack);
         } else if is_in_the_way(repository, &diagnosis, *pack, needed)? {
+            refuse_withheld(repository, *pack)?;
             given_up.put_aside.push(*pack);
         }
     }
@@ -49,17 +49,6 @@ pub(super) fn find(
         given_up.points = points::hit(&diagnosis.report);
     }
     Ok(())
-}
-
-/// What is in a pack that nobody lets this program read is not lost.
-fn may_be_read(repository: &Repository, pack: PackId) -> Result<(), Error> {
-    let (disk, path) = (repository.disk(), paths::pack(pack));
-    match disk.read_range(&path, 0, 1) {
-        Err(source) if source.kind() == ErrorKind::PermissionDenied => {
-            Err(repo::Error::reading(disk.display(&path), source).into())
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether a chunk in a damaged pack is damaged only who reads it knows.

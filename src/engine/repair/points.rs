@@ -5,7 +5,7 @@ use crate::engine::logs;
 use crate::engine::logs::directories;
 use crate::engine::observe::Observer;
 use crate::engine::repair::report::Marked;
-use crate::engine::verify::{Class, Depth, Finding, GIVEN_UP, Report, diagnose};
+use crate::engine::verify::{Class, Depth, Finding, GIVEN_UP, Report, diagnose, refuse_forbidden};
 use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::limits::SMALL_FILE_MAX;
@@ -62,6 +62,10 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
         for point in &finding.points {
             reasons.entry(*point).or_default().push(&finding.text);
         }
+    }
+    // Whether points can be restored whole is not known where a pack may not be read: to say so would stay said.
+    if !reasons.is_empty() {
+        diagnosis.damaged.keys().try_for_each(|pack| refuse_forbidden(repository, *pack))?;
     }
     let paths = |is_newer: bool| {
         let files = diagnosis.journal.unreadable.iter().filter(move |file| file.is_newer == is_newer);

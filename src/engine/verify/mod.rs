@@ -37,6 +37,7 @@ pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
 pub use pack_findings::GIVEN_UP;
 pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};
 pub use rotation::{Checked, Rotation};
+pub(in crate::engine) use withheld::{refuse_forbidden, refuse_withheld};
 
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;

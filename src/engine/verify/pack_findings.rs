@@ -7,6 +7,7 @@ use crate::engine::verify::history::Lost;
 use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
+use crate::engine::verify::withheld;
 use crate::engine::words::plural;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::paths;
@@ -95,6 +96,7 @@ fn enter_pack(
         _ if !is_needed && pack.unreadable.is_some() => ADVICE_UNKNOWN,
         _ if !is_needed => ADVICE_UNUSED,
         Some(_) => ADVICE_HEALED,
+        None if withheld::refuse_forbidden(repository, pack.id).is_err() => withheld::ADVICE,
         None => ADVICE_PACK,
     };
     if !is_needed {

@@ -3,7 +3,7 @@
 use crate::support::crash_disk::{CrashDisk, EIO};
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
 use std::collections::BTreeMap;
-use std::io::{Error, ErrorKind, Result, Write};
+use std::io::{Error, Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -28,8 +28,8 @@ pub struct OddDisk {
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
     /// A file that is in no listing, though it can be read.
     pub hidden: Option<String>,
-    /// A file that nobody lets this program read.
-    pub forbidden: Option<String>,
+    /// A file that can't be read, and the error.
+    pub forbidden: Option<(String, i32)>,
     /// True: what is published can't be removed.
     pub keeps_all: bool,
     /// Is told of each part of a file before it is read.
@@ -99,8 +99,8 @@ impl Disk for OddDisk {
         if let Some(before) = &self.before_part {
             before(path);
         }
-        if self.forbidden.as_deref() == Some(path) {
-            return Err(ErrorKind::PermissionDenied.into());
+        if let Some((_, error)) = self.forbidden.as_ref().filter(|(forbidden, _)| forbidden == path) {
+            return Err(Error::from_raw_os_error(*error));
         }
         self.disk.read_range(path, offset, length)
     }
