@@ -2,6 +2,7 @@
 
 use super::lab::*;
 use crate::store::model::{back_up_forked, check, config, entry, key, noise, open, prepare, put_all};
+use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image};
 use segvault::axon::name::Store;
 use segvault::engine;
@@ -18,7 +19,8 @@ use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::point::{Content, ControlDb};
 use segvault::repo::format::record::{LogState, Record};
 use segvault::repo::paths;
-use segvault::repo::store::{Neighbours, Session};
+use segvault::repo::store::{Alone, Neighbours, OpenOptions, Session};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Marked and deleted, as often as there is something to do.
@@ -194,6 +196,30 @@ fn chunks_of(bytes: &[u8], list: &[u8]) -> Vec<ChunkId> {
 
 fn pack_with(disk: &CrashDisk, chunk: ChunkId) -> String {
     paths::pack(open(disk).unwrap().index().places(chunk).unwrap()[0].pack)
+}
+
+/// A power loss would take what could not be synced.
+#[test]
+fn a_copy_that_can_not_be_synced_is_no_copy_to_rely_on() {
+    let (disk, _) = lab(3);
+    let pack = needed_pack(&disk);
+    copy_of(&disk, &pack);
+    act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack)] });
+    let odd = OddDisk { unsyncable: Some("packs/"), ..OddDisk::of(&disk) };
+    let alone = Alone::open(Arc::new(odd), OpenOptions::default()).unwrap();
+    let report = prune::delete(&alone, &options(0), &At(2 * DAY)).unwrap();
+    assert_eq!((report.packs.files, report.kept.len()), (0, 1));
+    assert!(report.kept[0].why.contains("can't be read back"), "{:?}", report.kept);
+}
+
+/// Its number must not be used again, whatever acts say of it; and what stands under a number is gone only if it is what an act names.
+#[test]
+fn of_points_that_are_gone_the_newest_stays_and_a_file_that_is_none_of_them() {
+    let (disk, points) = lab(3);
+    act(&disk, 0, Deed::Gone { points });
+    disk.damage("points/1.json", |bytes| bytes.push(b' '));
+    assert_eq!(delete_at(&disk, DAY, 0).unwrap().points.files, 1);
+    assert_eq!(numbers(&disk, "points"), [1, 3]);
 }
 
 /// Two packs are marked whose chunks lie together in one block of a pack that stays: it is read once, and what was found counts for both.
