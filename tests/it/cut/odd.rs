@@ -8,7 +8,9 @@ use crate::support::server::Server;
 use segvault::axon::name::Store as Kind;
 use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Side};
+use segvault::engine::restore::cut::snapshots;
 use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::point::Finding;
 use segvault::repo::format::time_map::TimeMap;
 
 /// One context whose events happened one second after the other.
@@ -216,4 +218,77 @@ fn a_context_that_is_left_out_is_not_cut() {
     let alone = |options: &mut restore::RestoreOptions| options.contexts = vec!["default".to_owned()];
     let refusal = refused(try_restored(&archive, cut, alone));
     assert!(matches!(&refusal, restore::Error::LeftOut { name } if name == "billing"), "{refusal}");
+}
+
+/// A snapshot of an aggregate, as a server takes it.
+fn snapshot(of: &str, sequence: i64) -> Event {
+    Event { snapshot: true, payload_type: "State".to_owned(), ..Event::of(of, sequence) }
+}
+
+/// The last snapshot that a cut behind the first event keeps.
+fn kept_snapshot(archive: &Archive) -> Option<u64> {
+    restored(archive, to_token(0)).0.contexts[0].snapshots.head
+}
+
+/// Of a point that lacks something nobody knows that its snapshots rest on events that it has.
+#[test]
+fn a_point_that_lacks_something_proves_no_snapshot() {
+    let (archive, mut server) = (Archive::new(), server(20));
+    archive.backup(&mut server);
+    let source = archive.points()[0].point.body.source.clone();
+    archive.forge(|_, body| body.findings.push(Finding::warning("unsettled", "it changed".to_owned())));
+    archive.forge(|_, body| {
+        body.findings.clear();
+        body.context_mut("default").unwrap().events.safepoint = Some(20);
+    });
+    archive.forge(|_, body| {
+        let context = body.context_mut("default").unwrap();
+        (context.events.safepoint, context.incarnation) = (Some(19), 2);
+    });
+    archive.forge(|_, body| body.context_mut("default").unwrap().incarnation = 1);
+    let journal = archive.open().journal().unwrap();
+    let pairs = snapshots::pairs(&journal, &source, ("default", 1), None);
+    assert_eq!(pairs.iter().map(|pair| pair.point).collect::<Vec<_>>(), [1, 5]);
+}
+
+/// A history as no server writes it: an aggregate's events are not in their order.
+#[test]
+fn a_snapshot_is_ahead_of_any_event_that_is_dropped() {
+    let (archive, mut server) = (Archive::new(), server(1));
+    images(&mut server).append(&[Event::of("bike", 7)]).append(&[Event::of("bike", 5)]);
+    server.contexts.get_mut("default").unwrap().snapshots.append(&[snapshot("bike", 5)]);
+    archive.backup(&mut server);
+    assert_eq!(kept_snapshot(&archive), None);
+}
+
+/// Nobody knows whether a snapshot is ahead of events that are nowhere; whatever the point says that holds it.
+#[test]
+fn no_snapshot_is_kept_where_events_behind_the_cut_are_missing() {
+    for (has_hole, head, is_kept) in [(false, 99, true), (true, 99, false), (false, 100, false)] {
+        let (archive, mut server) = (Archive::new(), server(100));
+        server.contexts.get_mut("default").unwrap().snapshots.append(&[snapshot("bike", 0)]);
+        let hole = *images(&mut server).segments.keys().nth(2).unwrap();
+        if has_hole {
+            images(&mut server).segments.remove(&hole);
+        }
+        archive.backup(&mut server);
+        archive.forge(|_, body| {
+            body.findings.clear();
+            body.context_mut("default").unwrap().events.head = Some(head);
+        });
+        archive.remove("points/1.json");
+        assert_eq!(kept_snapshot(&archive).is_some(), is_kept, "a hole: {has_hole}, head {head}");
+    }
+}
+
+/// What a point vouches for is proven again, as it was written.
+#[test]
+fn a_snapshot_that_is_ahead_all_the_same_is_told() {
+    let (archive, mut server) = (Archive::new(), server(2));
+    server.contexts.get_mut("default").unwrap().snapshots.append(&[snapshot("bike", 5)]);
+    archive.backup(&mut server);
+    let found = restored(&archive, to_token(1)).0;
+    let rule = found.contexts[0].snapshot_rule.as_ref().unwrap();
+    assert_eq!((rule.ahead, rule.first_ahead.as_deref()), (1, Some("bike")));
+    assert!(found.warnings.iter().any(|warning| warning.what == "snapshots-ahead"), "{:?}", found.warnings);
 }

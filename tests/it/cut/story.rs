@@ -404,8 +404,11 @@ fn the_control_database_of_a_point_whose_events_end_in_damage_is_not_taken() {
 #[test]
 fn a_transaction_of_several_blocks_is_kept_whole_or_not_at_all() {
     let mut server = Server::new("node", &["default"], 11);
-    let events: Vec<Event> =
-        (0..32_770).map(|at| Event { payload: Vec::new(), ..Event::of("b", at) }.at(7)).collect();
+    // Its second block has an event that is later than those of the first.
+    let at = |sequence: i64| if sequence == 32_769 { 8 } else { 7 };
+    let events: Vec<Event> = (0..32_770)
+        .map(|sequence| Event { payload: Vec::new(), ..Event::of("b", sequence) }.at(at(sequence)))
+        .collect();
     let store = &mut server.contexts.get_mut("default").unwrap().events;
     store.append(&[Event::of("a", 0).at(5)]).append(&events).append(&[Event::of("a", 1).at(9)]);
     let archive = Archive::new();
@@ -413,7 +416,10 @@ fn a_transaction_of_several_blocks_is_kept_whole_or_not_at_all() {
     for (token, head) in [(0, 0), (1, 0), (32_767, 0), (32_769, 0), (32_770, 32_770), (32_771, 32_771)] {
         assert_eq!(restored(&archive, to_token(token)).0.contexts[0].events.head, Some(head), "{token}");
     }
-    for (time, head) in [(5, 0), (6, 0), (7, 32_770), (8, 32_770), (9, 32_771)] {
-        assert_eq!(restored(&archive, to_time(time)).0.contexts[0].events.head, Some(head), "{time}");
+    for side in [Side::FirstLater, Side::LastNotLater] {
+        for (time, head) in [(5, 0), (6, 0), (7, 0), (8, 32_770), (9, 32_771)] {
+            let cut = CutRequest { side, ..to_time(time) };
+            assert_eq!(restored(&archive, cut).0.contexts[0].events.head, Some(head), "{time}, {side:?}");
+        }
     }
 }
