@@ -242,7 +242,8 @@ impl fmt::Display for Obstacle {
 }
 
 fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<Obstacle>, engine::Error> {
-    if survey.unreadable.contains(&name) || !survey.ledger.has_pack(name)? {
+    // Only packs whose directories can be read are entered.
+    if !survey.ledger.has_pack(name)? {
         return Ok(Some(Obstacle::Unreadable));
     }
     let uncovered = survey.ledger.uncovered(name)?;
