@@ -273,7 +273,7 @@ fn are_good(survey: &Survey<'_>, copies: &[(PackId, usize)]) -> Result<bool, eng
     }
     let Some((pack, _)) = unread.first().copied() else { return Ok(true) };
     let disk = survey.repository.disk();
-    let length = disk.length(&paths::pack(pack)).ok().filter(|_| is_durable(survey.repository, pack));
+    let length = disk.length(&paths::pack(pack)).ok().filter(|_| survey.repository.sync_pack(pack));
     let directory = length.and_then(|length| read_directory(disk, pack, length).ok());
     for (_, number) in unread {
         if survey.observer.interrupted() {
@@ -287,13 +287,6 @@ fn are_good(survey: &Survey<'_>, copies: &[(PackId, usize)]) -> Result<bool, eng
         }
     }
     Ok(true)
-}
-
-/// Seen is not durable: what stands in for a deleted pack is synced, and its names.
-fn is_durable(repository: &Repository, pack: PackId) -> bool {
-    let (disk, path) = (repository.disk(), paths::pack(pack));
-    let synced = disk.sync_file(&path).and_then(|()| disk.sync_directory(paths::parent(&path)));
-    synced.and_then(|()| disk.sync_directory(paths::PACKS)).is_ok()
 }
 
 /// Does it.

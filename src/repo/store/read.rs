@@ -28,6 +28,7 @@ use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
 use crate::repo::store::protect::{Healer, Healings};
 use crate::repo::store::session::Session;
+use crate::repo::store::settle::Unsynced;
 use crate::repo::store::trees::{Tree, Trees};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,7 @@ pub struct Repository {
     pub(super) cache: BlockCache,
     trees: Trees,
     kept_acts: KeptActs,
+    pub(super) unsynced: Unsynced,
     pub(super) looked_again: LookedAgain,
     pub(super) healer: Healer,
     lock: Option<Box<dyn Guard>>,
@@ -98,8 +100,20 @@ impl Repository {
         let cache = BlockCache::new(limits::memory::BLOCK_CACHE.max(for_threads));
         let healer = Healer::new(limits::memory::HEALED_CACHE);
         let (looked_again, trees) = (LookedAgain::default(), Trees::default());
-        let kept_acts = KeptActs::default();
-        Ok(Self { disk, config, options, index, cache, trees, kept_acts, looked_again, healer, lock })
+        let (kept_acts, unsynced) = (KeptActs::default(), Unsynced::default());
+        Ok(Self {
+            disk,
+            config,
+            options,
+            index,
+            cache,
+            trees,
+            kept_acts,
+            unsynced,
+            looked_again,
+            healer,
+            lock,
+        })
     }
 
     /// Removes the file of an index, which is only a cache: the next one that opens the repository makes it anew. `Locked` while somebody

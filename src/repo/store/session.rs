@@ -101,7 +101,7 @@ impl<'r> Session<'r> {
             // Whoever deletes would not know of us.
             return Err(Error::NoLocks { path: disk.display("") });
         }
-        let found = settle::settle(disk, &repository.index)?;
+        let found = settle::settle(disk, &repository.index, &repository.unsynced)?;
         repository.index.refresh()?;
         let acts = repository.read_acts()?;
         finish_giving_up(disk, &acts.acts)?;

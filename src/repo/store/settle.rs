@@ -2,14 +2,31 @@
 
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
+use crate::repo::format::id::PackId;
 use crate::repo::index::Index;
 use crate::repo::paths;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::read::Repository;
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 impl Repository {
+    /// Makes a pack durable, and its name; false if that can't be done, or could not be before. Seen is not durable: what stands in for something
+    /// that is deleted is synced first.
+    pub fn sync_pack(&self, pack: PackId) -> bool {
+        let (disk, path) = (self.disk(), paths::pack(pack));
+        if self.unsynced.has(&path) {
+            return false;
+        }
+        let synced = disk.sync_file(&path).and_then(|()| disk.sync_directory(paths::parent(&path)));
+        let is_durable = synced.and_then(|()| disk.sync_directory(paths::PACKS)).is_ok();
+        if !is_durable {
+            self.unsynced.enter(path);
+        }
+        is_durable
+    }
+
     /// Makes durable whatever is there: for a verb that finds all done, which may be the work of a run that was killed. Where somebody writes just
     /// now, they have done that; where nothing can be written, there is nothing to be done.
     pub fn settle(&self) -> Result<(), Error> {
@@ -23,16 +40,40 @@ impl Repository {
     }
 }
 
+/// Files that could not be synced. They are not tried again: the system tells of a failure once, and what it then still remembers of the file reads
+/// well until the power fails.
+#[derive(Debug, Default)]
+pub(super) struct Unsynced(Mutex<BTreeSet<String>>);
+
+impl Unsynced {
+    fn all(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.all().contains(path)
+    }
+
+    fn enter(&self, path: String) {
+        self.all().insert(path);
+    }
+}
+
 /// Syncs every file of the repository's truth that is not known to be durable, then the directories. Packs and pages that can't be
 /// synced count as absent. Gives the packs that were synced here: whoever wrote them may not have finished, so they don't count before
 /// they were read through; all else is read whole wherever it counts.
-pub(super) fn settle(disk: &dyn Disk, index: &Index) -> Result<HashSet<String>, Error> {
+pub(super) fn settle(disk: &dyn Disk, index: &Index, unsynced: &Unsynced) -> Result<HashSet<String>, Error> {
     make_directories(disk)?;
     let rest = index.not_durable(&all_files(disk)?)?;
     let mut synced = Vec::new();
     for (path, length) in rest {
+        if unsynced.has(&path) {
+            continue;
+        }
         if sync(disk, &path)? {
             synced.push((path, length));
+        } else if disk.length(&path).is_ok() {
+            unsynced.enter(path);
         }
     }
     sync_directories(disk, &synced)?;

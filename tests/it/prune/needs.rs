@@ -205,11 +205,13 @@ fn a_copy_that_can_not_be_synced_is_no_copy_to_rely_on() {
     let pack = needed_pack(&disk);
     copy_of(&disk, &pack);
     act(&disk, 0, Deed::Dead { packs: vec![id_of(&pack)] });
-    let odd = OddDisk { unsyncable: Some("packs/"), ..OddDisk::of(&disk) };
-    let alone = Alone::open(Arc::new(odd), OpenOptions::default()).unwrap();
-    let report = prune::delete(&alone, &options(0), &At(2 * DAY)).unwrap();
-    assert_eq!((report.packs.files, report.kept.len()), (0, 1));
-    assert!(report.kept[0].why.contains("can't be read back"), "{:?}", report.kept);
+    for told_once in [None, Some(Arc::default())] {
+        let odd = OddDisk { unsyncable: Some("packs/"), told_once, ..OddDisk::of(&disk) };
+        let alone = Alone::open(Arc::new(odd), OpenOptions::default()).unwrap();
+        let report = prune::delete(&alone, &options(0), &At(2 * DAY)).unwrap();
+        assert_eq!((report.packs.files, report.kept.len()), (0, 1));
+        assert!(report.kept[0].why.contains("can't be read back"), "{:?}", report.kept);
+    }
 }
 
 /// Its number must not be used again, whatever acts say of it; and what stands under a number is gone only if it is what an act names.

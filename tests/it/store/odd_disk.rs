@@ -2,7 +2,7 @@
 
 use crate::support::crash_disk::{CrashDisk, EIO};
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,8 @@ pub struct OddDisk {
     pub before_list: Option<Told>,
     /// Files whose names begin so can't be synced.
     pub unsyncable: Option<&'static str>,
+    /// The files whose failure was told, where that is done once, as Linux does: from then on syncing them seems to work.
+    pub told_once: Option<Arc<Mutex<BTreeSet<String>>>>,
     /// Directories that are seen once more as they were: by somebody who lists them while another one deletes.
     pub late: Arc<Mutex<BTreeMap<String, Vec<Listed>>>>,
     /// A file that is in no listing, though it can be read.
@@ -50,6 +52,7 @@ impl OddDisk {
             before_publish: None,
             before_list: None,
             unsyncable: None,
+            told_once: None,
             late: Arc::default(),
             hidden: None,
             forbidden: None,
@@ -82,7 +85,10 @@ impl Disk for OddDisk {
         self.disk.create_directory(path)
     }
     fn sync_file(&self, path: &str) -> Result<()> {
-        if self.unsyncable.is_some_and(|begin| path.starts_with(begin)) {
+        let is_told = |told: &Arc<Mutex<BTreeSet<String>>>| !told.lock().unwrap().insert(path.to_owned());
+        if self.unsyncable.is_some_and(|begin| path.starts_with(begin))
+            && !self.told_once.as_ref().is_some_and(is_told)
+        {
             return Err(Error::from_raw_os_error(EIO));
         }
         self.disk.sync_file(path)
