@@ -44,7 +44,7 @@ pub trait Disk: Send + Sync {
     /// Creates a directory; false if it was there. Durable after `sync_directory` of its parent. `""` makes the repository's own
     /// directory with all that is missing above it, durable at once.
     fn create_directory(&self, path: &str) -> io::Result<bool>;
-    /// Makes the content of a file durable, whoever wrote it.
+    /// Makes the content of a file durable, whoever wrote it. What is read of it from then on comes from the disk, as far as the system lets one.
     fn sync_file(&self, path: &str) -> io::Result<()>;
     /// Makes the names in a directory durable (`""` is the repository itself).
     fn sync_directory(&self, path: &str) -> io::Result<()>;

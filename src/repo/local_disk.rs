@@ -91,7 +91,11 @@ impl Disk for LocalDisk {
     }
 
     fn sync_file(&self, path: &str) -> io::Result<()> {
-        open_file(&self.file(path)?)?.0.sync_all()
+        let file = open_file(&self.file(path)?)?.0;
+        file.sync_all()?;
+        // A failure that another process was told of is not told again, and memory holds what the disk never got. Advice only.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        Ok(())
     }
 
     fn sync_directory(&self, path: &str) -> io::Result<()> {
