@@ -554,6 +554,12 @@ fn history_that_is_lost_and_that_no_point_needs_is_not_left_out_without_a_word()
         assert!(told.contains("point 3 ") && warned.contains(&named), "{told}{warned}");
     }
     lab.ends(0, "-r copy verify --data");
+    for (line, left_out) in
+        [("copy --to copy --dry-run", "would not be copied"), ("copy --to copy", "was not copied")]
+    {
+        let (told, warned) = lab.room.ends(20, line);
+        assert!(told.contains("copied before") && warned.contains(left_out), "each time: {told}{warned}");
+    }
     // No news, once it was given up; and no record that says the same once more.
     let (told, _) = lab.room.ends(0, "repair give-up --yes");
     assert!(told.contains(" says so. Run") && !lab.room.repository().join("damaged").exists(), "{told}");

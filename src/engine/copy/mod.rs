@@ -102,6 +102,7 @@ pub fn copy(
     left_out::unheld(from, to, &mut choice, &mut report)?;
     if choice.missing.is_empty() {
         drop(session);
+        left_out::still((from, to), options, &mut report)?;
     } else {
         session.may_publish_point()?;
         let needed = survey(from, to, &choice, observer)?;
@@ -128,6 +129,9 @@ fn rehearse(
     let lost = left_out::nowhere(&survey, to)?;
     if is_less || !lost.is_empty() {
         left_out::leave_out((from, to), &lost, &mut choice, (&mut next, &lost_logs), &mut report)?;
+    }
+    if choice.missing.is_empty() && report.left_out.is_empty() {
+        left_out::still((from, to), options, &mut report)?;
     }
     report.lost = there::lost(to, &report.known, observer)?;
     survey.ledger.each_chunk(&mut |chunk| {
