@@ -10,7 +10,7 @@ use crate::engine::backup::{self, BackupOptions, BackupReport};
 use crate::engine::prune::tails;
 use crate::repo;
 use crate::repo::format::id::PackId;
-use crate::repo::format::point::Finding;
+use crate::repo::format::point::{Finding, Weight};
 use crate::repo::store::Repository;
 use crate::source::Source;
 use std::collections::BTreeSet;
@@ -71,5 +71,5 @@ fn trouble(failure: &Failure) -> Option<Finding> {
         _ => false,
     };
     let text = || format!("what tails held was not given back: {}", chain(failure));
-    (!is_passing).then(|| Finding::warning("not-given-back", text()))
+    (!is_passing).then(|| Finding::new(Weight::Warning, "not-given-back", text()))
 }

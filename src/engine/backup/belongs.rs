@@ -196,17 +196,7 @@ fn has_skipped(seen: &[SeenSegment]) -> bool {
 
 /// Says something of a context.
 pub fn about(context: &str, weight: Weight, what: &str, text: String) -> Finding {
-    Finding {
-        weight,
-        what: what.to_owned(),
-        context: Some(context.to_owned()),
-        store: None,
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text,
-    }
+    Finding { context: Some(context.to_owned()), ..Finding::new(weight, what, text) }
 }
 
 fn fork_text(decision: &Decision, shared: Option<Token>) -> String {

@@ -125,15 +125,9 @@ pub fn say_how_far_behind(assembler: &Assembler<'_, '_>, out: &mut Assembled, he
 
 fn about_store(assembler: &Assembler<'_, '_>, weight: Weight, what: &str, text: &str) -> Finding {
     Finding {
-        weight,
-        what: what.to_owned(),
         context: Some(assembler.context.to_owned()),
         store: Some(assembler.store.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: format!("{} of {}: {text}", assembler.store, assembler.context),
+        ..Finding::new(weight, what, format!("{} of {}: {text}", assembler.store, assembler.context))
     }
 }
 

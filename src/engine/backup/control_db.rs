@@ -104,17 +104,7 @@ fn passed_over_finding(taken: &str, passed_over: &[String]) -> Option<Finding> {
 }
 
 fn about_zip(weight: Weight, what: &str, file: &str, text: String) -> Finding {
-    Finding {
-        weight,
-        what: what.to_owned(),
-        context: None,
-        store: None,
-        file: Some(file.to_owned()),
-        offset: None,
-        first: None,
-        last: None,
-        text,
-    }
+    Finding { file: Some(file.to_owned()), ..Finding::new(weight, what, text) }
 }
 
 fn describe(sink: &mut Sink<'_>, name: String, zip: &[u8], apart: TakenApart) -> Result<ControlDb, Error> {

@@ -284,14 +284,9 @@ fn title(wanted: &PlainFiles) -> String {
 
 fn finding(wanted: &PlainFiles, weight: Weight, path: Option<&Path>, text: String) -> Finding {
     Finding {
-        weight,
-        what: wanted.kind.to_owned(),
         context: wanted.context.clone(),
         store: wanted.store.map(|store| store.to_string()),
         file: path.map(|path| path.display().to_string()),
-        offset: None,
-        first: None,
-        last: None,
-        text,
+        ..Finding::new(weight, wanted.kind, text)
     }
 }

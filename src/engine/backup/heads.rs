@@ -33,14 +33,12 @@ pub fn went_back(before: &Heads, now: &Heads) -> Option<String> {
 /// A store whose head can't be read.
 pub fn headless_finding(context: &str, store: Store, error: &source::Error) -> Finding {
     Finding {
-        weight: Weight::Incomplete,
-        what: "unreadable".to_owned(),
         context: Some(context.to_owned()),
         store: Some(store.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: format!("the head of {store} of {context} can't be read: {error}"),
+        ..Finding::new(
+            Weight::Incomplete,
+            "unreadable",
+            format!("the head of {store} of {context} can't be read: {error}"),
+        )
     }
 }

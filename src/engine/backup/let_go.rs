@@ -206,15 +206,9 @@ fn unread(act: &Unreadable) -> Finding {
 
 fn finding(weight: Weight, what: &str, context: &str, text: String) -> Finding {
     Finding {
-        weight,
-        what: what.to_owned(),
         context: Some(context.to_owned()),
         store: Some(Store::Events.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text,
+        ..Finding::new(weight, what, text)
     }
 }
 

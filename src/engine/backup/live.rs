@@ -41,15 +41,6 @@ pub fn findings(remarks: Vec<Remark>) -> Vec<Finding> {
 }
 
 fn finding(remark: Remark) -> Finding {
-    Finding {
-        weight: if remark.is_warning { Weight::Warning } else { Weight::Note },
-        what: remark.what.to_owned(),
-        context: remark.context,
-        store: None,
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: remark.text,
-    }
+    let weight = if remark.is_warning { Weight::Warning } else { Weight::Note };
+    Finding { context: remark.context, ..Finding::new(weight, remark.what, remark.text) }
 }

@@ -314,7 +314,7 @@ impl<'a> Attempt<'a, '_> {
             let text = format!(
                 "{file} was damaged, and was written again: what stood there lies in damaged/; is the disk well?"
             );
-            report.findings.push(Finding::warning("mended", text));
+            report.findings.push(Finding::new(Weight::Warning, "mended", text));
         }
         let logs: Vec<_> = states.iter().map(|(state, _)| state.key.clone()).collect();
         let (records, numbers) = session.publish_records(durable, states)?;
@@ -350,5 +350,5 @@ fn all_seen(read: &[(ContextRead, SeenContext)]) -> Vec<&SeenContext> {
 
 fn unsettled_finding(what: &str) -> Finding {
     let text = format!("the source kept changing while it was read: {what}");
-    Finding { weight: Weight::Incomplete, ..Finding::warning("unsettled", text) }
+    Finding::new(Weight::Incomplete, "unsettled", text)
 }

@@ -53,20 +53,14 @@ pub fn is_wanted(name: &String, options: &BackupOptions) -> bool {
 /// Contexts that are wanted, and that this program can't archive.
 pub fn skipped(listing: &Listing, options: &BackupOptions) -> Vec<Finding> {
     let wanted = listing.dcb.iter().filter(|name| is_wanted(name, options));
-    wanted.map(|name| Finding {
-        weight: Weight::Warning,
-        what: "dcb".to_owned(),
-        context: Some(name.clone()),
-        store: None,
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text: format!(
+    let finding = |name: &String| {
+        let text = format!(
             "{name} is a DCB context: it is not archived; have the server back it up (POST /v2/backup), and leave it out here with \
              --exclude-context {name}"
-        ),
-    }).collect()
+        );
+        Finding { context: Some(name.clone()), ..Finding::new(Weight::Warning, "dcb", text) }
+    };
+    wanted.map(finding).collect()
 }
 
 /// A listing without what is left out.
@@ -129,15 +123,13 @@ pub fn in_progress(listing: &Listing, context: &str) -> Vec<Finding> {
     let files = found.snapshots.in_progress.iter().chain(&found.events.in_progress);
     files
         .map(|path| Finding {
-            weight: Weight::Note,
-            what: "in-progress".to_owned(),
             context: Some(context.to_owned()),
-            store: None,
             file: Some(path.display().to_string()),
-            offset: None,
-            first: None,
-            last: None,
-            text: format!("{} is being written by the server; left alone", path.display()),
+            ..Finding::new(
+                Weight::Note,
+                "in-progress",
+                format!("{} is being written by the server; left alone", path.display()),
+            )
         })
         .collect()
 }

@@ -42,16 +42,8 @@ pub(super) fn leave_out(
         looked.without(key, why);
         report.history_left_out.push(lost_log(key, why.clone()));
     }
-    for listed in std::mem::take(&mut choice.missing) {
-        match looked.point(&listed)? {
-            None => choice.missing.push(listed),
-            Some(why) => {
-                report.left_out.push(left_point(&listed, why));
-            }
-        }
-    }
+    sift(choice, report, &mut |listed| looked.point(listed))?;
     report.left_out.sort_by_key(|left| left.point.from);
-    report.points = choice.report().points;
     let given_up = lost_chunks(&from.acts()?.0);
     for log in next.iter_mut().filter(|log| log.is_new) {
         let left = log.leave_out((from, to), &|entry| entry.chunks().any(|chunk| lost.contains(&chunk)))?;
@@ -68,10 +60,22 @@ pub(super) fn unheld(
     report: &mut CopyReport,
 ) -> Result<(), engine::Error> {
     let unheld = logs::unheld(from, to, &choice.missing)?;
+    sift(choice, report, &mut |listed| Ok(unheld.get(&listed.point.number).cloned()))
+}
+
+/// Takes the points out of the choice that can't be copied, for the reason that `why` has.
+fn sift(
+    choice: &mut Choice,
+    report: &mut CopyReport,
+    why: &mut dyn FnMut(&ListedPoint) -> Result<Option<String>, engine::Error>,
+) -> Result<(), engine::Error> {
     for listed in std::mem::take(&mut choice.missing) {
-        match unheld.get(&listed.point.number) {
+        match why(&listed)? {
             None => choice.missing.push(listed),
-            Some(why) => report.left_out.push(left_point(&listed, why.clone())),
+            Some(why) => {
+                let point = CopiedPoint { from: listed.point.number, to: None };
+                report.left_out.push(LostPoint { point, why });
+            }
         }
     }
     report.points = choice.report().points;
@@ -105,16 +109,12 @@ pub(super) fn still(
             Err(error) if logs::is_lost(&error) => continue,
             there => there?.unwrap_or_default().iter().map(SegmentEntry::key).collect(),
         };
-        let (mut left, mut lost) = (Vec::new(), BTreeSet::new());
-        for entry in here.into_iter().filter(|entry| !there.contains(&entry.key())) {
-            let before = lost.len();
-            for chunk in entry.chunks() {
-                if !from.names_chunk(chunk)? && !to.names_chunk(chunk)? {
-                    lost.insert(chunk);
-                }
-            }
-            left.extend((lost.len() > before).then_some(entry));
+        let mut left: Vec<_> = here.into_iter().filter(|entry| !there.contains(&entry.key())).collect();
+        let mut lost = BTreeSet::new();
+        for chunk in left.iter().flat_map(SegmentEntry::chunks) {
+            lost.extend(is_nowhere(from, to, chunk)?.then_some(chunk));
         }
+        left.retain(|entry| entry.chunks().any(|chunk| lost.contains(&chunk)));
         report.history_left_out.extend(history(name(&key), &left, &lost, &given_up));
     }
     Ok(())
@@ -123,10 +123,6 @@ pub(super) fn still(
 /// A log of which nothing can be read.
 fn lost_log(key: &LogKey, why: String) -> LostHistory {
     LostHistory { log: name(key), segments: Vec::new(), why, given_up: false }
-}
-
-fn left_point(listed: &ListedPoint, why: String) -> LostPoint {
-    LostPoint { point: CopiedPoint { from: listed.point.number, to: None }, why }
 }
 
 fn history(
@@ -151,11 +147,17 @@ fn history(
 pub(super) fn nowhere(survey: &Survey<'_>, to: &Repository) -> Result<BTreeSet<ChunkId>, engine::Error> {
     let mut lost = BTreeSet::new();
     survey.ledger.each_chunk(&mut |chunk| {
-        if !to.names_chunk(chunk)? && !survey.repository.names_chunk(chunk)? {
-            survey.repository.refuse_newer_packs()?;
-            lost.insert(chunk);
-        }
+        lost.extend(is_nowhere(survey.repository, to, chunk)?.then_some(chunk));
         Ok(())
     })?;
     Ok(lost)
+}
+
+/// Whether no pack has a chunk, neither here nor there. What is in a pack that a newer program wrote is not lost.
+fn is_nowhere(from: &Repository, to: &Repository, chunk: ChunkId) -> Result<bool, repo::Error> {
+    if to.names_chunk(chunk)? || from.names_chunk(chunk)? {
+        return Ok(false);
+    }
+    from.refuse_newer_packs()?;
+    Ok(true)
 }

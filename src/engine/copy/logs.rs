@@ -165,14 +165,13 @@ pub(super) fn next(
     let contexts: BTreeSet<(String, String)> =
         points.iter().flat_map(logs_of).map(|(key, _)| (key.source, key.context)).collect();
     let (our_acts, their_acts) = (from.acts()?.0, to.acts()?.0);
-    let sides = [Side::of(from)?, Side::of(to)?];
     let (mut next, mut lost) = (Vec::new(), Vec::new());
     for key in from.logs()? {
         if contexts.contains(&(key.source.clone(), key.context.clone())) {
             let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
             match lost_or(log_here(from, &key))? {
                 Ok(None) => {}
-                Ok(Some(ours)) => match one(&sides, &key, ours, &gone)? {
+                Ok(Some(ours)) => match one((from, to), &key, ours, &gone)? {
                     Ok(log) => next.push(log),
                     Err(why) => lost.push((key, why)),
                 },
@@ -183,35 +182,22 @@ pub(super) fn next(
     Ok((next, lost))
 }
 
-/// A repository, and its points: what they claim was proven when they were made.
-struct Side<'r> {
-    repository: &'r Repository,
-    points: Vec<ListedPoint>,
-}
-
-impl<'r> Side<'r> {
-    fn of(repository: &'r Repository) -> Result<Self, repo::Error> {
-        Ok(Self { repository, points: repository.journal()?.points })
-    }
-}
-
 /// A log as it has to be there, or why that can't be said.
 fn one(
-    sides: &[Side<'_>; 2],
+    (from, to): (&Repository, &Repository),
     key: &LogKey,
     (ours, our_tree): (LogState, Vec<SegmentEntry>),
     (ours_gone, gone_there): &(LetGo, LetGo),
 ) -> Result<Result<Next, String>, engine::Error> {
-    let [from, to] = sides;
     let next = |state, proofs, kept, is_new| Ok(Ok(Next { state, proofs, kept, fewer: None, is_new }));
     stays_gone(key, gone_there, our_tree.iter().chain(&ours.tails))?;
-    let Some(theirs) = to.repository.newest_record(key)?.map(|record| record.state) else {
+    let Some(theirs) = to.newest_record(key)?.map(|record| record.state) else {
         return next(ours, Vec::new(), Kept::default(), true);
     };
     if ours == theirs {
         return next(ours, Vec::new(), Kept::default(), false);
     }
-    let their_tree = to.repository.tree(theirs.root)?;
+    let their_tree = to.tree(theirs.root)?;
     let of_theirs = proofs([to, from], &ours, (&theirs, &their_tree))?;
     let of_ours = proofs([from, to], &theirs, (&ours, &our_tree))?;
     let (of_theirs, proofs) = match (of_theirs, of_ours) {
@@ -319,7 +305,7 @@ fn kept(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])
 
 /// Of each tail that has grown since: the hash of as much of it as there was. Or why one can't be told.
 fn proofs(
-    sides: [&Side<'_>; 2],
+    repositories: [&Repository; 2],
     before: &LogState,
     (state, tree): (&LogState, &[SegmentEntry]),
 ) -> Result<Result<Vec<PrefixProof>, String>, repo::Error> {
@@ -327,10 +313,10 @@ fn proofs(
     for tail in &before.tails {
         let is_it = |entry: &&SegmentEntry| entry.key() == tail.key() && entry.logical_end > tail.logical_end;
         let Some(grown) = state.tails.iter().chain(tree).find(is_it) else { continue };
-        let [side, _] = sides;
-        let content = match prefix(sides.map(|side| side.repository), grown, tail.logical_end)? {
+        let [first, _] = repositories;
+        let content = match prefix(repositories, grown, tail.logical_end)? {
             Ok(content) => content,
-            Err(_) if was_claimed(side, &before.key, tail) => tail.content,
+            Err(_) if was_claimed(first, &before.key, tail)? => tail.content,
             Err(chunk) => {
                 let why = repo::Error::ChunkMissing { chunk };
                 return Ok(Err(format!(
@@ -344,15 +330,19 @@ fn proofs(
     Ok(Ok(proofs))
 }
 
-/// Whether a point claims the very bytes of a tail: then what has grown of the segment since, here, begins with them.
-fn was_claimed(side: &Side<'_>, key: &LogKey, tail: &SegmentEntry) -> bool {
+/// Whether a point claims the very bytes of a tail: then what has grown of the segment since, here, begins with them. (What points claim was proven
+/// when they were made.)
+fn was_claimed(repository: &Repository, key: &LogKey, tail: &SegmentEntry) -> Result<bool, repo::Error> {
+    if tail.flaw.is_some() {
+        return Ok(false);
+    }
     let is_it = |claim: &Claim| {
         claim_name(claim) == Some(tail.name)
             && claim.length == tail.logical_end
             && claim.blake3 == tail.content
     };
-    tail.flaw.is_none()
-        && side.points.iter().any(|listed| listed.log(key).is_some_and(|log| log.open.iter().any(is_it)))
+    let points = repository.journal()?.points;
+    Ok(points.iter().filter_map(|listed| listed.log(key)).any(|log| log.open.iter().any(is_it)))
 }
 
 /// The hash of so much of a segment; or a chunk of it that no repository has.

@@ -79,17 +79,7 @@ impl Remarks {
     }
 
     pub(super) fn add(&mut self, weight: Weight, what: &str, text: String) {
-        self.0.push(Finding {
-            weight,
-            what: what.to_owned(),
-            context: None,
-            store: None,
-            file: None,
-            offset: None,
-            first: None,
-            last: None,
-            text,
-        });
+        self.0.push(Finding::new(weight, what, text));
     }
 
     /// Those of another place behind these.

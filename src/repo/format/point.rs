@@ -332,10 +332,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A warning that concerns no context.
-    pub fn warning(what: &str, text: String) -> Self {
+    /// One that concerns nothing in particular; who knows what it concerns says that beside.
+    pub fn new(weight: Weight, what: &str, text: String) -> Self {
         Self {
-            weight: Weight::Warning,
+            weight,
             what: what.to_owned(),
             context: None,
             store: None,

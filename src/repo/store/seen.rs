@@ -84,14 +84,8 @@ fn rewrite(
 
 fn say(body: &mut PointBody, (context, store): (&str, Store), what: &str, text: String) {
     body.findings.push(Finding {
-        weight: Weight::Note,
-        what: what.to_owned(),
         context: Some(context.to_owned()),
         store: Some(store.to_string()),
-        file: None,
-        offset: None,
-        first: None,
-        last: None,
-        text,
+        ..Finding::new(Weight::Note, what, text)
     });
 }

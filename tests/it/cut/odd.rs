@@ -10,7 +10,7 @@ use segvault::engine::restore;
 use segvault::engine::restore::cut::request::{CutRequest, Side};
 use segvault::engine::restore::cut::snapshots;
 use segvault::repo::format::pack::PackKind;
-use segvault::repo::format::point::Finding;
+use segvault::repo::format::point::{Finding, Weight};
 use segvault::repo::format::time_map::TimeMap;
 
 /// One context whose events happened one second after the other.
@@ -236,7 +236,9 @@ fn a_point_that_lacks_something_proves_no_snapshot() {
     let (archive, mut server) = (Archive::new(), server(20));
     archive.backup(&mut server);
     let source = archive.points()[0].point.body.source.clone();
-    archive.forge(|_, body| body.findings.push(Finding::warning("unsettled", "it changed".to_owned())));
+    archive.forge(|_, body| {
+        body.findings.push(Finding::new(Weight::Warning, "unsettled", "it changed".to_owned()))
+    });
     archive.forge(|_, body| {
         body.findings.clear();
         body.context_mut("default").unwrap().events.safepoint = Some(20);
