@@ -10,6 +10,8 @@ use segvault::repo::format::point::Point;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 /// The full size, or one for every day.
 fn size(every_day: usize, full: usize) -> usize {
@@ -81,6 +83,50 @@ fn a_transaction_longer_than_any_window_comes_back() {
     crate::support::program::flip(&path, fs::metadata(&path).unwrap().len() / 2);
     let report = room.document(3, "backup", &backup_data(&data));
     assert_eq!(report["findings"][0]["what"], "damage");
+}
+
+/// Runs the program with two threads, and gives the most KiB that it was seen to hold. What the system says of a child that has ended counts what its
+/// parent held, too.
+fn peak(room: &Room, line: &str) -> u64 {
+    let mut command = room.command(line);
+    let mut child = command.env("RAYON_NUM_THREADS", "2").stdout(Stdio::null()).spawn().unwrap();
+    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    loop {
+        let now = fs::read_to_string(&status).unwrap_or_default();
+        let most = now.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        // It never falls, and is gone as soon as the program has ended.
+        peak = most.map_or(peak, |most| most.parse().unwrap());
+        if let Some(ended) = child.try_wait().unwrap() {
+            assert!(ended.success(), "{line}");
+            return peak;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_does_not_get_shorter_takes_no_more_memory_than_is_allowed() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let room = Room::new();
+    let data = room.path("data");
+    // Payloads that are encrypted, in events that are not.
+    let transactions: Vec<_> =
+        std::iter::repeat_with(|| vec![event(&mut random, 2000)]).take(size(10_000, 200_000)).collect();
+    let segment = "default/00000000000000000000.events";
+    write(&data.join(segment), &transactions, [0xff; 4]);
+    let open = format!("default/{:020}.events", transactions.len());
+    write(&data.join(open), &[vec![event(&mut random, 20)]], [0; 4]);
+    drop(transactions);
+    let target = room.path("out");
+    for line in [
+        format!("{} --memory 256MiB --no-mmap", backup_data(&data)),
+        "verify --data".to_owned(),
+        format!("restore latest --target {}", target.display()),
+    ] {
+        let peak = peak(&room, &line);
+        assert!((1..=256 << 10).contains(&peak), "{line}: {peak} KiB");
+    }
+    same(&data.join(segment), &target.join("data").join(segment));
 }
 
 #[test]

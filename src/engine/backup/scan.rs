@@ -278,7 +278,9 @@ impl Scanner<'_, '_> {
         self.hashed = 0;
         // The next chunk is likely as long.
         let room = Vec::with_capacity(self.pending.len());
-        let bytes = std::mem::replace(&mut self.pending, room);
+        let mut bytes = std::mem::replace(&mut self.pending, room);
+        // It waits for others now: without the room that it grew into.
+        bytes.shrink_to_fit();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let chunk = self.sink.put_segment((self.kind, self.store), bytes)?;
         self.extents.push(Extent { chunk, length });

@@ -48,6 +48,12 @@ impl Level {
 
 /// One frame; none if zstd fails.
 pub(super) fn compress(raw: &[u8], level: Level) -> Option<Vec<u8>> {
+    let mut frame = Vec::new();
+    compress_into(&mut frame, raw, level).map(|()| frame)
+}
+
+/// The same, in a buffer that is used anew; what is in it is forgotten.
+pub(super) fn compress_into(frame: &mut Vec<u8>, raw: &[u8], level: Level) -> Option<()> {
     let (level, parameters) = level.parameters(raw.len());
     COMPRESSOR.with_borrow_mut(|kept| {
         let mut compressor = match kept.take() {
@@ -61,9 +67,11 @@ pub(super) fn compress(raw: &[u8], level: Level) -> Option<Vec<u8>> {
         }
         compressor.include_checksum(false).ok()?;
         compressor.include_contentsize(true).ok()?;
-        let bytes = compressor.compress(raw).ok();
+        frame.clear();
+        frame.reserve_exact(zstd_safe::compress_bound(raw.len()));
+        let packed = compressor.compress_to_buffer(raw, frame).ok();
         *kept = Some(compressor);
-        bytes
+        packed.map(|_| ())
     })
 }
 

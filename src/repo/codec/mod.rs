@@ -117,22 +117,35 @@ pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
     if compression == Compression::Raw {
         return Encoded { codec: CodecId::Raw, bytes: raw.to_vec() };
     }
-    let columns = compression
-        .columns()
-        .and_then(|(codec, mode)| proven(codec, columns::encode(raw, mode, compression.inner_level()), raw));
+    let columns = compression.columns().and_then(|(codec, mode)| {
+        let mut buffer = BUFFER.take();
+        let bytes = columns::encode_with(&mut buffer, raw, mode, compression.inner_level());
+        BUFFER.set(buffer);
+        proven(codec, bytes, raw)
+    });
     match columns {
         Some(columns) if is_surely_shorter(&columns, raw) => columns,
         columns => {
-            let general = proven(CodecId::Zstd, general::compress(raw, compression.level()), raw);
-            let shortest = columns.into_iter().chain(general).min_by_key(|encoded| encoded.bytes.len());
-            shortest.unwrap_or_else(|| Encoded { codec: CodecId::Raw, bytes: raw.to_vec() })
+            let length = columns.as_ref().map_or(raw.len(), |columns| columns.bytes.len());
+            let general = proven(CodecId::Zstd, general_below(length, raw, compression.level()), raw);
+            general.or(columns).unwrap_or_else(|| Encoded { codec: CodecId::Raw, bytes: raw.to_vec() })
         }
     }
 }
 
+/// What zstd makes of a block, if that is shorter than so many bytes.
+fn general_below(length: usize, raw: &[u8], level: Level) -> Option<Vec<u8>> {
+    let mut buffer = BUFFER.take();
+    let packed = general::compress_into(&mut buffer, raw, level);
+    let bytes = packed.filter(|()| buffer.len() < length).map(|()| buffer.clone());
+    BUFFER.set(buffer);
+    bytes
+}
+
 thread_local! {
-    /// What blocks are decoded into, to be compared: fresh memory each time would cost more than that.
-    static PROOF: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// What is put aside of a block while it is encoded, and what it is decoded into, to be compared: fresh memory each time would cost more than
+    /// that.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Bytes that are shorter than raw and decode to it.
@@ -141,9 +154,9 @@ fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded>
     let mut bytes = bytes.filter(|bytes| bytes.len() < raw.len())?;
     // It may wait for others now: without the room that it grew into.
     bytes.shrink_to_fit();
-    let decoded = decode_into(PROOF.take(), codec, &bytes, length).ok()?;
+    let decoded = decode_into(BUFFER.take(), codec, &bytes, length).ok()?;
     let same = decoded == raw;
-    PROOF.set(decoded);
+    BUFFER.set(decoded);
     same.then_some(Encoded { codec, bytes })
 }
 
@@ -157,6 +170,18 @@ fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
     let Some(packed) = general::compress(sample, Compression::Default.level()) else { return false };
     let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
     columns.bytes.len() as u64 * 2 < expected
+}
+
+/// How much of some bytes is tried, to see whether they repeat.
+const GLANCE: usize = 64 << 10;
+
+/// Whether zstd makes bytes less than half as long, as a part of them says.
+pub fn repeats(bytes: &[u8]) -> bool {
+    let middle = bytes.len().saturating_sub(GLANCE) / 2;
+    let glance = bytes.get(middle..).unwrap_or_default();
+    let glance = glance.get(..GLANCE).unwrap_or(glance);
+    let packed = general::compress(glance, Level::Zstd(1));
+    packed.is_some_and(|packed| packed.len() < glance.len() / 2)
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
@@ -237,6 +262,20 @@ mod tests {
             let encoded = encode(raw, compression);
             assert_eq!(encoded.bytes.capacity(), encoded.bytes.len(), "{compression:?}");
         }
+    }
+
+    #[test]
+    fn text_repeats_and_noise_does_not() {
+        let mut random = fastrand::Rng::with_seed(2);
+        let text = b"the same again and again, ".repeat(10_000);
+        let mut noise: Vec<u8> = (0..text.len()).map(|_| random.u8(..)).collect();
+        assert!(repeats(&text) && repeats(&text[..1000]));
+        assert!(!repeats(&noise) && !repeats(&noise[..1000]) && !repeats(&[]));
+        // Two thirds of noise in each line are too much.
+        noise.chunks_exact_mut(150).for_each(|line| line[..50].fill(b' '));
+        assert!(!repeats(&noise));
+        noise.chunks_exact_mut(150).for_each(|line| line[..100].fill(b' '));
+        assert!(repeats(&noise));
     }
 
     #[test]

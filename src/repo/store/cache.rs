@@ -44,14 +44,24 @@ impl Drop for Block {
 const SPARE_ROOM: usize = 4;
 /// So many buffers are kept that nobody uses.
 const SPARES: usize = 4;
+/// Beside what the cache holds, they take up to this part of it: one of the longest blocks that are usual.
+const SPARES_OF: usize = 6;
 
 /// Buffers of blocks that were let go of: fresh memory costs more than it takes to decode into it.
-#[derive(Debug, Default)]
-struct Spares(Mutex<Vec<Vec<u8>>>);
+#[derive(Debug)]
+struct Spares {
+    limit: usize,
+    held: Mutex<Vec<Vec<u8>>>,
+}
 
 impl Spares {
+    /// Keeps up to `limit` bytes.
+    fn new(limit: usize) -> Self {
+        Self { limit, held: Mutex::default() }
+    }
+
     fn held(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The smallest one that has room for so many bytes, and not for many more: what a small block holds stays small.
@@ -64,13 +74,13 @@ impl Spares {
         smallest.map(|at| held.remove(at)).unwrap_or_default()
     }
 
-    /// Keeps a buffer, instead of the one that was not taken longest.
+    /// Keeps a buffer, instead of those that were not taken longest.
     fn keep(&self, buffer: Vec<u8>) {
         let mut held = self.held();
         if buffer.capacity() > 0 {
             held.push(buffer);
         }
-        if held.len() > SPARES {
+        while held.len() > SPARES || held.iter().map(Vec::capacity).sum::<usize>() > self.limit {
             held.remove(0);
         }
     }
@@ -105,9 +115,14 @@ struct Held {
 }
 
 impl BlockCache {
-    /// Holds up to `limit` bytes.
+    /// Holds up to `limit` bytes of blocks.
     pub fn new(limit: usize) -> Self {
-        Self { limit, held: Mutex::default(), spares: Arc::default() }
+        Self::with_spares(limit, limit / SPARES_OF)
+    }
+
+    /// The same, with up to so many bytes of buffers that nobody uses.
+    fn with_spares(limit: usize, spares: usize) -> Self {
+        Self { limit, held: Mutex::default(), spares: Arc::new(Spares::new(spares)) }
     }
 
     /// A block of `length` bytes, if it is held; else as `read` gives it, once for all who ask meanwhile. `read` gets a buffer, whose content means
@@ -215,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_buffer_of_a_block_that_nobody_reads_any_more_is_used_anew() {
-        let cache = BlockCache::new(4);
+        let cache = BlockCache::with_spares(4, 12);
         let spare_for = |number| {
             let mut spare = Vec::new();
             let block = cache.get_or(name(number), 4, |buffer| {
@@ -252,7 +267,7 @@ mod tests {
             block.unwrap()
         };
         for _ in 0..50 {
-            drop(read(600 << 10));
+            drop(read(150 << 10));
             for _ in 0..8 {
                 assert!(
                     read(1 << 10).bytes.capacity() <= SPARE_ROOM << 10,
@@ -261,7 +276,9 @@ mod tests {
             }
         }
         let held = cache.held().blocks.values().map(|holding| holding.length).sum::<usize>();
-        assert!(held <= 1 << 20);
+        let spare = cache.spares.held().iter().map(Vec::capacity).sum::<usize>();
+        assert!(held > 0 && held <= 1 << 20);
+        assert!(spare > 0 && spare <= (1 << 20) / SPARES_OF);
         assert!(cache.spares.held().len() <= SPARES);
     }
 

@@ -4,7 +4,7 @@
 //! packs, however many workers there are.
 
 use crate::axon::name::Store;
-use crate::repo::codec::{Compression, Encoded};
+use crate::repo::codec::{self, Compression, Encoded};
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -98,7 +98,7 @@ impl Neighbours {
         }
     }
 
-    /// How long their blocks get, unless a single chunk is longer.
+    /// How long their blocks get, unless a single chunk is longer, or they gain nothing by it.
     pub fn longest(self, compression: Compression) -> usize {
         match self {
             Self::Segments(store) => usize::try_from(compression.block_length(store)).unwrap_or(usize::MAX),
@@ -171,8 +171,10 @@ impl Packer {
         let longest = neighbours.longest(self.encoders.effort().compression);
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
-        let is_full = joined.raw.len().saturating_add(bytes.len()) > longest
-            || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX;
+        let length = joined.raw.len().saturating_add(bytes.len());
+        let is_full = length > longest
+            || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX
+            || length > limits::memory::SHARED_BLOCK && !are_alike(&joined.raw, &bytes);
         if joined.chunks.is_empty() || !is_full {
             joined.push(chunk, bytes);
             return false;
@@ -300,6 +302,12 @@ impl Packer {
     }
 }
 
+/// Whether there is so much in both that repeats that they are worth to be one long block. Noise (payloads that are encrypted or compressed) gains
+/// nothing by what came before it, and takes as much memory encoded as it has bytes.
+fn are_alike(one: &[u8], other: &[u8]) -> bool {
+    codec::repeats(one) && codec::repeats(other)
+}
+
 fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Error> {
     let written = pack.staged.file.write_all(bytes);
     written.map_err(|source| Error::writing(disk.display(&pack.staged.path), source))?;
@@ -334,5 +342,28 @@ mod tests {
             joined.flip(at);
         }
         assert!(joined.is_intact());
+    }
+
+    /// Bytes that are with the encoders, and that still wait for more, after chunks of 5 MiB of these kinds were joined.
+    fn joined(kinds: [bool; 3]) -> (usize, usize) {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut packer = Packer::new(Naming::Blake3, 0);
+        let events = Neighbours::Segments(Store::Events);
+        for is_noise in kinds {
+            let mut next = || if is_noise { random.u8(..) } else { b'a' };
+            let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take(5 << 20).collect();
+            let chunk = (Naming::Blake3.chunk(&bytes), 5 << 20);
+            packer.join(events, chunk, bytes);
+        }
+        (packer.encoders.bytes() >> 20, packer.joining[&events].raw.len() >> 20)
+    }
+
+    #[test]
+    fn only_what_repeats_shares_long_blocks() {
+        let (text, noise) = (false, true);
+        assert_eq!(joined([text, text, text]), (0, 15));
+        assert_eq!(joined([noise, noise, noise]), (10, 5));
+        assert_eq!(joined([text, text, noise]), (10, 5));
+        assert_eq!(joined([noise, text, text]), (5, 10));
     }
 }

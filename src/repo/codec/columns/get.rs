@@ -30,7 +30,9 @@ pub(super) struct Get<'a, S> {
 impl<'a, S: Source> Get<'a, S> {
     pub(super) fn new(mut coder: S, stream: &'a [u8], raw_length: usize) -> Self {
         let model = Model::new(&mut coder, raw_length);
-        Self { coder, model, values: Vec::new(), stream }
+        // All long values come there, and some others: grown step by step, it would take up to three times as much.
+        let values = Vec::with_capacity(stream.len().saturating_add(raw_length / 8));
+        Self { coder, model, values, stream }
     }
 
     /// Reads a value of a column.

@@ -81,30 +81,37 @@ pub enum Mode {
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
 /// read again is for the caller to prove.
 pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
+    encode_with(&mut Vec::new(), raw, mode, level)
+}
+
+/// The same, with a buffer that is used anew; what is in it is forgotten.
+pub fn encode_with(buffer: &mut Vec<u8>, raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
     if raw.len() > limits::BLOCK_RAW_MAX as usize {
         return None;
     }
     match mode {
-        Mode::Plain => decided::<Slots>(raw, level),
-        Mode::Mixed => decided::<Full>(raw, level),
-        Mode::Streams => streamed(raw, level),
-        Mode::Lean => decided::<Lean>(raw, level),
+        Mode::Plain => decided::<Slots>(buffer, raw, level),
+        Mode::Mixed => decided::<Full>(buffer, raw, level),
+        Mode::Streams => streamed(buffer, raw, level),
+        Mode::Lean => decided::<Lean>(buffer, raw, level),
     }
 }
 
-fn decided<P: Predict>(raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()))?;
+fn decided<P: Predict>(buffer: &mut Vec<u8>, raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()), std::mem::take(buffer))?;
     let (coded, bits, _) = writer.finish();
-    let mut out = texts.packed(level);
+    let mut out;
+    (out, *buffer) = texts.packed(level);
     put_varint(bits.len() as u64, &mut out);
     out.extend(&bits);
     out.extend(&coded);
     Some(out)
 }
 
-fn streamed(raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let (writer, texts, _) = write::write(raw, StreamWriter::default())?;
-    let mut out = texts.packed(level);
+fn streamed(buffer: &mut Vec<u8>, raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, StreamWriter::default(), std::mem::take(buffer))?;
+    let mut out;
+    (out, *buffer) = texts.packed(level);
     writer.finish(raw.len(), &mut out)?;
     Some(out)
 }
@@ -140,13 +147,13 @@ pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
 type Counts = (Texts, BTreeMap<Account, Spent>, Columns);
 
 fn counted<P: Predict>(raw: &[u8]) -> Option<Counts> {
-    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()))?;
+    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()), Vec::new())?;
     let (_, _, counted) = writer.finish();
     Some((texts, counted.spent, columns))
 }
 
 fn counted_streams(raw: &[u8]) -> Option<Counts> {
-    let (counter, texts, columns) = write::write(raw, StreamCounter::new())?;
+    let (counter, texts, columns) = write::write(raw, StreamCounter::new(), Vec::new())?;
     Some((texts, counter.finish(), columns))
 }
 

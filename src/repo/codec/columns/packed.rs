@@ -5,6 +5,7 @@ use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::values::varint;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::io::Cursor;
 use zstd::bulk::Compressor;
 use zstd::bulk::Decompressor;
 
@@ -22,13 +23,12 @@ const LEVEL_OF_LONG: i32 = 12;
 pub(super) struct Packer {
     level: i32,
     zstd: Option<Compressor<'static>>,
-    frame: Vec<u8>,
 }
 
 impl Packer {
     /// At this level.
     pub(super) fn new(level: i32) -> Self {
-        Self { level, zstd: Compressor::new(level).ok(), frame: Vec::new() }
+        Self { level, zstd: Compressor::new(level).ok() }
     }
 
     /// Appends bytes: how many there are, then as [`Self::put_known`].
@@ -43,12 +43,29 @@ impl Packer {
 
     /// Appends bytes: the length of a frame and the frame, or 0 and the bytes.
     pub(super) fn put_known(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.frame.clear();
-        self.frame.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
-        let packed = self.zstd.as_mut().and_then(|zstd| zstd.compress_to_buffer(bytes, &mut self.frame).ok());
-        let packed = packed.filter(|packed| *packed < bytes.len());
-        put_varint(packed.unwrap_or(0) as u64, out);
-        out.extend(if packed.is_some() { &self.frame } else { bytes });
+        let from = out.len();
+        // The frame is made where it will lie: beside it, it might take as much as the block. Its length is at most this one's.
+        put_varint(bytes.len() as u64, out);
+        let behind = out.len();
+        if let Some(packed) = self.frame(bytes, out).filter(|packed| *packed < bytes.len()) {
+            let mut length = Vec::new();
+            put_varint(packed as u64, &mut length);
+            out.splice(from..behind, length);
+        } else {
+            out.truncate(from);
+            out.push(0);
+            out.extend(bytes);
+        }
+    }
+
+    /// Appends a frame, and gives its length.
+    fn frame(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        out.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        let mut behind = Cursor::new(std::mem::take(out));
+        behind.set_position(behind.get_ref().len() as u64);
+        let packed = self.zstd.as_mut().and_then(|zstd| zstd.compress_to_buffer(bytes, &mut behind).ok());
+        *out = behind.into_inner();
+        packed
     }
 }
 
