@@ -579,6 +579,44 @@ fn history_that_is_lost_and_that_no_point_needs_is_not_left_out_without_a_word()
     lab.ends(0, "restore latest --target restored");
 }
 
+/// What the copy lacks is said whatever else is copied, and comes along as soon as it is here again: no new point has to ask for it.
+#[test]
+fn history_that_a_copy_lacks_is_said_each_time_and_copied_once_it_is_here_again() {
+    let (lab, pack) = Lab::parted();
+    let whole = fs::read(&pack).unwrap();
+    lab.ends(0, "forget 1 2 --yes");
+    fs::remove_file(&pack).unwrap();
+    lab.ends(20, &format!("repair from {}", lab.root.display()));
+    lab.ends(0, "init -r copy");
+    lab.ends(20, "copy --to copy");
+    lab.ends(0, &backup(&lab.root).replace("node-1", "other"));
+    for line in ["copy --to copy --dry-run", "copy --to copy"] {
+        let (told, warned) = lab.room.ends(20, line);
+        assert!(
+            told.contains("point 4 ") && warned.contains("events of default@1 of node-1: segment 0"),
+            "{told}{warned}"
+        );
+    }
+    let from_first = || {
+        let windows = lab.room.document(0, "points", "points --source node-1 -r copy");
+        windows["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|window| window["store"] == "events" && window["first"] == 0)
+    };
+    assert!(!from_first());
+    fs::write(&pack, whole).unwrap();
+    let (told, _) = lab.room.ends(0, "copy --to copy --dry-run");
+    assert!(told.contains("would copy") && !told.contains("would copy 0"), "{told}");
+    let (told, _) = lab.room.ends(0, "copy --to copy");
+    assert!(told.contains("2 points copied before") && told.contains(" new ("), "{told}");
+    assert!(from_first());
+    lab.ends(0, "verify --data -r copy");
+    let (told, _) = lab.room.ends(0, "copy --to copy");
+    assert!(!told.contains(" new ("), "{told}");
+}
+
 /// An offsite copy goes on with all that can be read here: of points and logs of which a page is lost nobody knows what they hold.
 #[test]
 fn a_point_whose_list_of_segments_is_lost_is_not_copied_and_all_others_are() {

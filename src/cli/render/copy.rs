@@ -18,7 +18,7 @@ pub(in crate::cli) fn text(report: &CopyReport) -> String {
     }
     if report.dry_run {
         text.line(&format!("would copy {}", plural(report.chunks, "chunk")));
-    } else if !report.points.is_empty() {
+    } else if !report.points.is_empty() || report.file_bytes > 0 {
         let (raw, grown) = (bytes(report.raw_bytes), bytes(report.file_bytes));
         text.line(&format!(
             "{} new ({raw}); the other repository grew by {grown}",

@@ -4,8 +4,7 @@ use crate::engine;
 use crate::engine::copy::logs::{self, Next, name};
 use crate::engine::copy::points::Choice;
 use crate::engine::copy::there::Looked;
-use crate::engine::copy::{CopiedPoint, CopyOptions, CopyReport, LostPoint};
-use crate::engine::logs::{LogDirectory, directories};
+use crate::engine::copy::{CopiedPoint, CopyReport, LostPoint};
 use crate::engine::prune::Survey;
 use crate::repo;
 use crate::repo::format::entry::SegmentEntry;
@@ -79,44 +78,6 @@ fn sift(
         }
     }
     report.points = choice.report().points;
-    Ok(())
-}
-
-/// Where no point is to be copied: what the logs that were copied before still lack there, since it is lost. That it was said once is not enough.
-pub(super) fn still(
-    (from, to): (&Repository, &Repository),
-    options: &CopyOptions,
-    report: &mut CopyReport,
-) -> Result<(), engine::Error> {
-    // Of points that are named only they are of interest.
-    if !options.points.is_empty() {
-        return Ok(());
-    }
-    let is_wanted = |log: &LogKey| options.source.as_ref().is_none_or(|source| *source == log.source);
-    let keys = |logs: Vec<LogDirectory>| logs.into_iter().filter_map(|log| log.key);
-    let ours: BTreeSet<LogKey> = keys(directories(from)?).filter(is_wanted).collect();
-    let given_up = lost_chunks(&from.acts()?.0);
-    for key in keys(directories(to)?).filter(|key| ours.contains(key)) {
-        let here = match from.newest_entries(&key) {
-            Err(error) if logs::is_lost(&error) => {
-                report.history_left_out.push(lost_log(&key, error.to_string()));
-                continue;
-            }
-            here => here?.unwrap_or_default(),
-        };
-        let there: BTreeSet<_> = match to.newest_entries(&key) {
-            // That is told with the points.
-            Err(error) if logs::is_lost(&error) => continue,
-            there => there?.unwrap_or_default().iter().map(SegmentEntry::key).collect(),
-        };
-        let mut left: Vec<_> = here.into_iter().filter(|entry| !there.contains(&entry.key())).collect();
-        let mut lost = BTreeSet::new();
-        for chunk in left.iter().flat_map(SegmentEntry::chunks) {
-            lost.extend(is_nowhere(from, to, chunk)?.then_some(chunk));
-        }
-        left.retain(|entry| entry.chunks().any(|chunk| lost.contains(&chunk)));
-        report.history_left_out.extend(history(name(&key), &left, &lost, &given_up));
-    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use crate::axon::token::Token;
 use crate::engine;
 use crate::engine::copy::Error;
+use crate::engine::copy::points::{Choice, Context};
 use crate::engine::pieces::{claim_name, hold};
 use crate::engine::prune::logs_of;
 use crate::repo;
@@ -27,6 +28,8 @@ pub(super) struct Next {
     pub fewer: Option<Vec<SegmentEntry>>,
     /// Whether a record has to be written: the newest one there says something else.
     pub is_new: bool,
+    /// Whether they lack something that is here, and that nothing there stands for.
+    is_lacking: bool,
 }
 
 /// Logs that can't be read here, or not be compared, and why.
@@ -156,30 +159,43 @@ pub(super) fn is_lost(error: &repo::Error) -> bool {
     error.is_lost() && !matches!(error, repo::Error::Unsupported { .. })
 }
 
-/// All logs, in every incarnation, of the contexts of these points; and those that can't be read here, with the reason.
+/// All logs, in every incarnation, of the contexts of the points that are to be copied, and of those that are there already what they lack; and those
+/// that can't be read here, with the reason.
 pub(super) fn next(
     from: &Repository,
     to: &Repository,
-    points: &[ListedPoint],
+    choice: &Choice,
 ) -> Result<(Vec<Next>, LostLogs), engine::Error> {
-    let contexts: BTreeSet<(String, String)> =
-        points.iter().flat_map(logs_of).map(|(key, _)| (key.source, key.context)).collect();
+    let contexts: BTreeSet<Context> =
+        choice.missing.iter().flat_map(logs_of).map(|(key, _)| context(&key)).collect();
     let (our_acts, their_acts) = (from.acts()?.0, to.acts()?.0);
     let (mut next, mut lost) = (Vec::new(), Vec::new());
     for key in from.logs()? {
-        if contexts.contains(&(key.source.clone(), key.context.clone())) {
-            let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
-            match lost_or(log_here(from, &key))? {
-                Ok(None) => {}
-                Ok(Some(ours)) => match one((from, to), &key, ours, &gone)? {
-                    Ok(log) => next.push(log),
+        let is_asked = contexts.contains(&context(&key));
+        if !is_asked && !choice.settled.contains(&context(&key)) {
+            continue;
+        }
+        let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
+        match lost_or(log_here(from, &key))? {
+            Ok(None) => {}
+            Ok(Some(ours)) => match one((from, to), &key, ours, &gone) {
+                // No point asks for it: that it does not fit is told when one does, and what is lost there with the points that are there.
+                Err(engine::Error::Copy(_)) if !is_asked => {}
+                Err(engine::Error::Repo(error)) if !is_asked && is_lost(&error) => {}
+                done => match done? {
+                    Ok(log) => next.extend((is_asked || log.is_lacking).then_some(log)),
                     Err(why) => lost.push((key, why)),
                 },
-                Err(why) => lost.push((key, why)),
-            }
+            },
+            Err(why) => lost.push((key, why)),
         }
     }
     Ok((next, lost))
+}
+
+/// Source and context of a log.
+pub(super) fn context(key: &LogKey) -> Context {
+    (key.source.clone(), key.context.clone())
 }
 
 /// A log as it has to be there, or why that can't be said.
@@ -189,13 +205,15 @@ fn one(
     (ours, our_tree): (LogState, Vec<SegmentEntry>),
     (ours_gone, gone_there): &(LetGo, LetGo),
 ) -> Result<Result<Next, String>, engine::Error> {
-    let next = |state, proofs, kept, is_new| Ok(Ok(Next { state, proofs, kept, fewer: None, is_new }));
+    let next = |state, proofs, kept, (is_new, is_lacking)| {
+        Ok(Ok(Next { state, proofs, kept, fewer: None, is_new, is_lacking }))
+    };
     stays_gone(key, gone_there, our_tree.iter().chain(&ours.tails))?;
     let Some(theirs) = to.newest_record(key)?.map(|record| record.state) else {
-        return next(ours, Vec::new(), Kept::default(), true);
+        return next(ours, Vec::new(), Kept::default(), (true, true));
     };
     if ours == theirs {
-        return next(ours, Vec::new(), Kept::default(), false);
+        return next(ours, Vec::new(), Kept::default(), (false, false));
     }
     let their_tree = to.tree(theirs.root)?;
     let of_theirs = proofs([to, from], &ours, (&theirs, &their_tree))?;
@@ -206,7 +224,7 @@ fn one(
     };
     // It holds more there than here: it was copied from elsewhere too, or backed up there.
     if prove_superset((&ours, &our_tree), (&theirs, &their_tree), &of_theirs).is_ok() {
-        return next(ours, Vec::new(), Kept::default(), false);
+        return next(ours, Vec::new(), Kept::default(), (false, false));
     }
     let missed = missed((&theirs, &their_tree), (&ours, &our_tree));
     let may_leave = |entry: &SegmentEntry| {
@@ -217,10 +235,24 @@ fn one(
     match prove_kept((&theirs, &their_tree), (&ours, &our_tree), &proofs, &may_leave) {
         Ok(()) => {
             let kept = kept((&theirs, &their_tree), (&ours, &our_tree));
-            next(ours, proofs, kept, true)
+            let is_lacking = is_lacking((&theirs, &their_tree), (&ours, &our_tree));
+            next(ours, proofs, kept, (true, is_lacking))
         }
         Err(lost) => Err(Error::Conflict { log: name(key), why: lost.to_string() }.into()),
     }
+}
+
+/// Whether something is here that they don't have, nor a version that stands for it.
+fn is_lacking(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])) -> bool {
+    let mut ends: BTreeMap<EntryKey, u64> = BTreeMap::new();
+    for entry in theirs.1.iter().chain(&theirs.0.tails) {
+        let end = ends.entry(entry.key()).or_default();
+        *end = entry.logical_end.max(*end);
+    }
+    ours.1.iter().chain(&ours.0.tails).any(|entry| {
+        ends.get(&entry.key()).is_none_or(|end| *end < entry.logical_end)
+            && replacement(entry, theirs.1).is_none()
+    })
 }
 
 /// What is missing here alone: nothing here has any of its tokens, and behind it there is something that both have. (Histories that have parted

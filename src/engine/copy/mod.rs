@@ -100,14 +100,11 @@ pub fn copy(
     let mut choice = choose(from, to, options)?;
     let mut report = choice.report();
     left_out::unheld(from, to, &mut choice, &mut report)?;
-    if choice.missing.is_empty() {
-        drop(session);
-        left_out::still((from, to), options, &mut report)?;
-    } else {
+    if !choice.missing.is_empty() {
         session.may_publish_point()?;
-        let needed = survey(from, to, &choice, observer)?;
-        copy_all(session, needed, choice, &mut report)?;
     }
+    let needed = survey(from, to, &choice, observer)?;
+    copy_all(session, needed, choice, &mut report)?;
     report.lost = there::lost(to, &report.known, observer)?;
     points::copy_acts(from, to, &report, observer)?;
     // Not for the copy's sake: an erasure has to name all copies.
@@ -129,9 +126,6 @@ fn rehearse(
     let lost = left_out::nowhere(&survey, to)?;
     if is_less || !lost.is_empty() {
         left_out::leave_out((from, to), &lost, &mut choice, (&mut next, &lost_logs), &mut report)?;
-    }
-    if choice.missing.is_empty() && report.left_out.is_empty() {
-        left_out::still((from, to), options, &mut report)?;
     }
     report.lost = there::lost(to, &report.known, observer)?;
     survey.ledger.each_chunk(&mut |chunk| {
@@ -175,7 +169,7 @@ fn survey<'a>(
 ) -> Result<Needed<'a>, engine::Error> {
     observer.event(&Event::Phase { name: "what is needed", total: None });
     let survey = Survey::strict(from, to, observer)?;
-    let (next, lost_logs) = logs::next(from, to, &choice.missing)?;
+    let (next, lost_logs) = logs::next(from, to, choice)?;
     for log in &next {
         survey.tree(log.state.root)?;
         log.state.tails.iter().try_for_each(|tail| survey.entry(tail))?;
@@ -213,13 +207,16 @@ fn copy_all<'r>(
     report: &mut CopyReport,
 ) -> Result<(), engine::Error> {
     let to: &'r Repository = session.repository();
+    if choice.missing.is_empty() && next.is_empty() && !is_less {
+        return Ok(());
+    }
     let before = paths::packs(to.disk())?;
     let lost = copy_chunks(&mut session, &survey)?;
     if is_less || !lost.is_empty() {
         let logs = (next.as_mut_slice(), lost_logs.as_slice());
         left_out::leave_out((survey.repository, to), &lost, &mut choice, logs, report)?;
         if choice.missing.is_empty() {
-            return Ok(());
+            next.retain(|log| choice.settled.contains(&logs::context(&log.state.key)));
         }
         survey = needed_pages(&survey, to, &choice, &next)?;
     }
@@ -234,6 +231,9 @@ fn copy_all<'r>(
         if to.newest_record(&state.key)?.is_none_or(|record| record.state != state) {
             states.push((state, proofs));
         }
+    }
+    if choice.missing.is_empty() && states.is_empty() {
+        return Ok(());
     }
     let durable = session.barrier()?;
     for pack in paths::packs(to.disk())?.keys().filter(|pack| !before.contains_key(pack)) {
@@ -250,6 +250,9 @@ fn copy_all<'r>(
         let published = session.publish_point(records, points::body(survey.repository, to, listed)?)?;
         report.count(published.tally);
         numbers.push(published.point.number);
+    }
+    if let Some((session, _)) = waiting {
+        report.count(session.tally());
     }
     for (point, number) in report.points.iter_mut().zip(numbers) {
         point.to = Some(number);

@@ -2,6 +2,7 @@
 
 use crate::axon::name::Store;
 use crate::engine;
+use crate::engine::copy::logs::context;
 use crate::engine::copy::{CopiedPoint, CopyOptions, CopyReport};
 use crate::engine::observe::Observer;
 use crate::engine::prune::logs_of;
@@ -12,11 +13,14 @@ use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
 use crate::repo::format::point::PointBody;
 use crate::repo::store::{Journal, ListedPoint, Repository, Tally};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The fact that says where a point was first: repository, number, hash.
 pub const ORIGIN: &str = "copied-from";
+
+/// A source, and one of its contexts.
+pub(super) type Context = (String, String);
 
 /// Points, chosen.
 pub(super) struct Choice {
@@ -24,6 +28,9 @@ pub(super) struct Choice {
     pub missing: Vec<ListedPoint>,
     /// There already.
     pub known: Vec<CopiedPoint>,
+    /// The contexts of those that are there already: what they lack there of their history is copied too. None where points are named: only they are
+    /// of interest.
+    pub settled: BTreeSet<Context>,
 }
 
 impl Choice {
@@ -57,13 +64,16 @@ pub(super) fn choose(
     let (ours, theirs) = (readable(from)?, readable(to)?);
     let there: BTreeMap<String, u64> =
         theirs.points.iter().map(|listed| (origin(to, listed), listed.point.number)).collect();
-    let mut choice = Choice { missing: Vec::new(), known: Vec::new() };
+    let mut choice = Choice { missing: Vec::new(), known: Vec::new(), settled: BTreeSet::new() };
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for listed in wanted(&ours, options)? {
         match there.get(&origin(from, listed)) {
             Some(number) => {
                 last.insert(&listed.point.body.source, listed.point.number);
                 choice.known.push(CopiedPoint { from: listed.point.number, to: Some(*number) });
+                if options.points.is_empty() {
+                    choice.settled.extend(logs_of(listed).iter().map(|(key, _)| context(key)));
+                }
             }
             None => choice.missing.push(listed.clone()),
         }

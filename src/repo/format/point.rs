@@ -42,7 +42,10 @@ impl Point {
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Damage> {
-        let proven = json::prove(bytes, TYPE, VERSION)?;
+        Self::of(&json::prove(bytes, TYPE, VERSION)?)
+    }
+
+    fn of(proven: &json::Proven<'_>) -> Result<Self, Damage> {
         let Head { kind, version, number, previous, repository } = proven.read()?;
         Ok(Self { kind, version, number, previous, repository, body: proven.read()? })
     }
@@ -483,6 +486,48 @@ mod tests {
         value["contexts"]["default"]["events"]["parity"] = serde_json::json!({"files": []});
         value["weather"] = "fine".into();
         assert_eq!(Point::decode(&json::encode(&value).unwrap()), Ok(point(body())));
+    }
+
+    /// Points are read without being taken apart where they are spelled as they were written.
+    #[test]
+    fn both_readers_read_the_same() {
+        let mut small = point(body());
+        let context = small.body.context_mut("default").unwrap();
+        for log in [&mut context.snapshots, &mut context.events] {
+            (log.bytes, log.head, log.times) = (7, Some(5), None);
+        }
+        small.body.findings[0].text = "It lags.".to_owned();
+        let text = String::from_utf8(small.encode().unwrap()).unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut canonical, mut read) = (0, 0);
+        for _ in 0..20_000 {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..random.usize(1..4) {
+                let (at, from) = (random.usize(..bytes.len()), random.usize(..bytes.len()));
+                match random.u8(..4) {
+                    0 => bytes[at] = bytes[from],
+                    1 => bytes.insert(at, bytes[from]),
+                    2 => bytes.insert(at, b"0123456789-.e\\ \t"[random.usize(..16)]),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            // As they are, and with a check that fits.
+            let checked = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+            let checked = checked.and_then(|mut value| {
+                value.as_object_mut()?.remove(json::CHECK);
+                json::encode(&value).ok()
+            });
+            for bytes in [Some(bytes), checked].into_iter().flatten() {
+                let proven = json::prove(&bytes, TYPE, VERSION);
+                canonical += usize::from(matches!(proven, Ok(json::Proven::Canonical(_))));
+                let slowly = json::open(&bytes, TYPE, VERSION).map(json::Proven::Other);
+                assert_eq!(proven.is_ok(), slowly.is_ok(), "{}", String::from_utf8_lossy(&bytes));
+                let slowly = slowly.and_then(|proven| Point::of(&proven)).ok();
+                read += usize::from(slowly.is_some());
+                assert_eq!(Point::decode(&bytes).ok(), slowly, "{}", String::from_utf8_lossy(&bytes));
+            }
+        }
+        assert!(canonical > 1000 && read > 1000, "{canonical} {read}");
     }
 
     #[test]
