@@ -7,6 +7,7 @@ mod error;
 mod left_out;
 mod logs;
 mod points;
+mod taken;
 mod there;
 
 pub use error::Error;
