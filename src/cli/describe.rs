@@ -64,6 +64,10 @@ pub(super) fn engine(error: &engine::Error) -> Meaning {
 pub(super) const INTERRUPTED: Meaning =
     meaning(Exit::Interrupted, "interrupted", "run it again: nothing is half-made");
 
+/// No file of a repository is one: what had that name may lie in there, or beside.
+const DIRECTORY: &str =
+    "a directory stands there: move it out of the repository; if a file had that name, put that back";
+
 const NO_SPACE: Meaning =
     meaning(Exit::NoSpace, "repository.no-space", "make room and run it again; nothing is lost");
 
@@ -120,6 +124,9 @@ pub(super) fn repo(error: &repo::Error) -> Meaning {
         {
             let hint = "see to its permissions, or to the disk: 'segvault explain repository.io'";
             meaning(Exit::Failed, "repository.io", hint)
+        }
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+            meaning(Exit::Damaged, "repository.damaged", DIRECTORY)
         }
         Error::Io { .. } => meaning(Exit::Failed, "repository.io", ""),
         Error::Index { .. } => {

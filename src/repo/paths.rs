@@ -115,14 +115,40 @@ pub fn pages(disk: &dyn Disk) -> Result<BTreeMap<PageId, u64>, Error> {
 
 fn all_hashed<T: FromStr + Ord>(disk: &dyn Disk, top: &str) -> Result<BTreeMap<T, u64>, Error> {
     let mut found = BTreeMap::new();
+    each_hashed(disk, top, &mut |id, _, file| {
+        if !file.is_directory {
+            found.insert(id, file.length);
+        }
+    })?;
+    Ok(found)
+}
+
+/// The directories that have names of packs, or pages: in their way.
+pub fn hashed_in_the_way(disk: &dyn Disk, top: &str) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    each_hashed(disk, top, &mut |_: PackId, directory, file| {
+        if file.is_directory {
+            found.push(format!("{directory}/{}", file.name));
+        }
+    })?;
+    Ok(found)
+}
+
+/// What has the name of a pack, or page, at its place; with the directory that it lies in.
+fn each_hashed<T: FromStr>(
+    disk: &dyn Disk,
+    top: &str,
+    visit: &mut dyn FnMut(T, &str, &Listed),
+) -> Result<(), Error> {
     for directory in list(disk, top)?.into_iter().filter(|listed| listed.is_directory) {
-        for file in list(disk, &format!("{top}/{}", directory.name))? {
-            if !file.is_directory && file.name.get(..2) == Some(&directory.name) {
-                found.extend(file.name.parse().ok().map(|id: T| (id, file.length)));
+        let path = format!("{top}/{}", directory.name);
+        for file in list(disk, &path)?.iter().filter(|file| file.name.get(..2) == Some(&directory.name)) {
+            if let Ok(id) = file.name.parse() {
+                visit(id, &path, file);
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The numbered files of a directory (`<number><suffix>`) with their lengths. A listing may come late: what follows it is asked for by its name.

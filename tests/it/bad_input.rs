@@ -261,6 +261,40 @@ mod what_is_no_repository {
         desk.room.ends(0, &line);
     }
 
+    /// What had the name may lie beside: nothing is called lost for it.
+    #[test]
+    fn with_a_directory_in_the_place_of_a_pack_or_a_page_says_so_and_gives_nothing_up() {
+        for top in ["packs", "pages"] {
+            let desk = Desk::new();
+            let files = desk.room.files().into_iter().filter(|(path, _)| path.starts_with(top));
+            let place = desk.room.repository().join(files.max_by_key(|(_, length)| *length).unwrap().0);
+            let kept = desk.room.path("kept");
+            fs::rename(&place, &kept).unwrap();
+            fs::create_dir(&place).unwrap();
+            let name = place.to_str().unwrap();
+            for line in ["verify", "verify --data", "repair packs"] {
+                let (said, _) = desk.room.ends(20, line);
+                assert!(said.contains(name), "{line}: {said}");
+            }
+            let (said, _) = desk.room.ends(20, "verify");
+            assert!(said.contains("it is a directory") && said.contains("move it out"), "{said}");
+            for line in
+                [&desk.backup(), "prune", "repair points", "repair give-up --yes", "repair give-up -n"]
+            {
+                desk.room.refused(20, line, &[name, "a directory stands there", "move it out"]);
+            }
+            for act in fixtures::files(&desk.room.repository().join("acts")) {
+                let act = fs::read_to_string(act).unwrap();
+                assert!(!act.contains("lost") && !act.contains("incomplete"), "{act}");
+            }
+            assert!(place.is_dir() && !desk.room.repository().join("damaged").exists());
+            fs::remove_dir(&place).unwrap();
+            fs::rename(&kept, &place).unwrap();
+            desk.room.ends(0, &desk.backup());
+            desk.room.ends(0, "verify --data");
+        }
+    }
+
     /// Reading it is an I/O error, as on a disk with a bad sector.
     fn made_unreadable(path: &Path) {
         fs::remove_file(path).unwrap();

@@ -82,6 +82,7 @@ impl<'a> Survey<'a> {
         match survey.ledger.missing()? {
             Some(chunk) => {
                 repository.refuse_newer_packs()?;
+                repository.refuse_directories()?;
                 Err(Error::ChunkMissing { chunk }.into())
             }
             None => Ok(survey),

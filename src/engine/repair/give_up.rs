@@ -29,6 +29,7 @@ pub fn give_up(
     dry_run: bool,
     observer: &dyn Observer,
 ) -> Result<GivenUp, Error> {
+    repository.refuse_directories()?;
     let before = newest(repository)?;
     let mut given_up = look(repository, dry_run, observer)?;
     if dry_run {
@@ -211,9 +212,8 @@ fn named(repository: &Repository, journal: &Journal, lost: &LostFiles) -> Result
 fn left(repository: &Repository, lost: &LostFiles) -> Result<Vec<String>, Error> {
     let mut left = Vec::new();
     for row in [NumberedRow::Points, NumberedRow::Acts] {
-        let directory = if row == NumberedRow::Points { paths::POINTS } else { paths::ACTS };
-        let there = paths::numbered(repository.disk(), directory, ".json")?.into_keys();
-        left.extend(there.filter(|number| lost.has(directory, *number)).map(|number| row.path(number)));
+        let (directory, there) = (row.directory(), row.numbers(repository.disk())?.into_iter());
+        left.extend(there.filter(|number| lost.has(&directory, *number)).map(|number| row.path(number)));
     }
     Ok(left)
 }

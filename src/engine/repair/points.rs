@@ -63,8 +63,9 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
             reasons.entry(*point).or_default().push(&finding.text);
         }
     }
-    // Whether points can be restored whole is not known where a pack may not be read: to say so would stay said.
+    // Whether points can be restored whole is not known where a pack may not be read, or a directory has its name: to say so would stay said.
     if !reasons.is_empty() {
+        repository.refuse_directories()?;
         diagnosis.damaged.keys().try_for_each(|pack| refuse_forbidden(repository, *pack))?;
     }
     let paths = |is_newer: bool| {

@@ -25,14 +25,14 @@ use crate::engine::words::plural;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::PackId;
 use crate::repo::paths;
-use crate::repo::store::{Journal, Repository, lost_chunks};
+use crate::repo::store::{InTheWay, Journal, Repository, lost_chunks};
 use std::collections::BTreeMap;
 
 const ADVICE_JOURNAL: &str = "run 'segvault repair from' a copy of the repository; where there is none, 'segvault repair give-up'; all other points can be restored";
 /// What to do about what a newer program wrote.
 pub const ADVICE_NEWER: &str = "use a newer segvault: it was written by one";
-const ADVICE_DIRECTORY: &str =
-    "it is none of segvault's: move it out of the repository; if a file had that name, put that back";
+const NO_NUMBER: &str = "it is a directory, and nothing can be published under that number";
+const NO_FILE: &str = "it is a directory, and no file can have that name";
 const ADVICE_MANIFEST: &str = "what this point holds may not fit together: prefer another one";
 const ADVICE_UNMARKED: &str =
     "restore a point that does not need it; 'segvault repair points' marks those that do as incomplete";
@@ -117,16 +117,14 @@ impl Run<'_> {
 
     /// No file can ever get the name that a directory has: what comes next could not be published.
     fn directories_in_the_way(&mut self) -> Result<(), Error> {
-        let disk = self.repository.disk();
-        let rows = [(paths::POINTS.to_owned(), ".json"), (paths::ACTS.to_owned(), ".json")];
-        let logs = paths::list(disk, paths::LOGS)?.into_iter().filter(|listed| listed.is_directory);
-        let logs = logs.map(|log| (format!("{}/{}", paths::LOGS, log.name), ""));
-        for (directory, suffix) in rows.into_iter().chain(logs) {
-            let what = if suffix.is_empty() { "record" } else { "journal" };
-            for path in paths::in_the_way(disk, &directory, suffix)? {
-                let text = "it is a directory, and nothing can be published under that number".to_owned();
-                self.book.add_file(what, disk.display(&path), text, ADVICE_DIRECTORY);
-            }
+        for (of, path) in self.repository.in_the_way()? {
+            let (what, text) = match of {
+                InTheWay::Journal => ("journal", NO_NUMBER),
+                InTheWay::Record => ("record", NO_NUMBER),
+                InTheWay::Page | InTheWay::Pack => ("directory", NO_FILE),
+            };
+            let path = self.repository.disk().display(&path);
+            self.book.add_file(what, path, text.to_owned(), withheld::DIRECTORY);
         }
         Ok(())
     }

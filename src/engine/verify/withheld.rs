@@ -14,9 +14,14 @@ const STEP: u64 = 1 << 20;
 pub const ADVICE: &str = "the file is there, but the system does not let it be read: see to its permissions, or to the disk, and run it again; it is not given up. If the disk \
      never gives it again, move it out of the repository: then it counts as missing, and 'segvault repair from', or 'segvault repair give-up', goes on";
 
+/// What to do about a directory that has the name of a file.
+pub const DIRECTORY: &str =
+    "it is none of segvault's: move it out of the repository; if a file had that name, put that back";
+
 /// What to do about a file (`path` is its path in the repository) with which something is wrong: `otherwise`, unless it can't be read at all.
 pub fn advice<'a>(repository: &Repository, path: &str, otherwise: &'a str) -> &'a str {
     match repository.disk().read(path, SMALL_FILE_MAX) {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => DIRECTORY,
         Err(error) if is_withheld(error.kind()) => ADVICE,
         _ => otherwise,
     }

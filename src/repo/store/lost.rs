@@ -68,13 +68,7 @@ pub fn lost_chunks<'a>(acts: impl IntoIterator<Item = &'a Act>) -> BTreeSet<Chun
 /// The directory of a numbered file, and its number; none for what is no such file.
 fn split(path: &str) -> Option<(&str, u64)> {
     let (directory, name) = path.rsplit_once('/')?;
-    let is_record = directory.strip_prefix(paths::LOGS).is_some_and(|log| log.starts_with('/'));
-    let number = match directory {
-        paths::POINTS | paths::ACTS => name.strip_suffix(".json")?,
-        _ if is_record => name,
-        _ => return None,
-    };
-    Some((directory, number.parse().ok()?))
+    Some((directory, Row::of(directory)?.number(name)?))
 }
 
 impl Session<'_> {
@@ -110,9 +104,8 @@ impl Session<'_> {
 /// durable by now.)
 pub(super) fn finish_giving_up(disk: &dyn Disk, acts: &[Act]) -> Result<(), Error> {
     for (directory, numbers) in LostFiles::by(acts).0 {
-        let suffix = if directory.starts_with(paths::LOGS) { "" } else { ".json" };
-        for number in numbers {
-            let path = format!("{directory}/{number}{suffix}");
+        let row = Row::of(&directory);
+        for path in row.iter().flat_map(|row| numbers.iter().map(|number| row.path(*number))) {
             if disk.length(&path).is_ok() {
                 take_away(disk, &path)?;
             }

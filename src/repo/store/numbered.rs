@@ -12,6 +12,7 @@ use crate::repo::format::point::Point;
 use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
+use crate::repo::store::in_the_way::directory;
 use crate::repo::store::staging::Staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -146,8 +147,42 @@ impl Row {
         Self { directory, suffix: "" }
     }
 
+    /// Those that there are: points, acts, and the records of each log.
+    pub fn all(disk: &dyn Disk) -> Result<Vec<Self>, Error> {
+        let logs = paths::list(disk, paths::LOGS)?.into_iter().filter(|listed| listed.is_directory);
+        let logs = logs.map(|log| Self::in_directory(format!("{}/{}", paths::LOGS, log.name)));
+        Ok([Self::points(), Self::acts()].into_iter().chain(logs).collect())
+    }
+
+    /// The one of a directory; none if it has no numbered files.
+    pub fn of(directory: &str) -> Option<Self> {
+        match directory {
+            paths::POINTS => Some(Self::points()),
+            paths::ACTS => Some(Self::acts()),
+            _ => {
+                let is_log = directory.strip_prefix(paths::LOGS).is_some_and(|log| log.starts_with('/'));
+                is_log.then(|| Self::in_directory(directory.to_owned()))
+            }
+        }
+    }
+
+    /// Whether it is of records.
+    pub const fn is_of_a_log(&self) -> bool {
+        self.suffix.is_empty()
+    }
+
     pub fn path(&self, number: u64) -> String {
         format!("{}/{number}{}", self.directory, self.suffix)
+    }
+
+    /// The number that a name in its directory stands for, if it does.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        name.strip_suffix(self.suffix)?.parse().ok()
+    }
+
+    /// The directories that have names of its files.
+    pub fn in_the_way(&self, disk: &dyn Disk) -> Result<Vec<String>, Error> {
+        paths::in_the_way(disk, &self.directory, self.suffix)
     }
 
     pub fn directory(&self) -> &str {
@@ -169,7 +204,7 @@ impl Row {
         let begin = format!("{}-", self.directory.replace('/', "-"));
         let number = |name: &str| -> Option<u64> {
             let (file, _copy) = name.strip_prefix(&begin)?.rsplit_once('.')?;
-            file.strip_suffix(self.suffix)?.parse().ok()
+            self.number(file)
         };
         let aside = paths::list(disk, paths::DAMAGED)?;
         Ok(aside.iter().filter_map(|file| number(&file.name)).max().unwrap_or(0))
@@ -191,12 +226,8 @@ impl Row {
 
 /// What it means that the name of a numbered file is taken: another writer was there first, or what stands there is no file, and stays.
 pub(super) fn taken(disk: &dyn Disk, path: &str) -> Error {
-    let name = disk.display(path);
     match disk.length(path) {
-        Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            let why = "a directory stands there: move it out of the repository".to_owned();
-            Error::Damaged { path: name, source: Damage::Json(why) }
-        }
-        _ => Error::Overtaken { path: name },
+        Err(error) if error.kind() == ErrorKind::IsADirectory => directory(disk, path),
+        _ => Error::Overtaken { path: disk.display(path) },
     }
 }

@@ -99,11 +99,7 @@ fn all_files(disk: &dyn Disk) -> Result<Vec<(String, u64)>, Error> {
     let config = disk.length(paths::CONFIG);
     let config = config.map_err(|source| Error::reading(disk.display(paths::CONFIG), source))?;
     files.push((paths::CONFIG.to_owned(), config));
-    let mut rows = vec![Row::points(), Row::acts()];
-    for log in paths::list(disk, paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
-        rows.push(Row::in_directory(format!("{}/{}", paths::LOGS, log.name)));
-    }
-    for row in rows {
+    for row in Row::all(disk)? {
         files.extend(row.list(disk)?.into_iter().map(|(number, length)| (row.path(number), length)));
     }
     Ok(files)
