@@ -617,6 +617,28 @@ fn history_that_a_copy_lacks_is_said_each_time_and_copied_once_it_is_here_again(
     assert!(!told.contains(" new ("), "{told}");
 }
 
+/// What is missing there and in no pack here that this program can read is not lost: a newer one may copy it.
+#[test]
+fn with_nothing_new_to_copy_a_pack_of_a_newer_format_is_no_reason_to_call_history_lost() {
+    let (lab, pack) = Lab::parted();
+    lab.ends(0, "forget 1 2 --yes");
+    let mut newer = fs::read(&pack).unwrap();
+    fs::remove_file(&pack).unwrap();
+    lab.ends(20, &format!("repair from {}", lab.root.display()));
+    lab.ends(0, "init -r copy");
+    lab.ends(20, "copy --to copy");
+    let version = newer.len() - 64 + 20;
+    newer[version] = 9;
+    let name = blake3::hash(&newer).to_hex().to_string();
+    let place = lab.room.repository().join("packs").join(&name[..2]).join(&name);
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(&place, newer).unwrap();
+    for line in ["copy --to copy", "copy --to copy --dry-run"] {
+        lab.room.refused(13, line, &[&name, "a pack of version 9", "use a newer segvault"]);
+    }
+    lab.ends(0, "-r copy verify --data");
+}
+
 /// An offsite copy goes on with all that can be read here: of points and logs of which a page is lost nobody knows what they hold.
 #[test]
 fn a_point_whose_list_of_segments_is_lost_is_not_copied_and_all_others_are() {
