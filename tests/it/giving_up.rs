@@ -405,6 +405,14 @@ fn where_another_pack_stands_in_the_place_of_one_the_next_backup_makes_it_again(
     let (told, _) = lab.room.ends(3, &backup(&lab.root));
     assert!(told.contains("/packs/") && told.contains("was damaged, and was written again"), "{told}");
     lab.ends(0, "restore latest --target mended");
+    // It was told by one run, perhaps to nobody.
+    let said = |code| lab.room.document(code, "status", "status").to_string().contains("\"put-aside\"");
+    let counted = || lab.room.document(0, "verify", "verify")["counts"]["aside_files"].clone();
+    assert!(said(3) && counted() != 0);
+    let (told, _) = lab.room.ends(0, "verify");
+    assert!(told.contains("in damaged/, put aside"), "{told}");
+    fs::remove_dir_all(lab.room.repository().join("damaged")).unwrap();
+    assert!(!said(0) && counted() == 0);
 }
 
 /// A pack that was cut short has lost its directory: what its blocks still have is stored again first.

@@ -28,6 +28,9 @@ pub(in crate::cli) fn text(report: &Report) -> String {
     if report.counts.debris_files > 0 && report.point.is_none() {
         text.line(&debris(&report.counts));
     }
+    if report.counts.aside_files > 0 && report.point.is_none() {
+        text.line(&aside(&report.counts));
+    }
     if let Some(act) = report.act {
         text.line(&format!(
             "act {act} names the damaged packs: the next backup stores again what it sees of them"
@@ -145,6 +148,15 @@ fn debris(counts: &Counts) -> String {
     format!(
         "{files} of {} {are} needed by nothing that is published: superseded, or left by a run that was cut short; no damage",
         bytes(counts.debris_bytes)
+    )
+}
+
+fn aside(counts: &Counts) -> String {
+    let files = plural(counts.aside_files, "file");
+    let (lie, they) = if counts.aside_files == 1 { ("lies", "it") } else { ("lie", "they") };
+    format!(
+        "{files} of {} {lie} in damaged/, put aside by a backup or a repair; {they} may be removed by hand once this ends with 0",
+        bytes(counts.aside_bytes)
     )
 }
 

@@ -32,7 +32,7 @@ pub struct Concern {
     /// How bad.
     pub level: Level,
     /// A stable word: `no-point`, `old-point`, `future-point`, `incomplete`, `gap`, `unreachable`, `unreadable`, `damaged`, `not-verified`,
-    /// `not-drilled`, `drill-failed`, `disk-full`.
+    /// `not-drilled`, `drill-failed`, `disk-full`, `put-aside`.
     pub what: &'static str,
     /// The source, if it concerns one.
     pub source: Option<String>,
@@ -186,7 +186,20 @@ fn of_repository(status: &Status, options: &StatusOptions) -> Vec<Concern> {
             format!("the repository's disk is full in about {}", plural(days, "day")),
         );
     }
+    found.extend(aside(status));
     found
+}
+
+/// Each was told once, perhaps to nobody, by the run that put it there.
+fn aside(status: &Status) -> Option<Concern> {
+    let files = status.repository.aside_files;
+    let (lie, were) = if files == 1 { ("lies", "was") } else { ("lie", "were") };
+    let text = format!(
+        "{} {lie} in damaged/ that {were} damaged, and made again since, or given up: is the disk well? Once 'segvault verify --data' ends with 0, what lies there may \
+         be removed by hand",
+        plural(files, "file")
+    );
+    (files > 0).then(|| concern(Level::Warning, "put-aside", None, text))
 }
 
 /// `90 s`, `26 min`, `3 h`, `12 d`.
@@ -252,7 +265,14 @@ mod tests {
                 passed: true,
             }),
             first_point: Some(Moment(0)),
-            repository: Size { bytes: 1, files: 1, free: None, per_day: None, full_in_days: None },
+            repository: Size {
+                bytes: 1,
+                files: 1,
+                free: None,
+                per_day: None,
+                full_in_days: None,
+                aside_files: 0,
+            },
             holds: Vec::new(),
             concerns: Vec::new(),
             problems: Vec::new(),
@@ -295,6 +315,7 @@ mod tests {
         assert_eq!(words(|s| s.drill = None), [(Warning, "not-drilled")]);
         assert_eq!(words(|s| s.drill.as_mut().unwrap().passed = false), [(Critical, "drill-failed")]);
         assert_eq!(words(|s| s.repository.full_in_days = Some(3)), [(Warning, "disk-full")]);
+        assert_eq!(words(|s| s.repository.aside_files = 2), [(Warning, "put-aside")]);
         let log = LogStatus {
             first: None,
             last: None,

@@ -13,7 +13,7 @@ use crate::engine::error::Error;
 use crate::engine::points::{Overview, PointRow, Window, overview_of};
 use crate::engine::retention;
 use crate::engine::stats;
-use crate::engine::verify::Checked;
+use crate::engine::verify::{Checked, aside};
 use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
 use crate::repo::store::{Journal, Repository};
@@ -59,6 +59,7 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
 }
 
 fn size(repository: &Repository, journal: &Journal, options: &StatusOptions) -> Result<Size, Error> {
+    let aside_files = aside(repository)?.files;
     if options.growth {
         let stats = stats::stats_of(repository, journal, options.free)?;
         let growth = stats.growth;
@@ -68,12 +69,13 @@ fn size(repository: &Repository, journal: &Journal, options: &StatusOptions) -> 
             free: growth.free,
             per_day: growth.per_day,
             full_in_days: growth.full_in_days,
+            aside_files,
         });
     }
     let kinds = stats::files(repository)?;
     let (files, bytes) =
         kinds.iter().fold((0, 0_u64), |sum, kind| (sum.0 + kind.files, sum.1.saturating_add(kind.bytes)));
-    Ok(Size { bytes, files, free: options.free, per_day: None, full_in_days: None })
+    Ok(Size { bytes, files, free: options.free, per_day: None, full_in_days: None, aside_files })
 }
 
 fn sources(overview: &Overview, options: &StatusOptions) -> Vec<SourceStatus> {

@@ -148,6 +148,8 @@ pub struct Size {
     pub per_day: Option<u64>,
     /// The disk is full in so many days.
     pub full_in_days: Option<u64>,
+    /// Files in `damaged/`: damaged once, and made again since, or given up.
+    pub aside_files: u64,
 }
 
 impl Verification {

@@ -47,6 +47,13 @@ pub fn count(repository: &Repository, is_reached: &dyn Fn(PageId) -> bool) -> Re
     Ok(debris)
 }
 
+/// Counts what lies in `damaged/`: damaged once, and made again since, or given up.
+pub fn aside(repository: &Repository) -> Result<Debris, Error> {
+    let mut aside = Debris::default();
+    paths::list(repository.disk(), paths::DAMAGED)?.iter().for_each(|listed| aside.add(listed.length));
+    Ok(aside)
+}
+
 fn files_in(repository: &Repository, path: &str) -> Result<Vec<Listed>, Error> {
     let listed = paths::list(repository.disk(), path)?;
     Ok(listed.into_iter().filter(|file| !file.is_directory).collect())

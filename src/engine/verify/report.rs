@@ -95,6 +95,10 @@ pub struct Counts {
     pub debris_files: u64,
     /// Their bytes.
     pub debris_bytes: u64,
+    /// Files in `damaged/`: damaged once, and made again since, or given up. Nothing needs them.
+    pub aside_files: u64,
+    /// Their bytes.
+    pub aside_bytes: u64,
 }
 
 /// What the events of a log tell, read in the order of their tokens.

@@ -211,6 +211,8 @@ impl Run<'_> {
         let orphans = parity::enter(self.repository, &self.packs, &mut self.book, self.observer)?;
         self.counts.debris_files = unused.files + debris.files + orphans.files;
         self.counts.debris_bytes = unused.bytes.saturating_add(debris.bytes).saturating_add(orphans.bytes);
+        let aside = debris::aside(self.repository)?;
+        (self.counts.aside_files, self.counts.aside_bytes) = (aside.files, aside.bytes);
         self.counts.packs = self.packs.all.len() as u64;
         self.counts.pack_bytes = self.packs.all.iter().map(|pack| pack.length).sum();
         self.counts.chunks = self.packs.chunks();
