@@ -110,8 +110,7 @@ pub fn of_point(
 
 /// All segments of a log that count, with all that the archive holds of them: the newest record says so. None if the log has no record.
 pub fn of_log(repository: &Repository, key: &LogKey) -> Result<Option<(Record, Vec<Piece>)>, Error> {
-    let Some(record) = repository.newest_record(key)? else { return Ok(None) };
-    let entries = repository.entries(record.state.clone())?;
+    let Some((record, entries)) = repository.newest_whole(key)? else { return Ok(None) };
     let pieces = entries.into_iter().map(Piece::of_entry).collect();
     Ok(Some((record, current(pieces, |piece: &Piece| piece.span))))
 }

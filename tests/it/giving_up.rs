@@ -726,6 +726,39 @@ fn a_lost_record_that_still_has_its_name_is_none_of_the_two_that_stay() {
     assert!(lab.room.repository().join(&oldest).exists());
 }
 
+/// The same, whatever was wrong with the record: its own bytes, or its list of segments.
+#[test]
+fn whoever_reads_a_log_believes_an_act_that_gives_its_newest_record_up() {
+    for is_list in [false, true] {
+        let lab = Lab::grown();
+        let newest = lab.newest_record();
+        let [.., page] = lab.pages_as_they_grew();
+        let record = fs::read(lab.room.repository().join(&newest)).unwrap();
+        lab.spoil(&[if is_list { &page } else { &newest }]);
+        lab.gives_up(&[&newest]);
+        lab.ends(0, "init -r copy");
+        let against = format!("verify --against {}", lab.root.display());
+        let lines = [
+            "restore --to-token default=100 --target t --dry-run --json",
+            "events --context default --from 0 --to 10",
+            against.as_str(),
+            "verify --history",
+            "copy --to copy --dry-run",
+        ];
+        let say = || lines.map(|line| lab.room.command(line).output().unwrap());
+        let told = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let done = say();
+        if is_list {
+            fs::write(lab.room.repository().join(&newest), &record).unwrap();
+        } else {
+            lab.spoil(&[&newest]);
+        }
+        for ((now, done), line) in say().iter().zip(&done).zip(lines) {
+            assert_eq!((now.status, told(&now.stderr)), (done.status, told(&done.stderr)), "{line}");
+        }
+    }
+}
+
 /// The act is there, and the file still has its name: readers believe the act, and whoever writes next puts the file aside.
 #[test]
 fn giving_up_that_was_killed_behind_its_act_is_as_good_as_done() {

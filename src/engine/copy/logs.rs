@@ -142,8 +142,8 @@ fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Held, repo::
 
 /// What a log holds here.
 fn log_here(from: &Repository, key: &LogKey) -> Result<Option<(LogState, Vec<SegmentEntry>)>, repo::Error> {
-    let Some(Record { state, .. }) = from.newest_record(key)? else { return Ok(None) };
-    let tree = from.tree(state.root)?;
+    let Some((Record { state, .. }, mut tree)) = from.newest_whole(key)? else { return Ok(None) };
+    tree.truncate(tree.len().saturating_sub(state.tails.len()));
     Ok(Some((state, tree)))
 }
 

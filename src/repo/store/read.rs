@@ -235,7 +235,25 @@ impl Repository {
 
     /// The newest record of a log; none if the log has none.
     pub fn newest_record(&self, key: &LogKey) -> Result<Option<Record>, Error> {
-        self.newest_record_but(key, &LostFiles::default())
+        self.past_lost(&|lost| self.newest_record_but(key, lost))
+    }
+
+    /// The same, with all its entries: those of its tree, and its tails behind them.
+    pub fn newest_whole(&self, key: &LogKey) -> Result<Option<(Record, Vec<SegmentEntry>)>, Error> {
+        self.past_lost(&|lost| {
+            let Some(record) = self.newest_record_but(key, lost)? else { return Ok(None) };
+            let entries = self.entries(record.state.clone())?;
+            Ok(Some((record, entries)))
+        })
+    }
+
+    /// Reads a log; where that meets damage, once more without the records that acts call lost: they may still have their names, where whoever gave
+    /// them up was killed.
+    fn past_lost<T>(&self, read: &dyn Fn(&LostFiles) -> Result<T, Error>) -> Result<T, Error> {
+        match read(&LostFiles::default()) {
+            Err(error) if error.is_lost() => read(&LostFiles::by(&self.read_acts()?.acts)),
+            read => read,
+        }
     }
 
     /// The same, for those who know which ones are lost: these may still have their names.
@@ -270,7 +288,7 @@ impl Repository {
 
     /// All entries of a log as its newest record has it; none if the log has none.
     pub fn newest_entries(&self, key: &LogKey) -> Result<Option<Vec<SegmentEntry>>, Error> {
-        self.newest_record(key)?.map(|record| self.entries(record.state)).transpose()
+        Ok(self.newest_whole(key)?.map(|(_, entries)| entries))
     }
 
     /// The entries of a tree, read once while it is held: for those who ask for one tree again and again.
