@@ -1,6 +1,6 @@
 //! Points, acts and records that can't be read, and no copy of the repository anywhere: said to be lost, and all else goes on.
 
-use crate::store::model::{back_up_on, config, open};
+use crate::store::model::{back_up_forked, back_up_on, config, open};
 use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, EIO};
 use crate::support::fixtures::copy_tree;
@@ -724,6 +724,26 @@ fn a_lost_record_that_still_has_its_name_is_none_of_the_two_that_stay() {
         lab.ends(0, "prune --grace 0s");
     }
     assert!(lab.room.repository().join(&oldest).exists());
+}
+
+/// The next backup makes such a record anew, unless the source has left its history: what goes for good is said before it goes.
+#[test]
+fn points_of_a_history_that_its_source_has_left_are_named_before_their_record_is_given_up() {
+    for is_left in [false, true] {
+        let disk = CrashDisk::default();
+        Repository::init(&disk, &config()).unwrap();
+        back_up_on(&disk, 1).unwrap();
+        let repository = open(&disk).unwrap();
+        let logs = repository.logs().unwrap();
+        let events = logs.iter().find(|key| key.store == Store::Events).unwrap();
+        if is_left {
+            back_up_forked(&disk).unwrap();
+        }
+        disk.remove(&paths::record(events, 1)).unwrap();
+        let would_be = repair::give_up(&repository, "a test", true, &Unobserved).unwrap();
+        assert_eq!(would_be.files, [paths::record(events, 1)]);
+        assert_eq!(would_be.stranded, if is_left { vec![1] } else { Vec::new() });
+    }
 }
 
 /// The same, whatever was wrong with the record: its own bytes, or its list of segments.

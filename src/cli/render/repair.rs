@@ -171,6 +171,12 @@ pub(in crate::cli) fn given_up(done: &GivenUp, asks: bool) -> String {
             text.line(&format!("  {meaning}"));
         }
     }
+    if !done.stranded.is_empty() {
+        text.line(&format!(
+            "  but none for {}: their source has left that history, and what only a record had of it, their last events, goes for good",
+            points(&done.stranded, NAMED)
+        ));
+    }
     lost_chunks(done, would, &mut text);
     if let Some(act) = done.act {
         let aside = if done.files.is_empty() { "" } else { "; what stood there lies in damaged/" };

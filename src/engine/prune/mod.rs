@@ -23,7 +23,7 @@ pub use report::{DeleteReport, Freed, MarkReport, Skipped};
 
 pub(in crate::engine) use closure::{Survey, here_or_aside};
 pub(in crate::engine) use deletion::is_full;
-pub(in crate::engine) use roots::{logs_in, logs_of};
+pub(in crate::engine) use roots::{left_for, logs_in, logs_of};
 
 use crate::engine;
 use crate::engine::observe::Observer;

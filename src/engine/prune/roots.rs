@@ -148,7 +148,7 @@ impl Books {
         }
         let path = repository.disk().display(&paths::record(key, log.record));
         let number = listed.point.number;
-        let why = match self.left_for(key) {
+        let why = match left_for(&self.journal, key) {
             None => format!(
                 "point {number} needs it until a backup of its source makes another; or forget that point"
             ),
@@ -159,14 +159,13 @@ impl Books {
         };
         Err(unreliable(path, why))
     }
+}
 
-    /// The incarnation of a context that its source is on now, if that is another one.
-    fn left_for(&self, key: &LogKey) -> Option<u32> {
-        let of_source = self.journal.points.iter().filter(|listed| listed.point.body.source == key.source);
-        let newest =
-            of_source.filter_map(|listed| listed.point.body.contexts.get(&key.context)).next_back()?;
-        (newest.incarnation != key.incarnation).then_some(newest.incarnation)
-    }
+/// The incarnation of a context that its source is on now, if that is another one.
+pub(in crate::engine) fn left_for(journal: &Journal, key: &LogKey) -> Option<u32> {
+    let of_source = journal.points.iter().filter(|listed| listed.point.body.source == key.source);
+    let newest = of_source.filter_map(|listed| listed.point.body.contexts.get(&key.context)).next_back()?;
+    (newest.incarnation != key.incarnation).then_some(newest.incarnation)
 }
 
 /// The logs of a point.

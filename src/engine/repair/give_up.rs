@@ -7,6 +7,7 @@ use crate::engine::observe::Observer;
 use crate::engine::prune::logs_of;
 use crate::engine::repair::lost_chunks;
 use crate::engine::repair::report::GivenUp;
+use crate::engine::repair::stranded;
 use crate::engine::select;
 use crate::repo;
 use crate::repo::format::id::{FileHash, PageId};
@@ -61,6 +62,7 @@ pub fn give_up(
 /// All that would be given up.
 fn look(repository: &Repository, dry_run: bool, observer: &dyn Observer) -> Result<GivenUp, Error> {
     let mut given_up = GivenUp { dry_run, files: unreadable(repository)?, ..GivenUp::default() };
+    given_up.stranded = stranded::find(repository, &given_up.files)?;
     lost_chunks::find(repository, &mut given_up, observer)?;
     Ok(given_up)
 }

@@ -8,6 +8,7 @@ mod parity;
 mod points;
 mod report;
 mod salvage;
+mod stranded;
 mod supply;
 mod twin;
 

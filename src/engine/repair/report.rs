@@ -107,6 +107,8 @@ pub struct GivenUp {
     /// Paths of the points, acts and records that can't be read, or are missing. They count no more; what stood under these names lies in
     /// `damaged/`.
     pub files: Vec<String>,
+    /// The points that lose their last events for good with these records: their source has left that history, and no backup makes another.
+    pub stranded: Vec<u64>,
     /// Chunks that something needs, and that are in no pack.
     pub chunks: Vec<ChunkId>,
     /// The points that can't be restored whole for that.

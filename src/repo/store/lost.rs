@@ -30,6 +30,15 @@ impl LostFiles {
         lost
     }
 
+    /// These, too.
+    #[must_use]
+    pub fn and(mut self, files: &[String]) -> Self {
+        for (directory, number) in files.iter().filter_map(|path| split(path)) {
+            self.0.entry(directory.to_owned()).or_default().insert(number);
+        }
+        self
+    }
+
     /// The lost numbers of the files in a directory.
     pub fn in_directory(&self, directory: &str) -> BTreeSet<u64> {
         self.0.get(directory).cloned().unwrap_or_default()
