@@ -165,6 +165,11 @@ mod tests {
         Thing { kind: "t".to_owned(), version: 1, b: u64::MAX, a: vec![-1, i64::MIN] }
     }
 
+    /// One without numbers so long that the short way leaves them to the other.
+    fn plain() -> Thing {
+        Thing { b: 7, a: vec![-1, 5], ..thing() }
+    }
+
     /// The bytes of any JSON, with a check that fits.
     fn sealed(text: &str) -> Vec<u8> {
         encode(&serde_json::from_str::<Value>(text).unwrap()).unwrap()
@@ -191,13 +196,27 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_refused() {
-        let bytes = encode(&thing()).unwrap();
-        for at in 0..bytes.len() - 1 {
-            for bit in 0..8 {
-                let mut bad = bytes.clone();
-                bad[at] ^= 1 << bit;
-                assert!(decode::<Thing>(&bad, "t", 1).is_err(), "byte {at}, bit {bit}");
+        for bytes in [thing(), plain()].map(|thing| encode(&thing).unwrap()) {
+            for at in 0..bytes.len() - 1 {
+                for bit in 0..8 {
+                    let mut bad = bytes.clone();
+                    bad[at] ^= 1 << bit;
+                    assert!(decode::<Thing>(&bad, "t", 1).is_err(), "byte {at}, bit {bit}");
+                    assert!(prove(&bad, "t", 1).is_err(), "byte {at}, bit {bit}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_canonical_is_proven_as_it_lies_there_and_as_all_else_is() {
+        let bytes = encode(&plain()).unwrap();
+        assert!(matches!(prove(&bytes, "t", 1), Ok(Proven::Canonical(_))));
+        let spread = String::from_utf8(bytes).unwrap().replace(',', " ,\n ");
+        assert!(matches!(prove(spread.as_bytes(), "t", 1), Ok(Proven::Other(_))));
+        for (kind, version) in [("u", 1), ("t", 2), ("t", 0)] {
+            let bytes = encode(&Thing { kind: kind.to_owned(), version, ..plain() }).unwrap();
+            assert!(prove(&bytes, "t", 1).is_err() && open(&bytes, "t", 1).is_err(), "{kind} {version}");
         }
     }
 

@@ -261,6 +261,9 @@ mod tests {
     use super::*;
     use crate::repo::format::id::Naming;
 
+    /// Tampers with bytes.
+    type Change = fn(&mut Vec<u8>);
+
     fn chunk(bytes: &[u8]) -> (ChunkId, u32) {
         (Naming::Blake3.chunk(bytes), u32::try_from(bytes.len()).unwrap())
     }
@@ -288,14 +291,19 @@ mod tests {
 
     /// The same pack, with a directory that was tampered with and a hash that fits.
     fn tampered(change: impl Fn(&mut Vec<u8>)) -> Result<Directory, Damage> {
+        with_tail(|listed, _, _| change(listed))
+    }
+
+    /// The same pack, with another directory, or another place and number of blocks in the footer; the hash fits.
+    fn with_tail(change: impl Fn(&mut Vec<u8>, &mut u64, &mut usize)) -> Result<Directory, Damage> {
         let (bytes, directory) = pack();
-        let end = directory.blocks.last().unwrap().end();
-        let (at, blocks) = (usize::try_from(end).unwrap(), directory.blocks.len());
+        let mut offset = directory.blocks.last().unwrap().end();
+        let (at, mut blocks) = (usize::try_from(offset).unwrap(), directory.blocks.len());
         let mut listed = bytes[at..bytes.len() - 64].to_vec();
-        change(&mut listed);
+        change(&mut listed, &mut offset, &mut blocks);
         let mut writer = Writer::new();
         writer.body("directory", &listed);
-        write_footer(&mut writer, 0, end, PackKind::Tail, blocks);
+        write_footer(&mut writer, 0, offset, PackKind::Tail, blocks);
         read(&[&bytes[..at], &writer.finish()].concat())
     }
 
@@ -363,18 +371,75 @@ mod tests {
     #[test]
     fn what_a_directory_says_is_not_believed() {
         assert!(tampered(|_| ()).is_ok());
-        let offset = |listed: &mut Vec<u8>| listed[0] += 1;
-        let dictionary = |listed: &mut Vec<u8>| listed[12..16].copy_from_slice(&[0; 4]);
-        let encoded = |listed: &mut Vec<u8>| listed[16] -= 1;
-        let raw = |listed: &mut Vec<u8>| listed[20] += 1;
-        let not_filled = |listed: &mut Vec<u8>| (listed[8], listed[20]) = (1, listed[20] + 1);
-        let huge = |listed: &mut Vec<u8>| listed[24..28].fill(0xff);
-        let length = |listed: &mut Vec<u8>| listed[28 + 32] += 1;
-        let twice = |listed: &mut Vec<u8>| listed.copy_within(28..60, 64 + 28);
-        let reserved = |listed: &mut Vec<u8>| listed[10] = 1;
-        let behind = |listed: &mut Vec<u8>| listed.push(0);
-        for change in [offset, dictionary, encoded, raw, not_filled, huge, length, twice, reserved, behind] {
-            assert!(matches!(tampered(change), Err(Damage::Bytes { .. })));
+        let changes: [(&str, Change); 15] = [
+            ("a block that does not begin where the one before ends", |listed| listed[0] += 1),
+            ("a dictionary that does not lie before its block", |listed| listed[12..16].fill(0)),
+            ("a raw block of two lengths", |listed| listed[16] -= 1),
+            ("a raw block of two lengths", |listed| listed[20] += 1),
+            ("a block that is longer encoded than decoded", |listed| (listed[8], listed[16]) = (1, 6)),
+            ("a block that is longer encoded than decoded", |listed| (listed[8], listed[16]) = (1, 0)),
+            ("a block that is empty or too long", |listed| (listed[16], listed[20]) = (0, 0)),
+            ("a block that is empty or too long", |listed| listed[20..24].fill(0xff)),
+            ("chunks that do not fill their block", |listed| (listed[8], listed[20]) = (1, 6)),
+            ("a count that is larger than what is there", |listed| listed[24..28].fill(0xff)),
+            ("a chunk past the end of its block", |listed| listed[28 + 32] += 1),
+            ("a chunk that is empty or too long", |listed| listed[28 + 32] = 0),
+            ("a chunk that the pack holds already", |listed| listed.copy_within(28..60, 64 + 28)),
+            ("reserved bytes that are not zero", |listed| listed[10] = 1),
+            ("more bytes than there should be", |listed| listed.push(0)),
+        ];
+        for (reason, change) in changes {
+            let read = tampered(change);
+            assert!(matches!(read, Err(Damage::Bytes { what, .. }) if what == reason), "{reason}: {read:?}");
+        }
+        let many = tampered(|listed| {
+            let count = limits::BLOCK_CHUNKS_MAX + 1;
+            listed[24..28].copy_from_slice(&u32::try_from(count).unwrap().to_le_bytes());
+            listed.resize(28 + count * 36, 1);
+        });
+        assert!(matches!(many, Err(Damage::Bytes { what: "a block of too many chunks", .. })), "{many:?}");
+    }
+
+    #[test]
+    fn what_a_footer_says_is_not_believed() {
+        assert!(with_tail(|_, _, _| ()).is_ok());
+        let fewer = with_tail(|listed, _, blocks| {
+            listed.truncate(64);
+            *blocks = 1;
+        });
+        let reason = "blocks that do not reach the directory";
+        assert!(matches!(fewer, Err(Damage::Bytes { what, .. }) if what == reason), "{fewer:?}");
+        // The last one: a pack without a header.
+        let (builder, _) = PackBuilder::begin(PackKind::Sealed);
+        let (mut alone, _) = builder.finish().unwrap();
+        alone[..8].fill(0);
+        let alone = directory_offset(&alone, alone.len() as u64);
+        let misplaced =
+            [1, u64::MAX].map(|by| with_tail(|_, offset, _| *offset = offset.wrapping_add(by)).map(|_| 0));
+        let reason = "a directory that does not lie right before the footer";
+        for read in misplaced.into_iter().chain([alone]) {
+            assert!(matches!(read, Err(Damage::Bytes { what, .. }) if what == reason), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_footer_at_all_is_none_of_a_newer_program() {
+        let (mut bytes, _) = pack();
+        let (version, magic) = (bytes.len() - 64 + 20, bytes.len() - 1);
+        bytes[version] = 2;
+        assert!(matches!(read(&bytes), Err(Damage::Newer { .. })));
+        bytes[magic] ^= 1;
+        assert!(matches!(read(&bytes), Err(Damage::Bytes { .. })));
+    }
+
+    #[test]
+    fn a_directory_is_read_from_where_it_begins() {
+        let (bytes, directory) = pack();
+        let at = usize::try_from(directory.blocks.last().unwrap().end()).unwrap();
+        for from in [at - 1, at + 1] {
+            let read = parse_directory(&bytes[from..], bytes.len() as u64);
+            let fits = matches!(read, Err(Damage::Bytes { what: "a directory of another length", .. }));
+            assert!(fits, "{read:?}");
         }
     }
 

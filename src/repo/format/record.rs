@@ -229,6 +229,9 @@ mod tests {
     use crate::repo::format::entry::tests::empty;
     use crate::repo::format::entry::tests::full;
 
+    /// Tampers with bytes.
+    type Change = fn(&mut Vec<u8>);
+
     fn record() -> Record {
         let key = LogKey {
             source: "node".to_owned(),
@@ -289,17 +292,22 @@ mod tests {
     #[test]
     fn what_a_record_says_is_not_believed_because_its_check_fits() {
         assert_eq!(tampered(|_| ()), Ok(record()));
-        let flags = |bytes: &mut Vec<u8>| bytes[10] = 8;
-        let token_alone = |bytes: &mut Vec<u8>| bytes[10] = 5;
-        let reserved = |bytes: &mut Vec<u8>| bytes[11] = 1;
-        let zero = |bytes: &mut Vec<u8>| bytes[12] = 0;
-        let first = |bytes: &mut Vec<u8>| bytes[12] = 1;
-        let store = |bytes: &mut Vec<u8>| bytes[52] = 0;
-        let incarnation = |bytes: &mut Vec<u8>| bytes[53] = 1;
-        let more = |bytes: &mut Vec<u8>| bytes.push(0);
-        for change in [flags, token_alone, reserved, zero, first, store, incarnation, more] {
-            assert!(matches!(tampered(change), Err(Damage::Bytes { .. })));
+        let changes: [(&str, Change); 8] = [
+            ("flags that are not known", |bytes| bytes[10] |= 8),
+            ("a token without a branch", |bytes| bytes[10] = 5),
+            ("reserved bytes that are not zero", |bytes| bytes[11] = 1),
+            ("a number that does not fit the chain", |bytes| bytes[12] = 0),
+            ("a number that does not fit the chain", |bytes| bytes[12] = 1),
+            ("a store that is not known", |bytes| bytes[52] = 0),
+            ("incarnation 0", |bytes| bytes[53] = 0),
+            ("more bytes than there should be", |bytes| bytes.push(0)),
+        ];
+        for (reason, change) in changes {
+            let read = tampered(change);
+            assert!(matches!(read, Err(Damage::Bytes { what, .. }) if what == reason), "{reason}: {read:?}");
         }
+        // An incarnation that is no branch of an earlier one.
+        assert!(matches!(tampered(|bytes| bytes[53] = 1), Err(Damage::Bytes { .. })));
         assert!(matches!(tampered(|bytes| bytes[8] = 2), Err(Damage::Newer { .. })));
         let mut flipped = record().encode();
         assert_eq!(is_intact(&flipped), Ok(true));

@@ -272,7 +272,7 @@ mod tests {
             replacement(&old, &[other]).is_some()
         };
         assert!(stands(|_| ()) && stands(|other| other.events += 1));
-        assert!(!stands(|other| other.name.version = 0));
+        assert!(!stands(|other| other.name.version = 0) && !stands(|other| other.name.version = 1));
         assert!(!stands(|other| other.events -= 1));
         assert!(!stands(|other| other.flaw = Some(Flaw { reason: Reason::Checksum })));
         assert!(!stands(|other| other.name.number = Token::new(50).unwrap()));

@@ -277,6 +277,7 @@ mod tests {
     #[test]
     fn damaged_maps_never_panic_and_never_take_memory() {
         let good = TimeMap { marks: vec![mark(10, 1, -5, 5), mark(20, 9, 3, 7)] }.encode();
+        assert!(TimeMap::decode(&[&good[..], &[0]].concat()).is_err());
         for at in 0..good.len() {
             assert!(TimeMap::decode(&good[..at]).is_err());
             for bit in 0..8 {
