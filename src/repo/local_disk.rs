@@ -304,7 +304,9 @@ fn describe(found: &std::fs::DirEntry) -> io::Result<Option<Listed>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
     use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -322,6 +324,15 @@ mod tests {
         assert_eq!(mode(disk.root()), 0o700);
         assert_eq!(mode(&disk.root().join("d/f")), 0o600);
         assert_eq!(mode(&disk.root().join("d/l")), 0o600);
+    }
+
+    /// No disk is behind a socket, and the system refuses to sync one: so it is seen that it was asked, and that its answer counts.
+    #[test]
+    fn a_file_is_synced_by_the_system_or_that_is_an_error() {
+        let (socket, _other_end) = UnixStream::pair().unwrap();
+        let mut file = LocalFile { file: OwnedFd::from(socket).into() };
+        file.write_all(b"bytes").unwrap();
+        assert!(file.sync().is_err());
     }
 
     #[test]
