@@ -387,7 +387,7 @@ impl NewFile {
 
 #[cfg(test)]
 mod tests {
-    use super::Staging;
+    use super::{StagedFile, Staging};
     use crate::engine::restore::access::Access;
     use crate::engine::restore::delta::gate::Open;
     use crate::engine::restore::error::Error;
@@ -526,6 +526,21 @@ mod tests {
         fs::write(target.join("theirs"), "x").unwrap();
         assert!(matches!(staging.publish(), Err(Error::Exists { .. })));
         assert_eq!((names(dir.path()), names(&target)), (vec!["out".into()], vec!["theirs".into()]));
+    }
+
+    #[test]
+    fn a_file_or_an_empty_directory_that_appeared_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let staged_file = StagedFile::create(&file, b"ours").unwrap();
+        fs::write(&file, "theirs").unwrap();
+        assert!(matches!(staged_file.publish(), Err(Error::Exists { .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"theirs");
+        let [ours, theirs] = ["ours", "theirs"].map(|name| dir.path().join(name));
+        fs::create_dir(&ours).unwrap();
+        fs::create_dir(&theirs).unwrap();
+        assert!(matches!(super::rename_new(&ours, &theirs), Err(Error::Exists { .. })));
+        assert_eq!(names(dir.path()), ["file", "ours", "theirs"]);
     }
 
     #[test]
