@@ -18,6 +18,14 @@ thread_local! {
 /// values, of which most are random.
 const LONG: usize = 8 << 20;
 const LEVEL_OF_LONG: i32 = 12;
+/// High levels look for long in noise (payloads that are encrypted or compressed) and find nothing; this one passes it over.
+const LEVEL_OF_NOISE: i32 = 3;
+/// Shorter bytes don't take long.
+const NOISE_MIN: usize = 1 << 20;
+/// So many parts of so many bytes are looked at, to see whether all is noise: none of them gets shorter by so much as one of so many bytes.
+const GLANCES: usize = 4;
+const GLANCE: usize = 16 << 10;
+const SHORTER_BY: usize = 32;
 
 /// Packs bytes with zstd, one frame after the other.
 pub(super) struct Packer {
@@ -33,12 +41,22 @@ impl Packer {
 
     /// Appends bytes: how many there are, then as [`Self::put_known`].
     pub(super) fn put(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let level = if bytes.len() > LONG { self.level.min(LEVEL_OF_LONG) } else { self.level };
+        let level = self.level_for(bytes);
         if self.zstd.as_mut().is_some_and(|zstd| zstd.set_compression_level(level).is_err()) {
             self.zstd = None;
         }
         put_varint(bytes.len() as u64, out);
         self.put_known(bytes, out);
+    }
+
+    fn level_for(&self, bytes: &[u8]) -> i32 {
+        if is_noise(bytes) {
+            self.level.min(LEVEL_OF_NOISE)
+        } else if bytes.len() > LONG {
+            self.level.min(LEVEL_OF_LONG)
+        } else {
+            self.level
+        }
     }
 
     /// Appends bytes: the length of a frame and the frame, or 0 and the bytes.
@@ -67,6 +85,16 @@ impl Packer {
         *out = behind.into_inner();
         packed
     }
+}
+
+/// Whether these are many bytes, of which zstd makes no fewer.
+fn is_noise(bytes: &[u8]) -> bool {
+    let is_noise = |part: &[u8]| {
+        let glance = part.get(..GLANCE).unwrap_or(part);
+        let packed = zstd::bulk::compress(glance, 1);
+        packed.is_ok_and(|packed| packed.len() > glance.len() - glance.len() / SHORTER_BY)
+    };
+    bytes.len() >= NOISE_MIN && bytes.chunks_exact(bytes.len() / GLANCES).all(is_noise)
 }
 
 /// Takes a number.
@@ -143,6 +171,22 @@ mod tests {
             assert_eq!(matches!(taken, Cow::Borrowed(_)), part.len() < 10);
         }
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_noise_everywhere_is_passed_over() {
+        let mut random = fastrand::Rng::with_seed(6);
+        let noise: Vec<u8> = (0..NOISE_MIN).map(|_| random.u8(..)).collect();
+        let levels = |bytes: &[u8]| [1, 6, 19].map(|level| Packer::new(level).level_for(bytes));
+        assert_eq!(levels(&noise), [1, 3, 3]);
+        assert_eq!(levels(&noise[1..]), [1, 6, 19], "too short to take long");
+        for part in 0..GLANCES {
+            let mut mixed = noise.clone();
+            mixed.chunks_exact_mut(NOISE_MIN / GLANCES).nth(part).unwrap()[..GLANCE / 8].fill(b' ');
+            assert_eq!(levels(&mixed), [1, 6, 19], "{part}");
+        }
+        assert_eq!(levels(&noise.repeat(9)), [1, 3, 3]);
+        assert_eq!(levels(&vec![b' '; LONG + 1]), [1, 6, 12]);
     }
 
     #[test]
