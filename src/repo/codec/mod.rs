@@ -175,13 +175,13 @@ fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
 /// How much of some bytes is tried, to see whether they repeat.
 const GLANCE: usize = 64 << 10;
 
-/// Whether zstd makes bytes less than half as long, as a part of them says.
+/// Whether zstd makes bytes at least a third shorter, as a part of them says.
 pub fn repeats(bytes: &[u8]) -> bool {
     let middle = bytes.len().saturating_sub(GLANCE) / 2;
     let glance = bytes.get(middle..).unwrap_or_default();
     let glance = glance.get(..GLANCE).unwrap_or(glance);
     let packed = general::compress(glance, Level::Zstd(1));
-    packed.is_some_and(|packed| packed.len() < glance.len() / 2)
+    packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.

@@ -154,7 +154,8 @@ fn sealed_chunks_share_blocks_with_their_neighbours() {
     let disk = new();
     let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
-    let mut put = |store, seed, mib: usize| session.put_sealed(store, noise(seed, mib * (1 << 20))).unwrap();
+    let text = |seed, mib: usize| noise(seed, 1 << 10).repeat(mib << 10);
+    let mut put = |store, seed, mib| session.put_sealed(store, text(seed, mib)).unwrap();
     let events = [3, 4, 2, 12, 1].map(|mib| put(Store::Events, mib as u64, mib));
     let snapshots = [20, 6, 9, 2].map(|mib| put(Store::Snapshots, 100 + mib as u64, mib));
     let _ = session.barrier().unwrap();
@@ -165,7 +166,7 @@ fn sealed_chunks_share_blocks_with_their_neighbours() {
     };
     assert_eq!(sizes(&events), [3, 3, 3, 2, 2], "3, 4 and 2 MiB fit into 16, 12 more don't");
     assert_eq!(sizes(&snapshots), [1, 2, 2, 1], "6 and 9 MiB fit into 16");
-    assert!(*repository.chunk(events[1]).unwrap() == noise(4, 4 << 20));
+    assert!(*repository.chunk(events[1]).unwrap() == text(4, 4));
 }
 
 #[test]
