@@ -104,6 +104,8 @@ mod tests {
         let append_only = Config { features: vec![APPEND_ONLY.to_owned()], ..config() };
         assert!(append_only.is_append_only() && !config().is_append_only());
         assert_eq!(Config::decode(&append_only.encode()), Ok(append_only));
+        let other = Config { features: vec!["another".to_owned()], ..config() };
+        assert!(!other.is_append_only());
     }
 
     #[test]

@@ -417,6 +417,31 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_last_token_is_that_of_the_last_event_if_there_is_one() {
+        assert_eq!(full(7).last_token(), Token::new(16));
+        assert_eq!([empty(0), empty(7)].map(|entry| entry.last_token()), [None; 2]);
+    }
+
+    #[test]
+    fn keys_come_back_and_tell_damaged_copies_apart() {
+        let damaged = |content| SegmentEntry {
+            flaw: Some(Flaw { reason: Reason::Checksum }),
+            content: ContentHash([content; 32]),
+            ..full(0)
+        };
+        let written = [full(0), damaged(1), damaged(2)].map(|entry| {
+            let mut writer = Writer::new();
+            entry.key().write(&mut writer);
+            let bytes = writer.finish();
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(EntryKey::read(&mut reader), Ok(entry.key()));
+            reader.finish().unwrap();
+            bytes
+        });
+        assert!(written[1] != written[2] && written[0].len() < written[1].len());
+    }
+
+    #[test]
     fn no_entry_is_shorter_than_the_least_length() {
         let mut writer = Writer::new();
         empty(0).write(&mut writer);

@@ -527,7 +527,14 @@ mod tests {
         };
         assert_eq!(read(&good), Ok(vec![full(1), full(2)]));
         assert_eq!(read(&over(2, name(&good), 2)), Ok(vec![full(1), full(2)]));
+        let first = |number| {
+            let child = Child { page: name(&leaf), first: full(number).key(), entries: 2 };
+            Page::Node { level: 1, children: vec![child] }
+        };
+        assert_eq!(read(&first(1)), Ok(vec![full(1), full(2)]));
         for bad in [
+            first(0),
+            first(2),
             over(1, name(&leaf), 1),
             over(1, name(&leaf), 3),
             over(2, name(&leaf), 2),
@@ -535,6 +542,23 @@ mod tests {
             over(3, name(&good), 2),
         ] {
             assert!(matches!(read(&bad), Err(LoadError::Page { .. })), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keys_rise_over_all_pages() {
+        let name = |page: &Page| Naming::Blake3.page(&page.encode());
+        let read = |numbers: [u64; 4]| {
+            let [a, b, c, d] = numbers.map(full);
+            let leaves = [Page::Leaf(vec![a, b]), Page::Leaf(vec![c, d])];
+            let child = |leaf: &Page| Child { page: name(leaf), first: leaf.first().unwrap(), entries: 2 };
+            let root = Page::Node { level: 1, children: leaves.iter().map(child).collect() };
+            let [one, other] = &leaves;
+            all(name(&root), &Pages::from([one, other, &root].map(|page| (name(page), page.encode()))))
+        };
+        assert_eq!(read([1, 3, 5, 7]).unwrap().len(), 4);
+        for numbers in [[1, 5, 5, 7], [1, 6, 5, 7], [1, 9, 5, 7]] {
+            assert!(matches!(read(numbers), Err(LoadError::Page { .. })), "{numbers:?}");
         }
     }
 

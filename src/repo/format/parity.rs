@@ -250,4 +250,43 @@ mod tests {
             [(0, 4096), (4096, 4096), (8192, 1808), (12288, 0)]
         );
     }
+
+    #[test]
+    fn shards_that_no_pack_has_are_refused() {
+        let of = |pack_length, shard, data, parity| {
+            let shape = Shape { pack_length, shard, data, parity };
+            let hashes = |count| vec![[1; 8]; usize::try_from(count).unwrap()];
+            let head = Head { pack: PackId([7; 32]), shape, data: hashes(data), parity: hashes(parity) };
+            Head::decode(&head.encode()).map(|head| head.shape)
+        };
+        assert!(
+            of(10_000, 4096, 3, 2).is_ok()
+                && of(u64::from(SHARDS_MAX) * 64, 64, SHARDS_MAX, SHARDS_MAX).is_ok()
+        );
+        for (pack_length, shard, data, parity) in [
+            (0, 4096, 1, 1),
+            (PACK_MAX + 1, 1 << 20, 513, 1),
+            (10_000, 0, 3, 2),
+            (10_000, 4100, 3, 2),
+            (10_000, 4096, 2, 2),
+            (10_000, 4096, 4, 2),
+            (10_000, 4096, 3, 0),
+            (10_000, 4096, 3, SHARDS_MAX + 1),
+            (u64::from(SHARDS_MAX + 1) * 64, 64, SHARDS_MAX + 1, 1),
+        ] {
+            let read = of(pack_length, shard, data, parity);
+            let fits = matches!(read, Err(Damage::Bytes { what: "shards that no pack has", .. }));
+            assert!(fits, "{pack_length} {shard} {data} {parity}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_as_many_hashes_as_it_says() {
+        for (data, parity) in [(3, 3), (4, 2)] {
+            let longer = Head { data: vec![[1; 8]; data], parity: vec![[2; 8]; parity], ..head() };
+            assert_eq!((head().data.len(), head().parity.len()), (3, 2));
+            let read = Head::decode(&longer.encode());
+            assert!(matches!(read, Err(Damage::Bytes { what: "a head of another length", .. })), "{read:?}");
+        }
+    }
 }
