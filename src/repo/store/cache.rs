@@ -44,8 +44,8 @@ impl Drop for Block {
 const SPARE_ROOM: usize = 4;
 /// So many buffers are kept that nobody uses.
 const SPARES: usize = 4;
-/// Beside what the cache holds, they take up to this part of it: one of the longest blocks that are usual.
-const SPARES_OF: usize = 6;
+/// Beside what the cache holds, they take up to this part of it: one of the longest blocks that are usual, or some of those of `fast`.
+const SPARES_OF: usize = 4;
 
 /// Buffers of blocks that were let go of: fresh memory costs more than it takes to decode into it.
 #[derive(Debug)]
