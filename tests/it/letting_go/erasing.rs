@@ -1,7 +1,8 @@
 //! `erase`, on the real data of a server that transformed its events.
 
 use super::{bytes, decoded, holds, old_events, transformed};
-use crate::support::program::{Room, assert_restored, backup_data, segments};
+use crate::support::fixtures;
+use crate::support::program::{Room, assert_restored, backup_data, files_below, flip, segments};
 use crate::support::small_disk::SmallDisk;
 use segvault::axon::name::Store;
 use segvault::engine::Error;
@@ -11,6 +12,7 @@ use segvault::repo;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{Alone, OpenOptions, reserve};
 use serde_json::Value;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -127,6 +129,78 @@ fn forgotten_points_keep_their_undo_and_snapshots_go_if_asked() {
     assert_eq!(snapshots.keys().any(|(store, _)| *store == Store::Snapshots), !has_snapshots);
     room.ends(0, &backup_data(&after));
     room.ends(0, "verify --data");
+}
+
+/// Whoever puts packs back, from a copy of the files say, has the erased bytes again: the proof has to see both their names and what is in them.
+#[test]
+fn a_proof_finds_what_is_there_again_and_never_calls_whole_what_it_can_t_read() {
+    let (room, _) = room();
+    let (packs, aside) = (room.path("repository/packs"), room.path("aside"));
+    fixtures::copy_tree(&packs, &aside);
+    room.document(0, "erase", &format!("{ERASE} --yes --snapshots --prove"));
+    let now = files_below(&packs);
+    room.document(0, "erase-proof", &format!("{ERASE} --prove"));
+    let back: Vec<_> = files_below(&aside).into_keys().filter(|pack| !now.contains_key(pack)).collect();
+    assert!(!back.is_empty());
+    for pack in &back {
+        fs::create_dir_all(packs.join(pack).parent().unwrap()).unwrap();
+        fs::copy(aside.join(pack), packs.join(pack)).unwrap();
+    }
+    let proof = room.document(1, "erase-proof", &format!("{ERASE} --prove"));
+    let why = |list: &str| -> Vec<String> {
+        proof[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| found["why"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let found = why("found");
+    assert!(found.iter().any(|why| why.ends_with(", which was erased")), "{found:?}");
+    let events = found.iter().filter(|why| *why == "holds an event that was erased").count();
+    assert!(events >= old_events().len(), "{events} {found:?}");
+    // Nothing of a pack that can't be read is known: neither where its directory is lost, nor where a block is.
+    for from_end in [true, false] {
+        for pack in &back {
+            let path = packs.join(pack);
+            fs::copy(aside.join(pack), &path).unwrap();
+            let length = fs::metadata(&path).unwrap().len();
+            flip(&path, if from_end { length - 80 } else { length / 2 });
+        }
+        let proof = room.command(&format!("{ERASE} --prove --json")).output().unwrap();
+        let proof: Value = serde_json::from_slice(&proof.stdout).unwrap();
+        let unreadable = proof["unreadable"].as_array().unwrap();
+        for pack in &back {
+            let name = pack.to_str().unwrap();
+            let is_named = unreadable.iter().any(|named| named["path"].as_str().unwrap().ends_with(name));
+            assert!(is_named, "{from_end} {name}: {proof:#}");
+        }
+    }
+}
+
+#[test]
+fn what_an_erasure_does_not_reach_is_named() {
+    let (room, [before, ..]) = room();
+    let named = |list: &str, words: &str| {
+        let plan = room.document(0, "erase", ERASE);
+        let list = plan[list].as_array().unwrap();
+        list.iter().filter(|named| named.as_str().unwrap().contains(words)).count()
+    };
+    assert_eq!((named("elsewhere", ""), named("damaged", "")), (0, 0));
+    // The same old version, under another name of the node.
+    room.ends(0, &backup_data(&before).replace("node-1", "node-2"));
+    assert!(named("elsewhere", "of events of default@1 of node-2") > 0);
+    // What a repair has put aside.
+    let aside = room.path("repository/damaged");
+    fs::create_dir_all(&aside).unwrap();
+    fs::write(aside.join("what"), "ever").unwrap();
+    assert_eq!(named("damaged", "damaged/what"), 1);
+    let done = room.document(3, "erase", &format!("{ERASE} --yes --snapshots"));
+    assert!(!done["elsewhere"].as_array().unwrap().is_empty());
+    assert_eq!(done["damaged"].as_array().unwrap().len(), 1);
+    // Nor does a proof pass over it: the other source has the events.
+    let proof = room.document(1, "erase-proof", &format!("{ERASE} --prove"));
+    assert!(!proof["found"].as_array().unwrap().is_empty());
 }
 
 #[test]
