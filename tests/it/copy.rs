@@ -392,3 +392,22 @@ fn a_point_of_which_something_is_lost_is_not_copied() {
         Repository::open(Arc::new(LocalDisk::new(room.path("second"))), OpenOptions::default()).unwrap();
     assert!(second.journal().unwrap().points.is_empty() && second.logs().unwrap().is_empty());
 }
+
+/// A misspelt name is no success of nothing.
+#[test]
+fn one_source_is_copied_by_itself_and_an_unknown_one_is_refused() {
+    let room = Room::new();
+    let root = room.server(SERVER);
+    room.ends(0, &format!("backup --data-dir {} --no-control-db --source B", root.join("data").display()));
+    room.ends(0, &backup(&root));
+    room.ends(0, "init -r second");
+    room.refused(2, "copy --source C --to second", &["'C'", "B"]);
+    room.refused(2, "erase --source C --context default", &["'C'", "B"]);
+    room.refused(2, "drop-history --source C --context default --before 1", &["'C'", "B"]);
+    let report = room.document(0, "copy", "copy --source B --to second");
+    let from: Vec<_> = report["points"].as_array().unwrap().iter().map(|point| &point["from"]).collect();
+    assert_eq!(from, [1]);
+    let second =
+        Repository::open(Arc::new(LocalDisk::new(room.path("second"))), OpenOptions::default()).unwrap();
+    assert!(second.logs().unwrap().iter().all(|log| log.source == "B"));
+}
