@@ -180,13 +180,16 @@ fn a_proof_finds_what_is_there_again_and_never_calls_whole_what_it_can_t_read() 
 
 #[test]
 fn what_an_erasure_does_not_reach_is_named() {
-    let (room, [before, ..]) = room();
+    let (room, [before, _, after]) = room();
     let named = |list: &str, words: &str| {
         let plan = room.document(0, "erase", ERASE);
         let list = plan[list].as_array().unwrap();
         list.iter().filter(|named| named.as_str().unwrap().contains(words)).count()
     };
     assert_eq!((named("elsewhere", ""), named("damaged", "")), (0, 0));
+    // What has the current versions alone is not concerned.
+    room.ends(0, &backup_data(&after).replace("node-1", "node-3"));
+    assert_eq!(named("elsewhere", ""), 0);
     // The same old version, under another name of the node.
     room.ends(0, &backup_data(&before).replace("node-1", "node-2"));
     assert!(named("elsewhere", "of events of default@1 of node-2") > 0);
@@ -195,9 +198,15 @@ fn what_an_erasure_does_not_reach_is_named() {
     fs::create_dir_all(&aside).unwrap();
     fs::write(aside.join("what"), "ever").unwrap();
     assert_eq!(named("damaged", "damaged/what"), 1);
+    // And what the source had damaged, which may hold anything.
+    let current = segments(&after.join("default")).into_iter();
+    let (_, path) = current.filter(|((store, _), _)| *store == Store::Events).nth(1).unwrap();
+    flip(&path, 200);
+    room.ends(3, &format!("{} --reread", backup_data(&after)));
+    assert_eq!(named("damaged", "a damaged copy of segment"), 1);
     let done = room.document(3, "erase", &format!("{ERASE} --yes --snapshots"));
     assert!(!done["elsewhere"].as_array().unwrap().is_empty());
-    assert_eq!(done["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(done["damaged"].as_array().unwrap().len(), 2);
     // Nor does a proof pass over it: the other source has the events.
     let proof = room.document(1, "erase-proof", &format!("{ERASE} --prove"));
     assert!(!proof["found"].as_array().unwrap().is_empty());
