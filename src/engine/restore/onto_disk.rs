@@ -1,39 +1,33 @@
-//! Writes a file onto its disk, past what the system remembers of it, where the file system is known to do that well: nothing is copied twice,
-//! nothing else is pushed out of memory, and little is left to do when it is made durable.
+//! Writes a file so that its disk begins at once, and not when it is made durable: the disk works while the next bytes are decoded, and what it has
+//! pushes nothing else out of memory.
 
-use crate::engine::restore::aligned::{Aligned, WINDOW, past_memory};
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::io;
-use std::io::ErrorKind;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 
-/// ext2 to ext4, and XFS, by the numbers that the kernel has for them. Others compress or check what goes through memory only, or make every
-/// such write durable at once.
-const KNOWN: [u64; 2] = [0xef53, 0x5846_5342];
+/// Short pieces wait until there are so many bytes.
+const WAITING: usize = 256 << 10;
+/// The disk is told to begin each time that so many bytes have come.
+const STRETCH: u64 = 4 << 20;
+/// So far back memory is given up: what lies there has reached the disk by then.
+const BEHIND: u64 = 64 << 20;
 
-/// A file that is written from its head on. What waits is not in the file yet: who is done asks for the rest to be poured, too.
+/// A file that is written from its head on.
 #[derive(Debug)]
 pub struct OntoDisk {
     file: File,
-    waiting: Aligned,
-    filled: usize,
+    waiting: Vec<u8>,
     at: u64,
-    way: Way,
-}
-
-/// How bytes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// Not asked yet: most files are short.
-    Unknown,
-    Past,
-    Through,
+    /// Up to here the disk was told to begin.
+    begun: u64,
 }
 
 impl OntoDisk {
     /// A file without content.
-    pub fn new(file: File) -> Self {
-        Self { file, waiting: Aligned::default(), filled: 0, at: 0, way: Way::Unknown }
+    pub const fn new(file: File) -> Self {
+        Self { file, waiting: Vec::new(), at: 0, begun: 0 }
     }
 
     /// The file itself.
@@ -41,85 +35,47 @@ impl OntoDisk {
         &self.file
     }
 
-    /// Takes as many of these bytes as there is room for; gives how many.
-    pub fn take(&mut self, bytes: &[u8]) -> usize {
-        if self.waiting.bytes().is_empty() {
-            self.waiting = Aligned::new(WINDOW);
+    /// Has a short piece wait; false if it is too long, or too many wait: these are to be written first.
+    pub fn keeps(&mut self, piece: &[u8]) -> bool {
+        let keeps = self.waiting.len().saturating_add(piece.len()) <= WAITING;
+        if keeps {
+            self.waiting.extend_from_slice(piece);
         }
-        let room = self.waiting.bytes_mut().get_mut(self.filled..).unwrap_or_default();
-        let taken = room.len().min(bytes.len());
-        if let (Some(to), Some(from)) = (room.get_mut(..taken), bytes.get(..taken)) {
-            to.copy_from_slice(from);
-        }
-        self.filled = self.filled.saturating_add(taken);
-        taken
+        keeps
     }
 
-    /// Whether there is no room.
-    pub const fn is_full(&self) -> bool {
-        self.filled as u64 == WINDOW
+    /// Takes what waits, to be written; the buffer is wanted back.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.waiting)
     }
 
-    /// What was taken and is not in the file.
-    pub fn waiting(&self) -> &[u8] {
-        self.waiting.bytes().get(..self.filled).unwrap_or_default()
+    /// Gives the buffer back, empty.
+    pub fn give_back(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.waiting = buffer;
     }
 
-    /// Writes what waits.
-    pub fn pour(&mut self) -> io::Result<()> {
-        self.choose()?;
-        write_at(&self.file, self.waiting(), self.at)?;
-        self.at = self.at.saturating_add(self.filled as u64);
-        self.filled = 0;
-        Ok(())
-    }
-
-    fn choose(&mut self) -> io::Result<()> {
-        match self.way {
-            Way::Unknown if self.is_full() => {
-                let is_past = is_known(&self.file) && past_memory(&self.file, true).is_ok();
-                self.way = if is_past { Way::Past } else { Way::Through };
-            }
-            // The last ones end anywhere, which no disk takes.
-            Way::Past if !self.is_full() => {
-                past_memory(&self.file, false)?;
-                self.way = Way::Through;
-            }
-            _ => {}
+    /// Writes behind what is there.
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.at)?;
+        self.at = self.at.saturating_add(bytes.len() as u64);
+        if self.at.saturating_sub(self.begun) >= STRETCH {
+            self.begin();
         }
         Ok(())
     }
 
-    /// The file, with what was poured; who goes on with it need not know of disks.
+    /// Advice only: where it is not taken, the disk begins when the file is made durable. (Linux begins to write what is to be forgotten.)
+    fn begin(&mut self) {
+        let from = self.begun.saturating_sub(BEHIND);
+        let _ = fadvise(&self.file, from, NonZeroU64::new(self.at.saturating_sub(from)), Advice::DontNeed);
+        self.begun = self.at;
+    }
+
+    /// The file, with what was put.
     pub fn into_file(self) -> File {
-        if self.way == Way::Past {
-            // It was set: what can be set can be taken back.
-            let _ = past_memory(&self.file, false);
-        }
         self.file
     }
-}
-
-fn is_known(file: &File) -> bool {
-    let kind = rustix::fs::fstatfs(file).map_or(0, |found| i128::from(found.f_type));
-    u64::try_from(kind & 0xffff_ffff).is_ok_and(|kind| KNOWN.contains(&kind))
-}
-
-/// Writes there; if the disk wants other places or lengths, through memory from then on.
-fn write_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.write_at(bytes, at) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                bytes = bytes.get(written..).unwrap_or_default();
-                at = at.saturating_add(written as u64);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::InvalidInput && past_memory(file, false)? => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -132,23 +88,23 @@ mod tests {
         (0..length).map(|_| random.u8(..)).collect()
     }
 
-    fn write(bytes: &[u8], at_once: usize) -> OntoDisk {
+    fn pour(disk: &mut OntoDisk) {
+        let waiting = disk.take();
+        disk.put(&waiting).unwrap();
+        disk.give_back(waiting);
+    }
+
+    fn content(bytes: &[u8], at_once: usize) -> Vec<u8> {
         let mut disk = OntoDisk::new(tempfile::tempfile().unwrap());
-        for mut piece in bytes.chunks(at_once) {
-            while !piece.is_empty() {
-                piece = &piece[disk.take(piece)..];
-                if disk.is_full() {
-                    disk.pour().unwrap();
+        for piece in bytes.chunks(at_once) {
+            if !disk.keeps(piece) {
+                pour(&mut disk);
+                if !disk.keeps(piece) {
+                    disk.put(piece).unwrap();
                 }
             }
         }
-        if !disk.waiting().is_empty() {
-            disk.pour().unwrap();
-        }
-        disk
-    }
-
-    fn content(disk: OntoDisk) -> Vec<u8> {
+        pour(&mut disk);
         let (mut file, mut content) = (disk.into_file(), Vec::new());
         file.rewind().unwrap();
         file.read_to_end(&mut content).unwrap();
@@ -156,28 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_what_was_taken_whatever_comes_at_once() {
-        for length in [0, 1, 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 2 << 20, 3_000_000] {
+    fn a_file_is_what_was_put_whatever_comes_at_once() {
+        for length in [0, 1, WAITING - 1, WAITING, WAITING + 1, 3_000_000, 9 << 20] {
             let bytes = bytes(length);
-            for at_once in [777, 1 << 20, usize::MAX] {
-                assert!(content(write(&bytes, at_once)) == bytes, "{length} {at_once}");
+            for at_once in [777, WAITING, WAITING + 1, usize::MAX] {
+                assert!(content(&bytes, at_once) == bytes, "{length} {at_once}");
             }
         }
-    }
-
-    #[test]
-    fn windows_pass_memory_where_the_file_system_is_known_and_the_rest_goes_through_it() {
-        let (whole, more) = (write(&bytes(2 << 20), 1 << 20), write(&bytes((2 << 20) + 5), 1 << 20));
-        let expected = if is_known(whole.file()) { Way::Past } else { Way::Through };
-        assert_eq!((whole.way, more.way), (expected, Way::Through));
-        assert_eq!(write(&bytes(5), 5).way, Way::Unknown);
-    }
-
-    #[test]
-    fn where_the_disk_wants_other_places_it_goes_through_memory() {
-        let (disk, bytes) = (OntoDisk::new(tempfile::tempfile().unwrap()), bytes(10_000));
-        past_memory(disk.file(), true).unwrap();
-        write_at(disk.file(), &bytes[1..], 0).unwrap();
-        assert!(content(disk) == bytes[1..]);
     }
 }

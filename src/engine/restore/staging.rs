@@ -353,29 +353,31 @@ impl NewFile {
     }
 
     /// Writes the next bytes; the last ones may wait for [`Self::finish`].
-    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.written = self.written.saturating_add(bytes.len() as u64);
-        while !bytes.is_empty() {
-            let taken = self.disk.take(bytes);
-            bytes = bytes.get(taken..).unwrap_or_default();
-            if self.disk.is_full() {
-                self.pour()?;
-            }
+        if self.disk.keeps(bytes) {
+            return Ok(());
         }
-        Ok(())
+        self.pour()?;
+        if self.disk.keeps(bytes) { Ok(()) } else { self.put(bytes) }
     }
 
     fn pour(&mut self) -> Result<(), Error> {
-        self.pass(|name| Step::Write(name, self.disk.waiting()))?;
-        self.disk.pour().map_err(at(&self.path))
+        let waiting = self.disk.take();
+        let poured = if waiting.is_empty() { Ok(()) } else { self.put(&waiting) };
+        self.disk.give_back(waiting);
+        poured
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.pass(|name| Step::Write(name, bytes))?;
+        self.disk.put(bytes).map_err(at(&self.path))
     }
 
     /// Gives it its length (what is behind the written bytes is a hole of zeros), makes it durable, and has the system forget its pages, so
     /// that they are read from the disk again. Stands at its head then.
     pub fn finish(mut self, length: u64) -> Result<File, Error> {
-        if !self.disk.waiting().is_empty() {
-            self.pour()?;
-        }
+        self.pour()?;
         self.pass(|name| Step::SetLength(name, length))?;
         self.file().set_len(length).map_err(at(&self.path))?;
         self.pass(Step::SyncFile)?;
