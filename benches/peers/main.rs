@@ -1,9 +1,10 @@
 //! Whole repositories beside other backup tools: what is stored, exact; processor time, time on the wall and peak memory as ratios in the same run:
 //! of three rounds the least each, since what else a machine does only adds to it (`max` has one round).
 //!
-//! `cargo bench --bench peers -- [MIB] [json|xml|binary|snapshots|fixtures ...]`: so many MiB of each seeded corpus (256 if not said), as a node that
+//! `cargo bench --bench peers -- [MIB] [json|xml|binary|snapshots|fixtures|segments ...]`: so many MiB of each seeded corpus (256 if not said), as a node that
 //! grows: an initial backup; the open segment has grown by a sixteenth; nothing new; restore, and the same until all of it is on the disk (segvault
-//! has synced it, and read it again, when it ends; others leave it to the system); a check that reads all data. Tools that are not installed are
+//! has synced it, and read it again, when it ends; others leave it to the system); a check that reads all data. `segments`: ten thousand sealed
+//! segments of which nothing is new. Tools that are not installed are
 //! left out, and that is said. Each does its default; borg compresses with zstd,3, since its own default is lz4, and encrypts nothing.
 
 #![expect(
@@ -14,6 +15,7 @@
     reason = "a bench prints, counts in floating point, and may stop when its own input is wrong"
 )]
 
+mod many;
 mod node;
 mod tools;
 
@@ -68,6 +70,9 @@ fn main() {
     }
     if asked("fixtures") {
         fixtures(&tools);
+    }
+    if asked("segments") {
+        many::print(&tools);
     }
 }
 

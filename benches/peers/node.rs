@@ -81,6 +81,27 @@ pub fn write(corpus: &Corpus, kind: Kind, room: &Path) {
     }
 }
 
+/// Writes so many small segments, all sealed, and an open one; gives how long that one is.
+pub fn write_small(sealed: usize, room: &Path) -> usize {
+    let directory = room.join("node/data/default");
+    fs::create_dir_all(&directory).unwrap();
+    let corpus = corpus::corpus(Kind::Json, (sealed + 1) << 12, 1);
+    let (mut from, mut token) = (5, 0_u64);
+    for part in 1..=sealed + 1 {
+        let to = cut_at(&corpus, (corpus.data.len() * part / (sealed + 1)).max(from + 1));
+        let history = &corpus.data[from..to];
+        let end: &[u8] = if part <= sealed { &[0xff; 4] } else { &[] };
+        let bytes = [&[2, 0, 0, 0, 0], history, end].concat();
+        fs::write(directory.join(format!("{token:020}.events")), &bytes).unwrap();
+        token += events(history);
+        from = to;
+        if part > sealed {
+            return bytes.len();
+        }
+    }
+    0
+}
+
 /// The first end of a transaction from there on.
 fn cut_at(corpus: &Corpus, length: usize) -> usize {
     corpus.cuts.iter().copied().find(|cut| *cut >= length).unwrap_or(corpus.data.len())
