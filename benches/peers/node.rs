@@ -90,7 +90,8 @@ pub fn write_small(sealed: usize, room: &Path) -> usize {
     for part in 1..=sealed + 1 {
         let to = cut_at(&corpus, (corpus.data.len() * part / (sealed + 1)).max(from + 1));
         let history = &corpus.data[from..to];
-        let end: &[u8] = if part <= sealed { &[0xff; 4] } else { &[] };
+        // As the server leaves them: rolled, or with zeros to come.
+        let end: &[u8] = if part <= sealed { &[0xff; 4] } else { &[0; 4096] };
         let bytes = [&[2, 0, 0, 0, 0], history, end].concat();
         fs::write(directory.join(format!("{token:020}.events")), &bytes).unwrap();
         token += events(history);
