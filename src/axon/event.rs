@@ -97,6 +97,9 @@ impl<'a> Event<'a> {
 
 /// The timestamp alone, without reading the payload.
 pub fn timestamp(bytes: &[u8]) -> Result<Timestamp, Malformed> {
+    if let Some(number) = wire::last_varint(bytes, 5) {
+        return Ok(Timestamp(number.cast_signed()));
+    }
     let mut timestamp = 0;
     let mut fields = Reader::new(bytes);
     while let Some(field) = fields.next_field()? {

@@ -9,6 +9,39 @@ const GROUP_DEPTH: usize = 100;
 /// Bytes of the longest varint.
 const VARINT: u32 = 10;
 
+/// The last varint of a field, 0 if there is none, of a message as servers write them: field numbers below 16, varints and what has a length in
+/// front. None of any other: then its fields are to be read one by one, and what is wrong with it is said there. A proof reads each event so.
+pub(super) fn last_varint(mut rest: &[u8], field: u8) -> Option<u64> {
+    let mut last = 0;
+    while let Some((tag, behind)) = rest.split_first() {
+        let (number, behind) = short_varint(behind)?;
+        rest = match (tag >> 3, tag & 7) {
+            (1..16, 2) => behind.get(usize::try_from(number).ok()?..)?,
+            (found @ 1..16, 0) => {
+                last = if found == field { number } else { last };
+                behind
+            }
+            _ => return None,
+        };
+    }
+    Some(last)
+}
+
+/// A varint of up to nine bytes, and what is behind it.
+#[inline]
+fn short_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (first, mut rest) = bytes.split_first()?;
+    let mut number = u64::from(first & 0x7f);
+    let (mut last, mut shift) = (*first, 0);
+    while last >= 0x80 {
+        shift += 7;
+        let (next, behind) = rest.split_first().filter(|_| shift < 63)?;
+        number |= u64::from(next & 0x7f) << shift;
+        (last, rest) = (*next, behind);
+    }
+    Some((number, rest))
+}
+
 /// One field of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field<'a> {
@@ -146,5 +179,53 @@ impl<'a> Reader<'a> {
                 return Err(self.malformed("a group ends that did not begin"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Field by field.
+    fn slowly(bytes: &[u8], wanted: u32) -> Result<u64, Malformed> {
+        let (mut last, mut fields) = (0, Reader::new(bytes));
+        while let Some(field) = fields.next_field()? {
+            if let (true, Wire::Varint(number)) = (field.number == wanted, field.value) {
+                last = number;
+            }
+        }
+        Ok(last)
+    }
+
+    #[test]
+    fn what_is_read_at_a_glance_is_what_is_read_field_by_field() {
+        let mut random = fastrand::Rng::with_seed(7);
+        // Tags of the fields 1, 2, 5 and others, lengths, numbers that go on, and what no event has.
+        let alphabet =
+            [0x08, 0x0a, 0x12, 0x28, 0x2a, 0x28, 1, 2, 3, 0x80, 0xff, 0, 0x2d, 0x29, 0x2b, 0x2c, 0xa8, 0x7a];
+        let (mut glances, mut errors) = (0, 0);
+        for _ in 0..200_000 {
+            let length = random.usize(0..24);
+            let bytes: Vec<u8> = (0..length).map(|_| alphabet[random.usize(0..alphabet.len())]).collect();
+            let expected = slowly(&bytes, 5);
+            errors += u32::from(expected.is_err());
+            if let Some(number) = last_varint(&bytes, 5) {
+                glances += 1;
+                assert_eq!(expected, Ok(number), "{bytes:02x?}");
+            }
+        }
+        assert!(glances > 10_000 && errors > 100_000, "{glances} {errors}");
+    }
+
+    #[test]
+    fn what_servers_write_is_read_at_a_glance() {
+        let written =
+            [&[0x0a, 3][..], b"abc", &[0x18, 7, 0x28, 0x91, 0xfa, 0xe3, 0xa8, 0xa0, 0x34, 0x32, 1, 0]];
+        assert_eq!(last_varint(&written.concat(), 5), Some(1_795_381_853_457));
+        assert_eq!(last_varint(&[0x28, 1, 0x28, 2], 5), Some(2));
+        let longest = [&[0x28][..], &[0xff; 8], &[0x7f]].concat();
+        assert_eq!(last_varint(&longest, 5), Some((1 << 63) - 1));
+        // Ten bytes are read field by field.
+        assert_eq!(last_varint(&[&[0x28][..], &[0x80; 9], &[1]].concat(), 5), None);
     }
 }
