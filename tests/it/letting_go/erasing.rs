@@ -47,6 +47,7 @@ fn no_byte_of_an_old_version_is_left_and_older_points_read_the_current_one() {
     let report =
         room.document(report_code(&plan), "erase", &format!("{ERASE} --yes --prove --reason request-17"));
     assert_eq!(report["events"], old.len());
+    assert_eq!((&report["dry_run"], &report["points"]), (&false.into(), &plan["points"]));
     assert!(
         report["proof"]["found"].as_array().unwrap().is_empty()
             && report["proof"]["events"].as_u64() > Some(0)
@@ -105,7 +106,11 @@ fn a_hold_forbids_it_loudly_and_a_copy_is_named() {
     let _ = stderr;
     let (said, _) = room.ends(0, ERASE);
     assert!(said.contains("erase there, too") && said.contains("copy"), "{said}");
-    // The copy still has it, and can be erased by itself.
+    // The copy still has it, and can be erased by itself; and says where its points come from.
+    let repository: Value =
+        serde_json::from_slice(&fs::read(room.repository().join("segvault.json")).unwrap()).unwrap();
+    let plan = room.document(0, "erase", &format!("-r {} {ERASE}", room.path("copy").display()));
+    assert_eq!(plan["copies"], serde_json::json!([{ "repository": repository["id"], "place": null }]));
     let there = format!("-r {} {ERASE} --yes --prove", room.path("copy").display());
     room.ends(3, &there);
     room.ends(0, &format!("-r {} verify --data", room.path("copy").display()));
@@ -207,9 +212,11 @@ fn what_an_erasure_does_not_reach_is_named() {
     let done = room.document(3, "erase", &format!("{ERASE} --yes --snapshots"));
     assert!(!done["elsewhere"].as_array().unwrap().is_empty());
     assert_eq!(done["damaged"].as_array().unwrap().len(), 2);
+    assert_eq!(done["left"], serde_json::json!([]), "chunks that others hold are not erased");
     // Nor does a proof pass over it: the other source has the events.
     let proof = room.document(1, "erase-proof", &format!("{ERASE} --prove"));
-    assert!(!proof["found"].as_array().unwrap().is_empty());
+    let mut found = proof["found"].as_array().unwrap().iter();
+    assert!(found.len() > 0 && found.all(|found| found["why"] == "holds an event that was erased"));
 }
 
 #[test]

@@ -4,17 +4,20 @@ use crate::sees::lab::{
     Lab, blocks, context, ends, flipped, image_of, incarnation, open_segment, segment, server, show, token,
     whole,
 };
-use crate::support::segments::{Event as Written, SegmentImage};
+use crate::store::model::{entry, put_all};
+use crate::support::segments::{Change, Event as Written, SegmentImage};
 use crate::support::server::{Context, Server};
 use segvault::axon::event::Event;
 use segvault::axon::name::{SegmentName, Store};
 use segvault::engine::Error;
 use segvault::engine::against::{self, With};
 use segvault::engine::backup;
-use segvault::engine::erase::{self, EraseOptions};
+use segvault::engine::erase::{self, EraseOptions, EraseReport};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::status::{self, Limits, StatusOptions};
+use segvault::repo::format::entry::End;
 use segvault::repo::format::moment::Moment;
+use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{Alone, OpenOptions};
 use std::collections::BTreeMap;
@@ -341,6 +344,61 @@ fn an_erasure_takes_nothing_that_another_history_only_tried_again() {
     assert!(lab.events(&point) == whole(&before));
 }
 
+/// What both have of a segment leaves both; the older one holds from then on what the newer one has of it.
+#[test]
+fn an_erasure_lends_the_current_version_to_a_history_that_parted_behind_it() {
+    let before = with_an_open_segment(18);
+    let mut after = after_a_power_loss(&before, 1);
+    let lab = Lab::new();
+    let point = lab.complete(&mut before.clone());
+    lab.incomplete(&mut after, "fork");
+    context(&mut after).transform(0);
+    lab.complete(&mut after);
+    let report = erased(&lab);
+    let rows: Vec<_> = report.segments.iter().map(|row| (row.incarnation, row.version)).collect();
+    assert_eq!((rows, report.dry_run), (vec![(1, 0), (2, 0)], false));
+    let mut expected = whole(&before);
+    expected.retain(|name, _| name.number != token(0));
+    expected.extend(whole(&after).into_iter().filter(|(name, _)| name.number == token(0)));
+    assert!(lab.events(&point) == expected);
+    let held = lab.archive.open().tree(lab.record(1).root).unwrap();
+    let sealed = expected.keys().filter(|name| **name != open_segment(&before).name());
+    assert!(held.iter().map(|entry| &entry.name).eq(sealed), "{held:?}");
+    assert_eq!(lab.archive.verify(true).findings, []);
+}
+
+/// What a transformation keeps is what tells an old version. A backup has proven it; an erasure does not rely on that.
+#[test]
+fn an_erasure_takes_no_version_for_one_whose_events_are_of_another_aggregate_or_sequence() {
+    let is_old = |aggregate: &str, more: i64| {
+        let mut server = server(19);
+        let lab = Lab::new();
+        lab.complete(&mut server);
+        let other = segment(&server, 0).transformed(|at, bytes| {
+            let event = Event::parse(bytes).unwrap();
+            let aggregate = if aggregate.is_empty() { event.aggregate_identifier } else { aggregate };
+            let other = Written::of(aggregate, event.aggregate_sequence_number + more);
+            if at == 0 { Change::Replace(other.carrying("transformed")) } else { Change::Keep }
+        });
+        let repository = lab.archive.open();
+        let mut session = repository.session().unwrap();
+        let mut state = lab.record(1);
+        let mut sealed = repository.tree(state.root).unwrap();
+        let extents = put_all(&mut session, PackKind::Sealed, other.prefix()).unwrap();
+        let mut entry = entry(0, other.prefix(), extents, End::Rolled, other.events());
+        (entry.name, entry.transactions) = (other.name(), other.transactions());
+        sealed.insert(1, entry);
+        state.root = session.put_tree(&sealed).unwrap();
+        let durable = session.barrier().unwrap();
+        let _ = session.publish_records(durable, vec![(state, Vec::new())]).unwrap();
+        drop(session);
+        let plan = erase::plan(&repository, &erasure(), &Unobserved).unwrap();
+        !plan.segments.is_empty()
+    };
+    assert!(is_old("", 0));
+    assert!(!is_old("another", 0) && !is_old("", 1));
+}
+
 /// Backs up a history that has parted within a segment, transforms that, and erases; gives what is said to stay. All that was archived of the
 /// first incarnation must be there behind it, and nothing else.
 fn erased_behind_a_fork(lab: &Lab, parted: &SegmentImage, mut after: Server) -> Vec<(u32, &'static str)> {
@@ -350,16 +408,19 @@ fn erased_behind_a_fork(lab: &Lab, parted: &SegmentImage, mut after: Server) -> 
     context(&mut after).transform(at);
     let last = lab.complete(&mut after);
     let held = lab.record(1);
-    let disk = Arc::new(LocalDisk::new(lab.archive.repository_path()));
-    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
-    let report = erase::erase(&alone, &erasure(), &Unobserved).unwrap();
-    drop(alone);
+    let report = erased(lab);
     let erased: Vec<_> = report.segments.iter().map(|row| (row.incarnation, row.kind)).collect();
     assert_eq!(erased, [(2, "sealed")]);
     assert_eq!(lab.record(1), held);
     assert!(lab.events(&last) == whole(&after));
     assert_eq!(lab.archive.verify(true).findings, []);
     report.not_replaced.iter().map(|row| (row.incarnation, row.kind)).collect()
+}
+
+fn erased(lab: &Lab) -> EraseReport {
+    let disk = Arc::new(LocalDisk::new(lab.archive.repository_path()));
+    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+    erase::erase(&alone, &erasure(), &Unobserved).unwrap()
 }
 
 fn erasure() -> EraseOptions {
