@@ -1,22 +1,31 @@
 //! From one repository to another: the copy is a full archive.
 
-use crate::store::model::{back_up_forked, back_up_on, check, check_point, config, open, read};
+use crate::store::model::{
+    back_up_forked, back_up_on, body, check, check_point, config, entry, key, noise, open, point_log,
+    put_all, read,
+};
+use crate::store::odd_disk::OddDisk;
 use crate::support::archive::tree;
-use crate::support::crash_disk::{CrashDisk, Image, Trouble};
+use crate::support::crash_disk::{CrashDisk, EIO, Image, Trouble};
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, assert_restored, backup, flip};
+use segvault::axon::name::Store;
 use segvault::engine;
 use segvault::engine::copy::{self, CopyOptions, CopyReport};
 use segvault::engine::observe::Unobserved;
+use segvault::repo;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::config::Config;
+use segvault::repo::format::entry::{End, SegmentEntry};
 use segvault::repo::format::moment::Moment;
-use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::pack::{self, PackKind};
+use segvault::repo::format::point::ControlDb;
+use segvault::repo::format::record::{LogState, PrefixProof};
 use segvault::repo::index::read_directory;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
-use segvault::repo::store::{OpenOptions, Repository};
+use segvault::repo::store::{OpenOptions, Repository, Session};
 use std::fs;
 use std::sync::Arc;
 
@@ -92,6 +101,26 @@ fn what_is_there_is_not_copied_again() {
     let third = another('e');
     copy_all(&to, &third).unwrap();
     assert_eq!(copy_all(&from, &third).unwrap().known.len(), 5);
+}
+
+#[test]
+fn a_copy_that_is_ahead_takes_points_and_keeps_what_it_has() {
+    let (from, to) = lab(2);
+    copy_all(&from, &to).unwrap();
+    back_up_on(&to, 3).unwrap();
+    back_up_on(&from, 2).unwrap();
+    assert_eq!(copy_all(&from, &to).unwrap().points.len(), 1);
+    whole(&to, 4);
+}
+
+/// Another time it may be read.
+#[test]
+fn what_the_disk_does_not_give_is_not_called_lost() {
+    let (from, to) = lab(2);
+    let record = paths::record(&key(Store::Events), 2);
+    let odd = OddDisk { forbidden: Some((record, EIO)), ..OddDisk::of(&from) };
+    let done = copy::copy(&open(&odd).unwrap(), &open(&to).unwrap(), &CopyOptions::default(), &Unobserved);
+    assert!(matches!(done, Err(engine::Error::Repo(repo::Error::Io { .. }))), "{done:?}");
 }
 
 /// "Copied before" is no comfort where it is lost since.
@@ -257,6 +286,66 @@ fn the_same_repository_and_another_history_are_refused() {
     assert!(matches!(copy_all(&from, &other), Err(engine::Error::Copy(copy::Error::Conflict { .. }))));
 }
 
+/// Segments with these first tokens, of ten events each; their bytes are told by a number.
+fn log_of(session: &mut Session<'_>, segments: &[(u64, u64)]) -> (Vec<SegmentEntry>, LogState) {
+    let mut sealed = Vec::new();
+    for (first, seed) in segments {
+        let bytes = noise(*seed, 900);
+        let extents = put_all(session, PackKind::Sealed, &bytes).unwrap();
+        sealed.push(entry(*first, &bytes, extents, End::Rolled, 10));
+    }
+    let root = session.put_tree(&sealed).unwrap();
+    (sealed, LogState { key: key(Store::Events), branch: None, root, tails: Vec::new() })
+}
+
+/// What is there alone was lost on the way here, and stays, if it lies before bytes that both have, where nothing lies here. Any other is of
+/// another history.
+#[test]
+fn what_they_alone_have_is_kept_where_it_can_be_of_the_same_history() {
+    let tail = |session: &mut Session<'_>, seed: u64, (length, events): (usize, u64)| {
+        let bytes = &noise(seed, 500)[..length];
+        entry(1000, bytes, put_all(session, PackKind::Tail, bytes).unwrap(), End::Open, events)
+    };
+    let fits_with = |ours: &[(u64, u64)], theirs: &[(u64, u64)], shorter: Option<(u64, (usize, u64))>| {
+        let (from, to) = lab(0);
+        let (here, there) = (open(&from).unwrap(), open(&to).unwrap());
+        let mut session = there.session().unwrap();
+        let (_, mut state) = log_of(&mut session, theirs);
+        state.tails.extend(shorter.map(|(seed, shorter)| tail(&mut session, seed, shorter)));
+        let durable = session.barrier().unwrap();
+        let _ = session.publish_records(durable, vec![(state.clone(), Vec::new())]).unwrap();
+        drop(session);
+        let mut session = here.session().unwrap();
+        let tail = tail(&mut session, 7, (500, 1));
+        let logs = [(Store::Snapshots, &[][..]), (Store::Events, ours)].map(|(store, segments)| {
+            let (sealed, state) = log_of(&mut session, segments);
+            (sealed, LogState { key: key(store), tails: vec![tail.clone()], ..state })
+        });
+        let durable = session.barrier().unwrap();
+        let states = logs.each_ref().map(|(_, state)| (state.clone(), Vec::new()));
+        let (records, _) = session.publish_records(durable, states.to_vec()).unwrap();
+        let [snapshots, events] = logs.map(|(sealed, state)| point_log(1, state.root, &sealed, &tail));
+        let none = ControlDb::Absent { reason: "a test".to_owned() };
+        session.publish_point(records, body(none, snapshots, events)).unwrap();
+        let done = copy_all(&from, &to);
+        assert!(matches!(done, Ok(_) | Err(engine::Error::Copy(copy::Error::Conflict { .. }))), "{done:?}");
+        if done.is_err() {
+            let now = there.newest_record(&key(Store::Events)).unwrap().unwrap();
+            assert_eq!(now.state, state);
+        }
+        done.is_ok()
+    };
+    let fits = |ours: &[(u64, u64)], theirs: &[(u64, u64)]| fits_with(ours, theirs, None);
+    assert!(fits(&[(20, 2)], &[(0, 1), (20, 2)]));
+    assert!(fits_with(&[], &[(0, 1)], Some((7, (300, 1)))), "a tail that has grown");
+    assert!(!fits_with(&[], &[(0, 1)], Some((8, (300, 1)))), "one of another history");
+    assert!(!fits_with(&[], &[(0, 1)], Some((7, (5, 0)))), "an empty one is part of any");
+    assert!(!fits(&[(20, 2)], &[(0, 1)]), "nothing in common");
+    assert!(!fits(&[(20, 3)], &[(0, 1), (20, 2)]), "nothing in common but a name");
+    assert!(!fits(&[(20, 2)], &[(20, 2), (30, 1)]), "behind what both have");
+    assert!(!fits(&[(0, 1), (20, 2)], &[(5, 1), (20, 2)]), "where something lies here");
+}
+
 #[test]
 fn a_copy_that_is_interrupted_anywhere_is_gone_on_with() {
     let (from, to) = lab(3);
@@ -314,6 +403,8 @@ fn a_point_whose_list_of_chunks_is_lost_is_copied_where_the_list_is_there() {
         warned.contains("point 1 was not copied") && warned.contains("point 2 was not copied"),
         "{warned}"
     );
+    let (told, _) = room.ends(0, "copy --to second --dry-run");
+    assert!(told.contains("point 2 would be copied"), "{told}");
     let (told, _) = room.ends(0, "copy --to second");
     assert!(told.contains("point 2 copied, as point 2"), "{told}");
     room.ends(0, "verify --data -r second");
@@ -340,7 +431,8 @@ fn of_a_tail_that_is_lost_here_they_keep_what_they_have() {
         report.points.is_empty() && report.left_out.iter().map(|left| left.point.from).eq([3]),
         "{report:?}"
     );
-    assert!(report.history_left_out.iter().all(|log| log.segments.len() == 1), "not all of it: {report:?}");
+    let left = report.history_left_out.iter().map(|log| log.segments.len());
+    assert!(left.eq([1, 1]), "not all of it: {report:?}");
     whole(&to, 2);
     // What is made of it since goes on there.
     back_up_on(&from, 4).unwrap();
@@ -365,6 +457,53 @@ fn a_log_that_cannot_be_compared_is_left_out_with_its_points() {
     assert!(logs.len() == 2 && logs.iter().all(|log| log.segments.is_empty() && !log.given_up), "{logs:?}");
     assert!(logs[0].why.contains("can't be compared"), "{logs:?}");
     whole(&to, 3);
+}
+
+/// As long as what was claimed here, and yet not the same: what they have goes on otherwise, and stays.
+#[test]
+fn nor_is_one_compared_with_a_claim_that_is_only_as_long() {
+    let (from, to) = lab(2);
+    copy_all(&from, &to).unwrap();
+    let repository = open(&to).unwrap();
+    let mut session = repository.session().unwrap();
+    let mut state = repository.newest_record(&key(Store::Events)).unwrap().unwrap().state;
+    let old = state.tails.remove(0);
+    let begin = read(&repository, &old.extents, old.logical_end).unwrap();
+    let bytes = [begin, noise(9, 500)].concat();
+    let extents = put_all(&mut session, PackKind::Tail, &bytes).unwrap();
+    state.tails = vec![SegmentEntry { name: old.name, ..entry(0, &bytes, extents, End::Open, 3) }];
+    let proof = PrefixProof { name: old.name, length: old.logical_end, content: old.content };
+    let durable = session.barrier().unwrap();
+    let _ = session.publish_records(durable, vec![(state.clone(), vec![proof])]).unwrap();
+    drop(session);
+    drop(repository);
+    (3..=4).for_each(|backup| _ = back_up_on(&from, backup).unwrap());
+    without_tails(&from);
+    let report = copy_all(&from, &to).unwrap();
+    assert!(report.points.is_empty() && report.history_left_out[0].why.contains("can't be compared"));
+    assert_eq!(open(&to).unwrap().newest_record(&key(Store::Events)).unwrap().unwrap().state, state);
+}
+
+/// What was written is read once more before any record or point relies on it; nor does the next run rely on it.
+#[test]
+fn a_pack_that_the_disk_there_has_written_otherwise_is_no_copy() {
+    let (from, to) = lab(2);
+    let disk = to.clone();
+    let rots = move |path: &str| {
+        disk.damage(path, |bytes| {
+            if bytes.starts_with(&pack::MAGIC) {
+                bytes[40] ^= 1;
+            }
+        });
+    };
+    let odd = OddDisk { before_publish: Some(Arc::new(rots)), ..OddDisk::of(&to) };
+    let done = copy::copy(&open(&from).unwrap(), &open(&odd).unwrap(), &CopyOptions::default(), &Unobserved);
+    assert!(matches!(done, Err(engine::Error::Repo(_))), "{done:?}");
+    let repository = open(&to).unwrap();
+    assert!(repository.logs().unwrap().is_empty() && repository.journal().unwrap().points.is_empty());
+    drop(repository);
+    copy_all(&from, &to).unwrap();
+    whole(&to, 2);
 }
 
 /// Its list alone is asked for by the rules of points: that all of it is there is for the copy to see.

@@ -161,6 +161,15 @@ fn newest_segment(root: &Path) -> PathBuf {
     segments(root).pop().unwrap()
 }
 
+/// One event more.
+fn grow(root: &Path) {
+    let mut grown = fs::read(newest_segment(root)).unwrap();
+    let more = SegmentImage::of_one(0, &[Event::of("late", 0)]).prefix()[5..].to_vec();
+    let end = grown.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    grown.splice(end..end, more);
+    fs::write(newest_segment(root), grown).unwrap();
+}
+
 /// Of events, by their tokens.
 fn segments(root: &Path) -> Vec<PathBuf> {
     let directory = root.join("data/default");
@@ -370,6 +379,7 @@ fn a_chunk_that_nobody_has_any_more_is_given_up_and_all_else_goes_on() {
         let lost = lab.room.document(0, "repair-give-up", "repair give-up --yes");
         assert!(!lost["chunks"].as_array().unwrap().is_empty() && lost["files"] == serde_json::json!([]));
         assert_eq!(lost["points"], serde_json::json!([1, 2]));
+        assert_eq!(lost["put_aside"].as_array().unwrap().len(), usize::from(!is_missing));
         assert!(lab.first_token() > 0, "what is lost is in no window");
         lab.gives_up_nothing();
         // Points that need it call themselves complete, until somebody looks.
@@ -576,11 +586,7 @@ fn history_that_is_lost_and_that_no_point_needs_is_not_left_out_without_a_word()
     assert!(warned.contains("segment 0 was not copied") && warned.contains("given up"), "{warned}");
     let records = fs::read_dir(lab.room.path("copy/logs")).unwrap();
     assert_eq!(records.flat_map(|log| fs::read_dir(log.unwrap().path()).unwrap()).count(), 2);
-    let mut grown = fs::read(newest_segment(&lab.root)).unwrap();
-    let more = SegmentImage::of_one(0, &[Event::of("late", 0)]).prefix()[5..].to_vec();
-    let end = grown.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    grown.splice(end..end, more);
-    fs::write(newest_segment(&lab.root), grown).unwrap();
+    grow(&lab.root);
     lab.ends(0, &format!("-r copy {}", backup(&lab.root)));
     let (told, _) = lab.room.ends(0, &format!("-r copy copy --to {}", lab.room.repository().display()));
     assert!(told.contains("point 3 copied, as point 5"), "{told}");
@@ -623,6 +629,29 @@ fn history_that_a_copy_lacks_is_said_each_time_and_copied_once_it_is_here_again(
     lab.ends(0, "verify --data -r copy");
     let (told, _) = lab.room.ends(0, "copy --to copy");
     assert!(!told.contains(" new ("), "{told}");
+}
+
+/// Their record goes on to name it, and what is new is copied all the same.
+#[test]
+fn history_that_is_lost_here_and_there_keeps_no_point_from_being_copied() {
+    let (lab, pack) = Lab::parted();
+    lab.ends(0, "forget 1 2 --yes");
+    lab.ends(0, "init -r copy");
+    lab.ends(0, "copy --to copy");
+    let first = || lab.room.document(0, "points", "points -r copy")["windows"][1]["first"].clone();
+    assert_eq!(first(), 0);
+    fs::remove_file(&pack).unwrap();
+    lab.ends(20, &format!("repair from {}", lab.root.display()));
+    fs::remove_dir_all(lab.room.path("copy/packs")).unwrap();
+    for (from, to) in [(4, 2), (5, 3)] {
+        lab.ends(0, &backup(&lab.root));
+        let (told, warned) = lab.room.ends(20, "copy --to copy");
+        assert!(told.contains(&format!("point {from} copied, as point {to}")), "{told}");
+        assert!(warned.contains("events of default@1 of node-1: segment 0 was not copied"), "{warned}");
+        lab.ends(0, &format!("restore {to} --target of{to} -r copy"));
+        assert_eq!(first(), 0);
+        grow(&lab.root);
+    }
 }
 
 /// What is missing there and in no pack here that this program can read is not lost: a newer one may copy it.

@@ -44,7 +44,7 @@ pub(super) fn leave_out(
     sift(choice, report, &mut |listed| looked.point(listed))?;
     report.left_out.sort_by_key(|left| left.point.from);
     let given_up = lost_chunks(&from.acts()?.0);
-    for log in next.iter_mut().filter(|log| log.is_new) {
+    for log in next {
         let left = log.leave_out((from, to), &|entry| entry.chunks().any(|chunk| lost.contains(&chunk)))?;
         report.history_left_out.extend(history(name(&log.state.key), &left, lost, &given_up));
     }

@@ -62,7 +62,8 @@ impl Next {
         Ok(state)
     }
 
-    /// Leaves segments out; what the other repository has of them stays there. Gives those that it does not have as they are here.
+    /// Leaves segments out; what the other repository has of them stays there. Gives those that it does not have as they are here, or of which it
+    /// has lost the same.
     pub fn leave_out(
         &mut self,
         (from, to): (&Repository, &Repository),
@@ -83,7 +84,7 @@ impl Next {
             self.kept.tails.extend(theirs.tails.into_iter().filter(is_it));
         }
         let mut kept: BTreeMap<EntryKey, u64> = BTreeMap::new();
-        for entry in self.kept.sealed.iter().chain(&self.kept.tails) {
+        for entry in self.kept.sealed.iter().chain(&self.kept.tails).filter(|entry| !is_lost(entry)) {
             let end = kept.entry(entry.key()).or_default();
             *end = entry.logical_end.max(*end);
         }
@@ -257,22 +258,21 @@ fn is_lacking(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentE
 }
 
 /// What is missing here alone: nothing here has any of its tokens, and behind it there is something that both have. (Histories that have parted
-/// have nothing more in common, so it is no other one: it was lost on the way here.)
+/// have nothing more in common, so it is no other one: it was lost on the way here. That what has the same name has the same bytes, as far as it
+/// was there, is asked of all that is kept.)
 fn missed(theirs: (&LogState, &[SegmentEntry]), ours: (&LogState, &[SegmentEntry])) -> BTreeSet<EntryKey> {
     let here = || ours.1.iter().chain(&ours.0.tails);
     let there = || theirs.1.iter().chain(&theirs.0.tails);
-    let contents: BTreeMap<EntryKey, ContentHash> =
-        here().map(|entry| (entry.key(), entry.content)).collect();
-    let is_common = |entry: &&SegmentEntry| {
-        entry.events > 0 && entry.flaw.is_none() && contents.get(&entry.key()) == Some(&entry.content)
-    };
+    let keys: BTreeSet<EntryKey> = here().map(SegmentEntry::key).collect();
+    let is_common =
+        |entry: &&SegmentEntry| entry.events > 0 && entry.flaw.is_none() && keys.contains(&entry.key());
     let Some(last) = there().filter(is_common).map(|entry| entry.name.number).max() else {
         return BTreeSet::new();
     };
     let taken = Taken::by(here());
     let is_missed = |entry: &&SegmentEntry| {
         let (first, Some(next)) = (entry.name.number, entry.next_token()) else { return false };
-        first < next && next <= last && !contents.contains_key(&entry.key()) && !taken.any(first, next)
+        first < next && next <= last && !keys.contains(&entry.key()) && !taken.any(first, next)
     };
     there().filter(is_missed).map(SegmentEntry::key).collect()
 }
@@ -341,11 +341,7 @@ fn was_claimed(repository: &Repository, key: &LogKey, tail: &SegmentEntry) -> Re
     if tail.flaw.is_some() {
         return Ok(false);
     }
-    let is_it = |claim: &Claim| {
-        claim_name(claim) == Some(tail.name)
-            && claim.length == tail.logical_end
-            && claim.blake3 == tail.content
-    };
+    let is_it = |claim: &Claim| claim_name(claim) == Some(tail.name) && claim.blake3 == tail.content;
     let points = repository.journal()?.points;
     Ok(points.iter().filter_map(|listed| listed.log(key)).any(|log| log.open.iter().any(is_it)))
 }

@@ -61,6 +61,25 @@ fn a_copy_goes_on_when_something_was_erased_or_dropped_here() {
     assert_restored(&after.join("default"), &room.path("copied-3/data/default"));
 }
 
+/// Nothing that they have is left here: that it was dropped tells this history from another one.
+#[test]
+fn a_copy_goes_on_when_all_that_it_has_was_dropped_here() {
+    let room = Room::new();
+    let first = transformed(&room, "first", |name, is_old| !is_old && name.number.get() == 0);
+    let after = transformed(&room, "after", |_, is_old| !is_old);
+    room.ends(0, &backup_data(&first));
+    room.ends(0, "init -r copy");
+    room.ends(0, "copy --to copy");
+    room.ends(0, &backup_data(&after));
+    room.ends(0, "drop-history --context default --before 404 --confirm default@404");
+    room.ends(0, "copy --to copy");
+    room.ends(0, "-r copy verify --data");
+    for (point, token) in [(1, 0), (2, 404)] {
+        let line = format!("-r copy restore {point} --target restored-{point}");
+        assert_eq!(room.document(0, "restore", &line)["contexts"][0]["events"]["first"], token);
+    }
+}
+
 #[test]
 fn what_was_erased_in_a_copy_does_not_come_back_from_here() {
     let (room, _, _, there) = room();

@@ -62,6 +62,13 @@ impl OddDisk {
             parts_read: Arc::default(),
         }
     }
+
+    fn refuse(&self, path: &str) -> Result<()> {
+        match &self.forbidden {
+            Some((forbidden, error)) if forbidden == path => Err(Error::from_raw_os_error(*error)),
+            _ => Ok(()),
+        }
+    }
 }
 
 struct Nothing;
@@ -98,6 +105,7 @@ impl Disk for OddDisk {
     }
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>> {
         self.read.lock().unwrap().push(path.to_owned());
+        self.refuse(path)?;
         self.disk.read(path, limit)
     }
     fn read_range(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
@@ -105,9 +113,7 @@ impl Disk for OddDisk {
         if let Some(before) = &self.before_part {
             before(path);
         }
-        if let Some((_, error)) = self.forbidden.as_ref().filter(|(forbidden, _)| forbidden == path) {
-            return Err(Error::from_raw_os_error(*error));
-        }
+        self.refuse(path)?;
         self.disk.read_range(path, offset, length)
     }
     fn length(&self, path: &str) -> Result<u64> {
