@@ -415,6 +415,7 @@ fn a_point_that_can_not_be_read_is_not_called_whole() {
     assert!(text.contains("points/1.json") && text.contains("not judged"), "{text}");
     let report = room.document(20, "repair-points", "repair points");
     assert_eq!(report["unreadable"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(report["newer"], serde_json::json!([]), "nobody newer wrote it");
 }
 
 #[test]

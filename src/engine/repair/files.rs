@@ -38,7 +38,7 @@ pub(super) fn mend(
         for page in bad {
             let path = paths::page(page);
             let Ok(bytes) = other.disk().read(&path, SMALL_FILE_MAX) else { continue };
-            if other.naming().page(&bytes) == page && repository.naming() == other.naming() {
+            if repository.naming().page(&bytes) == page {
                 is_better |=
                     put(repository, session, mended, &path, |session| session.mend_page(page, &bytes))?;
             }
