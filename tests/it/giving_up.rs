@@ -7,11 +7,13 @@ use crate::support::fixtures::copy_tree;
 use crate::support::program::{Room, SERVER, backup};
 use crate::support::segments::{Event, SegmentImage};
 use segvault::axon::name::Store;
-use segvault::engine::observe::Unobserved;
+use segvault::engine::observe::{self, Observer, Unobserved};
 use segvault::engine::verify::{self, VerifyOptions};
 use segvault::engine::{self, repair};
 use segvault::repo;
 use segvault::repo::disk::Disk;
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::record::LogKey;
 use segvault::repo::paths;
@@ -492,6 +494,50 @@ fn a_pack_that_can_not_be_read_is_not_given_up() {
     }
     disk.remove(&pack).unwrap();
     assert!(!give_up(open(&disk).unwrap()).unwrap().chunks.is_empty());
+}
+
+/// Nor is a point, an act or a record that the disk does not give.
+#[test]
+fn a_numbered_file_that_can_not_be_read_is_not_given_up() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    (1..=3).for_each(|backup| _ = back_up_on(&disk, backup).unwrap());
+    let deed = Deed::Copied { to: "f".repeat(32), place: "copy".to_owned() };
+    (0..2).for_each(|_| {
+        _ = open(&disk).unwrap().session().unwrap().publish_act(Moment(1), deed.clone()).unwrap()
+    });
+    let log = open(&disk).unwrap().logs().unwrap().remove(0);
+    let records = [1, 2, 3].map(|number| paths::record(&log, number));
+    let others = ["points/1.json", "points/3.json", "acts/1.json", "acts/2.json"].map(str::to_owned);
+    for file in records.into_iter().chain(others) {
+        let odd = OddDisk { forbidden: Some((file.clone(), EIO)), ..OddDisk::of(&disk) };
+        let refused = open(&odd).and_then(|there| Ok(repair::give_up(&there, "a test", false, &Unobserved)));
+        assert!(!matches!(refused, Ok(Ok(_))), "{file}: {refused:?}");
+        assert_eq!(open(&disk).unwrap().acts().unwrap().0.len(), 2, "{file}");
+        assert!(disk.files().contains(&file));
+    }
+}
+
+/// Somebody copies the good file back while this program looks what else is lost.
+#[test]
+fn what_comes_back_while_it_is_looked_for_is_not_given_up() {
+    struct Back(CrashDisk, Vec<u8>);
+    impl Observer for Back {
+        fn event(&self, _: &observe::Event<'_>) {
+            self.0.damage("points/1.json", |bytes| bytes.clone_from(&self.1));
+        }
+    }
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    (1..=2).for_each(|backup| _ = back_up_on(&disk, backup).unwrap());
+    let good = disk.read("points/1.json", 1 << 20).unwrap();
+    disk.damage("points/1.json", Vec::clear);
+    let repository = open(&disk).unwrap();
+    let would_be = repair::give_up(&repository, "a test", true, &Unobserved).unwrap();
+    assert_eq!(would_be.files, ["points/1.json"]);
+    let done = repair::give_up(&repository, "a test", false, &Back(disk.clone(), good)).unwrap();
+    assert_eq!((done.files, done.act), (Vec::new(), None));
+    assert_eq!(open(&disk).unwrap().journal().unwrap().points.len(), 2);
 }
 
 /// That a point is incomplete stays said: a pack that this program may not read says nothing of it. `verify` says to see to its permissions.

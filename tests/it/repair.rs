@@ -433,6 +433,24 @@ fn what_a_crash_left_set_aside_is_put_back_by_the_next_repair() {
 }
 
 #[test]
+fn a_dry_run_puts_nothing_back_and_says_what_it_would() {
+    let pair = Pair::new(33);
+    let record = paths::record(&pair.archive.open().logs().unwrap()[0], 2);
+    let page = pair.archive.files().into_iter().find(|file| file.starts_with("pages/")).unwrap();
+    let files = ["points/2.json", "acts/1.json", &record, &page];
+    files.iter().for_each(|file| pair.archive.remove(file));
+    let before = tree(&pair.archive.repository_path());
+    let mirror = pair.mirror();
+    let from = Some(Supply::Repository(&mirror));
+    let dry = repair::packs(&pair.archive.open(), from, true, &Unobserved).unwrap();
+    let now = tree(&pair.archive.repository_path());
+    assert!(before.keys().eq(now.keys()), "nothing was written");
+    let named = |file: &&str| dry.files.iter().any(|named| named.ends_with(*file));
+    assert!(files.iter().all(named) && dry.files.len() == files.len(), "{:?}", dry.files);
+    assert_eq!(pair.repair_from_mirror().files, dry.files);
+}
+
+#[test]
 fn what_a_prune_has_deleted_does_not_come_back_from_an_older_copy() {
     let pair = Pair::new(32);
     let deed = Deed::Forgotten { points: vec![pair.archive.points()[0].reference()], reason: String::new() };
