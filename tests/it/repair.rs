@@ -451,6 +451,35 @@ fn a_dry_run_puts_nothing_back_and_says_what_it_would() {
 }
 
 #[test]
+fn what_the_copy_has_damaged_is_named_and_all_else_put_back() {
+    let pair = Pair::new(34);
+    let files = ["points/1.json", "points/2.json"];
+    files.iter().for_each(|file| pair.archive.remove(file));
+    flip(&pair.archive.beside("mirror").join(files[0]), 100);
+    let mended = pair.repair_from_mirror();
+    assert!(
+        !mended.is_whole() && mended.files.len() == 1 && mended.files[0].ends_with(files[1]),
+        "{mended:?}"
+    );
+    assert!(mended.not_mended.iter().any(|file| file.ends_with(files[0])), "{mended:?}");
+    assert!(!pair.archive.files().contains(&files[0].to_owned()));
+}
+
+/// It may have the same history, and yet other numbers, or less of it.
+#[test]
+fn numbered_files_of_another_repository_are_none_of_ours() {
+    let room = Room::new();
+    room.ends(0, &backup(&room.server(SERVER)));
+    room.ends(0, "init -r copy");
+    room.ends(0, "copy --to copy");
+    let records = || room.files().into_keys().filter(|path| path.starts_with("logs")).count();
+    let lost = room.files().into_keys().filter(|path| path.starts_with("logs") || path.ends_with("1.json"));
+    lost.for_each(|path| fs::remove_file(room.repository().join(path)).unwrap());
+    room.ends(0, "repair from copy");
+    assert_eq!((records(), room.points().len()), (0, 0));
+}
+
+#[test]
 fn what_a_prune_has_deleted_does_not_come_back_from_an_older_copy() {
     let pair = Pair::new(32);
     let deed = Deed::Forgotten { points: vec![pair.archive.points()[0].reference()], reason: String::new() };
