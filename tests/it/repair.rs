@@ -447,6 +447,7 @@ fn a_dry_run_puts_nothing_back_and_says_what_it_would() {
     assert!(before.keys().eq(now.keys()), "nothing was written");
     let named = |file: &&str| dry.files.iter().any(|named| named.ends_with(*file));
     assert!(files.iter().all(named) && dry.files.len() == files.len(), "{:?}", dry.files);
+    assert_eq!(dry.not_mended, [""; 0]);
     assert_eq!(pair.repair_from_mirror().files, dry.files);
 }
 
@@ -456,6 +457,11 @@ fn what_the_copy_has_damaged_is_named_and_all_else_put_back() {
     let files = ["points/1.json", "points/2.json"];
     files.iter().for_each(|file| pair.archive.remove(file));
     flip(&pair.archive.beside("mirror").join(files[0]), 100);
+    let mirror = pair.mirror();
+    let from = Some(Supply::Repository(&mirror));
+    let dry = repair::packs(&pair.archive.open(), from, true, &Unobserved).unwrap();
+    assert!(dry.not_mended.iter().any(|file| file.ends_with(files[0])), "{dry:?}");
+    drop(mirror);
     let mended = pair.repair_from_mirror();
     assert!(
         !mended.is_whole() && mended.files.len() == 1 && mended.files[0].ends_with(files[1]),
@@ -463,6 +469,38 @@ fn what_the_copy_has_damaged_is_named_and_all_else_put_back() {
     );
     assert!(mended.not_mended.iter().any(|file| file.ends_with(files[0])), "{mended:?}");
     assert!(!pair.archive.files().contains(&files[0].to_owned()));
+}
+
+/// Of a copy that was used on only what is known by the one behind it: each that is back knows the one before.
+#[test]
+fn acts_come_back_one_by_one_from_a_copy_that_was_used_on() {
+    let pair = Pair::new(35);
+    let publish = |repository: Repository, place: &str| {
+        let deed = Deed::Copied { to: "f".repeat(32), place: place.to_owned() };
+        repository.session().unwrap().publish_act(Moment(0), deed).unwrap();
+    };
+    publish(pair.archive.open(), "ours");
+    let third = pair.archive.read("acts/3.json");
+    fs::write(pair.archive.beside("mirror/acts/3.json"), third).unwrap();
+    publish(pair.mirror(), "theirs");
+    (1..=2).for_each(|number| pair.archive.remove(&format!("acts/{number}.json")));
+    let mended = pair.repair_from_mirror();
+    assert!(mended.is_whole() && mended.files.len() == 2, "{mended:?}");
+    assert!(!pair.archive.files().contains(&"acts/4.json".to_owned()));
+}
+
+#[test]
+fn where_nothing_may_be_removed_a_repair_stores_again_and_takes_nothing_away() {
+    let room = Room::empty();
+    room.ends(0, "init --append-only");
+    room.ends(0, &backup(&room.server(SERVER)));
+    let pack = walk(&room.repository().join("packs")).remove(0);
+    flip(&pack, fs::metadata(&pack).unwrap().len() - 1);
+    let before = fs::read(&pack).unwrap();
+    room.ends(0, "repair packs");
+    assert_eq!(fs::read(&pack).unwrap(), before);
+    assert!(!room.repository().join("damaged").exists());
+    room.ends(0, "restore 1 --target restored");
 }
 
 /// It may have the same history, and yet other numbers, or less of it.

@@ -1,7 +1,7 @@
 //! `drop-history`, on the real data.
 
-use super::{bytes, transformed};
-use crate::support::program::{Room, SERVER, backup, backup_data, segments};
+use super::{bytes, open, transformed};
+use crate::support::program::{Room, SERVER, backup, backup_data, flip, segments};
 use crate::support::segments::{Event, StoreImage};
 use segvault::axon::name::Store;
 use std::fs;
@@ -75,6 +75,66 @@ fn a_time_is_one_before_which_all_events_of_a_segment_were_written() {
     let all = numbers(&root.join("data/default"));
     assert_eq!(plan["logs"][0]["before"], *all.last().unwrap(), "the last segment stays");
     room.refused(2, "drop-history --context nowhere --before 5", &["nowhere"]);
+}
+
+/// Times need not rise: none of the events of that moment or later may go.
+#[test]
+fn a_segment_goes_by_its_latest_event() {
+    let room = Room::new();
+    let (data, begin) = (room.path("data"), 1_700_000_000_000);
+    let mut store = StoreImage::new(1 << 14);
+    for seconds in [&[0, 2, 1][..], &[3], &[4]] {
+        let events = seconds.iter().map(|at| Event::of("bike", *at).at(begin + at * 1_000));
+        store.append(&events.collect::<Vec<_>>());
+        store.roll_now();
+    }
+    store.write_to(&data.join("default"), Store::Events);
+    room.ends(0, &backup_data(&data));
+    for (second, before) in [(22, None), (23, Some(3)), (24, Some(4))] {
+        let line = format!("drop-history --context default --before 2023-11-14T22:13:{second}Z");
+        let plan = room.document(0, "drop-history", &line);
+        assert_eq!(plan["logs"][0]["before"].as_u64(), before, "{second}");
+    }
+}
+
+/// Nobody knows what is behind the damage: it may be what is to be kept.
+#[test]
+fn a_damaged_segment_that_may_reach_beyond_stays() {
+    let room = Room::new();
+    let data = room.path("data/default");
+    twenty_one_events("bike").write_to(&data, Store::Events);
+    let (_, damaged) = segments(&data).into_iter().nth(1).unwrap();
+    flip(&damaged, fs::read(&damaged).unwrap().iter().rposition(|byte| *byte != 0).unwrap() as u64 / 2);
+    room.ends(3, &backup_data(&room.path("data")));
+    let before = |before: &str| {
+        let line = format!("drop-history --context default --before {before}");
+        room.document(0, "drop-history", &line)["logs"][0]["before"].clone()
+    };
+    for (token, kept) in [("9", 5), ("10", 10), ("2023-11-14T22:13:28Z", 5), ("2023-11-14T22:13:36Z", 15)] {
+        assert_eq!(before(token), kept, "{token}");
+    }
+}
+
+/// A tail that was never seen sealed, with a successor.
+#[test]
+fn a_tail_goes_too() {
+    let room = Room::new();
+    let data = room.path("data/default");
+    twenty_one_events("bike").write_to(&data, Store::Events);
+    let files: Vec<PathBuf> = segments(&data).into_values().collect();
+    let behind = [3, 4].map(|at| fs::read(&files[at]).unwrap());
+    (3..5).for_each(|at| fs::remove_file(&files[at]).unwrap());
+    room.ends(0, &backup_data(&room.path("data")));
+    fs::remove_file(&files[2]).unwrap();
+    (3..5).zip(behind).for_each(|(at, bytes)| fs::write(&files[at], bytes).unwrap());
+    room.ends(3, &backup_data(&room.path("data")));
+    room.ends(0, "drop-history --context default --before 15 --confirm default@15");
+    let repository = open(&room);
+    for log in repository.logs().unwrap().into_iter().filter(|log| log.store == Store::Events) {
+        let held = repository.newest_entries(&log).unwrap().unwrap();
+        assert!(held.iter().all(|entry| entry.name.number.get() >= 15), "{held:?}");
+    }
+    room.ends(0, "verify --data");
 }
 
 #[test]
