@@ -97,6 +97,38 @@ fn a_segment_goes_by_its_latest_event() {
     }
 }
 
+/// One whose last event is the first that is kept, and one that never had any.
+#[test]
+fn a_point_that_does_not_end_before_what_is_kept_stays() {
+    let room = Room::new();
+    let data = room.path("data");
+    for count in [0, 10, 11, 21] {
+        events_of("bike", count).write_to(&data.join("default"), Store::Events);
+        room.ends(0, &backup_data(&data));
+    }
+    let plan = room.document(0, "drop-history", "drop-history --context default --before 10");
+    assert_eq!((&plan["gone"], &plan["later"]), (&serde_json::json!([2]), &serde_json::json!([1, 3, 4])));
+    room.ends(0, "drop-history --context default --before 10 --confirm default@10");
+    room.ends(0, "verify --data");
+    (1..=4).filter(|point| *point != 2).for_each(|point| {
+        room.restore(0, &point.to_string(), &format!("restored-{point}"));
+    });
+}
+
+/// The source lags behind: all that its newest point has would go.
+#[test]
+fn the_newest_point_stays_whatever_is_dropped() {
+    let room = Room::new();
+    let data = room.path("data");
+    events_of("bike", 21).write_to(&data.join("default"), Store::Events);
+    room.ends(0, &backup_data(&data));
+    fs::remove_dir_all(&data).unwrap();
+    events_of("bike", 8).write_to(&data.join("default"), Store::Events);
+    room.ends(3, &backup_data(&data));
+    room.refused(2, "drop-history --context default --before 10", &["point 2"]);
+    room.refused(2, "drop-history --context default --before 10 --confirm default@10", &["point 2"]);
+}
+
 /// Nobody knows what is behind the damage: it may be what is to be kept.
 #[test]
 fn a_damaged_segment_that_may_reach_beyond_stays() {
@@ -192,8 +224,13 @@ fn what_left_on_purpose_is_not_called_not_archived_yet() {
 
 /// Segments at 0, 5, 10, 15 and 20, of one aggregate.
 fn twenty_one_events(aggregate: &str) -> StoreImage {
+    events_of(aggregate, 21)
+}
+
+/// So many events, a segment for five.
+fn events_of(aggregate: &str, count: i64) -> StoreImage {
     let mut store = StoreImage::new(1 << 14);
-    for sequence in 0..21 {
+    for sequence in 0..count {
         if sequence > 0 && sequence % 5 == 0 {
             store.roll_now();
         }
