@@ -9,7 +9,8 @@ use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::ContentHash;
 use crate::repo::format::point::{Claim, PointLog};
 use crate::repo::format::record::{LogKey, Record};
-use crate::repo::store::Repository;
+use crate::repo::paths;
+use crate::repo::store::{LostFiles, Repository};
 
 /// One segment of a point.
 #[derive(Clone, Debug)]
@@ -145,10 +146,29 @@ impl<'r> Records<'r> {
 
     /// What holds the bytes of a claim. Where something is missing, somebody may have deleted what newer records replace: they are listed again.
     fn resolve(&mut self, claim: &Claim) -> Result<Option<SegmentEntry>, Error> {
-        match self.resolve_listed(claim) {
-            Err(Error::Missing { .. }) if self.list_again()? => self.resolve_listed(claim),
+        let mut found = self.resolve_listed(claim);
+        if matches!(found, Err(Error::Missing { .. })) && self.list_again()? {
+            found = self.resolve_listed(claim);
+        }
+        match found {
+            Err(error) if error.is_lost() && self.leave_out_lost()? => self.resolve_listed(claim),
             found => found,
         }
+    }
+
+    /// Begins anew without those that acts call lost: what is wrong with one of these is no reason any more. False if there is none.
+    fn leave_out_lost(&mut self) -> Result<bool, Error> {
+        let (acts, directory) = (self.repository.acts()?.0, paths::log(self.key));
+        let lost = LostFiles::by(&acts);
+        let listed = self.repository.record_numbers(self.key)?;
+        let is_left = |number: &u64| !lost.has(&directory, *number);
+        let left: Vec<u64> = listed.iter().copied().filter(is_left).collect();
+        let is_any = left.len() < listed.len();
+        if is_any {
+            (self.newest, self.left, self.failed) = (listed.last().copied(), Some(left), None);
+            self.read.clear();
+        }
+        Ok(is_any)
     }
 
     /// Begins anew with the records that are there now; false if the newest one is the same as before.

@@ -4,7 +4,7 @@ use crate::store::model::{back_up_forked, back_up_on, config, open};
 use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, EIO};
 use crate::support::fixtures::copy_tree;
-use crate::support::program::{Room, SERVER, backup};
+use crate::support::program::{Room, SERVER, backup, told};
 use crate::support::segments::{Event, SegmentImage};
 use segvault::axon::name::Store;
 use segvault::engine::observe::{self, Observer, Unobserved};
@@ -839,6 +839,8 @@ fn whoever_reads_a_log_believes_an_act_that_gives_its_newest_record_up() {
             against.as_str(),
             "verify --history",
             "copy --to copy --dry-run",
+            "erase --source node-1 --context default --dry-run",
+            "recompress --dry-run",
         ];
         let say = || lines.map(|line| lab.room.command(line).output().unwrap());
         let told = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -850,6 +852,38 @@ fn whoever_reads_a_log_believes_an_act_that_gives_its_newest_record_up() {
         }
         for ((now, done), line) in say().iter().zip(&done).zip(lines) {
             assert_eq!((now.status, told(&now.stderr)), (done.status, told(&done.stderr)), "{line}");
+        }
+    }
+}
+
+/// The same where nothing is left of a log, nor of any.
+#[test]
+fn whoever_lists_logs_goes_past_those_of_which_all_records_were_given_up() {
+    for all in [false, true] {
+        let lab = Lab::new();
+        let newest = lab.newest_record();
+        let log = newest.rsplit_once('/').unwrap().0;
+        let records: Vec<String> =
+            lab.records().into_iter().filter(|path| all || path.starts_with(log)).collect();
+        let records: Vec<&str> = records.iter().map(String::as_str).collect();
+        lab.spoil(&records);
+        lab.gives_up(&records);
+        lab.ends(0, "init -r copy");
+        let lines = [
+            "stats",
+            "copy --to copy --dry-run",
+            "erase --source node-1 --context default --dry-run",
+            "drop-history --before 50 --context default --dry-run",
+            "recompress --dry-run",
+            "verify --history",
+            "restore latest --target t --dry-run",
+            "events --context default --from 0 --to 10",
+        ];
+        let say = || lines.map(|line| told(lab.room.command(line).output().unwrap()));
+        let done = say();
+        lab.spoil(&records);
+        for ((now, done), line) in say().iter().zip(&done).zip(lines) {
+            assert_eq!((now.0, &now.2), (done.0, &done.2), "{line}");
         }
     }
 }

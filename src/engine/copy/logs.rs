@@ -143,9 +143,7 @@ fn held(from: &Repository, to: &Repository, key: &LogKey) -> Result<Held, repo::
 
 /// What a log holds here.
 fn log_here(from: &Repository, key: &LogKey) -> Result<Option<(LogState, Vec<SegmentEntry>)>, repo::Error> {
-    let Some((Record { state, .. }, mut tree)) = from.newest_whole(key)? else { return Ok(None) };
-    tree.truncate(tree.len().saturating_sub(state.tails.len()));
-    Ok(Some((state, tree)))
+    Ok(from.newest_sealed(key)?.map(|(record, tree)| (record.state, tree)))
 }
 
 /// What was read, or why it is lost.

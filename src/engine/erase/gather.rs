@@ -80,8 +80,7 @@ pub(super) fn logs(
 }
 
 fn read(repository: &Repository, key: LogKey) -> Result<Option<Log>, Error> {
-    let Some(record) = repository.newest_record(&key)? else { return Ok(None) };
-    let sealed = repository.tree(record.state.root)?;
+    let Some((record, sealed)) = repository.newest_sealed(&key)? else { return Ok(None) };
     Ok(Some(Log { key, state: record.state, sealed, pairs: Vec::new(), alone: Vec::new() }))
 }
 

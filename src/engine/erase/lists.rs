@@ -111,8 +111,7 @@ pub(super) fn snapshot_logs(
         |key: &LogKey| key.source == source && key.context == context && key.store == Store::Snapshots;
     let mut found = Vec::new();
     for key in repository.logs()?.into_iter().filter(is_meant) {
-        let Some(record) = repository.newest_record(&key)? else { continue };
-        let sealed = repository.tree(record.state.root)?;
+        let Some((record, sealed)) = repository.newest_sealed(&key)? else { continue };
         if !sealed.is_empty() || !record.state.tails.is_empty() {
             found.push((record.state, sealed));
         }

@@ -132,8 +132,8 @@ impl History {
     fn read(repository: &Repository) -> Result<Self, Error> {
         let mut history = Self::default();
         for key in repository.logs()? {
-            let Some(record) = repository.newest_record(&key)? else { continue };
-            for entry in repository.tree(record.state.root)? {
+            let Some((_, sealed)) = repository.newest_sealed(&key)? else { continue };
+            for entry in sealed {
                 history.add(key.store, &entry);
             }
         }

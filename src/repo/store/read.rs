@@ -176,21 +176,24 @@ impl Repository {
         journal::acts(self.disk(), &self.config, &self.kept_acts)
     }
 
-    /// The logs that have a record, in order. A log none of whose records can be read is an error.
+    /// The logs that have a record, in order. A log none of whose records can be read is an error, unless all of them were given up: then it has none.
     pub fn logs(&self) -> Result<Vec<LogKey>, Error> {
-        let mut logs = Vec::new();
-        for directory in paths::list(self.disk(), paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
-            logs.extend(self.key_of(&format!("{}/{}", paths::LOGS, directory.name))?);
-        }
-        logs.sort();
-        Ok(logs)
+        self.past_lost(&|lost| {
+            let mut logs = Vec::new();
+            for listed in paths::list(self.disk(), paths::LOGS)?.iter().filter(|listed| listed.is_directory) {
+                logs.extend(self.key_of(&format!("{}/{}", paths::LOGS, listed.name), lost)?);
+            }
+            logs.sort();
+            Ok(logs)
+        })
     }
 
-    /// The newest record that can be read says whose directory it is; none if there are no records.
-    fn key_of(&self, directory: &str) -> Result<Option<LogKey>, Error> {
+    /// The newest record that can be read says whose directory it is; none if there are no records but lost ones.
+    fn key_of(&self, directory: &str, lost: &LostFiles) -> Result<Option<LogKey>, Error> {
         let row = Row::in_directory(directory.to_owned());
         let mut failed = None;
-        for number in row.list(self.disk())?.into_keys().rev() {
+        let numbers = row.list(self.disk())?.into_keys().rev();
+        for number in numbers.filter(|number| !lost.has(directory, *number)) {
             match self.read_record(&row, number) {
                 Ok(record) if paths::log(&record.state.key) == directory => {
                     return Ok(Some(record.state.key));
@@ -238,13 +241,21 @@ impl Repository {
         self.past_lost(&|lost| self.newest_record_but(key, lost))
     }
 
-    /// The same, with all its entries: those of its tree, and its tails behind them.
-    pub fn newest_whole(&self, key: &LogKey) -> Result<Option<(Record, Vec<SegmentEntry>)>, Error> {
+    /// The same, with the entries of its tree: sealed segments.
+    pub fn newest_sealed(&self, key: &LogKey) -> Result<Option<(Record, Vec<SegmentEntry>)>, Error> {
         self.past_lost(&|lost| {
             let Some(record) = self.newest_record_but(key, lost)? else { return Ok(None) };
-            let entries = self.entries(record.state.clone())?;
-            Ok(Some((record, entries)))
+            let sealed = self.tree(record.state.root)?;
+            Ok(Some((record, sealed)))
         })
+    }
+
+    /// The same, with all its entries: those of its tree, and its tails behind them.
+    pub fn newest_whole(&self, key: &LogKey) -> Result<Option<(Record, Vec<SegmentEntry>)>, Error> {
+        Ok(self.newest_sealed(key)?.map(|(record, mut entries)| {
+            entries.extend_from_slice(&record.state.tails);
+            (record, entries)
+        }))
     }
 
     /// Reads a log; where that meets damage, once more without the records that acts call lost: they may still have their names, where whoever gave
