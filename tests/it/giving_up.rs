@@ -592,7 +592,8 @@ fn points_that_need_what_is_lost_are_not_copied_and_all_others_are() {
         there(0, "verify --data");
         there(0, "restore 1 --target of3");
         lab.ends(20, "copy 1 --to copy");
-        lab.ends(0, "copy 3 --to copy");
+        // Of its history something is missing there; what was given up is no news.
+        lab.ends(if is_given_up { 0 } else { 20 }, "copy 3 --to copy");
         // The next one holds what turned up.
         fs::write(&pack, &whole).unwrap();
         lab.ends(0, "copy --to copy");
@@ -698,6 +699,31 @@ fn history_that_is_lost_here_and_there_keeps_no_point_from_being_copied() {
         assert_eq!(first(), 0);
         grow(&lab.root);
     }
+}
+
+/// The same where the points are named: of the contexts that they have, and no others.
+#[test]
+fn named_points_that_are_there_bring_along_what_the_copy_lacks_of_their_history() {
+    let (lab, pack) = Lab::parted();
+    let whole = fs::read(&pack).unwrap();
+    lab.ends(0, "forget 1 2 --yes");
+    fs::remove_file(&pack).unwrap();
+    lab.ends(20, &format!("repair from {}", lab.root.display()));
+    lab.ends(0, "init -r copy");
+    lab.ends(20, "copy 3 --to copy");
+    lab.ends(0, &backup(&lab.root).replace("node-1", "other"));
+    lab.ends(0, "copy 4 --to copy");
+    for line in ["copy 3 --to copy --dry-run", "copy 3 --to copy"] {
+        let (_, warned) = lab.room.ends(20, line);
+        assert!(warned.contains("events of default@1 of node-1: segment 0"), "{line}: {warned}");
+    }
+    fs::write(&pack, whole).unwrap();
+    lab.ends(0, "copy 4 --to copy");
+    let (told, _) = lab.room.ends(0, "copy 3 --to copy");
+    assert!(told.contains("1 point copied before") && told.contains(" new ("), "{told}");
+    lab.ends(0, "verify --data -r copy");
+    let (told, _) = lab.room.ends(0, "copy 3 --to copy");
+    assert!(!told.contains(" new ("), "{told}");
 }
 
 /// What is missing there and in no pack here that this program can read is not lost: a newer one may copy it.

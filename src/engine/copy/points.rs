@@ -28,8 +28,7 @@ pub(super) struct Choice {
     pub missing: Vec<ListedPoint>,
     /// There already.
     pub known: Vec<CopiedPoint>,
-    /// The contexts of those that are there already: what they lack there of their history is copied too. None where points are named: only they are
-    /// of interest.
+    /// The contexts of those that are there already: what they lack there of their history is copied too.
     pub settled: BTreeSet<Context>,
 }
 
@@ -71,9 +70,7 @@ pub(super) fn choose(
             Some(number) => {
                 last.insert(&listed.point.body.source, listed.point.number);
                 choice.known.push(CopiedPoint { from: listed.point.number, to: Some(*number) });
-                if options.points.is_empty() {
-                    choice.settled.extend(logs_of(listed).iter().map(|(key, _)| context(key)));
-                }
+                choice.settled.extend(logs_of(listed).iter().map(|(key, _)| context(key)));
             }
             None => choice.missing.push(listed.clone()),
         }
