@@ -24,14 +24,19 @@ pub const fn are(number: u64) -> &'static str {
     if number == 1 { "is" } else { "are" }
 }
 
-/// `point 6`, `points 6, 7`, `points 6, 7, and 2 more`: the first few of them.
-pub fn points(numbers: &[u64], named: usize) -> String {
-    let mut words: Vec<String> = numbers.iter().take(named).map(u64::to_string).collect();
-    if numbers.len() > named {
-        words.push(format!("and {} more", count((numbers.len() - named) as u64)));
+/// `a`, `a, b`, `a, b, and 2 more`: the first few of them.
+pub fn first(all: &[impl ToString], named: usize) -> String {
+    let mut words: Vec<String> = all.iter().take(named).map(ToString::to_string).collect();
+    if all.len() > named {
+        words.push(format!("and {} more", count((all.len() - named) as u64)));
     }
+    words.join(", ")
+}
+
+/// The same of points: `point 6`, `points 6, 7`.
+pub fn points(numbers: &[u64], named: usize) -> String {
     let noun = if numbers.len() == 1 { "point" } else { "points" };
-    format!("{noun} {}", words.join(", "))
+    format!("{noun} {}", first(numbers, named))
 }
 
 #[cfg(test)]

@@ -53,6 +53,22 @@ fn several_names_are_moved_into_a_target_that_is_there() {
     assert_eq!(names(&room.path("out")), ["data", "ev", "sn"]);
 }
 
+/// All that is to be removed has to be told: who removes one name, and is told of the next, takes that for something else.
+#[test]
+fn all_names_that_an_interrupted_restore_has_moved_are_told() {
+    let (room, _) = archived();
+    let out = room.path("out");
+    for name in ["sn", "data", "ev", "lost+found"] {
+        fs::create_dir_all(out.join(name)).unwrap();
+    }
+    room.write("out/.segvault-restore", b"");
+    room.refused(31, "restore --target out", &["interrupted restore made (data, ev, sn): remove"]);
+    for name in 10..20 {
+        fs::create_dir(out.join(name.to_string())).unwrap();
+    }
+    room.refused(31, "restore --target out", &["(10, 11, 12, 13, 14, 15, 16, 17, and 5 more): remove"]);
+}
+
 #[test]
 fn a_store_may_have_the_target_itself() {
     let (room, original) = archived();

@@ -59,7 +59,7 @@ pub enum Error {
     HalfMade {
         /// The target.
         path: PathBuf,
-        /// One of the names in it.
+        /// The names in it, or the first of many, and how many there are more.
         found: String,
     },
     /// The file for the control-db zip is there already (exit 31).

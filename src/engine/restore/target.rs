@@ -2,6 +2,7 @@
 
 use crate::engine::restore::error::{Error, at};
 use crate::engine::restore::leftovers;
+use crate::engine::words::first;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// What every new file system of a certain kind has; it alone does not make a target non-empty.
 const LOST_AND_FOUND: &str = "lost+found";
+
+/// So many names of what an interrupted restore has moved are told.
+const NAMED: usize = 8;
 
 /// A target, proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,28 +106,42 @@ fn existing(path: &Path, repository: Option<&Path>, may_be_filled: bool) -> Resu
 
 /// Refuses a directory that has anything in it but `lost+found`, and what a killed restore left inside; whether `lost+found` is there.
 fn refuse_content(path: &Path) -> Result<bool, Error> {
-    let mut has_lost_and_found = false;
-    if leftovers::is_held(&path.join(leftovers::INSIDE)) {
+    let marker = path.join(leftovers::INSIDE);
+    if leftovers::is_held(&marker) {
         return Err(Error::Busy { path: path.to_owned() });
     }
-    let was_interrupted = path.join(leftovers::INSIDE).symlink_metadata().is_ok();
+    let was_interrupted = marker.symlink_metadata().is_ok();
+    let (mut has_lost_and_found, mut is_marker_ours) = (false, true);
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(path).map_err(at(path))? {
         let name = entry.map_err(at(path))?.file_name();
-        if leftovers::is_one_inside(&path.join(&name)) {
-            continue;
+        if name == leftovers::INSIDE {
+            is_marker_ours = leftovers::is_one_inside(&marker);
+        } else if name == LOST_AND_FOUND {
+            has_lost_and_found = true;
+        } else {
+            found.push(name.to_string_lossy().into_owned());
+            // All names that a restore has moved are told; of others one.
+            if !was_interrupted {
+                break;
+            }
         }
-        if name != LOST_AND_FOUND {
-            let (path, found) = (path.to_owned(), name.to_string_lossy().into_owned());
-            let is_half = was_interrupted && name != leftovers::INSIDE;
-            return Err(if is_half {
-                Error::HalfMade { path, found }
-            } else {
-                Error::NotEmpty { path, found }
-            });
-        }
-        has_lost_and_found = true;
     }
-    Ok(has_lost_and_found)
+    if found.is_empty() && is_marker_ours {
+        return Ok(has_lost_and_found);
+    }
+    found.sort();
+    Err(not_empty(path, &found, was_interrupted))
+}
+
+/// A target with these names in it, beside the one that a restore had.
+fn not_empty(path: &Path, found: &[String], was_interrupted: bool) -> Error {
+    let path = path.to_owned();
+    match found.first() {
+        None => Error::NotEmpty { path, found: leftovers::INSIDE.to_owned() },
+        Some(one) if !was_interrupted => Error::NotEmpty { path, found: one.clone() },
+        Some(_) => Error::HalfMade { path, found: first(found, NAMED) },
+    }
 }
 
 /// Whether something is mounted there. Not every kernel says so; another device than above says it, too.
