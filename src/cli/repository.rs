@@ -16,6 +16,7 @@ use crate::repo::store::Alone;
 use crate::repo::store::IndexPlace;
 use crate::repo::store::OpenOptions;
 use crate::repo::store::Repository;
+use crate::repo::store::Unlocked;
 use crate::repo::store::reserve;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,8 +41,24 @@ pub(super) fn open(run: &Run<'_>) -> Result<Repository, Failure> {
 
 /// Opens the one in a directory.
 pub(super) fn open_at(path: &Path, run: &Run<'_>) -> Result<Repository, Failure> {
-    let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, options(path, run, run.global.wait))?)
+    opened(path, options(path, run, run.global.wait), run)
+}
+
+/// Opened; without locks where there can be none, which is said.
+fn opened(path: &Path, options: OpenOptions, run: &Run<'_>) -> Result<Repository, Failure> {
+    let repository = Repository::open(Arc::new(LocalDisk::new(path.to_path_buf())), options)?;
+    if let Some(why) = repository.unlocked() {
+        run.screen.warning(&without_locks(&path.display().to_string(), why));
+    }
+    Ok(repository)
+}
+
+fn without_locks(shown: &str, why: Unlocked) -> String {
+    let why = match why {
+        Unlocked::ReadOnly => format!("{shown} can't be written"),
+        Unlocked::NoLocks => format!("locks do not work on the file system of {shown}"),
+    };
+    format!("{why}: it is read without locks")
 }
 
 /// Opens it to prepare deletions: in an append-only one an operator has to allow them.
@@ -56,8 +73,7 @@ pub(super) fn open_to_remove(run: &Run<'_>, allow_delete: bool) -> Result<Reposi
 /// Opens it to mend it: what is replaced is marked for deletion only where that is allowed.
 pub(super) fn open_to_mend(run: &Run<'_>, allow_delete: bool) -> Result<Repository, Failure> {
     let path = path(run.global)?;
-    let disk = Arc::new(LocalDisk::new(path.to_path_buf()));
-    Ok(Repository::open(disk, OpenOptions { allow_delete, ..options(path, run, run.global.wait) })?)
+    opened(path, OpenOptions { allow_delete, ..options(path, run, run.global.wait) }, run)
 }
 
 /// Opens it when nobody else has it open; waits so long for that.
@@ -193,6 +209,14 @@ mod tests {
         let interrupted = Signals::default();
         interrupted.set(signal_hook::consts::SIGINT);
         assert!(!keep_waiting(Duration::from_mins(1), Screen::bare(false), interrupted)());
+    }
+
+    #[test]
+    fn why_a_repository_is_read_without_locks_is_said() {
+        let said = |why| without_locks("/r", why);
+        assert_eq!(said(Unlocked::ReadOnly), "/r can't be written: it is read without locks");
+        let no_locks = "locks do not work on the file system of /r: it is read without locks";
+        assert_eq!(said(Unlocked::NoLocks), no_locks, "it may be written well");
     }
 
     #[test]

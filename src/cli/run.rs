@@ -113,11 +113,7 @@ impl Run<'_> {
     }
 
     fn open(&self) -> Result<Repository, Failure> {
-        let repository = repository::open(self)?;
-        if repository.is_unlocked() {
-            self.screen.warning("the repository can't be written: it is read without locks");
-        }
-        Ok(repository)
+        repository::open(self)
     }
 
     fn open_to_remove(&self, allow_delete: bool) -> Result<Repository, Failure> {

@@ -183,9 +183,16 @@ fn a_repository_that_can_only_be_read_needs_no_index() {
         }
         let before = tree(&room.repository());
         mounted.remount("ro");
-        for line in ["points", "show", "verify --data", "restore --target restored"] {
+        let other = room.path("other");
+        room.ends(0, &format!("init -r {}", other.display()));
+        let copies =
+            ["recompress --dry-run", "repair packs --dry-run", "copy --to repository --dry-run -r other"];
+        for line in ["points", "show", "verify --data", "restore --target restored"].iter().chain(&copies) {
             let (_, stderr) = room.ends(0, line);
-            assert!(stderr.contains("read without locks"), "{name}: {line}: {stderr}");
+            assert!(
+                stderr.contains("repository can't be written: it is read without locks"),
+                "{name}: {line}: {stderr}"
+            );
         }
         assert_restored(&root.join("data/default"), &room.path("restored/data/default"));
         room.ends(1, &backup(&root));

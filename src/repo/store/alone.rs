@@ -17,7 +17,7 @@ pub struct Alone {
 impl Alone {
     /// Opens a repository when nobody else has it open; waits for that as `options` say.
     pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<Self, Error> {
-        let alone = |disk: &dyn Disk, options: &OpenOptions| locks::alone(disk, options).map(Some);
+        let alone = |disk: &dyn Disk, options: &OpenOptions| locks::alone(disk, options).map(Ok);
         let repository = Repository::open_under(disk, options, alone)?;
         repository.may_remove()?;
         Ok(Self { repository })

@@ -8,11 +8,24 @@ use crate::repo::paths;
 use crate::repo::store::read::OpenOptions;
 use std::io::{self, ErrorKind};
 
+/// Why a repository is read without locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlocked {
+    /// It can't be written.
+    ReadOnly,
+    /// Locks don't work there.
+    NoLocks,
+}
+
+/// A lock that is held, or why there is none.
+pub(super) type Lock = Result<Box<dyn Guard>, Unlocked>;
+
 /// The shared lock of everything that runs; none if the repository can't be written, or knows no locks: it is read without.
-pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error> {
+pub(super) fn reader(disk: &dyn Disk, options: &OpenOptions) -> Result<Lock, Error> {
     match wait(disk, paths::REPOSITORY_LOCK, LockMode::Shared, options) {
-        Ok(guard) => Ok(Some(guard)),
-        Err(Error::ReadOnly { .. } | Error::NoLocks { .. }) => Ok(None),
+        Ok(guard) => Ok(Ok(guard)),
+        Err(Error::ReadOnly { .. }) => Ok(Err(Unlocked::ReadOnly)),
+        Err(Error::NoLocks { .. }) => Ok(Err(Unlocked::NoLocks)),
         Err(error) => Err(error),
     }
 }

@@ -40,6 +40,7 @@ pub use chunks::ChunkSink;
 pub use effort::Effort;
 pub use in_the_way::InTheWay;
 pub use journal::{Journal, ListedPoint, Unreadable};
+pub use locks::Unlocked;
 pub use lost::{LostFiles, lost_chunks};
 pub use packer::Neighbours;
 pub use protect::{HealedPack, Healings};

@@ -23,6 +23,7 @@ use crate::repo::store::journal;
 use crate::repo::store::journal::{Journal, ReadActs};
 use crate::repo::store::kept_acts::KeptActs;
 use crate::repo::store::locks;
+use crate::repo::store::locks::{Lock, Unlocked};
 use crate::repo::store::lost::LostFiles;
 use crate::repo::store::numbered::Row;
 use crate::repo::store::pages;
@@ -57,7 +58,7 @@ pub struct OpenOptions {
     pub healings: Healings,
 }
 
-/// An open repository, under a shared `locks/repository` (or none, if it can't be written: see [`Repository::is_unlocked`]).
+/// An open repository, under a shared `locks/repository` (or none, if there can be none: see [`Repository::unlocked`]).
 pub struct Repository {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) config: Config,
@@ -69,7 +70,7 @@ pub struct Repository {
     pub(super) unsynced: Unsynced,
     pub(super) looked_again: LookedAgain,
     pub(super) healer: Healer,
-    lock: Option<Box<dyn Guard>>,
+    lock: Lock,
 }
 
 impl Repository {
@@ -87,7 +88,7 @@ impl Repository {
     pub(super) fn open_under(
         disk: Arc<dyn Disk>,
         options: OpenOptions,
-        lock: impl FnOnce(&dyn Disk, &OpenOptions) -> Result<Option<Box<dyn Guard>>, Error>,
+        lock: impl FnOnce(&dyn Disk, &OpenOptions) -> Result<Lock, Error>,
     ) -> Result<Self, Error> {
         let config = read_config(disk.as_ref())?;
         let lock = lock(disk.as_ref(), &options)?;
@@ -156,9 +157,14 @@ impl Repository {
         &self.index
     }
 
-    /// Whether it is read without locks, since it can't be written.
+    /// Whether it is read without locks.
     pub fn is_unlocked(&self) -> bool {
-        self.lock.is_none()
+        self.lock.is_err()
+    }
+
+    /// Why it is read without locks, if it is.
+    pub fn unlocked(&self) -> Option<Unlocked> {
+        self.lock.as_ref().err().copied()
     }
 
     /// All points and acts. One unreadable file does not hide the others.

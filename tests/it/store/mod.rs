@@ -24,9 +24,9 @@ use segvault::repo::format::moment::Moment;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::paths;
-use segvault::repo::store::{NumberedRow, OpenOptions, Repository, Session};
+use segvault::repo::store::{NumberedRow, OpenOptions, Repository, Session, Unlocked};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -289,6 +289,24 @@ fn a_repository_that_cannot_be_written_is_read_without_locks() {
     assert!(repository.is_unlocked());
     check(&repository, &[point]).unwrap();
     assert!(matches!(repository.session(), Err(Error::ReadOnly { .. })));
+}
+
+#[test]
+fn a_repository_whose_file_system_has_no_locks_is_read_without() {
+    let disk = new();
+    let point = back_up_on(&disk, 1).unwrap();
+    assert_eq!(open(&disk).unwrap().unlocked(), None);
+    for (kind, why) in
+        [(ErrorKind::Unsupported, Unlocked::NoLocks), (ErrorKind::PermissionDenied, Unlocked::ReadOnly)]
+    {
+        let odd = OddDisk { lock_error: Some(kind), ..OddDisk::of(&disk) };
+        let repository = open(&odd).unwrap();
+        assert_eq!(repository.unlocked(), Some(why));
+        check(&repository, std::slice::from_ref(&point)).unwrap();
+        let refused = repository.session();
+        assert!(matches!(refused, Err(Error::NoLocks { .. })) == (why == Unlocked::NoLocks), "{kind}");
+        assert!(refused.is_err());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::crash_disk::{CrashDisk, EIO};
 use segvault::repo::disk::{Disk, Guard, Listed, LockMode, NewFile};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Error, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +16,8 @@ pub struct OddDisk {
     pub disk: CrashDisk,
     /// False: locks keep nobody out.
     pub locks_work: bool,
+    /// The error with which every lock is refused.
+    pub lock_error: Option<ErrorKind>,
     /// Somebody else takes names that begin so, right before they are published: what can happen where locks don't reach.
     pub overtaken_at: Option<&'static str>,
     /// Is told of the name in staging of each file that is about to be published.
@@ -48,6 +50,7 @@ impl OddDisk {
         Self {
             disk: disk.clone(),
             locks_work: true,
+            lock_error: None,
             overtaken_at: None,
             before_publish: None,
             before_list: None,
@@ -135,6 +138,9 @@ impl Disk for OddDisk {
         self.disk.remove(path)
     }
     fn try_lock(&self, path: &str, mode: LockMode) -> Result<Option<Box<dyn Guard>>> {
+        if let Some(kind) = self.lock_error {
+            return Err(kind.into());
+        }
         if self.locks_work { self.disk.try_lock(path, mode) } else { Ok(Some(Box::new(Nothing))) }
     }
     fn identity(&self) -> Result<String> {
