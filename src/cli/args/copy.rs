@@ -12,7 +12,8 @@ pub struct Copy {
     /// The repository to copy to
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
-    /// Only points that are newer than the newest one of their source that was copied before
+    /// Only points that are newer than the newest one of their source that was copied before; older
+    /// ones that are not there are told
     #[arg(long)]
     pub since_last: bool,
     /// Only points of this source

@@ -1,10 +1,10 @@
 //! What was copied.
 
 use crate::cli::render::style::Text;
-use crate::cli::render::units::{bytes, plural};
+use crate::cli::render::units::{are, bytes, plural, points};
 use crate::engine::copy::{CopiedPoint, CopyReport, LostHistory};
 
-/// So many segments are named; the JSON document names all.
+/// So many segments, or points, are named; the JSON document names all.
 const NAMED: usize = 8;
 
 /// Each point with its number there, and what it took.
@@ -15,6 +15,12 @@ pub(in crate::cli) fn text(report: &CopyReport) -> String {
     }
     if !report.known.is_empty() {
         text.line(&format!("{} copied before", plural(report.known.len() as u64, "point")));
+    }
+    if !report.older.is_empty() {
+        let (points, are) = (points(&report.older, NAMED), are(report.older.len() as u64));
+        text.line(&format!(
+            "{points} {are} not there, and older than what --since-last asks for: a copy without it takes all"
+        ));
     }
     if report.dry_run {
         text.line(&format!("would copy {}", plural(report.chunks, "chunk")));

@@ -1,6 +1,6 @@
 //! Numbers as people read them: sizes, counts, times.
 
-pub(in crate::cli) use crate::engine::words::{count, plural, points};
+pub(in crate::cli) use crate::engine::words::{are, count, plural, points};
 use jiff::Timestamp;
 
 const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

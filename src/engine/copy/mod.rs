@@ -57,6 +57,8 @@ pub struct CopyReport {
     pub lost: Vec<LostPoint>,
     /// Points that were not copied, since something that they need is lost here.
     pub left_out: Vec<LostPoint>,
+    /// Points that are not there and were not asked for: newer ones of their source had been copied before (see [`CopyOptions::since_last`]).
+    pub older: Vec<u64>,
     /// What the logs of the points hold here that was not copied, since it is lost here.
     pub history_left_out: Vec<LostHistory>,
     /// Chunks that were copied.

@@ -28,6 +28,8 @@ pub(super) struct Choice {
     pub missing: Vec<ListedPoint>,
     /// There already.
     pub known: Vec<CopiedPoint>,
+    /// Not there, and older than what is asked for.
+    pub older: Vec<u64>,
     /// The contexts of those that are there already: what they lack there of their history is copied too.
     pub settled: BTreeSet<Context>,
 }
@@ -35,7 +37,8 @@ pub(super) struct Choice {
 impl Choice {
     pub fn report(&self) -> CopyReport {
         let missing = self.missing.iter().map(|listed| CopiedPoint { from: listed.point.number, to: None });
-        CopyReport { points: missing.collect(), known: self.known.clone(), ..CopyReport::default() }
+        let (known, older) = (self.known.clone(), self.older.clone());
+        CopyReport { points: missing.collect(), known, older, ..CopyReport::default() }
     }
 }
 
@@ -63,7 +66,8 @@ pub(super) fn choose(
     let (ours, theirs) = (readable(from)?, readable(to)?);
     let there: BTreeMap<String, u64> =
         theirs.points.iter().map(|listed| (origin(to, listed), listed.point.number)).collect();
-    let mut choice = Choice { missing: Vec::new(), known: Vec::new(), settled: BTreeSet::new() };
+    let mut choice =
+        Choice { missing: Vec::new(), known: Vec::new(), older: Vec::new(), settled: BTreeSet::new() };
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for listed in wanted(&ours, options)? {
         match there.get(&origin(from, listed)) {
@@ -78,7 +82,11 @@ pub(super) fn choose(
     if options.since_last {
         // Of each source: a copy of one says nothing about the others.
         let of_source = |listed: &ListedPoint| last.get(listed.point.body.source.as_str()).copied();
-        choice.missing.retain(|listed| Some(listed.point.number) > of_source(listed));
+        let is_newer = |listed: &ListedPoint| Some(listed.point.number) > of_source(listed);
+        let (newer, older): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut choice.missing).into_iter().partition(is_newer);
+        choice.missing = newer;
+        choice.older = older.iter().map(|listed| listed.point.number).collect();
     }
     Ok(choice)
 }
