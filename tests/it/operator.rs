@@ -129,3 +129,25 @@ fn the_control_database_of_a_dead_server_is_named_as_the_runbook_says() {
         "backup --data-dir node/data --control-db node/data/axonserver-controldb.mv.db --source node-1";
     assert_eq!(room.document(0, "backup", line)["order"], "copied");
 }
+
+/// Whoever looks at `status` alone must learn it: no verify has to run before.
+#[test]
+fn a_newest_point_that_lacks_a_pack_or_a_page_is_not_safe() {
+    for top in ["packs", "pages"] {
+        let room = backed_up();
+        let files = room.files().into_iter().filter(|(path, _)| path.starts_with(top));
+        let (lost, _) = files.max_by_key(|(_, length)| *length).unwrap();
+        let lost = room.repository().join(lost);
+        let bytes = fs::read(&lost).unwrap();
+        let before = room.command("status --nagios").output().unwrap().status.code();
+        fs::remove_file(&lost).unwrap();
+        let (told, _) = room.ends(20, "status");
+        assert!(told.contains("its newest complete one, can't be restored: "), "{top}: {told}");
+        room.ends(2, "status --nagios");
+        let status = room.document(20, "status", "status");
+        assert!(status["concerns"].to_string().contains("\"lost\""), "{status}");
+        fs::write(&lost, bytes).unwrap();
+        assert_eq!(room.command("status --nagios").output().unwrap().status.code(), before);
+        assert_eq!(room.document(0, "status", "status")["sources"][0]["lacks"], serde_json::Value::Null);
+    }
+}

@@ -25,6 +25,7 @@ impl Run<'_> {
         self.figures(asked, &status)?;
         Ok(match (undamaged(&status.problems), status.level) {
             _ if status.verification.damaged_packs > 0 => Exit::Damaged,
+            _ if status.sources.iter().any(|source| source.lacks.is_some()) => Exit::Damaged,
             (Exit::Done, Level::Ok) => Exit::Done,
             (Exit::Done, Level::Warning | Level::Critical) => Exit::Incomplete,
             (exit, _) => exit,

@@ -13,6 +13,7 @@ mod there;
 pub use error::Error;
 pub use left_out::LostHistory;
 pub use points::ORIGIN;
+pub(in crate::engine) use there::Looked;
 pub use there::LostPoint;
 
 use crate::engine;

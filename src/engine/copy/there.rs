@@ -31,7 +31,7 @@ pub struct LostPoint {
 }
 
 /// What was found out already: points share pages and records.
-pub(super) struct Looked<'r> {
+pub(in crate::engine) struct Looked<'r> {
     repository: &'r Repository,
     /// The chunks that are missing, if that is known, and another repository that may have lists which can't be read here; else packs are asked.
     missing: Option<(&'r BTreeSet<ChunkId>, &'r Repository)>,

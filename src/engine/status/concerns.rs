@@ -31,8 +31,8 @@ pub enum Level {
 pub struct Concern {
     /// How bad.
     pub level: Level,
-    /// A stable word: `no-point`, `old-point`, `future-point`, `incomplete`, `gap`, `unreachable`, `unreadable`, `damaged`, `not-verified`,
-    /// `not-drilled`, `drill-failed`, `disk-full`, `put-aside`.
+    /// A stable word: `no-point`, `old-point`, `future-point`, `incomplete`, `gap`, `unreachable`, `unreadable`, `damaged`, `lost`,
+    /// `not-verified`, `not-drilled`, `drill-failed`, `disk-full`, `put-aside`.
     pub what: &'static str,
     /// The source, if it concerns one.
     pub source: Option<String>,
@@ -91,6 +91,16 @@ fn of_source(source: &SourceStatus, options: &StatusOptions) -> Vec<Concern> {
             );
         }
         Some(_) => {}
+    }
+    if let (Some(last), Some(why)) = (source.last_complete, &source.lacks) {
+        say(
+            Level::Critical,
+            "lost",
+            format!(
+                "point {} of {name}, its newest complete one, can't be restored: {why}; see 'segvault verify'",
+                last.point
+            ),
+        );
     }
     if let Some(last) = source.last.filter(|last| !last.complete) {
         say(
@@ -241,6 +251,7 @@ mod tests {
             points: 3,
             last: age,
             last_complete: age,
+            lacks: None,
             unreachable: None,
             contexts: Vec::new(),
         };
@@ -308,6 +319,7 @@ mod tests {
             words(|s| s.sources[0].last.as_mut().unwrap().complete = false),
             [(Warning, "incomplete")]
         );
+        assert_eq!(words(|s| s.sources[0].lacks = Some("x".into())), [(Critical, "lost")]);
         assert_eq!(words(|s| s.sources[0].unreachable = Some("x".into())), [(Warning, "unreachable")]);
         assert_eq!(words(|s| s.verification.damaged_packs = 1), [(Critical, "damaged")]);
         assert_eq!(words(|s| s.verification.oldest = Some(Moment(0))), [(Warning, "not-verified")]);

@@ -9,6 +9,7 @@ pub use lag::{Heads, heads};
 pub use report::{Age, ContextStatus, DrillStatus, LogStatus, Size, SourceStatus, Status, Verification};
 
 use crate::axon::name::Store;
+use crate::engine::copy::Looked;
 use crate::engine::error::Error;
 use crate::engine::points::{Overview, PointRow, Window, overview_of};
 use crate::engine::retention;
@@ -16,7 +17,7 @@ use crate::engine::stats;
 use crate::engine::verify::{Checked, aside};
 use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
-use crate::repo::store::{Journal, Repository};
+use crate::repo::store::{Journal, ListedPoint, Repository};
 use std::collections::BTreeMap;
 
 /// What to look at, and how.
@@ -41,10 +42,15 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
     let journal = repository.journal()?;
     let overview = overview_of(repository, &journal)?;
     let size = size(repository, &journal, options)?;
+    let mut sources = sources(&overview, options);
+    let mut looked = Looked::at(repository, None);
+    for source in &mut sources {
+        source.lacks = lacks(repository, &mut looked, newest_complete(&journal, source))?;
+    }
     let mut status = Status {
         at: options.now,
         level: Level::Ok,
-        sources: sources(&overview, options),
+        sources,
         verification: verification(repository, &journal, options.now)?,
         drill: drill(&journal, options.now),
         first_point: overview.points.iter().map(|point| point.at).min(),
@@ -102,10 +108,27 @@ fn source(overview: &Overview, options: &StatusOptions, name: String) -> SourceS
         points: points.len() as u64,
         last: points.last().map(age),
         last_complete,
+        lacks: None,
         unreachable: heads.and_then(|heads| heads.as_ref().err().cloned()),
         contexts: contexts(overview, &name, heads.and_then(|heads| heads.as_ref().ok())),
         source: name,
     }
+}
+
+fn newest_complete<'j>(journal: &'j Journal, source: &SourceStatus) -> Option<&'j ListedPoint> {
+    let number = source.last_complete?.point;
+    journal.points.iter().find(|listed| listed.point.number == number)
+}
+
+/// What a point lacks, as far as pages and the directories of packs tell; bytes are for `verify --data`. What may be in a pack of a newer program is
+/// not lost.
+fn lacks(
+    repository: &Repository,
+    looked: &mut Looked<'_>,
+    listed: Option<&ListedPoint>,
+) -> Result<Option<String>, Error> {
+    let lacks = listed.map(|listed| looked.point(listed)).transpose()?.flatten();
+    Ok(lacks.filter(|_| repository.refuse_newer_packs().is_ok()))
 }
 
 fn seconds(now: Moment, then: Moment) -> i64 {

@@ -44,6 +44,8 @@ pub struct SourceStatus {
     pub last: Option<Age>,
     /// The newest one that is complete.
     pub last_complete: Option<Age>,
+    /// What that one lacks, so that it can't be restored: a page that can't be read, a chunk that is in no pack that is there (exit 20).
+    pub lacks: Option<String>,
     /// Why the source could not be looked at, if it should have been.
     pub unreachable: Option<String>,
     /// Its contexts, each in the incarnation that its newest point saw.
