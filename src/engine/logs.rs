@@ -8,7 +8,7 @@ use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::record;
 use crate::repo::format::record::{LogKey, Record};
 use crate::repo::paths;
-use crate::repo::store::{LostFiles, Repository};
+use crate::repo::store::{LostFiles, Repository, record_in, records_in};
 
 /// A directory of records.
 #[derive(Clone, Debug)]
@@ -44,10 +44,10 @@ pub fn directories(repository: &Repository) -> Result<Vec<LogDirectory>, Error> 
         paths::list(repository.disk(), paths::LOGS)?.into_iter().filter(|listed| listed.is_directory)
     {
         let path = format!("{}/{}", paths::LOGS, listed.name);
-        let numbers: Vec<u64> = paths::numbered(repository.disk(), &path, "")?.into_keys().collect();
+        let numbers: Vec<u64> = records_in(repository.disk(), &path)?.into_keys().collect();
         let key = numbers.iter().rev().find_map(|number| key_in(repository, &path, *number));
         let newer = |number: &u64| {
-            let bytes = repository.disk().read(&format!("{path}/{number}"), SMALL_FILE_MAX).ok()?;
+            let bytes = repository.disk().read(&record_in(&path, *number), SMALL_FILE_MAX).ok()?;
             Some((*number, newer(&bytes)?))
         };
         let newer = if key.is_none() { numbers.iter().rev().find_map(newer) } else { None };
@@ -68,13 +68,18 @@ pub fn newer(bytes: &[u8]) -> Option<Damage> {
 }
 
 impl LogDirectory {
+    /// The path of one of its records.
+    pub fn record(&self, number: u64) -> String {
+        record_in(&self.path, number)
+    }
+
     /// Where none of its records can be read: what the user would call it, and why.
     pub fn trouble(&self, repository: &Repository) -> Option<Problem> {
         let display = |path: &str| repository.disk().display(path);
         match (&self.key, &self.newer) {
             (Some(_), _) => None,
             (None, Some((number, why))) => {
-                let path = display(&format!("{}/{number}", self.path));
+                let path = display(&self.record(*number));
                 Some(Problem { path, why: why.to_string(), newer: true })
             }
             (None, None) => {
@@ -85,7 +90,7 @@ impl LogDirectory {
 }
 
 fn key_in(repository: &Repository, path: &str, number: u64) -> Option<LogKey> {
-    let bytes = repository.disk().read(&format!("{path}/{number}"), SMALL_FILE_MAX).ok()?;
+    let bytes = repository.disk().read(&record_in(path, number), SMALL_FILE_MAX).ok()?;
     let record = Record::decode(&bytes).ok()?;
     Some(record.state.key).filter(|key| paths::log(key) == path)
 }

@@ -152,7 +152,11 @@ fn each_hashed<T: FromStr>(
 }
 
 /// The numbered files of a directory (`<number><suffix>`) with their lengths. A listing may come late: what follows it is asked for by its name.
-pub fn numbered(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<BTreeMap<u64, u64>, Error> {
+pub(in crate::repo) fn numbered(
+    disk: &dyn Disk,
+    directory: &str,
+    suffix: &str,
+) -> Result<BTreeMap<u64, u64>, Error> {
     let files = list(disk, directory)?.into_iter().filter(|listed| !listed.is_directory);
     let mut found: BTreeMap<u64, u64> =
         files.filter_map(|file| Some((number(&file.name, suffix)?, file.length))).collect();
@@ -170,7 +174,11 @@ pub fn numbered(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<BTreeM
 }
 
 /// The directories that have names of numbered files: in their way, once these numbers come.
-pub fn in_the_way(disk: &dyn Disk, directory: &str, suffix: &str) -> Result<Vec<String>, Error> {
+pub(in crate::repo) fn in_the_way(
+    disk: &dyn Disk,
+    directory: &str,
+    suffix: &str,
+) -> Result<Vec<String>, Error> {
     let all = list(disk, directory)?.into_iter();
     let odd = all.filter(|listed| listed.is_directory && number(&listed.name, suffix).is_some());
     Ok(odd.map(|listed| format!("{directory}/{}", listed.name)).collect())

@@ -14,7 +14,7 @@ use crate::repo::format::limits::SMALL_FILE_MAX;
 use crate::repo::format::moment::Moment;
 use crate::repo::index::read_directory;
 use crate::repo::paths;
-use crate::repo::store::{Alone, LostFiles, Repository, Session};
+use crate::repo::store::{Alone, LostFiles, NumberedRow, Repository, Session, record_in, records_in};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::ErrorKind;
@@ -131,12 +131,12 @@ fn points(
     for point in named.chain(leaving) {
         gone.entry(point.number).or_default().push(*point);
     }
-    let there = paths::numbered(disk, paths::POINTS, ".json")?;
+    let there = NumberedRow::Points.list(disk)?;
     let newest = there.keys().next_back().copied();
     let mut found = Vec::new();
     for (number, length) in there {
         let Some(named) = gone.get(&number).filter(|_| Some(number) != newest) else { continue };
-        let path = paths::point(number);
+        let path = NumberedRow::Points.path(number);
         let read = disk.read(&path, SMALL_FILE_MAX);
         let bytes = read.map_err(|source| repo::Error::reading(disk.display(&path), source))?;
         let hash = repository.naming().file(&bytes);
@@ -151,12 +151,12 @@ fn points(
 fn records(repository: &Repository, books: &Books) -> Result<Vec<Leaving>, engine::Error> {
     let (mut found, lost) = (Vec::new(), LostFiles::by(&books.journal.acts));
     for log in &books.logs {
-        let there = paths::numbered(repository.disk(), &log.path, "")?;
+        let there = records_in(repository.disk(), &log.path)?;
         // What is lost counts no more, though it may still stand there.
         let counts = |number: &&u64| !lost.has(&log.path, **number);
         let keep_from = there.keys().rev().filter(counts).nth(1).copied().unwrap_or(0);
         let old = there.into_iter().filter(|(number, _)| *number < keep_from);
-        found.extend(old.map(|(number, length)| (format!("{}/{number}", log.path), length)));
+        found.extend(old.map(|(number, length)| (record_in(&log.path, number), length)));
     }
     Ok(found)
 }

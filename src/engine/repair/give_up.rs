@@ -127,7 +127,7 @@ fn content(repository: &Repository, path: &str) -> Result<Option<Vec<u8>>, Error
 
 /// Those of a log: all that can't be read; and the one before the newest, which a prune leaves, if it is missing or another one.
 fn records(repository: &Repository, log: &LogDirectory, lost: &LostFiles) -> Result<Vec<String>, Error> {
-    let path = |number: u64| format!("{}/{number}", log.path);
+    let path = |number: u64| log.record(number);
     let mut good: BTreeMap<u64, Sound> = BTreeMap::new();
     let mut bad = Vec::new();
     for number in &log.numbers {
@@ -182,7 +182,7 @@ struct Sound {
 
 /// A record; none if it can't be read.
 fn record(repository: &Repository, log: &LogDirectory, number: u64) -> Result<Option<Sound>, Error> {
-    let path = format!("{}/{number}", log.path);
+    let path = log.record(number);
     let Some(bytes) = content(repository, &path)? else { return Ok(None) };
     match Record::decode(&bytes) {
         Ok(record) if record.number == number && paths::log(&record.state.key) == log.path => {

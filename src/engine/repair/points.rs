@@ -101,7 +101,7 @@ pub fn points(repository: &Repository, dry_run: bool, observer: &dyn Observer) -
 /// Whether points of a log can be restored whole is not known here where a newer program wrote its records: to say so would stay said.
 fn refuse_newer_records(repository: &Repository) -> Result<(), Error> {
     for log in directories(repository)? {
-        for path in log.numbers.iter().map(|number| format!("{}/{number}", log.path)) {
+        for path in log.numbers.iter().map(|number| log.record(*number)) {
             // One that can't be read, or in which a bit was flipped, is damaged.
             let Ok(bytes) = repository.disk().read(&path, SMALL_FILE_MAX) else { continue };
             if let Some(newer) = logs::newer(&bytes) {

@@ -94,7 +94,7 @@ fn read_log(repository: &Repository, directory: &LogDirectory, book: &mut Book) 
     let mut records = Vec::new();
     let keep_tails_from = directory.numbers.iter().rev().nth(1).or(directory.numbers.last()).copied();
     for number in &directory.numbers {
-        let file = format!("{}/{number}", directory.path);
+        let file = directory.record(*number);
         let path = repository.disk().display(&file);
         match read_record(repository, &file, *number, directory.key.as_ref()) {
             Ok((record, hash)) => {

@@ -49,4 +49,4 @@ pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
 pub use trees::Tree;
 
-pub use numbered::NumberedRow;
+pub use numbered::{NumberedRow, record_in, records_in};

@@ -52,6 +52,11 @@ impl NumberedRow {
         Ok(self.row().list(disk)?.into_keys().collect())
     }
 
+    /// The same, with the lengths of their files.
+    pub fn list(&self, disk: &dyn Disk) -> Result<BTreeMap<u64, u64>, Error> {
+        self.row().list(disk)
+    }
+
     /// The highest number of a file that a repair has set aside; 0 if there is none.
     pub fn set_aside(&self, disk: &dyn Disk) -> Result<u64, Error> {
         self.row().set_aside(disk)
@@ -120,6 +125,16 @@ impl NumberedRow {
             .map_err(|damage| Error::damaged(disk.display(&row.path(number)), damage))?;
         Ok(Some((number, config.naming.file(&bytes))))
     }
+}
+
+/// The numbers of the records in a directory of `logs/`, whosever they are, with the lengths of their files.
+pub fn records_in(disk: &dyn Disk, directory: &str) -> Result<BTreeMap<u64, u64>, Error> {
+    Row::in_directory(directory.to_owned()).list(disk)
+}
+
+/// The path of one of them.
+pub fn record_in(directory: &str, number: u64) -> String {
+    Row::in_directory(directory.to_owned()).path(number)
 }
 
 /// Where a row lies.

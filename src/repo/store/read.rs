@@ -374,6 +374,6 @@ fn read_config(disk: &dyn Disk) -> Result<Config, Error> {
 
 /// Whether something was published here: `segvault.json` came before all of that.
 fn has_history(disk: &dyn Disk) -> bool {
-    let is_any = |directory| paths::numbered(disk, directory, ".json").is_ok_and(|files| !files.is_empty());
-    is_any(paths::POINTS) || is_any(paths::ACTS)
+    let is_any = |row: &Row| row.list(disk).is_ok_and(|files| !files.is_empty());
+    [Row::points(), Row::acts()].iter().any(is_any)
 }
