@@ -13,10 +13,11 @@ use crate::engine::copy::Looked;
 use crate::engine::error::Error;
 use crate::engine::points::{Overview, PointRow, Window, overview_of};
 use crate::engine::retention;
-use crate::engine::stats;
-use crate::engine::verify::{Checked, aside};
+use crate::engine::stats::{self, Kind};
+use crate::engine::verify::Checked;
 use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
+use crate::repo::paths;
 use crate::repo::store::{Journal, ListedPoint, Repository};
 use std::collections::BTreeMap;
 
@@ -65,7 +66,6 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
 }
 
 fn size(repository: &Repository, journal: &Journal, options: &StatusOptions) -> Result<Size, Error> {
-    let aside_files = aside(repository)?.files;
     if options.growth {
         let stats = stats::stats_of(repository, journal, options.free)?;
         let growth = stats.growth;
@@ -75,13 +75,19 @@ fn size(repository: &Repository, journal: &Journal, options: &StatusOptions) -> 
             free: growth.free,
             per_day: growth.per_day,
             full_in_days: growth.full_in_days,
-            aside_files,
+            aside_files: aside_files(&stats.kinds),
         });
     }
     let kinds = stats::files(repository)?;
     let (files, bytes) =
         kinds.iter().fold((0, 0_u64), |sum, kind| (sum.0 + kind.files, sum.1.saturating_add(kind.bytes)));
+    let aside_files = aside_files(&kinds);
     Ok(Size { bytes, files, free: options.free, per_day: None, full_in_days: None, aside_files })
+}
+
+/// The files in `damaged/`: they were counted with all others.
+fn aside_files(kinds: &[Kind]) -> u64 {
+    kinds.iter().filter(|kind| kind.kind == paths::DAMAGED).map(|kind| kind.files).sum()
 }
 
 fn sources(overview: &Overview, options: &StatusOptions) -> Vec<SourceStatus> {

@@ -33,7 +33,6 @@ mod times;
 mod uses;
 mod withheld;
 
-pub(in crate::engine) use debris::aside;
 pub use diagnosis::{Depth, Diagnosis, LostEntry, diagnose};
 pub use pack_findings::GIVEN_UP;
 pub use report::{Class, Counts, Coverage, Finding, LogHistory, Report, Tokens};

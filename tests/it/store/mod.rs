@@ -14,6 +14,7 @@ use model::{NAMING, back_up, back_up_on, check, config, entry, key, noise, open,
 use odd_disk::OddDisk;
 use segvault::axon::name::Store;
 use segvault::engine::pieces;
+use segvault::engine::status::{Limits, StatusOptions, status};
 use segvault::repo::Error;
 use segvault::repo::disk::{Disk, LockMode};
 use segvault::repo::format::act::Deed;
@@ -759,4 +760,39 @@ fn a_tree_of_many_entries_comes_back_and_shares_its_pages() {
     let mut session = repository.session().unwrap();
     let backwards: Vec<_> = entries.iter().rev().cloned().collect();
     assert!(matches!(session.put_tree(&backwards), Err(Error::Rule { .. })));
+}
+
+/// All files are counted once: what lies in `damaged/` is one kind of them.
+#[test]
+fn status_lists_what_was_put_aside_once() {
+    for growth in [false, true] {
+        let disk = new();
+        back_up_on(&disk, 1).unwrap();
+        disk.create_directory(paths::DAMAGED).unwrap();
+        for name in ["a", "b"] {
+            disk.create_new(&format!("{}/{name}", paths::DAMAGED)).unwrap().write_all(b"x").unwrap();
+        }
+        let listed = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&listed);
+        let mut odd = OddDisk::of(&disk);
+        odd.before_list = Some(Arc::new(move |path: &str| {
+            count.fetch_add(u32::from(path == paths::DAMAGED), Ordering::Relaxed);
+        }));
+        let repository = open(&odd).unwrap();
+        let rest = listed.load(Ordering::Relaxed);
+        repository.journal().unwrap();
+        let of_journal = listed.load(Ordering::Relaxed) - rest;
+        let limits = Limits { max_age_ms: 1, max_verify_age_ms: 1, max_drill_age_ms: 1 };
+        let options = StatusOptions {
+            now: Moment(1),
+            source: None,
+            limits,
+            heads: BTreeMap::new(),
+            free: None,
+            growth,
+        };
+        let before = listed.load(Ordering::Relaxed);
+        assert_eq!(status(&repository, &options).unwrap().repository.aside_files, 2);
+        assert_eq!(listed.load(Ordering::Relaxed) - before, of_journal + 1);
+    }
 }
