@@ -44,8 +44,10 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
     let overview = overview_of(repository, &journal)?;
     let size = size(repository, &journal, options)?;
     let mut sources = sources(&overview, options);
+    // What a newer program wrote is not lost.
+    let is_read = overview.problems.iter().all(|problem| !problem.newer);
     let mut looked = Looked::at(repository, None);
-    for source in &mut sources {
+    for source in sources.iter_mut().filter(|_| is_read) {
         source.lacks = lacks(repository, &mut looked, newest_complete(&journal, source))?;
     }
     let mut status = Status {
