@@ -279,6 +279,7 @@ const SEE: &str = "see what it means with 'segvault verify'";
 const OTHERS: &str = "name all contexts, or leave the rest whole: --others head";
 const OWNER: &str =
     "restore as root (or with CAP_CHOWN), or without --owner and change the owner of what was restored";
+const SAME_PLACE: &str = "nothing was restored: restore without --properties, or name a directory for each";
 const STANDING: &str = "see to the disk; then remove all that is in the target, and restore again";
 
 /// What a restore's error means. Whatever it is, nothing stands under the target's name, unless it says so.
@@ -304,6 +305,7 @@ fn restore(error: &restore::Error) -> Meaning {
             meaning(Exit::NoSpace, "restore.no-space", "make room, or choose another target")
         }
         Error::UnsafeName { .. } => meaning(Exit::Damaged, "restore.unsafe-name", "nothing was restored"),
+        Error::SamePlace { .. } => meaning(Exit::Usage, "restore.same-place", SAME_PLACE),
         Error::Unresolved { .. } | Error::Contradiction { .. } => {
             meaning(Exit::Damaged, "restore.contradiction", SEE)
         }

@@ -14,6 +14,7 @@ use crate::source::scan::Look;
 use crate::source::segment_bytes::SegmentBytes;
 use crate::source::segment_bytes::{open_mapped, open_plain};
 use crate::source::storage::{DATA, Storage, clean};
+use crate::source::unfound;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -58,6 +59,8 @@ pub struct DataDir {
     passed_over: Vec<PathBuf>,
     /// Stores of which the last listing showed no segment, in any context.
     bare: Vec<Store>,
+    /// What the last listing did not find in directories that were named.
+    unfound: Vec<Remark>,
 }
 
 impl DataDir {
@@ -74,6 +77,7 @@ impl DataDir {
             host: host(),
             passed_over: Vec::new(),
             bare: Vec::new(),
+            unfound: Vec::new(),
         })
     }
 
@@ -92,6 +96,7 @@ impl DataDir {
             host: host(),
             passed_over: Vec::new(),
             bare: Vec::new(),
+            unfound: Vec::new(),
         };
         if scan::contexts_of(&opened.storage, Look::Names)?.contexts.is_empty() {
             return Err(Error::NoContexts { path: opened.directory });
@@ -238,6 +243,7 @@ impl Source for DataDir {
         let is_bare =
             |store: &Store| listing.contexts.values().all(|found| found.store(*store).segments.is_empty());
         self.bare = Store::ALL.into_iter().filter(is_bare).collect();
+        self.unfound = unfound::remarks(&self.storage, &listing);
         Ok(listing)
     }
 
@@ -275,7 +281,7 @@ impl Source for DataDir {
     }
 
     fn remarks(&mut self) -> Vec<Remark> {
-        self.elsewhere().into_iter().chain(self.hidden()).collect()
+        self.elsewhere().into_iter().chain(self.hidden()).chain(self.unfound.iter().cloned()).collect()
     }
 }
 

@@ -18,6 +18,7 @@ mod scan;
 pub mod segment_bytes;
 pub mod server;
 pub mod storage;
+mod unfound;
 
 pub use control_zip::bytes_of_all as zips_in;
 pub use error::Error;

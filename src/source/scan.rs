@@ -52,24 +52,57 @@ pub(super) fn contexts_of(storage: &Storage, look: Look) -> Result<Listing, Erro
 fn contexts_once(storage: &Storage, look: Look) -> Result<Listing, Error> {
     let mut found = Listing::default();
     for ((name, store), path) in &storage.own {
-        let directory = Directory::open(path)?;
-        let listing = sort_out(&directory, &directory.names()?, look)?.unwrap_or_default();
-        add(&mut found, name, listing, &[*store]);
+        add_directory(&mut found, path, || Ok(name.clone()), &[*store], look)?;
     }
+    let own = own_directories(storage);
     for (root, stores) in storage.roots() {
         for path in subdirectories(root)? {
-            let directory = Directory::open(&path)?;
-            let inside = directory.names()?;
-            if is_dcb(&path, &inside)? {
-                found.dcb.insert(context_name(&path)?);
-            } else if let Some(listing) = sort_out(&directory, &inside, look)? {
-                add(&mut found, &context_name(&path)?, listing, &stores);
+            let stores = not_own(&own, &path, &stores);
+            if !stores.is_empty() {
+                add_directory(&mut found, &path, || context_name(&path), &stores, look)?;
             }
         }
     }
     found.contexts.retain(|name, context| !found.dcb.contains(name) && !is_empty(context));
     found.contexts.values_mut().for_each(tell_open);
     Ok(found)
+}
+
+/// Adds what a directory holds of these stores to the context of this name. One that holds nothing may be called what it likes.
+fn add_directory(
+    found: &mut Listing,
+    path: &Path,
+    name: impl FnOnce() -> Result<String, Error>,
+    stores: &[Store],
+    look: Look,
+) -> Result<(), Error> {
+    let directory = Directory::open(path)?;
+    let inside = directory.names()?;
+    if is_dcb(path, &inside)? {
+        found.dcb.insert(name()?);
+    } else if let Some(listing) = sort_out(&directory, &inside, look)? {
+        add(found, &name()?, listing, stores);
+    }
+    Ok(())
+}
+
+/// The directories of stores that have one of their own. They may lie in a root; what they are called there names no context.
+fn own_directories(storage: &Storage) -> BTreeSet<(PathBuf, Store)> {
+    storage.own.iter().map(|((_, store), path)| (real(path), *store)).collect()
+}
+
+/// Those of `stores` that this directory is not somebody's own for: that has been read already.
+fn not_own(own: &BTreeSet<(PathBuf, Store)>, path: &Path, stores: &[Store]) -> Vec<Store> {
+    if own.is_empty() {
+        return stores.to_vec();
+    }
+    let real = real(path);
+    stores.iter().copied().filter(|store| !own.contains(&(real.clone(), *store))).collect()
+}
+
+/// Where symbolic links lead. A path that can't be followed is its own: whoever opens it says what is wrong.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// Adds what one directory has of a context. What is in two directories is being moved from one to the other: the one that came first counts.

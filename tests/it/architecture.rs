@@ -76,6 +76,14 @@ fn every_test_module_runs() {
     assert_eq!(unlisted_tests(&read_tree("tests/it")), NOTHING);
 }
 
+/// A reader that used the program's own would prove nothing of FORMAT.md.
+#[test]
+fn the_second_reader_has_nothing_of_the_program() {
+    let files = read_tree("tests/it/second_reader");
+    assert!(files.len() > 5, "the second reader was not found");
+    assert_eq!(borrowed(&files), NOTHING);
+}
+
 #[test]
 fn every_source_file_says_what_it_is_for() {
     assert_eq!(silent_files(&sources()), NOTHING);
@@ -194,6 +202,13 @@ fn unlisted_tests(tests: &[Source]) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// Files, but for those of tests, that name the program's library.
+fn borrowed(files: &[Source]) -> Vec<String> {
+    let readers = files.iter().filter(|(path, _)| !path.ends_with("/tests.rs"));
+    let borrowers = readers.filter(|(_, text)| words(&code_of(text)).any(|word| word == "segvault"));
+    borrowers.map(|(path, _)| format!("{path} uses the program")).collect()
 }
 
 /// Files that do not open with `//!`; the compiler itself asks it of the two roots.
@@ -464,6 +479,15 @@ fn tests_that_never_run_are_found() {
     for lost in ["tests/it/b.rs", "tests/it/support/other.rs", "tests/it/c/mod.rs"] {
         assert_eq!(unlisted_tests(&[listed.clone(), one(lost, "")].concat()).len(), 1, "{lost}");
     }
+}
+
+#[test]
+fn a_second_reader_that_borrows_is_found() {
+    let own = "use crate::support::archive::tree;\nfn f() { g(\"segvault.point\") } // segvault::repo";
+    assert_eq!(borrowed(&one("tests/it/second_reader/a.rs", own)), NOTHING);
+    let uses = "use segvault::repo::format::point::Point;";
+    assert_eq!(borrowed(&one("tests/it/second_reader/tests.rs", uses)), NOTHING);
+    assert_eq!(borrowed(&one("tests/it/second_reader/a.rs", uses)).len(), 1);
 }
 
 #[test]

@@ -146,6 +146,84 @@ fn a_context_may_have_a_directory_of_its_own() {
     assert_restored(&room.path("fast"), &room.path("out/data/billing"));
 }
 
+/// The findings of a report that are called so: their contexts and weights.
+fn found<'r>(report: &'r serde_json::Value, what: &str) -> Vec<(Option<&'r str>, &'r str)> {
+    let findings = report["findings"].as_array().unwrap().iter().filter(|finding| finding["what"] == what);
+    findings.map(|finding| (finding["context"].as_str(), finding["weight"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_directory_that_is_a_context_s_own_names_no_other_context() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data");
+    let own = data.join("elsewhere");
+    fixtures::copy_tree(&fixtures::context_dir("se-4.6.11-odd", "default"), &own);
+    fs::write(own.join("00000000000000000000_00001.events.transformed"), "being written").unwrap();
+    let key = "axoniq.axonserver.cluster-template.first.contexts[0]";
+    let text = format!(
+        "{key}.name=billing\n{key}.metaData.event.storage=data/elsewhere\n{key}.metaData.snapshot.storage=data/elsewhere\n"
+    );
+    room.write(&format!("{SERVER}/axonserver.properties"), text.as_bytes());
+    std::os::unix::fs::symlink(&own, room.path("linked")).unwrap();
+    for line in [
+        format!("backup --properties {SERVER}/axonserver.properties --no-control-db --source s"),
+        format!("backup --data-dir {SERVER} --context-dir billing=linked --no-control-db --source s"),
+    ] {
+        let report = room.document(0, "backup", &line);
+        let contexts = report["contexts"].as_array().unwrap().iter();
+        assert_eq!(contexts.map(|context| &context["name"]).collect::<Vec<_>>(), ["billing", "default"]);
+        assert_eq!(found(&report, "in-progress"), [(Some("billing"), "note")], "{line}");
+    }
+    room.document(0, "restore", &format!("restore --target out --properties {SERVER}/axonserver.properties"));
+    assert_restored(&own, &room.path("out/data/elsewhere"));
+    assert_restored(&data.join("default"), &room.path("out/data/default"));
+}
+
+#[test]
+fn a_directory_that_was_named_and_has_nothing_is_said() {
+    let room = Room::new();
+    let data = room.server(SERVER).join("data/default");
+    fs::create_dir(room.path("empty")).unwrap();
+    let line = format!("backup --data-dir {SERVER} --no-control-db --source s");
+    let report = room.document(3, "backup", &format!("{line} --context-dir billing=empty"));
+    assert_eq!(found(&report, "bare-directory"), [(Some("billing"), "warning")]);
+    room.document(0, "backup", &format!("{line} --context-dir billing=empty --context default"));
+    // A context of the newer kind has no data file, either.
+    fs::create_dir(room.path("dcb")).unwrap();
+    for file in ["CURRENT", "MANIFEST-000004", "000007.sst"] {
+        room.write(&format!("dcb/{file}"), b"x");
+    }
+    let report = room.document(3, "backup", &format!("{line} --context-dir ledger=dcb"));
+    assert_eq!(
+        (found(&report, "bare-directory"), found(&report, "dcb")),
+        (vec![], vec![(Some("ledger"), "warning")])
+    );
+    room.document(0, "backup", &format!("{line} --context-dir ledger=dcb --exclude-context ledger"));
+    // A tier may be empty where nothing can have been moved there.
+    room.document(0, "backup", &format!("{line} --tier empty"));
+    take(&data, &room.path("cold/default"), "00000000000000000000.events");
+    let other = line.replace("--source s", "--source other");
+    let report = room.document(3, "backup", &format!("{other} --tier empty"));
+    assert_eq!(found(&report, "bare-directory"), [(None, "warning")]);
+    room.document(0, "backup", &format!("{other} --tier cold"));
+}
+
+#[test]
+fn settings_that_lay_two_contexts_in_one_place_are_refused() {
+    let room = Room::new();
+    let data = two_contexts(&room);
+    room.document(0, "backup", &backup_data(&data));
+    let key = "axoniq.axonserver.cluster-template.first.contexts[0]";
+    let text = format!("{key}.name=default\n{key}.metaData.event.storage=data/billing\n");
+    room.write("axonserver.properties", text.as_bytes());
+    room.refused(
+        2,
+        "restore --target out --properties axonserver.properties",
+        &["data/billing", "two contexts"],
+    );
+    assert!(!room.path("out").exists());
+}
+
 #[test]
 fn names_of_the_first_version_come_back_as_a_server_renames_them() {
     let room = Room::new();

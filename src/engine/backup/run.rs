@@ -283,7 +283,10 @@ impl<'a> Attempt<'a, '_> {
         (left_out, mut findings): (Vec<String>, Vec<Finding>),
         control_db: &ArchivedControlDb,
     ) -> Finished {
-        findings.extend(live::findings(self.source.remarks()));
+        let mut remarks = self.source.remarks();
+        let is_wanted = |name: &String| selection::is_wanted(name, self.options);
+        remarks.retain(|remark| remark.context.as_ref().is_none_or(is_wanted));
+        findings.extend(live::findings(remarks));
         findings.extend(control_db.findings.iter().cloned());
         let (mut states, mut reports) = (Vec::new(), Vec::new());
         for (proof, placed) in proofs.into_iter().zip(placed) {

@@ -125,6 +125,12 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The settings lay two things in one place (exit 2).
+    #[error("the settings lay two contexts, or a context and the control database, in {place}")]
+    SamePlace {
+        /// The place, below the target.
+        place: String,
+    },
     /// A claim that no record holds (exit 20).
     #[error("{file}: no record of the repository holds the bytes that the point claims ({})", up_to(*.last))]
     Unresolved {

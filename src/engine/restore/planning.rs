@@ -225,7 +225,14 @@ fn check_names(histories: &[History], control_db: &ControlDbPlan, layout: &Layou
         places.extend((snapshots != events).then_some(snapshots));
         places.push(events);
     }
-    names::distinct(places.iter().map(String::as_str).chain(control_db.path()))
+    let distinct = names::distinct(places.iter().map(String::as_str).chain(control_db.path()));
+    distinct.map_err(|error| match error {
+        // In a server's own layout only the point's names can meet.
+        Refused::UnsafeName { name, .. } if *layout != Layout::default() => {
+            Refused::SamePlace { place: name }
+        }
+        other => other,
+    })
 }
 
 /// Plans one context.
