@@ -10,7 +10,10 @@ use segvault::engine::repair::{self, Mended};
 use segvault::engine::restore::Restored;
 use segvault::engine::verify::{Class, Finding, Remember, Report, VerifyOptions, verify};
 use segvault::repo::format::config::Config;
+use segvault::repo::format::id::Naming;
 use segvault::repo::format::parity::Head;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::{parity, paths};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -240,6 +243,64 @@ fn a_pack_whose_parity_lies_is_not_healed() {
     let report = archive.verify(true);
     assert!(bad(&report).iter().any(|finding| finding.what == "pack"), "{:?}", report.findings);
     assert!(bad(&report)[0].text.contains("the name of another pack"), "{}", bad(&report)[0].text);
+}
+
+/// The parity of these bytes, as if a pack of this name had them.
+fn forged(archive: &Archive, pack: &str, bytes: &[u8]) -> Vec<u8> {
+    let named = |bytes: &[u8]| {
+        let mut hasher = Naming::Blake3.hasher();
+        hasher.update(bytes);
+        hasher.pack()
+    };
+    let (real, other) = (named(&archive.read(pack)), named(bytes));
+    let disk = LocalDisk::new(archive.beside("forged"));
+    fs::create_dir_all(archive.beside("forged").join(paths::parent(&paths::pack(other)))).unwrap();
+    fs::write(archive.beside("forged").join(paths::pack(other)), bytes).unwrap();
+    let parity = parity::make(&disk, Naming::Blake3, other, 50).unwrap();
+    let length = Head::begin(&parity[..72]).unwrap().1.head_length() as usize;
+    let head = Head { pack: real, ..Head::decode(&parity[..length]).unwrap() };
+    [&head.encode(), &parity[length..]].concat()
+}
+
+/// Each shard is what the parity says, or is made to be that; and yet it is another pack.
+#[test]
+fn what_parity_makes_counts_only_if_it_is_what_the_name_of_the_pack_says() {
+    let archive = archive(3);
+    let pack = largest(&archive);
+    let mut another = archive.read(&pack);
+    another[PAGE + 100] ^= 1;
+    let mut zeroed = another.clone();
+    zeroed[PAGE..2 * PAGE].fill(0);
+    archive.write(&parity_of(&pack), &forged(&archive, &pack, &another));
+    for there in [another, zeroed] {
+        archive.write(&pack, &there);
+        let report = archive.verify(true);
+        let found = bad(&report);
+        assert_eq!(found[0].what, "pack", "{:?}", report.findings);
+        assert!(
+            found[0].text.contains("what parity makes of it is not what its name says"),
+            "{}",
+            found[0].text
+        );
+        assert!(restored(&archive, 2).is_none(), "{:?}", report.findings);
+    }
+    assert!(!mend(&archive).is_whole());
+}
+
+#[test]
+fn parity_of_another_length_is_named_without_being_read() {
+    let archive = archive(3);
+    let file = parity_of(&largest(&archive));
+    let bytes = archive.read(&file);
+    for changed in [bytes[..bytes.len() - 1].to_vec(), [&bytes[..], b"more"].concat()] {
+        archive.write(&file, &changed);
+        let report = archive.verify(false);
+        let found = bad(&report);
+        assert_eq!((found.len(), found[0].what), (1, "parity"), "{:?}", report.findings);
+        assert!(found[0].path.as_ref().unwrap().contains(&file));
+        assert_eq!(add_parity(&archive).renewed, 1);
+        assert!(archive.read(&file) == bytes);
+    }
 }
 
 #[test]

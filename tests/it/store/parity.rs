@@ -4,9 +4,12 @@ use super::model::{back_up_on, check, config, open};
 use crate::support::crash_disk::{CrashDisk, ENOSPC, Image, Trouble};
 use segvault::engine::observe::Unobserved;
 use segvault::engine::repair::add_parity;
+use segvault::repo::disk::Disk;
 use segvault::repo::format::act::PointRef;
 use segvault::repo::format::config::Config;
+use segvault::repo::paths;
 use segvault::repo::store::Repository;
+use std::io::Write;
 
 fn repository(parity: Option<u8>) -> (CrashDisk, PointRef) {
     let disk = CrashDisk::default();
@@ -23,6 +26,23 @@ fn is_protected(disk: &CrashDisk) -> Result<(), String> {
 fn protect(disk: &CrashDisk) -> bool {
     let add = |repository: Repository| add_parity(&repository, None, false, &Unobserved).ok();
     open(disk).ok().and_then(add).is_some_and(|done| done.damaged.is_empty())
+}
+
+#[test]
+fn a_new_pack_relies_on_no_damaged_parity_that_stands_there() {
+    let (whole, _) = repository(Some(10));
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &Config { parity: Some(10), ..config() }).unwrap();
+    for (pack, length) in paths::parities(&whole).unwrap() {
+        let path = paths::parity(pack);
+        let mut bytes = whole.read_range(&path, 0, length).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        disk.create_directory(paths::PARITY).unwrap();
+        disk.create_directory(paths::parent(&path)).unwrap();
+        disk.create_new(&path).unwrap().write_all(&bytes).unwrap();
+    }
+    back_up_on(&disk, 1).unwrap();
+    is_protected(&disk).unwrap();
 }
 
 /// The images that are tried for a crash: all where `SEGVAULT_CRASHES` is set, else one of them, by turns.
