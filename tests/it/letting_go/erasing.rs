@@ -7,13 +7,14 @@ use crate::support::small_disk::SmallDisk;
 use segvault::axon::name::Store;
 use segvault::engine::Error;
 use segvault::engine::erase::{self, EraseOptions};
-use segvault::engine::observe::Unobserved;
+use segvault::engine::observe::{Event, Observer, Unobserved};
 use segvault::repo;
 use segvault::repo::local_disk::LocalDisk;
 use segvault::repo::store::{Alone, OpenOptions, reserve};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const ERASE: &str = "erase --source node-1 --context default";
@@ -219,6 +220,49 @@ fn what_an_erasure_does_not_reach_is_named() {
     assert!(found.len() > 0 && found.all(|found| found["why"] == "holds an event that was erased"));
 }
 
+fn options(prove: bool) -> EraseOptions {
+    EraseOptions {
+        source: "node-1".to_owned(),
+        context: "default".to_owned(),
+        snapshots: false,
+        reason: String::new(),
+        prove,
+    }
+}
+
+/// What an erasure writes anew is damaged before it was read back.
+struct Spoils<'p>(&'p Path, BTreeMap<PathBuf, u64>);
+
+impl Observer for Spoils<'_> {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Phase { name: "what may go", .. }) {
+            let all = files_below(self.0).into_iter();
+            let new = all.filter(|(pack, _)| !self.1.contains_key(pack));
+            new.for_each(|(pack, length)| flip(&self.0.join(pack), length / 2));
+        }
+    }
+}
+
+#[test]
+fn a_pack_that_can_t_go_though_it_holds_what_was_erased_is_told() {
+    let (room, _) = room();
+    let packs = room.path("repository/packs");
+    let before = files_below(&packs);
+    let disk = Arc::new(LocalDisk::new(room.repository()));
+    let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+    let report = erase::erase(&alone, &options(false), &Spoils(&packs, before.clone())).unwrap();
+    drop(alone);
+    let told = |pack: &PathBuf| {
+        let name = pack.to_str().unwrap();
+        report
+            .left
+            .iter()
+            .any(|left| left.path.ends_with(name) && left.why == "holds chunks of what was erased")
+    };
+    assert!(before.keys().any(told), "{report:?}");
+    assert!(report.leaves_something());
+}
+
 #[test]
 fn on_a_full_disk_the_reserve_gives_the_room_for_it() {
     let erase = |with_reserve: bool| {
@@ -229,14 +273,7 @@ fn on_a_full_disk_the_reserve_gives_the_room_for_it() {
         }
         let disk = SmallDisk::full(disk);
         let alone = Alone::open(Arc::new(disk.clone()), OpenOptions::default()).unwrap();
-        let options = EraseOptions {
-            source: "node-1".to_owned(),
-            context: "default".to_owned(),
-            snapshots: false,
-            reason: String::new(),
-            prove: true,
-        };
-        let done = erase::erase(&alone, &options, &Unobserved);
+        let done = erase::erase(&alone, &options(true), &Unobserved);
         drop(alone);
         room.ends(0, "verify --data");
         assert!(disk.used() <= disk.room());
