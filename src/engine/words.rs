@@ -1,4 +1,4 @@
-//! Counts in sentences.
+//! Counts in sentences, and what more than one verb says.
 
 /// `1,234,567`.
 pub fn count(count: u64) -> String {
@@ -22,6 +22,15 @@ pub fn plural(number: u64, noun: &str) -> String {
 /// What follows a count of them: `1 segment is`, `2 segments are`.
 pub const fn are(number: u64) -> &'static str {
     if number == 1 { "is" } else { "are" }
+}
+
+/// What puts a pack aside of which nobody knows what it holds: in an append-only repository nothing is taken away unless an operator allows it.
+pub const fn puts_aside(is_append_only: bool) -> &'static str {
+    if is_append_only {
+        "'segvault repair packs --allow-delete' puts it aside"
+    } else {
+        "'segvault repair packs' puts it aside"
+    }
 }
 
 /// `a`, `a, b`, `a, b, and 2 more`: the first few of them.

@@ -501,6 +501,16 @@ fn where_nothing_may_be_removed_a_repair_stores_again_and_takes_nothing_away() {
     assert_eq!(fs::read(&pack).unwrap(), before);
     assert!(!room.repository().join("damaged").exists());
     room.ends(0, "restore 1 --target restored");
+    // What is advised then is what helps.
+    for advised in ["verify", "prune -n"] {
+        let (stdout, stderr) = room.ends(0, advised);
+        assert!(
+            [stdout, stderr].concat().contains("'segvault repair packs --allow-delete' puts it aside"),
+            "{advised}"
+        );
+    }
+    room.ends(0, "repair packs --allow-delete");
+    assert!(!pack.exists() && room.repository().join("damaged").exists());
 }
 
 /// It may have the same history, and yet other numbers, or less of it.

@@ -7,6 +7,7 @@ use crate::engine::prune::PruneOptions;
 use crate::engine::prune::closure::Survey;
 use crate::engine::prune::report::{DeleteReport, Freed, Skipped};
 use crate::engine::prune::roots::Books;
+use crate::engine::words::puts_aside;
 use crate::repo;
 use crate::repo::format::act::{Deed, PointRef};
 use crate::repo::format::id::PackId;
@@ -209,8 +210,8 @@ fn parities(
 
 /// Why a pack can't go.
 enum Obstacle {
-    /// Its own directory can't be read. The first phase has said so, too.
-    Unreadable,
+    /// Its own directory can't be read. The first phase has said so, too. With what puts it aside.
+    Unreadable(&'static str),
     /// So many of its chunks are needed and lie in no pack that stays: no damage, the next run writes them anew.
     Needed(u64),
     /// What it holds lies in this pack, too, and can't be read back from there.
@@ -226,9 +227,9 @@ impl Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable => write!(
+            Self::Unreadable(puts_aside) => write!(
                 out,
-                "its directory can't be read, so nobody knows what it holds; 'segvault repair packs' puts it aside if nothing needs it"
+                "its directory can't be read, so nobody knows what it holds; {puts_aside} if nothing needs it"
             ),
             Self::Needed(count) => {
                 write!(out, "{count} of its chunks are needed and lie in no pack that stays")
@@ -244,7 +245,7 @@ impl fmt::Display for Obstacle {
 fn obstacle(survey: &Survey<'_>, name: PackId, proven: bool) -> Result<Option<Obstacle>, engine::Error> {
     // Only packs whose directories can be read are entered.
     if !survey.ledger.has_pack(name)? {
-        return Ok(Some(Obstacle::Unreadable));
+        return Ok(Some(Obstacle::Unreadable(puts_aside(survey.repository.config().is_append_only()))));
     }
     let uncovered = survey.ledger.uncovered(name)?;
     if uncovered > 0 {

@@ -8,6 +8,7 @@ use crate::engine::prune::closure::Survey;
 use crate::engine::prune::ledger::PackUse;
 use crate::engine::prune::report::{MarkReport, Skipped};
 use crate::engine::prune::roots::Books;
+use crate::engine::words::puts_aside;
 use crate::repo;
 use crate::repo::format::act::{Deed, PointRef};
 use crate::repo::format::id::PackId;
@@ -109,8 +110,9 @@ impl<'a> MarkPlan<'a> {
 
     fn unreadable(&self) -> Vec<Skipped> {
         let path = |pack: &PackId| self.survey.repository.disk().display(&paths::pack(*pack));
-        let why = "its directory can't be read: it stays; 'segvault repair packs' puts it aside if nothing needs it";
-        let skipped = |pack| Skipped { path: path(pack), why: why.to_owned() };
+        let puts_aside = puts_aside(self.survey.repository.config().is_append_only());
+        let why = format!("its directory can't be read: it stays; {puts_aside} if nothing needs it");
+        let skipped = |pack| Skipped { path: path(pack), why: why.clone() };
         self.survey.unreadable.iter().map(skipped).collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
 use crate::engine::verify::withheld;
-use crate::engine::words::plural;
+use crate::engine::words::{plural, puts_aside};
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::paths;
 use crate::repo::store::Repository;
@@ -18,7 +18,7 @@ const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, t
                            repository for the rest";
 const ADVICE_UNUSED: &str =
     "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
-const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: 'segvault repair packs' puts it aside, in 'damaged/'";
+const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: ";
 const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it. Where nothing \
                            has it any more, 'segvault repair give-up' says so: until then nothing is deleted";
 const ADVICE_GIVEN_UP: &str = "restore a point that does not need it; a copy of the repository or the source that turns up has it still: 'segvault repair from'";
@@ -92,8 +92,10 @@ fn enter_pack(
         (None, Some(_)) => "pack-healed",
         (None, None) => "pack",
     };
+    let unknown =
+        format!("{ADVICE_UNKNOWN}{}, in 'damaged/'", puts_aside(repository.config().is_append_only()));
     let advice = match &pack.healed {
-        _ if !is_needed && pack.unreadable.is_some() => ADVICE_UNKNOWN,
+        _ if !is_needed && pack.unreadable.is_some() => &unknown,
         _ if !is_needed => ADVICE_UNUSED,
         Some(_) => ADVICE_HEALED,
         None if withheld::refuse_forbidden(repository, pack.id).is_err() => withheld::ADVICE,
