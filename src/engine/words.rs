@@ -33,6 +33,11 @@ pub const fn puts_aside(is_append_only: bool) -> &'static str {
     }
 }
 
+/// What deletes a pack that nothing needs.
+pub const fn deletes(is_append_only: bool) -> &'static str {
+    if is_append_only { "'segvault prune --allow-delete' deletes it" } else { "'segvault prune' deletes it" }
+}
+
 /// `a`, `a, b`, `a, b, and 2 more`: the first few of them.
 pub fn first(all: &[impl ToString], named: usize) -> String {
     let mut words: Vec<String> = all.iter().take(named).map(ToString::to_string).collect();

@@ -19,7 +19,7 @@ use segvault::repo::paths;
 use segvault::repo::store::{Alone, OpenOptions, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A repository of three points and two acts, and a copy of it.
@@ -394,7 +394,7 @@ fn the_program_mends_a_repository_of_a_real_server_from_its_data_directory() {
     room.ends(0, "verify");
 }
 
-fn walk(root: &Path) -> Vec<std::path::PathBuf> {
+fn walk(root: &Path) -> Vec<PathBuf> {
     let directories = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     directories
         .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
@@ -511,6 +511,28 @@ fn where_nothing_may_be_removed_a_repair_stores_again_and_takes_nothing_away() {
     }
     room.ends(0, "repair packs --allow-delete");
     assert!(!pack.exists() && room.repository().join("damaged").exists());
+}
+
+#[test]
+fn what_a_repair_has_replaced_is_told_with_what_deletes_it_until_it_is_gone() {
+    let room = Room::empty();
+    room.ends(0, "init --append-only");
+    let root = room.server(SERVER);
+    room.ends(0, &backup(&root));
+    let length = |pack: &PathBuf| fs::metadata(pack).unwrap().len();
+    let pack = walk(&room.repository().join("packs")).into_iter().max_by_key(length).unwrap();
+    flip(&pack, length(&pack) / 2);
+    room.ends(0, &format!("repair from {}", root.display()));
+    let (told, _) = room.ends(20, "status");
+    assert!(told.contains("1 pack is damaged; see 'segvault verify --data'"), "{told}");
+    let (told, _) = room.ends(20, "repair add-parity");
+    assert!(told.contains("'segvault verify --data' says what to do"), "{told}");
+    let (told, _) = room.ends(0, "verify --data");
+    assert!(told.contains("'segvault prune --allow-delete' deletes it"), "{told}");
+    (0..2).for_each(|_| drop(room.ends(0, "prune --allow-delete --grace 0")));
+    assert!(!pack.exists());
+    let (told, _) = room.ends(0, "verify --data");
+    assert!(!told.contains("what to do"), "{told}");
 }
 
 /// It may have the same history, and yet other numbers, or less of it.

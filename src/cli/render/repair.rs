@@ -97,7 +97,9 @@ pub(in crate::cli) fn protected(done: &Protected) -> String {
 /// Packs that got no parity, since they are damaged.
 pub(in crate::cli) fn left_damaged(done: &Protected) -> Option<String> {
     let names: Vec<String> = done.damaged.iter().map(ToString::to_string).collect();
-    let told = || format!("damaged, and left as they are: {}; run 'segvault repair packs'", some(&names));
+    let told = || {
+        format!("damaged, and left as they are: {}; 'segvault verify --data' says what to do", some(&names))
+    };
     (!names.is_empty()).then(told)
 }
 

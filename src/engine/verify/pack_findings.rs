@@ -8,7 +8,7 @@ use crate::engine::verify::packs::{PackFacts, Packs};
 use crate::engine::verify::places::packs_of;
 use crate::engine::verify::report::Class;
 use crate::engine::verify::withheld;
-use crate::engine::words::{plural, puts_aside};
+use crate::engine::words::{deletes, plural, puts_aside};
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::paths;
 use crate::repo::store::Repository;
@@ -16,8 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const ADVICE_PACK: &str = "run 'segvault repair packs' for what is good in it, then 'segvault repair from' a data directory or a copy of the \
                            repository for the rest";
-const ADVICE_UNUSED: &str =
-    "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since";
+const ADVICE_UNUSED: &str = "nothing needs it: an interrupted run left it, or what it held is stored elsewhere since; until it is gone, 'segvault status' counts it: ";
 const ADVICE_UNKNOWN: &str = "nobody knows what it holds, but nothing that is needed is missing: ";
 const ADVICE_LOST: &str = "run 'segvault repair from' a data directory or a copy of the repository; or restore a point that does not need it. Where nothing \
                            has it any more, 'segvault repair give-up' says so: until then nothing is deleted";
@@ -92,11 +91,12 @@ fn enter_pack(
         (None, Some(_)) => "pack-healed",
         (None, None) => "pack",
     };
-    let unknown =
-        format!("{ADVICE_UNKNOWN}{}, in 'damaged/'", puts_aside(repository.config().is_append_only()));
+    let is_append_only = repository.config().is_append_only();
+    let unknown = format!("{ADVICE_UNKNOWN}{}, in 'damaged/'", puts_aside(is_append_only));
+    let unused = format!("{ADVICE_UNUSED}{}", deletes(is_append_only));
     let advice = match &pack.healed {
         _ if !is_needed && pack.unreadable.is_some() => &unknown,
-        _ if !is_needed => ADVICE_UNUSED,
+        _ if !is_needed => &unused,
         Some(_) => ADVICE_HEALED,
         None if withheld::refuse_forbidden(repository, pack.id).is_err() => withheld::ADVICE,
         None => ADVICE_PACK,

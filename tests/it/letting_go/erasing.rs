@@ -264,6 +264,30 @@ fn a_pack_that_can_t_go_though_it_holds_what_was_erased_is_told() {
 }
 
 #[test]
+fn parity_of_what_was_erased_goes_with_it_and_what_nobody_can_read_is_told() {
+    let (room, _) = room();
+    room.ends(0, "repair add-parity --parity 50%");
+    let plant = |top: &str| {
+        let directory = room.repository().join(top).join("00");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("0".repeat(64)), "what ever").unwrap();
+    };
+    plant("packs");
+    let done = room.document(3, "erase", &format!("{ERASE} --yes --snapshots"));
+    let left = done["left"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0]["why"].as_str().unwrap().starts_with("nobody knows what it holds"), "{left:?}");
+    let packs = files_below(&room.path("repository/packs"));
+    let parity = files_below(&room.path("repository/parity"));
+    assert!(!parity.is_empty() && parity.keys().all(|file| packs.contains_key(file)), "{parity:?}");
+    fs::remove_file(room.repository().join("packs/00").join("0".repeat(64))).unwrap();
+    let proof = |status| room.document(status, "erase-proof", &format!("{ERASE} --prove"));
+    assert_eq!(proof(0)["unreadable"], serde_json::json!([]));
+    plant("parity");
+    assert!(proof(3)["unreadable"][0]["path"].as_str().unwrap().contains("/parity/"));
+}
+
+#[test]
 fn on_a_full_disk_the_reserve_gives_the_room_for_it() {
     let erase = |with_reserve: bool| {
         let (room, _) = room();
