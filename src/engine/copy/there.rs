@@ -187,7 +187,7 @@ impl<'r> Looked<'r> {
     fn chunk(&self, chunk: ChunkId) -> Result<Option<String>, engine::Error> {
         let is_there = match self.missing {
             Some((missing, _)) => !missing.contains(&chunk),
-            None => self.repository.names_chunk(chunk)?,
+            None => self.repository.has_chunk(chunk)?,
         };
         Ok((!is_there).then(|| repo::Error::ChunkMissing { chunk }.to_string()))
     }

@@ -147,6 +147,22 @@ pub(super) fn chunk_in(repository: &Repository, id: ChunkId, pack: PackId) -> Re
     }
 }
 
+/// Whether some pack that is there names a chunk. Looked for as one that is read: before it counts as missing, `packs/` is listed again, since others may
+/// have stored it meanwhile, and an index that has it not is made anew, once.
+pub(super) fn is_somewhere(repository: &Repository, id: ChunkId) -> Result<bool, Error> {
+    if repository.index.holds(id)? {
+        return Ok(true);
+    }
+    let _alone = repository.looked_again.alone();
+    if repository.looked_again.is_worth_it(&[]) {
+        repository.index.refresh()?;
+    }
+    if !repository.index.holds(id)? && repository.looked_again.is_first_doubt() {
+        repository.index.begin_anew()?;
+    }
+    repository.index.holds(id)
+}
+
 /// The index may have lost a row without knowing: before a chunk counts as missing, it is made anew, once.
 fn try_without_the_index(repository: &Repository, id: ChunkId) -> Result<ReadChunk, Error> {
     let _alone = repository.looked_again.alone();

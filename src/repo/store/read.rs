@@ -324,6 +324,11 @@ impl Repository {
         self.index.holds(id)
     }
 
+    /// The same for whoever calls it lost where none does: packs are listed again before that.
+    pub fn has_chunk(&self, id: ChunkId) -> Result<bool, Error> {
+        chunks::is_somewhere(self, id)
+    }
+
     /// The bytes of a chunk, its hash checked. Tries every pack that holds it.
     pub fn chunk(&self, id: ChunkId) -> Result<ChunkBytes, Error> {
         Ok(chunks::chunk(self, id)?.bytes)

@@ -160,10 +160,14 @@ fn rows_that_are_wrong_or_lost_without_a_trace_give_no_other_answers() {
         "DROP TABLE files",
         "DROP TABLE chunks",
     ] {
-        std::fs::write(place.index(), &good).unwrap();
-        let connection = rusqlite::Connection::open(place.index()).unwrap();
-        connection.execute_batch(harm).unwrap();
-        drop(connection);
+        let spoil = || {
+            std::fs::write(place.index(), &good).unwrap();
+            let connection = rusqlite::Connection::open(place.index()).unwrap();
+            connection.execute_batch(harm).unwrap();
+        };
+        spoil();
+        assert_eq!(super::lacks(&place.open()), None, "{harm}");
+        spoil();
         check(&place.open(), &place.points).unwrap_or_else(|why| panic!("{harm}: {why}"));
         place.points.push(back_up(&place.open(), 4).unwrap_or_else(|why| panic!("{harm}: {why}")));
         check(&place.open(), &place.points).unwrap_or_else(|why| panic!("{harm}: {why}"));

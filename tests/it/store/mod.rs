@@ -782,17 +782,29 @@ fn status_lists_what_was_put_aside_once() {
         let rest = listed.load(Ordering::Relaxed);
         repository.journal().unwrap();
         let of_journal = listed.load(Ordering::Relaxed) - rest;
-        let limits = Limits { max_age_ms: 1, max_verify_age_ms: 1, max_drill_age_ms: 1 };
-        let options = StatusOptions {
-            now: Moment(1),
-            source: None,
-            limits,
-            heads: BTreeMap::new(),
-            free: None,
-            growth,
-        };
+        let options = look(growth);
         let before = listed.load(Ordering::Relaxed);
         assert_eq!(status(&repository, &options).unwrap().repository.aside_files, 2);
         assert_eq!(listed.load(Ordering::Relaxed) - before, of_journal + 1);
     }
+}
+
+/// What status says that the newest complete point of the only source lacks.
+fn lacks(repository: &Repository) -> Option<String> {
+    status(repository, &look(false)).unwrap().sources.remove(0).lacks
+}
+
+fn look(growth: bool) -> StatusOptions {
+    let limits = Limits { max_age_ms: 1, max_verify_age_ms: 1, max_drill_age_ms: 1 };
+    StatusOptions { now: Moment(1), source: None, limits, heads: BTreeMap::new(), free: None, growth }
+}
+
+/// An index in memory, or in a user's cache directory, learns of packs when it is opened.
+#[test]
+fn status_calls_nothing_lost_that_a_backup_stored_since_it_began() {
+    let disk = new();
+    back_up_on(&disk, 1).unwrap();
+    let repository = open(&disk).unwrap();
+    back_up_on(&disk, 2).unwrap();
+    assert_eq!(lacks(&repository), None);
 }
