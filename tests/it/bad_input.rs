@@ -401,10 +401,15 @@ mod what_is_no_repository {
         newer(&desk, |config| config["features"] = serde_json::json!(["time-travel"]));
     }
 
-    /// The packs of these kinds as a newer program might write them: their footers say another version, and their names fit.
     fn with_newer_packs(kinds: &[PackKind]) -> Desk {
         let desk = Desk::new();
-        let packs = desk.room.repository().join("packs");
+        in_newer_packs(&desk.room.repository(), kinds);
+        desk
+    }
+
+    /// The packs of these kinds as a newer program might write them: their footers say another version, and their names fit.
+    fn in_newer_packs(repository: &Path, kinds: &[PackKind]) {
+        let packs = repository.join("packs");
         let all: Vec<PathBuf> =
             fixtures::files(&packs).iter().flat_map(|below| fixtures::files(below)).collect();
         for pack in all {
@@ -420,7 +425,6 @@ mod what_is_no_repository {
             fs::write(newer, bytes).unwrap();
             fs::remove_file(pack).unwrap();
         }
-        desk
     }
 
     #[test]
@@ -430,6 +434,22 @@ mod what_is_no_repository {
         for line in ["prune", "copy --to copy"] {
             desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
         }
+    }
+
+    /// A copy that a newer program has gone on with: what it has done there can't be judged here. What there is to tell it, it is told all the same.
+    #[test]
+    fn as_a_copy_with_packs_of_a_newer_format_lacks_nothing() {
+        let desk = Desk::new();
+        desk.room.ends(0, "init -r copy");
+        desk.room.ends(0, "copy --to copy");
+        in_newer_packs(&desk.room.path("copy"), &PackKind::ALL);
+        desk.room.ends(0, "hold add 1 --reason audit");
+        for line in ["copy --to copy --dry-run", "copy --to copy"] {
+            desk.room.refused(13, line, &["packs/", "a pack of version 9", "use a newer segvault"]);
+        }
+        let (said, _) = desk.room.ends(13, "-r copy status");
+        assert!(said.contains("a pack of version 9") && !said.contains("can't be restored"), "{said}");
+        assert!(desk.room.ends(0, "-r copy hold list").0.contains("audit"));
     }
 
     #[test]

@@ -109,10 +109,12 @@ pub fn copy(
     }
     let needed = survey(from, to, &choice, observer)?;
     copy_all(session, needed, choice, &mut report)?;
-    report.lost = there::lost(to, &report.known, observer)?;
+    let lost = there::lost(to, &report.known, observer);
     points::copy_acts(from, to, &report, observer)?;
     // Not for the copy's sake: an erasure has to name all copies.
     report.not_noted = note(from, to, options, observer).err().map(|error| error.to_string());
+    // What can't be looked at there, since a newer program wrote it, say, is no reason to keep the rest from it.
+    report.lost = lost?;
     Ok(report)
 }
 

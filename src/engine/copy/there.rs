@@ -18,6 +18,7 @@ use crate::repo::format::point::{Content, ControlDb, PointLog};
 use crate::repo::format::record::LogKey;
 use crate::repo::store::{ListedPoint, Repository};
 use serde::Serialize;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 /// A point that was copied before, and can't be restored there as it is.
@@ -78,7 +79,7 @@ impl<'r> Looked<'r> {
         self.missing.map(|(_, aside)| aside)
     }
 
-    /// What a point lacks.
+    /// What a point lacks. Refused where a newer program may have written it.
     pub fn point(&mut self, listed: &ListedPoint) -> Result<Option<String>, engine::Error> {
         for (key, log) in logs_of(listed) {
             let why = self.page(log.root)?;
@@ -115,9 +116,9 @@ impl<'r> Looked<'r> {
         if why.is_none() {
             let listed =
                 here_or_aside(self.repository, self.aside(), &|repository| files::list(repository, set));
-            why = match listed {
+            why = match judged(listed)? {
                 Ok(listed) => self.listed(&listed.files)?,
-                Err(error) => Some(error.to_string()),
+                Err(why) => Some(why),
             };
         }
         self.sets.insert(set.listing.list, why.clone());
@@ -140,9 +141,9 @@ impl<'r> Looked<'r> {
             return Ok(known.clone());
         }
         let extents = |repository: &Repository| content::extents(repository, content);
-        let why = match here_or_aside(self.repository, self.aside(), &extents) {
+        let why = match judged(here_or_aside(self.repository, self.aside(), &extents))? {
             Ok(extents) => self.chunks(extents.iter().map(|extent| extent.chunk))?,
-            Err(error) => Some(error.to_string()),
+            Err(why) => Some(why),
         };
         self.lists.insert(content.list, why.clone());
         Ok(why)
@@ -153,7 +154,7 @@ impl<'r> Looked<'r> {
         if let Some(known) = self.pages.get(&id) {
             return Ok(known.clone());
         }
-        let why = match self.repository.page(id) {
+        let why = match judged(self.repository.page(id))? {
             Ok(Page::Leaf(entries)) => self.entries(&entries)?,
             Ok(Page::Node { children, .. }) => {
                 let mut found = None;
@@ -162,7 +163,7 @@ impl<'r> Looked<'r> {
                 }
                 found
             }
-            Err(error) => Some(error.to_string()),
+            Err(why) => Some(why),
         };
         self.pages.insert(id, why.clone());
         Ok(why)
@@ -189,13 +190,22 @@ impl<'r> Looked<'r> {
             Some((missing, _)) => !missing.contains(&chunk),
             None => self.repository.has_chunk(chunk)?,
         };
-        Ok((!is_there).then(|| repo::Error::ChunkMissing { chunk }.to_string()))
+        if is_there {
+            return Ok(None);
+        }
+        if self.missing.is_none() {
+            self.repository.refuse_newer_packs()?;
+        }
+        Ok(Some(repo::Error::ChunkMissing { chunk }.to_string()))
     }
 
     /// What is wrong with what the newest record holds for the claims.
     fn claims(&mut self, key: &LogKey, log: &PointLog) -> Result<Option<String>, engine::Error> {
         let repository = self.repository;
-        let held = self.records.entry(key.clone()).or_insert_with(|| held(repository, key));
+        let held = match self.records.entry(key.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(held(repository, key)?),
+        };
         let held = match held {
             Ok(held) => held,
             Err(why) => return Ok(Some(why.clone())),
@@ -212,8 +222,16 @@ impl<'r> Looked<'r> {
     }
 }
 
-/// All segments of a log, as its newest record has them.
-fn held(repository: &Repository, key: &LogKey) -> Result<Vec<SegmentEntry>, String> {
-    let held = repository.newest_entries(key).map_err(|error| error.to_string())?;
-    Ok(held.ok_or("its log has no record")?)
+/// All segments of a log, as its newest record has them; or why that is not known.
+fn held(repository: &Repository, key: &LogKey) -> Result<Result<Vec<SegmentEntry>, String>, repo::Error> {
+    let held = judged(repository.newest_entries(key))?;
+    Ok(held.and_then(|held| held.ok_or_else(|| "its log has no record".to_owned())))
+}
+
+/// What was read, or why it can't be. What a newer program wrote is not lost: it can't be judged here, which is an error.
+fn judged<T>(read: Result<T, repo::Error>) -> Result<Result<T, String>, repo::Error> {
+    match read {
+        Err(newer @ repo::Error::Unsupported { .. }) => Err(newer),
+        read => Ok(read.map_err(|error| error.to_string())),
+    }
 }

@@ -11,10 +11,11 @@ pub use report::{Age, ContextStatus, DrillStatus, LogStatus, Size, SourceStatus,
 use crate::axon::name::Store;
 use crate::engine::copy::Looked;
 use crate::engine::error::Error;
-use crate::engine::points::{Overview, PointRow, Window, overview_of};
+use crate::engine::points::{Overview, PointRow, Problem, Window, overview_of};
 use crate::engine::retention;
 use crate::engine::stats::{self, Kind};
 use crate::engine::verify::Checked;
+use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::moment::Moment;
 use crate::repo::paths;
@@ -41,15 +42,10 @@ pub struct StatusOptions {
 /// Looks at everything.
 pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status, Error> {
     let journal = repository.journal()?;
-    let overview = overview_of(repository, &journal)?;
+    let mut overview = overview_of(repository, &journal)?;
     let size = size(repository, &journal, options)?;
     let mut sources = sources(&overview, options);
-    // What a newer program wrote is not lost.
-    let is_read = overview.problems.iter().all(|problem| !problem.newer);
-    let mut looked = Looked::at(repository, None);
-    for source in sources.iter_mut().filter(|_| is_read) {
-        source.lacks = lacks(repository, &mut looked, newest_complete(&journal, source))?;
-    }
+    look_for_lost(repository, &journal, &mut sources, &mut overview.problems)?;
     let mut status = Status {
         at: options.now,
         level: Level::Ok,
@@ -128,15 +124,27 @@ fn newest_complete<'j>(journal: &'j Journal, source: &SourceStatus) -> Option<&'
     journal.points.iter().find(|listed| listed.point.number == number)
 }
 
-/// What a point lacks, as far as pages and the directories of packs tell; bytes are for `verify --data`. What may be in a pack of a newer program is
-/// not lost.
-fn lacks(
+/// What the newest points lack, as far as pages and the directories of packs tell; bytes are for `verify --data`. What a newer program wrote, or may
+/// be in a pack of one, is not lost: it is a problem.
+fn look_for_lost(
     repository: &Repository,
-    looked: &mut Looked<'_>,
-    listed: Option<&ListedPoint>,
-) -> Result<Option<String>, Error> {
-    let lacks = listed.map(|listed| looked.point(listed)).transpose()?.flatten();
-    Ok(lacks.filter(|_| repository.refuse_newer_packs().is_ok()))
+    journal: &Journal,
+    sources: &mut [SourceStatus],
+    problems: &mut Vec<Problem>,
+) -> Result<(), Error> {
+    let mut looked = Looked::at(repository, None);
+    for source in sources {
+        let Some(listed) = newest_complete(journal, source) else { continue };
+        match looked.point(listed) {
+            Err(Error::Repo(repo::Error::Unsupported { path, source })) => {
+                if problems.iter().all(|problem| problem.path != path) {
+                    problems.push(Problem { path, why: source.to_string(), newer: true });
+                }
+            }
+            lacks => source.lacks = lacks?,
+        }
+    }
+    Ok(())
 }
 
 fn seconds(now: Moment, then: Moment) -> i64 {
