@@ -695,10 +695,17 @@ fn history_that_is_lost_here_and_there_keeps_no_point_from_being_copied() {
         let (told, warned) = lab.room.ends(20, "copy --to copy");
         assert!(told.contains(&format!("point {from} copied, as point {to}")), "{told}");
         assert!(warned.contains("events of default@1 of node-1: segment 0 was not copied"), "{warned}");
+        for line in ["copy --to copy", "copy --to copy --dry-run"] {
+            let (_, warned) = lab.room.ends(20, line);
+            assert!(warned.contains("events of default@1 of node-1: segment 0"), "each time: {warned}");
+        }
         lab.ends(0, &format!("restore {to} --target of{to} -r copy"));
         assert_eq!(first(), 0);
         grow(&lab.root);
     }
+    lab.ends(0, "repair give-up --yes");
+    let (_, warned) = lab.room.ends(0, "copy --to copy");
+    assert!(warned.contains("given up"), "{warned}");
 }
 
 /// The same where the points are named: of the contexts that they have, and no others.

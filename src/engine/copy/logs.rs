@@ -178,19 +178,35 @@ pub(super) fn next(
         let gone = (LetGo::by(&our_acts, &key), LetGo::by(&their_acts, &key));
         match lost_or(log_here(from, &key))? {
             Ok(None) => {}
-            Ok(Some(ours)) => match one((from, to), &key, ours, &gone) {
-                // No point asks for it: that it does not fit is told when one does, and what is lost there with the points that are there.
-                Err(engine::Error::Copy(_)) if !is_asked => {}
-                Err(engine::Error::Repo(error)) if !is_asked && is_lost(&error) => {}
-                done => match done? {
-                    Ok(log) => next.extend((is_asked || log.is_lacking).then_some(log)),
-                    Err(why) => lost.push((key, why)),
-                },
-            },
+            Ok(Some(ours)) => {
+                let is_asked_for = is_asked || names_lost((from, to), &ours)?;
+                match one((from, to), &key, ours, &gone) {
+                    // No point asks for it: that it does not fit is told when one does, and what is lost there with the points that are there.
+                    Err(engine::Error::Copy(_)) if !is_asked => {}
+                    Err(engine::Error::Repo(error)) if !is_asked && is_lost(&error) => {}
+                    done => match done? {
+                        Ok(log) => next.extend((is_asked_for || log.is_lacking).then_some(log)),
+                        Err(why) => lost.push((key, why)),
+                    },
+                }
+            }
             Err(why) => lost.push((key, why)),
         }
     }
     Ok((next, lost))
+}
+
+/// Whether a log names a chunk that is in no pack, neither here nor there: it is told each time, though the record there names it, too.
+fn names_lost(
+    (from, to): (&Repository, &Repository),
+    (state, tree): &(LogState, Vec<SegmentEntry>),
+) -> Result<bool, repo::Error> {
+    for chunk in tree.iter().chain(&state.tails).flat_map(SegmentEntry::chunks) {
+        if !to.names_chunk(chunk)? && !from.names_chunk(chunk)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Source and context of a log.
