@@ -5,7 +5,8 @@ use crate::support::program::{Room, flip};
 use crate::support::server::Server;
 use segvault::axon::name::Store;
 use segvault::engine::copy::{CopyOptions, copy};
-use segvault::engine::observe::Unobserved;
+use segvault::engine::observe::{Event, Observer, Unobserved};
+use segvault::engine::prune::{self, PruneOptions};
 use segvault::engine::repair::{self, Mended};
 use segvault::engine::restore::Restored;
 use segvault::engine::verify::{Class, Finding, Remember, Report, VerifyOptions, verify};
@@ -13,9 +14,12 @@ use segvault::repo::format::config::Config;
 use segvault::repo::format::id::Naming;
 use segvault::repo::format::parity::Head;
 use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{Alone, OpenOptions};
 use segvault::repo::{parity, paths};
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a disk loses at once.
 const PAGE: usize = 4096;
@@ -204,6 +208,67 @@ fn a_directory_that_only_parity_knows_is_told_by_every_verb_that_reads_by_it_as_
     assert_eq!(stderr, "", "the good copies are read now");
 }
 
+/// Of a pack that is whole again nothing is told, though the index knows its directory from its parity.
+#[test]
+fn a_pack_that_is_put_back_is_no_healed_one() {
+    let room = Room::empty();
+    room.ends(0, "init --parity 10%");
+    let root = room.server("se-4.6.11-json");
+    room.ends(0, &format!("backup --data-dir {0} --control-db {0}/backups --source node", root.display()));
+    without_directories(&room);
+    room.ends(0, "repair index");
+    room.restore(3, "1", "healed");
+    // The same bit of each once more.
+    without_directories(&room);
+    room.restore(0, "1", "back");
+}
+
+/// Interrupts when it is asked for the n-th time after deletion has begun.
+struct Interrupts {
+    deletes: AtomicBool,
+    left: AtomicU64,
+}
+
+impl Observer for Interrupts {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Phase { name: "deleting", .. }) {
+            self.deletes.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        let next = |left: u64| left.checked_sub(1);
+        self.deletes.load(Ordering::SeqCst)
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_err()
+    }
+}
+
+#[test]
+fn the_parity_of_a_pack_goes_before_the_pack_wherever_a_prune_is_interrupted() {
+    let archive = archive(3);
+    let pack = largest(&archive);
+    archive.flip(&pack, PAGE + 100);
+    assert!(mend(&archive).packs[0].replaced);
+    let all = files(&archive, "parity/").len();
+    let options = PruneOptions { grace_ms: 0, ..PruneOptions::default() };
+    for at in 0.. {
+        let disk = Arc::new(LocalDisk::new(archive.repository_path()));
+        let alone = Alone::open(disk, OpenOptions::default()).unwrap();
+        let observer = Interrupts { deletes: AtomicBool::new(false), left: AtomicU64::new(at) };
+        let done = prune::delete(&alone, &options, &observer);
+        drop(alone);
+        let packs = files(&archive, "packs/");
+        let orphan = files(&archive, "parity/")
+            .into_iter()
+            .find(|file| !packs.contains(&file.replacen("parity/", "packs/", 1)));
+        assert_eq!(orphan, None, "{at}");
+        if done.is_ok() {
+            assert!(at > 1 && !packs.contains(&pack) && files(&archive, "parity/").len() < all, "{at}");
+            break;
+        }
+    }
+}
+
 #[test]
 fn what_is_beyond_parity_fails_aloud() {
     let archive = archive(3);
@@ -298,7 +363,8 @@ fn parity_of_another_length_is_named_without_being_read() {
         let found = bad(&report);
         assert_eq!((found.len(), found[0].what), (1, "parity"), "{:?}", report.findings);
         assert!(found[0].path.as_ref().unwrap().contains(&file));
-        assert_eq!(add_parity(&archive).renewed, 1);
+        let done = add_parity(&archive);
+        assert_eq!((done.renewed, done.kept), (1, files(&archive, "packs/").len() as u64 - 1));
         assert!(archive.read(&file) == bytes);
     }
 }

@@ -500,6 +500,7 @@ fn where_nothing_may_be_removed_a_repair_stores_again_and_takes_nothing_away() {
     room.ends(0, "repair packs");
     assert_eq!(fs::read(&pack).unwrap(), before);
     assert!(!room.repository().join("damaged").exists());
+    assert!(!room.repository().join("parity").exists(), "nobody asked for it");
     room.ends(0, "restore 1 --target restored");
     // What is advised then is what helps.
     for advised in ["verify", "prune -n"] {
