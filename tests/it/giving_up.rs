@@ -640,17 +640,24 @@ fn history_that_is_lost_and_that_no_point_needs_is_not_left_out_without_a_word()
     lab.ends(0, "restore latest --target restored");
 }
 
-/// What the copy lacks is said whatever else is copied, and comes along as soon as it is here again: no new point has to ask for it.
-#[test]
-fn history_that_a_copy_lacks_is_said_each_time_and_copied_once_it_is_here_again() {
+/// A copy, made so, that lacks the first segment of what its points go on from: its pack is gone here. Then another source has a point. Gives
+/// the pack's path, too, and what it held.
+fn lacking(copy: &str) -> (Lab, PathBuf, Vec<u8>) {
     let (lab, pack) = Lab::parted();
     let whole = fs::read(&pack).unwrap();
     lab.ends(0, "forget 1 2 --yes");
     fs::remove_file(&pack).unwrap();
     lab.ends(20, &format!("repair from {}", lab.root.display()));
     lab.ends(0, "init -r copy");
-    lab.ends(20, "copy --to copy");
+    lab.ends(20, copy);
     lab.ends(0, &backup(&lab.root).replace("node-1", "other"));
+    (lab, pack, whole)
+}
+
+/// What the copy lacks is said whatever else is copied, and comes along as soon as it is here again: no new point has to ask for it.
+#[test]
+fn history_that_a_copy_lacks_is_said_each_time_and_copied_once_it_is_here_again() {
+    let (lab, pack, whole) = lacking("copy --to copy");
     for line in ["copy --to copy --dry-run", "copy --to copy"] {
         let (told, warned) = lab.room.ends(20, line);
         assert!(
@@ -711,14 +718,7 @@ fn history_that_is_lost_here_and_there_keeps_no_point_from_being_copied() {
 /// The same where the points are named: of the contexts that they have, and no others.
 #[test]
 fn named_points_that_are_there_bring_along_what_the_copy_lacks_of_their_history() {
-    let (lab, pack) = Lab::parted();
-    let whole = fs::read(&pack).unwrap();
-    lab.ends(0, "forget 1 2 --yes");
-    fs::remove_file(&pack).unwrap();
-    lab.ends(20, &format!("repair from {}", lab.root.display()));
-    lab.ends(0, "init -r copy");
-    lab.ends(20, "copy 3 --to copy");
-    lab.ends(0, &backup(&lab.root).replace("node-1", "other"));
+    let (lab, pack, whole) = lacking("copy 3 --to copy");
     lab.ends(0, "copy 4 --to copy");
     for line in ["copy 3 --to copy --dry-run", "copy 3 --to copy"] {
         let (_, warned) = lab.room.ends(20, line);
