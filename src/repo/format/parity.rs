@@ -23,6 +23,8 @@ pub const PAGE: u64 = 4096;
 pub const PIECE: u64 = 64;
 /// No pack is nearly as long.
 const PACK_MAX: u64 = 512 << 20;
+/// No pack needs longer shards. They are held in memory, one at a time: a head that claims more could make a reader take any amount.
+const SHARD_MAX: u64 = PACK_MAX / 1024;
 /// So many hundredths of a pack may be asked for.
 pub const PERCENT_MAX: u8 = 50;
 
@@ -96,7 +98,7 @@ impl Shape {
         let shard = u64::from(self.shard);
         let counts = 1..=SHARDS_MAX;
         (1..=PACK_MAX).contains(&self.pack_length)
-            && shard > 0
+            && (1..=SHARD_MAX).contains(&shard)
             && shard.is_multiple_of(PIECE)
             && counts.contains(&self.data)
             && counts.contains(&self.parity)
@@ -238,6 +240,7 @@ mod tests {
         assert_eq!(of(64 << 20, 3), (65536, 1024, 31));
         assert_eq!(of((96 << 20) + 1, 3), (102_400, 984, 30));
         assert_eq!(of(64 << 20, 50), (65536, 1024, 512));
+        assert_eq!(of(PACK_MAX, 3), (u32::try_from(SHARD_MAX).unwrap(), 1024, 31));
         assert_eq!(Shape::of(0, 3), None);
         assert_eq!(Shape::of(PACK_MAX + 1, 3), None);
     }
@@ -267,6 +270,8 @@ mod tests {
             (0, 4096, 1, 1),
             (PACK_MAX + 1, 1 << 20, 513, 1),
             (10_000, 0, 3, 2),
+            (10_000, u32::try_from(SHARD_MAX).unwrap() + 64, 1, 1),
+            (10_000, u32::MAX - 63, 1, 1),
             (10_000, 4100, 3, 2),
             (10_000, 4096, 2, 2),
             (10_000, 4096, 4, 2),
