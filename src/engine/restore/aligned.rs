@@ -1,4 +1,4 @@
-//! What it takes to pass the system's memory on the way to a disk and back: buffers that begin and end where every disk takes it, and a flag.
+//! What it takes to pass the system's memory on the way back from a disk: buffers that begin and end where every disk takes it, and a flag.
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io;
 /// Places, lengths and memory that every disk takes.
 pub const ALIGNED: u64 = 4096;
 
-/// Bytes that are written, or read, at once.
+/// Bytes that are read at once.
 pub const WINDOW: u64 = 1 << 20;
 
 /// Bytes that begin at an aligned place.

@@ -389,7 +389,7 @@ impl NewFile {
 
 #[cfg(test)]
 mod tests {
-    use super::{StagedFile, Staging};
+    use super::{NewFile, StagedFile, Staging};
     use crate::engine::restore::access::Access;
     use crate::engine::restore::delta::gate::Open;
     use crate::engine::restore::error::Error;
@@ -398,6 +398,41 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::sync::Arc;
+
+    /// The content of a file that was written in such pieces.
+    fn written(pieces: &[&[u8]]) -> Vec<u8> {
+        let room = tempfile::tempdir().unwrap();
+        let mut file = NewFile::create(room.path().join("x")).unwrap();
+        for piece in pieces {
+            file.write(piece).unwrap();
+        }
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        assert_eq!(file.written(), length);
+        file.finish(length).unwrap();
+        fs::read(room.path().join("x")).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_what_was_written_whatever_comes_at_once() {
+        const MANY: usize = 256 << 10;
+        let mut random = fastrand::Rng::with_seed(2);
+        let all: Vec<u8> = (0..9 << 20).map(|_| random.u8(..)).collect();
+        for length in [0, 1, MANY - 1, MANY, MANY + 1, 3_000_000, all.len()] {
+            for at_once in [777, MANY, MANY + 1, usize::MAX] {
+                let pieces: Vec<&[u8]> = all[..length].chunks(at_once).collect();
+                assert!(written(&pieces) == all[..length], "{length} {at_once}");
+            }
+        }
+        // Short ones wait, but not until longer ones behind them are written.
+        let (mut pieces, mut rest) = (Vec::new(), all.as_slice());
+        for length in [5, MANY + 1, MANY, 1, 2 * MANY, 3, MANY - 3, 7].into_iter().cycle() {
+            let Some((piece, behind)) = rest.split_at_checked(length) else { break };
+            pieces.push(piece);
+            rest = behind;
+        }
+        pieces.push(rest);
+        assert!(written(&pieces) == all);
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(directory)
