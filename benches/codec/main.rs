@@ -115,7 +115,7 @@ fn mode(compression: Compression) -> Mode {
     match compression {
         Compression::Max => Mode::Lean,
         Compression::High => Mode::Plain,
-        _ => Mode::Streams,
+        _ => Mode::Whole,
     }
 }
 

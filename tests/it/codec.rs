@@ -21,10 +21,10 @@ fn again(raw: &[u8]) -> Encoded {
     encoded
 }
 
-const MODES: [Mode; 4] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean];
+const MODES: [Mode; 5] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean, Mode::Whole];
 
 /// Columns without any fallback, in all modes.
-fn columns_again(raw: &[u8]) -> [Vec<u8>; 4] {
+fn columns_again(raw: &[u8]) -> [Vec<u8>; 5] {
     MODES.map(|mode| {
         let encoded = columns::encode(raw, mode, 6).expect("it is made of transactions");
         assert!(columns::decode(&encoded, mode, raw.len()).as_deref() == Ok(raw), "it comes back");
@@ -40,12 +40,12 @@ fn zstd(raw: &[u8]) -> usize {
 fn events_of_every_kind_take_half_of_what_zstd_takes() {
     for (name, kind) in Kind::ALL {
         let corpus = corpus::corpus(kind, 2 << 20, 11);
-        let streams = again(&corpus.data);
+        let whole = again(&corpus.data);
         let plain = encode(&corpus.data, Compression::High);
-        assert_eq!([streams.codec, plain.codec], [CodecId::StreamedColumns, CodecId::Columns]);
-        let [streams, plain] = [streams, plain].map(|encoded| encoded.bytes.len());
+        assert_eq!([whole.codec, plain.codec], [CodecId::WholeColumns, CodecId::Columns]);
+        let [whole, plain] = [whole, plain].map(|encoded| encoded.bytes.len());
         let zstd = zstd(&corpus.data);
-        assert!(streams * 100 < zstd * 51 && plain * 100 < zstd * 45, "{name}: {streams} {plain} {zstd}");
+        assert!(whole * 100 < zstd * 51 && plain * 100 < zstd * 45, "{name}: {whole} {plain} {zstd}");
     }
 }
 
@@ -72,10 +72,12 @@ fn mixtures_are_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     for (name, kind) in Kind::ALL {
         for (length, most) in [(300_000, 128), (2 << 20, 118)] {
             let corpus = corpus::corpus(kind, length, 22);
-            let [plain, mixed, streams, lean] = columns_again(&corpus.data).map(|encoded| encoded.len());
+            let [plain, mixed, streams, lean, whole] =
+                columns_again(&corpus.data).map(|encoded| encoded.len());
             assert!(lean * 100 < plain * 99, "{name}: {lean} {plain}");
             assert!(lean.abs_diff(mixed) * 100 < mixed, "{name}: {mixed} {lean}");
             assert!(plain < streams && streams * 100 < plain * most, "{name}: {streams} {plain}");
+            assert!(whole * 100 < streams * 98, "{name}: {whole} {streams}");
         }
     }
 }
@@ -86,7 +88,7 @@ fn each_setting_has_a_codec_of_its_own() {
         let corpus = corpus::corpus(kind, 300_000, 23);
         let encoded = Compression::ALL.map(|setting| encode(&corpus.data, setting));
         let codecs =
-            [CodecId::Raw, CodecId::Zstd, CodecId::StreamedColumns, CodecId::Columns, CodecId::LeanColumns];
+            [CodecId::Raw, CodecId::Zstd, CodecId::WholeColumns, CodecId::Columns, CodecId::LeanColumns];
         assert_eq!(encoded.each_ref().map(|encoded| encoded.codec), codecs, "{name}");
         assert!(encoded.is_sorted_by(|one, next| one.bytes.len() > next.bytes.len()), "{name}");
         for encoded in &encoded {
@@ -100,7 +102,7 @@ fn each_setting_has_a_codec_of_its_own() {
 /// another codec byte.
 #[test]
 fn what_was_written_before_is_read() {
-    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams", "lean"]) {
+    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams", "lean", "whole"]) {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = columns::decode(&std::fs::read(path).unwrap(), *mode, 401_481).unwrap();
         let hash = blake3::hash(&raw).to_hex();
@@ -320,8 +322,8 @@ fn hostile_columns_are_refused_or_have_the_declared_length() {
     for (_, kind) in Kind::ALL {
         let raw = corpus::corpus(kind, 12_000, 19).data;
         let good = columns_again(&raw);
-        for round in 0..3000 {
-            let (mode, mut bad) = (MODES[round % 4], good[round % 4].clone());
+        for round in 0..4000 {
+            let (mode, mut bad) = (MODES[round % 5], good[round % 5].clone());
             for _ in 0..random.usize(1..4) {
                 let at = random.usize(0..bad.len());
                 bad[at] ^= 1 << random.u8(0..8);
@@ -392,6 +394,7 @@ fn check(bytes: &[u8], mode: Mode, raw_length: usize) {
         Mode::Mixed => CodecId::MixedColumns,
         Mode::Streams => CodecId::StreamedColumns,
         Mode::Lean => CodecId::LeanColumns,
+        Mode::Whole => CodecId::WholeColumns,
     };
     let length = u32::try_from(raw_length).unwrap();
     match decode(codec, bytes, length) {

@@ -57,7 +57,7 @@ pub(super) fn of(sample: &Sample, observer: &dyn Observer) -> Result<Columns, er
             let block = read(part, from, to)?;
             observer.event(&Event::Bytes(to - from));
             raw += to - from;
-            match account(&block, Mode::Streams) {
+            match account(&block, Mode::Whole).or_else(|| account(&block, Mode::Streams)) {
                 Some(found) => add(&mut all, found),
                 None => not_in_columns += to - from,
             }

@@ -67,13 +67,15 @@ impl Compression {
         }
     }
 
-    /// The columns that it makes.
-    const fn columns(self) -> Option<(CodecId, Mode)> {
+    /// The columns that it makes: the first ones that a block can be made of.
+    const fn columns(self) -> &'static [(CodecId, Mode)] {
         match self {
-            Self::Raw | Self::Fast => None,
-            Self::Default => Some((CodecId::StreamedColumns, Mode::Streams)),
-            Self::High => Some((CodecId::Columns, Mode::Plain)),
-            Self::Max => Some((CodecId::LeanColumns, Mode::Lean)),
+            Self::Raw | Self::Fast => &[],
+            Self::Default => {
+                &[(CodecId::WholeColumns, Mode::Whole), (CodecId::StreamedColumns, Mode::Streams)]
+            }
+            Self::High => &[(CodecId::Columns, Mode::Plain)],
+            Self::Max => &[(CodecId::LeanColumns, Mode::Lean)],
         }
     }
 
@@ -117,11 +119,11 @@ pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
     if compression == Compression::Raw {
         return Encoded { codec: CodecId::Raw, bytes: raw.to_vec() };
     }
-    let columns = compression.columns().and_then(|(codec, mode)| {
+    let columns = compression.columns().iter().find_map(|(codec, mode)| {
         let mut buffer = BUFFER.take();
-        let bytes = columns::encode_with(&mut buffer, raw, mode, compression.inner_level());
+        let bytes = columns::encode_with(&mut buffer, raw, *mode, compression.inner_level());
         BUFFER.set(buffer);
-        proven(codec, bytes, raw)
+        proven(*codec, bytes, raw)
     });
     match columns {
         Some(columns) if is_surely_shorter(&columns, raw) => columns,
@@ -206,6 +208,7 @@ pub fn decode_into(
         CodecId::MixedColumns => decode_columns(buffer, bytes, Mode::Mixed, raw_length)?,
         CodecId::StreamedColumns => decode_columns(buffer, bytes, Mode::Streams, raw_length)?,
         CodecId::LeanColumns => decode_columns(buffer, bytes, Mode::Lean, raw_length)?,
+        CodecId::WholeColumns => decode_columns(buffer, bytes, Mode::Whole, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }

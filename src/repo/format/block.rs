@@ -37,6 +37,8 @@ pub enum CodecId {
     StreamedColumns,
     /// 5: event columns, their decisions by a mixture of fewer situations.
     LeanColumns,
+    /// 6: event columns, each as a whole.
+    WholeColumns,
     /// Any other: its block can't be read by this program.
     Other(u8),
 }
@@ -51,6 +53,7 @@ impl CodecId {
             Self::MixedColumns => 3,
             Self::StreamedColumns => 4,
             Self::LeanColumns => 5,
+            Self::WholeColumns => 6,
             Self::Other(number) => number,
         }
     }
@@ -64,6 +67,7 @@ impl CodecId {
             3 => Self::MixedColumns,
             4 => Self::StreamedColumns,
             5 => Self::LeanColumns,
+            6 => Self::WholeColumns,
             other => Self::Other(other),
         }
     }

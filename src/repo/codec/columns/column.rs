@@ -193,12 +193,7 @@ impl Column {
     /// Codes how a number is written.
     pub(super) fn code_format<C: Coder>(&mut self, coder: &mut C, format: number::Format) -> number::Format {
         if !coder.bit(self.base + C::place(FLAGS + 1, FLAGS_STREAM + 1), format == self.format) {
-            let packed = u64::from(format.scale & 31)
-                | u64::from(format.width & 31) << 5
-                | u64::from(format.stripped) << 10;
-            let packed = coder.raw(11, packed);
-            let (scale, width) = ((packed & 31) as u8, (packed >> 5 & 31) as u8);
-            self.format = number::Format { scale, width, stripped: packed >> 10 == 1 };
+            self.format = number::Format::of(coder.raw(11, format.packed()));
         }
         self.format
     }
@@ -206,12 +201,7 @@ impl Column {
     /// Codes how a moment is written.
     pub(super) fn code_time<C: Coder>(&mut self, coder: &mut C, format: time::Format) -> time::Format {
         if !coder.bit(self.base + C::place(FLAGS + 2, FLAGS_STREAM + 2), format == self.time) {
-            let packed = u64::from(format.digits & 15)
-                | u64::from(format.suffix & 7) << 4
-                | u64::from(format.space) << 7;
-            let packed = coder.raw(8, packed);
-            let (digits, suffix) = ((packed & 15) as u8, (packed >> 4 & 7) as u8);
-            self.time = time::Format { digits, suffix, space: packed >> 7 == 1 };
+            self.time = time::Format::of(coder.raw(8, format.packed()));
         }
         self.time
     }

@@ -40,3 +40,15 @@ pub(super) fn put_number(number: u8, value: u64, out: &mut Vec<u8>) {
 pub(super) fn text_length(length: usize) -> usize {
     if length == 0 { 0 } else { 1 + varint_length(length as u64) + length }
 }
+
+/// An entry of the metadata: both fields are there, even if they are empty.
+pub(super) fn put_entry(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let field = |length: usize| 1 + varint_length(length as u64) + length;
+    out.push(7 << 3 | 2);
+    put_varint((field(key.len()) + field(value.len())) as u64, out);
+    for (number, bytes) in [(1, key), (2, value)] {
+        out.push(number << 3 | 2);
+        put_varint(bytes.len() as u64, out);
+        out.extend_from_slice(bytes);
+    }
+}

@@ -40,6 +40,7 @@ mod streams;
 mod symbol;
 mod text;
 mod values;
+mod whole;
 mod write;
 
 use crate::repo::codec::columns::account::Counted;
@@ -48,6 +49,7 @@ use crate::repo::codec::columns::account::StreamCounter;
 use crate::repo::codec::columns::coder::Account;
 use crate::repo::codec::columns::coder::Predict;
 use crate::repo::codec::columns::coder::Reader;
+use crate::repo::codec::columns::coder::Source;
 use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::mixed::Full;
@@ -76,6 +78,8 @@ pub enum Mode {
     Streams,
     /// Mixed, of fewer situations: nearly as short, and faster.
     Lean,
+    /// As bytes of streams, each column as a whole: shorter than streams event by event, and faster.
+    Whole,
 }
 
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
@@ -94,6 +98,7 @@ pub fn encode_with(buffer: &mut Vec<u8>, raw: &[u8], mode: Mode, level: i32) -> 
         Mode::Mixed => decided::<Full>(buffer, raw, level),
         Mode::Streams => streamed(buffer, raw, level),
         Mode::Lean => decided::<Lean>(buffer, raw, level),
+        Mode::Whole => whole::encode(raw, buffer, level),
     }
 }
 
@@ -119,13 +124,13 @@ fn streamed(buffer: &mut Vec<u8>, raw: &[u8], level: i32) -> Option<Vec<u8>> {
 /// Where the bits of a block go: scope and key of each column, and what is spent for it; the most first. None if it is not made of
 /// transactions.
 pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
-    let (texts, spent, columns) = match mode {
+    let Counts { spent, names, texts } = match mode {
         Mode::Plain => counted::<Slots>(raw)?,
         Mode::Mixed => counted::<Full>(raw)?,
         Mode::Streams => counted_streams(raw)?,
         Mode::Lean => counted::<Lean>(raw)?,
+        Mode::Whole => whole::account(raw)?,
     };
-    let names = columns.names();
     let name = |account| match account {
         Account::Envelope => "sequence numbers, timestamps, shapes".to_owned(),
         Account::Literals => "literals: which one follows".to_owned(),
@@ -135,26 +140,35 @@ pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
         }
     };
     let mut all: Vec<_> = spent.into_iter().map(|(account, spent)| (name(account), spent)).collect();
-    for (name, text) in
-        [("literals, before zstd", &texts.literals), ("long values, before zstd", &texts.values)]
-    {
-        all.push((name.to_owned(), Spent { times: 1, decided: 0.0, raw: text.len() as u64 * 8 }));
+    for (name, length) in ["literals, before zstd", "long values, before zstd"].into_iter().zip(texts) {
+        all.push((name.to_owned(), Spent { times: 1, decided: 0.0, raw: length as u64 * 8 }));
     }
     all.sort_by(|a, b| b.1.bits().total_cmp(&a.1.bits()));
     Some(all)
 }
 
-type Counts = (Texts, BTreeMap<Account, Spent>, Columns);
+/// What is spent; the scope and the key of each column; the lengths of literals and of long values.
+struct Counts {
+    spent: BTreeMap<Account, Spent>,
+    names: Vec<(String, String)>,
+    texts: [usize; 2],
+}
+
+impl Counts {
+    fn new(spent: BTreeMap<Account, Spent>, columns: &Columns, texts: &Texts) -> Self {
+        Self { spent, names: columns.names(), texts: [texts.literals.len(), texts.values.len()] }
+    }
+}
 
 fn counted<P: Predict>(raw: &[u8]) -> Option<Counts> {
     let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()), Vec::new())?;
     let (_, _, counted) = writer.finish();
-    Some((texts, counted.spent, columns))
+    Some(Counts::new(counted.spent, &columns, &texts))
 }
 
 fn counted_streams(raw: &[u8]) -> Option<Counts> {
     let (counter, texts, columns) = write::write(raw, StreamCounter::new(), Vec::new())?;
-    Some((texts, counter.finish(), columns))
+    Some(Counts::new(counter.finish(), &columns, &texts))
 }
 
 /// The block of `raw_length` bytes that columns stand for.
@@ -167,15 +181,30 @@ pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize)
     if raw_length > limits::BLOCK_RAW_MAX as usize {
         return Err(Bad("it is longer than a block can be"));
     }
+    match mode {
+        Mode::Plain => decode_decided::<Slots>(buffer, bytes, raw_length),
+        Mode::Mixed => decode_decided::<Full>(buffer, bytes, raw_length),
+        Mode::Streams => decode_with(bytes, raw_length, buffer, |rest| StreamReader::new(rest, raw_length)),
+        Mode::Lean => decode_decided::<Lean>(buffer, bytes, raw_length),
+        Mode::Whole => whole::decode(bytes, raw_length, buffer),
+    }
+}
+
+fn decode_decided<P: Predict>(buffer: Vec<u8>, bytes: &[u8], raw_length: usize) -> Result<Vec<u8>, Bad> {
+    decode_with(bytes, raw_length, buffer, |rest| decisions::<P>(rest, raw_length))
+}
+
+/// With what reads what lies behind literals and values.
+fn decode_with<'a, S: Source>(
+    bytes: &'a [u8],
+    raw_length: usize,
+    buffer: Vec<u8>,
+    source: impl FnOnce(&'a [u8]) -> Result<S, Bad>,
+) -> Result<Vec<u8>, Bad> {
     let mut rest = bytes;
     let (literals, values) = (packed::take(&mut rest, raw_length)?, packed::take(&mut rest, raw_length)?);
     let texts = read::Texts { literals: &literals, values: &values };
-    match mode {
-        Mode::Plain => read::read(decisions::<Slots>(rest, raw_length)?, texts, raw_length, buffer),
-        Mode::Mixed => read::read(decisions::<Full>(rest, raw_length)?, texts, raw_length, buffer),
-        Mode::Streams => read::read(StreamReader::new(rest, raw_length)?, texts, raw_length, buffer),
-        Mode::Lean => read::read(decisions::<Lean>(rest, raw_length)?, texts, raw_length, buffer),
-    }
+    read::read(source(rest)?, texts, raw_length, buffer)
 }
 
 fn decisions<P: Predict>(mut rest: &[u8], raw_length: usize) -> Result<Reader<'_, P>, Bad> {

@@ -4,6 +4,7 @@ use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::Source;
 use crate::repo::codec::columns::envelope::Envelope;
 use crate::repo::codec::columns::envelope::Scope;
+use crate::repo::codec::columns::fields::put_entry;
 use crate::repo::codec::columns::fields::put_number;
 use crate::repo::codec::columns::fields::put_text;
 use crate::repo::codec::columns::fields::put_value;
@@ -21,7 +22,6 @@ use crate::repo::codec::columns::shape::Shape;
 use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::values::put_varint;
-use crate::repo::codec::columns::values::varint_length;
 use crate::repo::codec::columns::write::column_of;
 
 /// The texts of a block: see `write`.
@@ -336,11 +336,7 @@ impl<S: Source> Read<'_, S> {
         put_varint(length as u64, out);
         put_text(1, name, out);
         put_text(2, revision, out);
-        if data > 0 {
-            out.push(3 << 3 | 2);
-            put_varint(data as u64, out);
-        }
-        out.extend(&self.data);
+        put_text(3, &self.data, out);
     }
 
     fn put_metadata(&mut self, shape: u32) {
@@ -353,16 +349,7 @@ impl<S: Source> Read<'_, S> {
                 let value = metadata.next().map_or(&[][..], |value| value.1.span.of(&self.get.values));
                 put_value(*kind, value, &mut inner);
             }
-            let out = &mut self.out;
-            out.push(7 << 3 | 2);
-            let length = 1 + varint_length(key.len() as u64) + key.len();
-            let length = length + 1 + varint_length(inner.len() as u64) + inner.len();
-            put_varint(length as u64, out);
-            for (number, text) in [(1, key.as_slice()), (2, inner.as_slice())] {
-                out.push(number << 3 | 2);
-                put_varint(text.len() as u64, out);
-                out.extend(text);
-            }
+            put_entry(key, &inner, &mut self.out);
         }
     }
 }

@@ -51,6 +51,11 @@ impl Shape {
         event.metadata.iter().fold(Self::flags(event), entry)
     }
 
+    /// As flags.
+    pub(super) fn to_flags(&self) -> u8 {
+        u8::from(self.has_payload) | u8::from(self.has_data) << 1 | u8::from(self.snapshot) << 2
+    }
+
     /// From flags.
     pub(super) fn of(flags: u64) -> Self {
         Self {

@@ -15,6 +15,18 @@ pub(in crate::repo::codec::columns) struct Format {
     pub(in crate::repo::codec::columns) width: u8,
 }
 
+impl Format {
+    /// As 11 bits.
+    pub(in crate::repo::codec::columns) fn packed(self) -> u64 {
+        u64::from(self.scale & 31) | u64::from(self.width & 31) << 5 | u64::from(self.stripped) << 10
+    }
+
+    /// From 11 bits.
+    pub(in crate::repo::codec::columns) const fn of(packed: u64) -> Self {
+        Self { scale: (packed & 31) as u8, width: (packed >> 5 & 31) as u8, stripped: packed >> 10 == 1 }
+    }
+}
+
 /// The scale of 8-byte values that are taken as the bits they are.
 pub(in crate::repo::codec::columns) const BITS: u8 = 31;
 /// The most digits behind the point.

@@ -19,6 +19,16 @@ const SUFFIXES: [&[u8]; 8] = [b"Z", b"", b"+00:00", b" UTC", b"+0000", b"+01:00"
 const DAY: i64 = 86_400;
 
 impl Format {
+    /// As 8 bits.
+    pub(in crate::repo::codec::columns) fn packed(self) -> u64 {
+        u64::from(self.digits & 15) | u64::from(self.suffix & 7) << 4 | u64::from(self.space) << 7
+    }
+
+    /// From 8 bits.
+    pub(in crate::repo::codec::columns) const fn of(packed: u64) -> Self {
+        Self { digits: (packed & 15) as u8, suffix: (packed >> 4 & 7) as u8, space: packed >> 7 == 1 }
+    }
+
     /// Units of this format in a day.
     const fn day(self) -> i64 {
         if self.digits == DATE { 1 } else { DAY * 10_i64.pow(self.digits as u32 % 10) }

@@ -1,0 +1,198 @@
+//! Puts events together of what was read.
+
+use crate::repo::codec::columns::Bad;
+use crate::repo::codec::columns::fields::put_entry;
+use crate::repo::codec::columns::fields::put_number;
+use crate::repo::codec::columns::fields::put_text;
+use crate::repo::codec::columns::fields::put_value;
+use crate::repo::codec::columns::fields::text_length;
+use crate::repo::codec::columns::parse::NO_VALUE;
+use crate::repo::codec::columns::shape::Shape;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::put_varint;
+use crate::repo::codec::columns::whole::MESSAGE;
+use crate::repo::codec::columns::whole::frame::Frame;
+use crate::repo::codec::columns::whole::head::Kind;
+use crate::repo::codec::columns::whole::read::Block;
+use crate::repo::codec::columns::whole::rows::Entry;
+
+const SHORT: Bad = Bad("it ends too early");
+const LONG: Bad = Bad("it is longer than it says");
+
+/// The block, in a buffer whose content is forgotten.
+pub(super) fn join(block: &Block, values: &[u8], carried: &[u8], mut out: Vec<u8>) -> Result<Vec<u8>, Bad> {
+    out.clear();
+    out.reserve_exact(block.raw_length);
+    let next = vec![0; block.table.rows.len()];
+    let mut join = Join { block, values, carried, next, walk: &block.walks, event: 0, out, data: Vec::new() };
+    let (mut frames, mut raw_events) = (block.frames.iter(), block.raw_events.iter());
+    for (length, count) in &block.head.runs {
+        join.carry(*length)?;
+        for _ in 0..*count {
+            join.transaction(frames.next().ok_or(SHORT)?, &mut raw_events)?;
+        }
+    }
+    if join.out.len() == block.raw_length { Ok(join.out) } else { Err(Bad("another length")) }
+}
+
+struct Join<'a> {
+    block: &'a Block,
+    values: &'a [u8],
+    carried: &'a [u8],
+    /// By column: the row that is next.
+    next: Vec<u32>,
+    walk: &'a [u16],
+    event: u32,
+    out: Vec<u8>,
+    /// The payload of the event that is put together.
+    data: Vec<u8>,
+}
+
+impl<'a> Join<'a> {
+    /// Whether there is room for so many bytes more.
+    #[inline]
+    fn check(&self, more: usize) -> Result<(), Bad> {
+        if more <= self.block.raw_length.saturating_sub(self.out.len()) { Ok(()) } else { Err(LONG) }
+    }
+
+    fn carry(&mut self, length: u32) -> Result<(), Bad> {
+        let (bytes, rest) = self.carried.split_at_checked(length as usize).ok_or(SHORT)?;
+        self.check(bytes.len())?;
+        self.out.extend_from_slice(bytes);
+        self.carried = rest;
+        Ok(())
+    }
+
+    fn transaction(
+        &mut self,
+        frame: &Frame,
+        raw_events: &mut std::slice::Iter<'_, Option<u32>>,
+    ) -> Result<(), Bad> {
+        self.check(11)?;
+        let from = self.out.len();
+        self.out.extend([0, 0, 0, 0, frame.version]);
+        self.out.extend(frame.events.to_be_bytes());
+        for _ in 0..frame.events {
+            let from = self.out.len();
+            self.check(4)?;
+            self.out.extend([0; 4]);
+            match raw_events.next().ok_or(SHORT)? {
+                Some(length) => self.carry(*length)?,
+                None => self.event()?,
+            }
+            self.set_length(from, from + 4);
+        }
+        self.set_length(from, from + 7);
+        self.check(4)?;
+        let area = self.out.get(from + 7..).unwrap_or_default();
+        let crc = frame.wrong_crc.unwrap_or_else(|| crc32fast::hash(area));
+        self.out.extend(crc.to_be_bytes());
+        Ok(())
+    }
+
+    /// Writes at `at` how many bytes there are from `from` on.
+    fn set_length(&mut self, at: usize, from: usize) {
+        let length = u32::try_from(self.out.len() - from).unwrap_or(0);
+        if let Some(place) = self.out.get_mut(at..at + 4) {
+            place.copy_from_slice(&length.to_be_bytes());
+        }
+    }
+
+    /// The next value of a column.
+    #[inline]
+    fn value(&mut self, column: u32) -> Result<&'a [u8], Bad> {
+        let next = self.next.get_mut(column as usize).ok_or(SHORT)?;
+        let rows = self.block.table.column(column).ok_or(SHORT)?;
+        let value = rows.values.get(*next as usize).ok_or(SHORT)?;
+        *next += 1;
+        Ok(value.span.of(self.values))
+    }
+
+    fn event(&mut self) -> Result<(), Bad> {
+        let block = self.block;
+        let entry = block.table.entry(self.event).ok_or(SHORT)?;
+        let kind = block.head.kinds.get(entry.kind as usize).ok_or(SHORT)?;
+        self.event += 1;
+        let message = self.value(MESSAGE)?;
+        let aggregate = block.table.aggregate(entry.aggregate).span.of(self.values);
+        self.data(entry, kind)?;
+        self.check(message.len() + aggregate.len() + kind.length() + self.data.len())?;
+        put_text(1, message, &mut self.out);
+        put_text(2, aggregate, &mut self.out);
+        put_number(3, entry.sequence, &mut self.out);
+        put_text(4, &kind.aggregate_type, &mut self.out);
+        put_number(5, entry.timestamp, &mut self.out);
+        if kind.shape.has_payload {
+            self.payload(kind);
+        }
+        self.metadata(&kind.shape)?;
+        put_number(8, u64::from(kind.shape.snapshot), &mut self.out);
+        self.check(0)
+    }
+
+    /// Puts a payload together.
+    fn data(&mut self, entry: &Entry, kind: &Kind) -> Result<(), Bad> {
+        self.data.clear();
+        if !entry.is_cut {
+            if kind.shape.has_data {
+                let value = self.value(kind.whole)?;
+                self.add(value, 0)?;
+            }
+            return Ok(());
+        }
+        loop {
+            let (number, rest) = self.walk.split_first().ok_or(SHORT)?;
+            let literal = self.block.head.literals.get(usize::from(*number)).ok_or(SHORT)?;
+            self.walk = rest;
+            if literal.form == Form::End {
+                return self.add(&literal.text, 0);
+            }
+            let value = self.value(literal.column)?;
+            self.add(&literal.text, value.len())?;
+            if literal.form == Form::Prefixed {
+                put_varint(value.len() as u64, &mut self.data);
+            }
+            self.data.extend_from_slice(value);
+        }
+    }
+
+    /// Adds to the payload, which must not be longer than there is room, with what comes behind.
+    #[inline]
+    fn add(&mut self, bytes: &[u8], behind: usize) -> Result<(), Bad> {
+        self.check(self.data.len() + bytes.len() + behind)?;
+        self.data.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn payload(&mut self, kind: &Kind) {
+        let (name, revision, data) = (&kind.payload_type, &kind.revision, &self.data);
+        let length = text_length(name.len()) + text_length(revision.len()) + text_length(data.len());
+        self.out.push(6 << 3 | 2);
+        put_varint(length as u64, &mut self.out);
+        put_text(1, name, &mut self.out);
+        put_text(2, revision, &mut self.out);
+        put_text(3, data, &mut self.out);
+    }
+
+    fn metadata(&mut self, shape: &Shape) -> Result<(), Bad> {
+        let mut inner = std::mem::take(&mut self.data);
+        for entry in &shape.entries {
+            inner.clear();
+            if entry.kind != NO_VALUE {
+                let value = self.value(entry.column)?;
+                self.check(entry.name.len() + value.len())?;
+                put_value(entry.kind, value, &mut inner);
+            }
+            put_entry(&entry.name, &inner, &mut self.out);
+        }
+        self.data = inner;
+        Ok(())
+    }
+}
+
+impl Kind {
+    /// The bytes of its names.
+    fn length(&self) -> usize {
+        self.aggregate_type.len() + self.payload_type.len() + self.revision.len()
+    }
+}

@@ -1,0 +1,102 @@
+//! What is known of a block while it is taken apart or put together.
+
+use crate::repo::codec::columns::predict::Value;
+
+/// An event that is not carried raw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Which aggregate it is of: they are numbered as they come.
+    pub(super) aggregate: u32,
+    pub(super) kind: u32,
+    pub(super) sequence: u64,
+    pub(super) timestamp: u64,
+    /// Whether another event of its transaction is before it.
+    pub(super) is_later: bool,
+    /// Whether its payload is a walk, and not one value.
+    pub(super) is_cut: bool,
+}
+
+/// The values of a column, and the events that have them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    pub(super) events: Vec<u32>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Rows {
+    /// The event of a row; behind the last one, one that is behind all.
+    #[inline]
+    pub(super) fn event(&self, at: usize) -> u32 {
+        self.events.get(at).copied().unwrap_or(u32::MAX)
+    }
+
+    /// The value of a row, if it is there.
+    #[inline]
+    pub(super) fn value(&self, at: usize) -> Value {
+        self.values.get(at).copied().unwrap_or_default()
+    }
+
+    /// The first row from `at` on that is not before an event: likely near, perhaps far.
+    #[inline]
+    pub(super) fn first_of(&self, event: u32, mut at: usize) -> usize {
+        let near = at + 4;
+        while self.event(at) < event {
+            if at == near {
+                let rest = self.events.get(at..).unwrap_or_default();
+                return at + rest.partition_point(|other| *other < event);
+            }
+            at += 1;
+        }
+        at
+    }
+}
+
+/// The events and values of all columns.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) rows: Vec<Rows>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Table {
+    #[inline]
+    pub(super) fn column(&self, column: u32) -> Option<&Rows> {
+        self.rows.get(column as usize)
+    }
+
+    #[inline]
+    pub(super) fn entry(&self, event: u32) -> Option<&Entry> {
+        self.entries.get(event as usize)
+    }
+
+    /// The message of an event.
+    #[inline]
+    pub(super) fn message(&self, event: u32) -> Value {
+        self.column(super::MESSAGE).map(|rows| rows.value(event as usize)).unwrap_or_default()
+    }
+
+    /// An aggregate.
+    pub(super) fn aggregate(&self, aggregate: u32) -> Value {
+        self.column(super::AGGREGATE).map(|rows| rows.value(aggregate as usize)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_row_of_an_event_is_found_near_and_far() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut events: Vec<u32> = (0..500).map(|_| random.u32(..300)).collect();
+        events.sort_unstable();
+        let rows = Rows { events, values: Vec::new() };
+        for from in [0, 3, 100, 499, 500, 501] {
+            for event in 0..310 {
+                let found = rows.first_of(event, from);
+                let slow = (from..600).find(|at| rows.event(*at) >= event).unwrap();
+                assert_eq!(found, slow, "event {event} from {from}");
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Walks of the writer: a payload as literals and values, one behind the other.
+
+use crate::repo::codec::columns::finder::Finder;
+use crate::repo::codec::columns::grammar::key_of;
+use crate::repo::codec::columns::lex;
+use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::span::hash;
+use crate::repo::codec::columns::span::mix;
+use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::whole::LITERALS_MAX;
+use crate::repo::codec::columns::whole::NONE;
+use crate::repo::codec::columns::whole::head::Literal;
+use crate::repo::codec::columns::whole::sheet::Name;
+use crate::repo::codec::columns::whole::sheet::Sheet;
+use crate::repo::codec::columns::whole::steps::Steps;
+
+/// Literals that a payload type may bring, and how many pieces there must be for each one beyond that.
+const LITERALS_AT_FIRST: usize = 512;
+const LITERALS_OF: usize = 16;
+/// Keys of payloads with names, and those with labels only.
+const NAMED: u64 = 1;
+const LABELLED: u64 = 2;
+const UNCUT: u64 = 3;
+
+/// A payload type.
+#[derive(Debug)]
+pub(super) struct Scope {
+    name: Vec<u8>,
+    /// The literal that stands before its payloads.
+    pub(super) start: u32,
+    /// The column of payloads that are not cut.
+    pub(super) whole: u32,
+    pieces: usize,
+    added: usize,
+}
+
+/// What the writer knows of a literal besides what readers do.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    label: u16,
+    /// Whether it has no key, so that the value behind it belongs to the column of the value before it.
+    is_keyless: bool,
+}
+
+/// All literals, and what followed what.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    pub(super) literals: Vec<Literal>,
+    pub(super) steps: Vec<Steps>,
+    pub(super) far: Vec<u32>,
+    pub(super) scopes: Vec<Scope>,
+    origins: Vec<Origin>,
+    finder: Finder,
+    scope_finder: Finder,
+    pieces: Vec<Piece>,
+}
+
+impl Walks {
+    /// How many literals may still be made.
+    const fn room(&self) -> usize {
+        LITERALS_MAX.saturating_sub(self.literals.len())
+    }
+
+    /// The number of a payload type; none if there is no room for a new one.
+    pub(super) fn scope(&mut self, sheet: &mut Sheet<'_>, name: &[u8]) -> Option<u32> {
+        let found = hash(name);
+        if let Some(scope) = self.scope_finder.get(&found) {
+            return Some(*scope);
+        }
+        if self.room() == 0 || sheet.room() == 0 {
+            return None;
+        }
+        let whole = sheet.column(Name { space: UNCUT, scope: name, key: name }, Form::Text, false);
+        let literal = Literal { text: Vec::new(), form: Form::Text, column: whole };
+        let start = self.add(literal, Origin { label: 0, is_keyless: true }, mix(found, UNCUT));
+        self.scopes.push(Scope { name: name.to_vec(), start, whole, pieces: 0, added: 0 });
+        self.scope_finder.insert(found, self.scopes.len() as u32 - 1);
+        Some(self.scopes.len() as u32 - 1)
+    }
+
+    fn add(&mut self, literal: Literal, origin: Origin, name: u64) -> u32 {
+        let number = self.literals.len() as u32;
+        self.literals.push(literal);
+        self.origins.push(origin);
+        self.steps.push(Steps::default());
+        self.finder.insert(name, number);
+        number
+    }
+
+    /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut.
+    pub(super) fn payload(&mut self, sheet: &mut Sheet<'_>, scope: u32, event: u32, data: Span) -> bool {
+        let Some(of) = self.scopes.get(scope as usize) else { return false };
+        let (start, whole) = (of.start, of.whole);
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let is_cut = of.is_worth_cutting()
+            && lex::cut(sheet.block, data, &mut pieces)
+            && self.has_room(sheet, scope, &pieces);
+        if is_cut {
+            let known = self.literals.len();
+            self.walk(sheet, (scope, start, whole), event, &pieces);
+            let added = self.literals.len() - known;
+            if let Some(of) = self.scopes.get_mut(scope as usize) {
+                (of.pieces, of.added) = (of.pieces + pieces.len(), of.added + added);
+            }
+        } else {
+            sheet.put(whole, event, data);
+        }
+        self.pieces = pieces;
+        is_cut
+    }
+
+    fn walk(
+        &mut self,
+        sheet: &mut Sheet<'_>,
+        (scope, start, whole): (u32, u32, u32),
+        event: u32,
+        pieces: &[Piece],
+    ) {
+        let (mut state, mut column) = (start, whole);
+        for piece in pieces {
+            let literal = self.literal(sheet, scope, (state, column), piece);
+            if let Some(from) = self.steps.get_mut(state as usize) {
+                from.note(literal, &mut self.far);
+            }
+            state = literal;
+            if piece.form != Form::End
+                && let Some(to) = self.literals.get(literal as usize)
+            {
+                column = to.column;
+                sheet.put(column, event, piece.value);
+            }
+        }
+    }
+
+    /// Whether all literals that are new among these can be made, and their columns.
+    fn has_room(&self, sheet: &Sheet<'_>, scope: u32, pieces: &[Piece]) -> bool {
+        let room = self.room().min(sheet.room());
+        if pieces.len() <= room {
+            return true;
+        }
+        let mut column = NONE;
+        let is_new = |piece: &&Piece| {
+            let found = self.finder.get(&name_of(sheet.block, scope, column, piece));
+            column =
+                found.and_then(|at| self.literals.get(*at as usize)).map_or(column, |found| found.column);
+            found.is_none()
+        };
+        pieces.iter().filter(is_new).count() <= room
+    }
+
+    /// The literal of a piece: likely the one that came last behind `state`.
+    #[inline]
+    fn literal(
+        &mut self,
+        sheet: &mut Sheet<'_>,
+        scope: u32,
+        (state, column): (u32, u32),
+        piece: &Piece,
+    ) -> u32 {
+        let last = self.steps.get(state as usize).and_then(Steps::last).unwrap_or(NONE);
+        let text = piece.literal.of(sheet.block);
+        if let (Some(likely), Some(origin)) =
+            (self.literals.get(last as usize), self.origins.get(last as usize))
+            && likely.text == text
+            && likely.form == piece.form
+            && origin.label == piece.label
+            && (!origin.is_keyless || likely.column == column)
+        {
+            return last;
+        }
+        self.find(sheet, scope, column, piece)
+    }
+
+    fn find(&mut self, sheet: &mut Sheet<'_>, scope: u32, column: u32, piece: &Piece) -> u32 {
+        let name = name_of(sheet.block, scope, column, piece);
+        if let Some(found) = self.finder.get(&name) {
+            return *found;
+        }
+        let text = piece.literal.of(sheet.block);
+        let is_keyless = is_keyless(text, piece);
+        let column = match piece.form {
+            Form::End => NONE,
+            _ if is_keyless => column,
+            form => sheet.column(self.name(scope, text, piece, &piece.label.to_be_bytes()), form, false),
+        };
+        let literal = Literal { text: text.to_vec(), form: piece.form, column };
+        self.add(literal, Origin { label: piece.label, is_keyless }, name)
+    }
+
+    /// The name of a piece's column. Names are shared by all payload types; labels mean something in one of them only.
+    fn name<'a>(&'a self, scope: u32, text: &'a [u8], piece: &Piece, label: &'a [u8]) -> Name<'a> {
+        let of = self.scopes.get(scope as usize).map_or(&[][..], |scope| &scope.name);
+        if piece.label == 0 {
+            return Name { space: NAMED, scope: of, key: key_of(text).unwrap_or_default() };
+        }
+        Name { space: mix(u64::from(scope), LABELLED), scope: of, key: label }
+    }
+}
+
+impl Scope {
+    /// Payloads whose literals never come again (keys that are identifiers, say) are better left whole, before they fill the head.
+    const fn is_worth_cutting(&self) -> bool {
+        self.added < LITERALS_AT_FIRST || self.added * LITERALS_OF < self.pieces
+    }
+}
+
+fn is_keyless(text: &[u8], piece: &Piece) -> bool {
+    piece.form == Form::End || piece.label == 0 && key_of(text).is_none()
+}
+
+/// By this a literal is found. One without a key is another one behind another column.
+fn name_of(block: &[u8], scope: u32, column: u32, piece: &Piece) -> u64 {
+    let text = piece.literal.of(block);
+    let column = if piece.form != Form::End && is_keyless(text, piece) { column } else { NONE };
+    let what = u64::from(column) << 32 | u64::from(piece.label) << 8 | u64::from(piece.form.number());
+    mix(mix(hash(text), what), u64::from(scope))
+}
