@@ -26,12 +26,16 @@ const fn kinds() -> [Kind; 256] {
         #[expect(clippy::indexing_slicing, reason = "a constant, computed by the compiler")]
         if value.is_ascii_alphanumeric() || value >= 0x80 {
             kinds[byte] = Kind::Word;
-        } else if value < b' ' && !value.is_ascii_whitespace() {
+        } else if is_control(value) {
             kinds[byte] = Kind::Control;
         }
         byte += 1;
     }
     kinds
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte < b' ' && !byte.is_ascii_whitespace()
 }
 
 #[inline]
@@ -55,15 +59,20 @@ pub(super) fn first_run(text: &[u8]) -> (&[u8], &[u8]) {
 /// Whether bytes can be taken as words: a text (or too short to matter), and no run of it is longer than a token.
 pub(super) fn fit(bytes: &[u8]) -> bool {
     let short = bytes.len() <= SHORT;
+    if bytes.len() <= TOKEN_MAX {
+        // Most are: all bytes at once, where none of their runs can be too long.
+        let has_control = bytes.iter().fold(false, |has, byte| has | is_control(*byte));
+        return short || !has_control && std::str::from_utf8(bytes).is_ok();
+    }
     let (mut length, mut was_word) = (0, false);
     let plain = bytes.iter().all(|byte| {
         let kind = kind(*byte);
         let word = kind == Kind::Word;
         length = if word == was_word { length + 1 } else { 1 };
         was_word = word;
-        length <= TOKEN_MAX && (short || kind != Kind::Control)
+        length <= TOKEN_MAX && kind != Kind::Control
     });
-    plain && (short || std::str::from_utf8(bytes).is_ok())
+    plain && std::str::from_utf8(bytes).is_ok()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::repo::codec::columns::lex::Cutter;
 use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::Trail;
 use crate::repo::codec::columns::lex::digits_behind;
 use crate::repo::codec::columns::lex::find_either;
 use crate::repo::codec::columns::values::Form;
@@ -43,19 +44,22 @@ fn kind(byte: u8) -> Kind {
 
 /// Cuts JSON text. It need not be JSON: what is not is literal.
 pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
-    let mut cutter = Cutter { base, from: 0, label: 0, pieces };
+    let mut cutter = Cutter { base, from: 0, label: 0, trail: Trail::default(), pieces };
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let kind = kind(*byte);
         if kind == Kind::Quote {
             let Some(end) = string_end(text, at + 1) else { return false };
             if text.get(end + 1) != Some(&b':') {
-                let from = at + 1 + digits_behind(text.get(at + 1..end).unwrap_or_default());
+                let behind = digits_behind(text.get(at + 1..end).unwrap_or_default());
+                let from = at + 1 + behind;
+                cutter.trail = Trail::Quote(behind as u8);
                 cutter.value(Form::Text, from, from, end);
             }
             at = end + 1;
         } else if kind == Kind::Scalar {
             let end = scalar_end(text, at);
+            cutter.trail = Trail::Scalar;
             cutter.value(Form::Text, at, at, end);
             at = end;
         } else {
@@ -64,6 +68,17 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
     }
     cutter.end(text.len());
     true
+}
+
+/// Where the scalar that is at `at` ends; none if none is there.
+pub(super) fn scalar_at(text: &[u8], at: usize) -> Option<usize> {
+    let is_scalar = text.get(at).is_some_and(|byte| kind(*byte) == Kind::Scalar);
+    is_scalar.then(|| scalar_end(text, at))
+}
+
+/// Where the string ends whose content is at `at`; none if it is a key.
+pub(super) fn string_at(text: &[u8], at: usize) -> Option<usize> {
+    string_end(text, at).filter(|end| text.get(end + 1) != Some(&b':'))
 }
 
 /// Where the scalar that begins at `at` ends.

@@ -3,6 +3,7 @@
 //! So nothing in here can harm: any way to cut a payload gives it back. A good way puts what repeats into literals, and what differs
 //! into values, one column each.
 
+pub(super) mod follow;
 mod json;
 mod proto;
 mod xml;
@@ -18,6 +19,24 @@ pub(super) struct Piece {
     pub(super) value: Span,
     /// Tells literals apart that are alike but stand for different paths; 0 where the text says it.
     pub(super) label: u16,
+    /// By what the value was found.
+    pub(super) trail: Trail,
+}
+
+/// By what a value is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Trail {
+    /// By its form. So many messages are around it.
+    Field(u8),
+    /// By the message that it is the length of. So many are around that.
+    Nested(u8),
+    /// By the mark that ends it: a string of JSON, the text of an element, an attribute. So many characters before it belong to the literal.
+    Quote(u8),
+    Tag(u8),
+    Attribute,
+    /// By what can't be in it: a scalar of JSON.
+    #[default]
+    Scalar,
 }
 
 /// The longest literal.
@@ -47,6 +66,7 @@ struct Cutter<'p> {
     /// Where the next literal begins.
     from: usize,
     label: u16,
+    trail: Trail,
     pieces: &'p mut Vec<Piece>,
 }
 
@@ -63,6 +83,7 @@ impl Cutter<'_> {
             form,
             value: Span::new(self.base + at, end - at),
             label: self.label,
+            trail: self.trail,
         });
         self.from = end;
     }
@@ -77,6 +98,7 @@ impl Cutter<'_> {
             form: Form::End,
             value: Span::new(self.base + length, 0),
             label: 0,
+            trail: Trail::default(),
         });
     }
 }

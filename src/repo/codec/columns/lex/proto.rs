@@ -2,6 +2,7 @@
 
 use crate::repo::codec::columns::lex::Cutter;
 use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::Trail;
 use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::values::varint;
 
@@ -12,7 +13,7 @@ const FIELD_MAX: u64 = 512;
 
 /// Cuts a message; false if it is none.
 pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
-    let mut cutter = Cutter { base, from: 0, label: 0, pieces };
+    let mut cutter = Cutter { base, from: 0, label: 0, trail: Trail::default(), pieces };
     if !message(text, (0, text.len()), (0, 1), &mut cutter) {
         return false;
     }
@@ -54,7 +55,7 @@ fn message(text: &[u8], range: (usize, usize), nest: (usize, u16), cutter: &mut 
     while at < end {
         let Some(field) = field(text, at, end) else { return false };
         let label = path.wrapping_mul(193).wrapping_add(tag(text, at)) | 1;
-        cutter.label = label;
+        (cutter.label, cutter.trail) = (label, Trail::Field(depth as u8));
         match field.kind {
             0 => cutter.value(Form::Varint, field.from, field.from, field.end),
             1 => cutter.value(Form::Fixed64, field.from, field.from, field.end),
@@ -72,6 +73,7 @@ fn block(text: &[u8], field: &Field, nest: (usize, u16), cutter: &mut Cutter<'_>
     let inner = (field.content, field.end);
     if depth < DEPTH_MAX && may_be_nested(text.get(inner.0..inner.1).unwrap_or_default()) {
         let (pieces, from) = (cutter.pieces.len(), cutter.from);
+        cutter.trail = Trail::Nested(depth as u8);
         cutter.value(Form::Varint, field.from, field.from, field.content);
         if message(text, inner, (depth + 1, label), cutter) {
             return;
@@ -79,6 +81,7 @@ fn block(text: &[u8], field: &Field, nest: (usize, u16), cutter: &mut Cutter<'_>
         cutter.pieces.truncate(pieces);
         (cutter.from, cutter.label) = (from, label);
     }
+    cutter.trail = Trail::Field(depth as u8);
     cutter.value(Form::Prefixed, field.from, field.content, field.end);
 }
 

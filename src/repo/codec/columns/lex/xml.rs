@@ -2,13 +2,14 @@
 
 use crate::repo::codec::columns::lex::Cutter;
 use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::Trail;
 use crate::repo::codec::columns::lex::digits_behind;
 use crate::repo::codec::columns::lex::find;
 use crate::repo::codec::columns::values::Form;
 
 /// Cuts XML text. It need not be XML: what is not is literal.
 pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
-    let mut cutter = Cutter { base, from: 0, label: 0, pieces };
+    let mut cutter = Cutter { base, from: 0, label: 0, trail: Trail::default(), pieces };
     let mut at = 0;
     while at < text.len() {
         let Some(close) = find(text, at, b'>') else { return false };
@@ -20,7 +21,9 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
         let inner = text.get(close + 1..open).unwrap_or_default();
         // An empty element is a value too, if its end follows: sometimes there is one.
         if inner.iter().any(|byte| !byte.is_ascii_whitespace()) {
-            let from = close + 1 + digits_behind(inner);
+            let behind = digits_behind(inner);
+            let from = close + 1 + behind;
+            cutter.trail = Trail::Tag(behind as u8);
             cutter.value(Form::Text, from, from, open);
         }
         at = open;
@@ -37,6 +40,7 @@ fn attributes(text: &[u8], from: usize, close: usize, cutter: &mut Cutter<'_>) {
         let Some(end) = find(tag, open + 1, b'"') else { return };
         let value = tag.get(open + 1..end).unwrap_or_default();
         if value.iter().any(u8::is_ascii_digit) {
+            cutter.trail = Trail::Attribute;
             cutter.value(Form::Text, open + 1, open + 1, end);
         }
         at = end + 1;

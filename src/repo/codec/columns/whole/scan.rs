@@ -121,7 +121,6 @@ impl<'a> Scan<'a> {
 
     fn event(&mut self, event: &Event, kind: u32, is_later: bool) {
         let number = self.sheet.table.entries.len() as u32;
-        self.sheet.begin_event();
         let aggregate = self.aggregate(event.aggregate, number);
         self.kinds.note(aggregate, kind);
         self.sheet.put(MESSAGE, number, event.message);

@@ -68,8 +68,6 @@ pub(super) struct Sheet<'a> {
     pub(super) is_metadata: Vec<bool>,
     /// By column: its scope and key, for those who count.
     pub(super) names: Vec<(String, String)>,
-    /// The columns that had values in this event.
-    met: Vec<u32>,
     values: usize,
     column_finder: Finder,
     group_finder: Finder,
@@ -85,7 +83,6 @@ impl<'a> Sheet<'a> {
             before: Vec::new(),
             is_metadata: Vec::new(),
             names: Vec::new(),
-            met: Vec::new(),
             values: 0,
             column_finder: Finder::default(),
             group_finder: Finder::default(),
@@ -130,11 +127,6 @@ impl<'a> Sheet<'a> {
         group
     }
 
-    /// Begins an event.
-    pub(super) fn begin_event(&mut self) {
-        self.met.clear();
-    }
-
     /// Puts a value of this event to its column.
     #[inline]
     pub(super) fn put(&mut self, column: u32, event: u32, span: Span) {
@@ -150,19 +142,20 @@ impl<'a> Sheet<'a> {
         rows.events.push(event);
         rows.values.push(Value { span: Span { at, length: span.length }, hash: hash(text) });
         if rows.events.len() == 1 {
-            self.remember_before(column);
+            self.remember_before(column, event);
         }
-        self.met.push(column);
         self.values += 1;
     }
 
-    fn remember_before(&mut self, column: u32) {
-        if let Some(before) = self.before.get_mut(column as usize) {
-            for other in self.met.iter().rev().take(BEFORE_MAX).filter(|other| **other != column) {
-                if !before.contains(other) {
-                    before.push(*other);
-                }
-            }
+    /// Remembers which columns have values in this event already. Those of one place have numbers in the order in which they came.
+    fn remember_before(&mut self, column: u32, event: u32) {
+        let is_before = |other: &u32| {
+            let rows = self.table.column(*other);
+            *other != column && rows.is_some_and(|rows| rows.events.last() == Some(&event))
+        };
+        let before = (0..self.columns.len() as u32).rev().filter(is_before).take(BEFORE_MAX).collect();
+        if let Some(place) = self.before.get_mut(column as usize) {
+            *place = before;
         }
     }
 }

@@ -4,10 +4,13 @@ use crate::repo::codec::columns::finder::Finder;
 use crate::repo::codec::columns::grammar::key_of;
 use crate::repo::codec::columns::lex;
 use crate::repo::codec::columns::lex::Piece;
+use crate::repo::codec::columns::lex::Trail;
+use crate::repo::codec::columns::lex::follow::value_at;
 use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
 use crate::repo::codec::columns::values::Form;
+use crate::repo::codec::columns::values::varint;
 use crate::repo::codec::columns::whole::LITERALS_MAX;
 use crate::repo::codec::columns::whole::NONE;
 use crate::repo::codec::columns::whole::head::Literal;
@@ -18,6 +21,8 @@ use crate::repo::codec::columns::whole::steps::Steps;
 /// Literals that a payload type may bring, and how many pieces there must be for each one beyond that.
 const LITERALS_AT_FIRST: usize = 512;
 const LITERALS_OF: usize = 16;
+/// Literals that are tried behind one, besides the last.
+const TRIED: usize = 8;
 /// Keys of payloads with names, and those with labels only.
 const NAMED: u64 = 1;
 const LABELLED: u64 = 2;
@@ -39,6 +44,7 @@ pub(super) struct Scope {
 #[derive(Clone, Copy, Debug)]
 struct Origin {
     label: u16,
+    trail: Trail,
     /// Whether it has no key, so that the value behind it belongs to the column of the value before it.
     is_keyless: bool,
 }
@@ -54,6 +60,10 @@ pub(super) struct Walks {
     finder: Finder,
     scope_finder: Finder,
     pieces: Vec<Piece>,
+    /// Literals of a payload that is like earlier ones, and the values behind them.
+    followed: Vec<(u32, Span)>,
+    /// Where the messages end that are around a field.
+    ends: Vec<usize>,
 }
 
 impl Walks {
@@ -73,7 +83,11 @@ impl Walks {
         }
         let whole = sheet.column(Name { space: UNCUT, scope: name, key: name }, Form::Text, false);
         let literal = Literal { text: Vec::new(), form: Form::Text, column: whole };
-        let start = self.add(literal, Origin { label: 0, is_keyless: true }, mix(found, UNCUT));
+        let start = self.add(
+            literal,
+            Origin { label: 0, trail: Trail::default(), is_keyless: true },
+            mix(found, UNCUT),
+        );
         self.scopes.push(Scope { name: name.to_vec(), start, whole, pieces: 0, added: 0 });
         self.scope_finder.insert(found, self.scopes.len() as u32 - 1);
         Some(self.scopes.len() as u32 - 1)
@@ -91,23 +105,105 @@ impl Walks {
     /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut.
     pub(super) fn payload(&mut self, sheet: &mut Sheet<'_>, scope: u32, event: u32, data: Span) -> bool {
         let Some(of) = self.scopes.get(scope as usize) else { return false };
-        let (start, whole) = (of.start, of.whole);
+        let (start, whole, is_worth_cutting) = (of.start, of.whole, of.is_worth_cutting());
+        if is_worth_cutting && self.follow((start, whole), data.of(sheet.block)).is_some() {
+            self.walk_again(sheet, (scope, start), event, data.at);
+            return true;
+        }
         let mut pieces = std::mem::take(&mut self.pieces);
-        let is_cut = of.is_worth_cutting()
+        let is_cut = is_worth_cutting
             && lex::cut(sheet.block, data, &mut pieces)
             && self.has_room(sheet, scope, &pieces);
         if is_cut {
             let known = self.literals.len();
             self.walk(sheet, (scope, start, whole), event, &pieces);
-            let added = self.literals.len() - known;
-            if let Some(of) = self.scopes.get_mut(scope as usize) {
-                (of.pieces, of.added) = (of.pieces + pieces.len(), of.added + added);
-            }
+            self.count(scope, pieces.len(), self.literals.len() - known);
         } else {
             sheet.put(whole, event, data);
         }
         self.pieces = pieces;
         is_cut
+    }
+
+    fn count(&mut self, scope: u32, pieces: usize, added: usize) {
+        if let Some(of) = self.scopes.get_mut(scope as usize) {
+            (of.pieces, of.added) = (of.pieces + pieces, of.added + added);
+        }
+    }
+
+    /// Follows a payload through literals that are known, one behind the other, to its end; none if it leaves them.
+    fn follow(&mut self, (start, whole): (u32, u32), text: &[u8]) -> Option<()> {
+        let (mut state, mut column, mut at) = (start, whole, 0);
+        self.followed.clear();
+        self.ends.clear();
+        loop {
+            while self.ends.last() == Some(&at) {
+                self.ends.pop();
+            }
+            let (literal, value) = self.step((state, column), text, at)?;
+            self.followed.push((literal, value));
+            let of = self.literals.get(literal as usize)?;
+            if of.form == Form::End {
+                return Some(());
+            }
+            (state, column, at) = (literal, of.column, value.end());
+            if matches!(self.origins.get(literal as usize)?.trail, Trail::Nested(_)) {
+                let (length, _) = varint(value.of(text))?;
+                self.ends.push(at.checked_add(usize::try_from(length).ok()?)?);
+            }
+        }
+    }
+
+    /// The literal at `at`, of those that followed `state` before, and the value behind it.
+    #[inline]
+    fn step(&self, (state, column): (u32, u32), text: &[u8], at: usize) -> Option<(u32, Span)> {
+        let steps = self.steps.get(state as usize)?;
+        let last = steps.last()?;
+        if let Some(value) = self.value_of((last, column), text, at) {
+            return Some((last, value));
+        }
+        let others = steps.next.iter().take(TRIED).filter(|literal| **literal != last);
+        others.copied().find_map(|literal| Some((literal, self.value_of((literal, column), text, at)?)))
+    }
+
+    /// The value behind a literal, if that is at `at`.
+    #[inline]
+    fn value_of(&self, (literal, column): (u32, u32), text: &[u8], at: usize) -> Option<Span> {
+        let (of, origin) = (self.literals.get(literal as usize)?, self.origins.get(literal as usize)?);
+        let from = at + of.text.len();
+        if text.get(at..from)? != of.text {
+            return None;
+        }
+        if of.form == Form::End {
+            return (from == text.len() && self.ends.is_empty()).then_some(Span::new(from, 0));
+        }
+        if origin.is_keyless && of.column != column {
+            return None;
+        }
+        if let Trail::Field(depth) | Trail::Nested(depth) = origin.trail
+            && usize::from(depth) != self.ends.len()
+        {
+            return None;
+        }
+        let (from, end) = value_at(text, from, of.form, origin.trail)?;
+        let is_within = self.ends.last().is_none_or(|last| end <= *last);
+        is_within.then_some(Span::new(from, end - from))
+    }
+
+    fn walk_again(&mut self, sheet: &mut Sheet<'_>, (scope, start): (u32, u32), event: u32, base: u32) {
+        let followed = std::mem::take(&mut self.followed);
+        let mut state = start;
+        for (literal, value) in &followed {
+            if let Some(from) = self.steps.get_mut(state as usize) {
+                from.note(*literal, &mut self.far);
+            }
+            state = *literal;
+            if let Some(to) = self.literals.get(state as usize).filter(|to| to.form != Form::End) {
+                sheet.put(to.column, event, Span { at: value.at + base, ..*value });
+            }
+        }
+        self.count(scope, followed.len(), 0);
+        self.followed = followed;
     }
 
     fn walk(
@@ -185,7 +281,7 @@ impl Walks {
             form => sheet.column(self.name(scope, text, piece, &piece.label.to_be_bytes()), form, false),
         };
         let literal = Literal { text: text.to_vec(), form: piece.form, column };
-        self.add(literal, Origin { label: piece.label, is_keyless }, name)
+        self.add(literal, Origin { label: piece.label, trail: piece.trail, is_keyless }, name)
     }
 
     /// The name of a piece's column. Names are shared by all payload types; labels mean something in one of them only.
