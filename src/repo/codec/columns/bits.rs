@@ -12,21 +12,12 @@ impl BitWriter {
     /// Writes up to 64 bits; those above must be 0.
     #[inline]
     pub(super) fn put(&mut self, bits: u32, value: u64) {
-        if bits > 32 {
-            self.push(32, value & 0xffff_ffff);
-            self.push(bits - 32, value >> 32);
-        } else {
-            self.push(bits, value);
-        }
-    }
-
-    fn push(&mut self, bits: u32, value: u64) {
         self.pending |= value << self.pending_bits;
-        self.pending_bits += bits;
-        if self.pending_bits >= 32 {
-            self.bytes.extend((self.pending as u32).to_le_bytes());
-            self.pending >>= 32;
-            self.pending_bits -= 32;
+        let so_far = self.pending_bits + bits;
+        self.pending_bits = so_far % 64;
+        if so_far >= 64 {
+            self.bytes.extend(self.pending.to_le_bytes());
+            self.pending = value.checked_shr(bits - self.pending_bits).unwrap_or(0);
         }
     }
 
@@ -60,12 +51,28 @@ impl<'a> BitReader<'a> {
     /// Reads up to 64 bits.
     #[inline]
     pub(super) fn take(&mut self, bits: u32) -> u64 {
+        if bits > self.pending_bits
+            && let Some((word, rest)) = self.bytes.split_first_chunk()
+        {
+            self.bytes = rest;
+            return self.take_with(bits, u64::from_le_bytes(*word));
+        }
         if bits > 32 {
             let low = self.pull(32);
             low | self.pull(bits - 32) << 32
         } else {
             self.pull(bits)
         }
+    }
+
+    /// The same with the next eight bytes, which are needed.
+    #[inline]
+    fn take_with(&mut self, bits: u32, word: u64) -> u64 {
+        let taken = bits - self.pending_bits;
+        let value = self.pending | word << self.pending_bits;
+        self.pending = word.checked_shr(taken).unwrap_or(0);
+        self.pending_bits = 64 - taken;
+        if bits < 64 { value & ((1 << bits) - 1) } else { value }
     }
 
     fn pull(&mut self, bits: u32) -> u64 {

@@ -21,6 +21,8 @@ const DIRECTORY_MAX: usize = 8 * STREAMS_MAX as usize;
 const GROUP: usize = 8192;
 /// Symbols are fewer than the bytes of a block and so many: nearly all stand for several bytes, but an event of no bytes has some.
 const MORE_SYMBOLS: usize = 1 << 16;
+/// Symbols that a stream has room for at once: growing to that step by step takes time.
+const STREAM_AT_FIRST: usize = 64;
 /// Of zstd: most of what is in streams has no long matches, so that higher levels gain nothing.
 const LEVEL: i32 = 1;
 
@@ -117,6 +119,9 @@ impl StreamWriter {
     #[inline]
     fn push(&mut self, stream: u32, symbol: u8) {
         if let Some(stream) = self.streams.get_mut(stream as usize) {
+            if stream.capacity() == 0 {
+                stream.reserve(STREAM_AT_FIRST);
+            }
             stream.push(symbol);
         }
     }

@@ -51,15 +51,12 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
         if kind == Kind::Quote {
             let Some(end) = string_end(text, at + 1) else { return false };
             if text.get(end + 1) != Some(&b':') {
-                let behind = digits_behind(text.get(at + 1..end).unwrap_or_default());
-                let from = at + 1 + behind;
-                cutter.trail = Trail::Quote(behind as u8);
+                let from = at + 1 + digits_behind(text.get(at + 1..end).unwrap_or_default());
                 cutter.value(Form::Text, from, from, end);
             }
             at = end + 1;
         } else if kind == Kind::Scalar {
             let end = scalar_end(text, at);
-            cutter.trail = Trail::Scalar;
             cutter.value(Form::Text, at, at, end);
             at = end;
         } else {
@@ -68,17 +65,6 @@ pub(super) fn cut(text: &[u8], base: usize, pieces: &mut Vec<Piece>) -> bool {
     }
     cutter.end(text.len());
     true
-}
-
-/// Where the scalar that is at `at` ends; none if none is there.
-pub(super) fn scalar_at(text: &[u8], at: usize) -> Option<usize> {
-    let is_scalar = text.get(at).is_some_and(|byte| kind(*byte) == Kind::Scalar);
-    is_scalar.then(|| scalar_end(text, at))
-}
-
-/// Where the string ends whose content is at `at`; none if it is a key.
-pub(super) fn string_at(text: &[u8], at: usize) -> Option<usize> {
-    string_end(text, at).filter(|end| text.get(end + 1) != Some(&b':'))
 }
 
 /// Where the scalar that begins at `at` ends.

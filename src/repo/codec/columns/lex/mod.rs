@@ -30,13 +30,13 @@ pub(super) enum Trail {
     Field(u8),
     /// By the message that it is the length of. So many are around that.
     Nested(u8),
-    /// By the mark that ends it: a string of JSON, the text of an element, an attribute. So many characters before it belong to the literal.
-    Quote(u8),
+    /// By the tag that ends it: the text of an element. So many characters before it belong to the literal.
     Tag(u8),
+    /// By the mark that ends it: an attribute.
     Attribute,
-    /// By what can't be in it: a scalar of JSON.
+    /// Otherwise. JSON is cut as quickly as it is followed.
     #[default]
-    Scalar,
+    Other,
 }
 
 /// The longest literal.
@@ -57,6 +57,11 @@ pub(super) fn cut(bytes: &[u8], payload: Span, pieces: &mut Vec<Piece>) -> bool 
     };
     good && pieces.len() <= PIECES_MAX
         && pieces.iter().all(|piece| piece.literal.length as usize <= LITERAL_MAX)
+}
+
+/// Whether payloads like this one leave trails.
+pub(super) fn may_be_followed(text: &[u8]) -> bool {
+    !matches!(text.first(), Some(b'{' | b'['))
 }
 
 /// Puts pieces one behind the other.

@@ -11,6 +11,7 @@ use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::whole::COLUMNS_MAX;
 use crate::repo::codec::columns::whole::KINDS_MAX;
 use crate::repo::codec::columns::whole::LITERALS_MAX;
+use crate::repo::codec::columns::whole::MESSAGE;
 use crate::repo::codec::columns::whole::NONE;
 use crate::repo::codec::columns::whole::link::Link;
 use crate::repo::codec::columns::whole::link::Way;
@@ -152,7 +153,8 @@ impl Head {
         let is_group = |column: &Column| (column.group as usize) < self.places.len();
         let is_before = |link: &Link, column: &Column| {
             let other = self.columns.get(link.column as usize);
-            link.way == Way::None || other.is_some_and(|other| other.group < column.group)
+            let is_known = column.group > MESSAGE || matches!(link.way, Way::None | Way::Same);
+            is_known && (link.way == Way::None || other.is_some_and(|other| other.group < column.group))
         };
         let columns = self
             .columns

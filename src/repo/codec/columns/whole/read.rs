@@ -60,11 +60,11 @@ pub(in crate::repo::codec::columns) fn decode(
     let head = Head::from_bytes(&head)?;
     let mut get = Get::new(StreamReader::new(rest, raw_length)?, raw_length);
     let mut block = Block::new(head, raw_length);
-    let aggregates = block.envelope(&mut get.coder)?;
+    block.envelope(&mut get.coder)?;
     let (carried, values) =
         stream.split_at_checked(block.carried()).ok_or(Bad("what is carried is too short"))?;
     get.stream = values;
-    block.columns(&mut get, aggregates)?;
+    block.columns(&mut get)?;
     if get.coder.is_past() {
         return Err(Bad("it ends too early"));
     }
@@ -94,8 +94,8 @@ impl Block {
         lengths.fold(0, |sum: usize, length| sum.saturating_add(length as usize))
     }
 
-    /// Reads all but values; gives how many aggregates there are.
-    fn envelope(&mut self, coder: &mut StreamReader<'_>) -> Result<usize, Bad> {
+    /// Reads all but values.
+    fn envelope(&mut self, coder: &mut StreamReader<'_>) -> Result<(), Bad> {
         self.transactions(coder)?;
         let aggregates = self.aggregates(coder)?;
         self.kinds(coder, aggregates)?;
@@ -103,8 +103,7 @@ impl Block {
         for entry in &mut self.table.entries {
             (entry.sequence, entry.timestamp) = fields.code(coder, entry);
         }
-        self.walks(coder)?;
-        Ok(aggregates)
+        self.walks(coder)
     }
 
     fn transactions(&mut self, coder: &mut StreamReader<'_>) -> Result<(), Bad> {
@@ -208,9 +207,9 @@ impl Block {
     /// Notes that a column has a value in an event.
     #[inline]
     fn row(&mut self, column: u32, event: u32) -> Result<(), Bad> {
-        let of = self.head.columns.get(column as usize).ok_or(Bad("no such column"))?;
+        let of = self.head.columns.get(column as usize).ok_or(NO_COLUMN)?;
         let order = self.orders.get_mut(of.group as usize).ok_or(Bad("no such key"))?;
-        let rows = self.table.rows.get_mut(column as usize).ok_or(Bad("no such column"))?;
+        let rows = self.table.rows.get_mut(column as usize).ok_or(NO_COLUMN)?;
         order.push(column);
         rows.events.push(event);
         self.values += 1;
@@ -222,7 +221,7 @@ impl Block {
     }
 
     /// Reads all columns, key by key.
-    fn columns(&mut self, get: &mut Get<'_>, aggregates: usize) -> Result<(), Bad> {
+    fn columns(&mut self, get: &mut Get<'_>) -> Result<(), Bad> {
         let mut states = States::new(self.head.columns.len());
         let orders = std::mem::take(&mut self.orders);
         for (number, order) in orders.iter().enumerate() {
@@ -235,55 +234,73 @@ impl Block {
             }
             states.begin();
             let mut known = Known::new(places);
-            for column in order {
-                let value = self.value(get, &mut states, &mut known, (number as u32, *column))?;
-                if let Some(rows) = self.table.rows.get_mut(*column as usize) {
-                    rows.values.push(value);
+            for run in order.chunk_by(|one, next| one == next) {
+                if let [column, ..] = run {
+                    self.run(get, &mut states, &mut known, (number as u32, *column, run.len()))?;
                 }
             }
         }
-        debug_assert!(aggregates <= self.table.entries.len());
         Ok(())
     }
 
-    #[inline]
-    fn value(
-        &self,
+    /// Reads values of a column that no other column's of the key lie between.
+    fn run(
+        &mut self,
         get: &mut Get<'_>,
         states: &mut States,
         known: &mut Known,
-        (group, column): (u32, u32),
-    ) -> Result<Value, Bad> {
-        let of = self.head.columns.get(column as usize).ok_or(Bad("no such column"))?;
-        let own = self.table.column(column).ok_or(Bad("no such column"))?;
+        (group, column, rows): (u32, u32, usize),
+    ) -> Result<(), Bad> {
+        let of = *self.head.columns.get(column as usize).ok_or(NO_COLUMN)?;
+        let mut own = std::mem::take(self.table.rows.get_mut(column as usize).ok_or(NO_COLUMN)?);
         if !states.has(column) {
+            own.values.reserve_exact(own.events.len());
             states.add(column, State::new(&mut get.coder, &of.plan, own.events.len()));
         }
-        let state = states.get(column).ok_or(Bad("a column of another key"))?;
-        let event = own.event(state.row as usize);
-        let entry = self.table.entry(event).ok_or(Bad("no such event"))?;
-        let owner = if group == AGGREGATE { NONE } else { entry.aggregate };
-        let guess = known.guess(state, (event, owner), &self.table, own);
-        let value = match state.op(&mut get.coder, &guess, 0) {
-            at @ 0..op::GUESSES => known.guessed(state, at, &self.table, own),
-            op::AGGREGATE => self.table.aggregate(owner),
-            op::LISTED => {
-                known.hits += 1;
-                let at = known.index.code(&mut get.coder, 0);
-                known.listed.get(at as usize).copied().ok_or(Bad("no such value"))?
-            }
-            op if op == op::OTHER[0] => state.links[0].other,
-            op if op == op::OTHER[1] => state.links[1].other,
-            op => {
-                let timestamp = entry.timestamp.cast_signed();
-                let place = Place { group, form: of.form, event, timestamp };
-                get.new_value((state, &guess), known, &place, op)?
-            }
-        };
-        known.learn(state, value, &self.table);
-        Ok(value)
+        let state = states.get(column).ok_or(NO_COLUMN)?;
+        for _ in 0..rows {
+            let value = value(&self.table, get, known, (group, of.form), (state, &own))?;
+            own.values.push(value);
+        }
+        if let Some(rows) = self.table.rows.get_mut(column as usize) {
+            *rows = own;
+        }
+        Ok(())
     }
 }
 
+/// Reads the next value of a column with these rows.
+#[inline]
+fn value(
+    table: &Table,
+    get: &mut Get<'_>,
+    known: &mut Known,
+    (group, form): (u32, Form),
+    (state, own): (&mut State, &Rows),
+) -> Result<Value, Bad> {
+    let event = own.event(state.row as usize);
+    let entry = table.entry(event).ok_or(Bad("no such event"))?;
+    let owner = if group == AGGREGATE { NONE } else { entry.aggregate };
+    let guess = known.guess(state, (event, owner), table, own);
+    let value = match state.op(&mut get.coder, &guess, 0) {
+        at @ 0..op::GUESSES => known.guessed(state, at, table, own),
+        op::AGGREGATE => table.aggregate(owner),
+        op::LISTED => {
+            known.hits += 1;
+            let at = known.index.code(&mut get.coder, 0);
+            known.listed.get(at as usize).copied().ok_or(Bad("no such value"))?
+        }
+        op if op == op::OTHER[0] => state.links[0].other,
+        op if op == op::OTHER[1] => state.links[1].other,
+        op => {
+            let place = Place { group, form, event, timestamp: entry.timestamp.cast_signed() };
+            get.new_value((state, &guess), known, &place, op)?
+        }
+    };
+    known.learn(state, value, table);
+    Ok(value)
+}
+
+const NO_COLUMN: Bad = Bad("no such column");
 /// So many places for aggregates a key may always have.
 const PLACES_ALWAYS: usize = 16;

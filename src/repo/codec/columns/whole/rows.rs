@@ -23,7 +23,15 @@ pub(super) struct Rows {
     pub(super) values: Vec<Value>,
 }
 
+/// Values that a column is given room for at once: growing to that step by step takes time, and most have more.
+const ROOM: usize = 64;
+
 impl Rows {
+    /// Nothing yet, with room for some.
+    pub(super) fn with_room() -> Self {
+        Self { events: Vec::with_capacity(ROOM), values: Vec::with_capacity(ROOM) }
+    }
+
     /// The event of a row; behind the last one, one that is behind all.
     #[inline]
     pub(super) fn event(&self, at: usize) -> u32 {

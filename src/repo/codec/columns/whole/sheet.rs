@@ -109,7 +109,7 @@ impl<'a> Sheet<'a> {
             let group = self.group(name.group());
             self.column_finder.insert(found, self.columns.len() as u32);
             self.columns.push(Column { group, form, plan: Plan::default() });
-            self.table.rows.push(Rows::default());
+            self.table.rows.push(Rows::with_room());
             self.before.push(Vec::new());
             self.is_metadata.push(is_metadata);
             self.names

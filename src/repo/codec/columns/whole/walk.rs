@@ -106,7 +106,8 @@ impl Walks {
     pub(super) fn payload(&mut self, sheet: &mut Sheet<'_>, scope: u32, event: u32, data: Span) -> bool {
         let Some(of) = self.scopes.get(scope as usize) else { return false };
         let (start, whole, is_worth_cutting) = (of.start, of.whole, of.is_worth_cutting());
-        if is_worth_cutting && self.follow((start, whole), data.of(sheet.block)).is_some() {
+        let text = data.of(sheet.block);
+        if is_worth_cutting && lex::may_be_followed(text) && self.follow((start, whole), text).is_some() {
             self.walk_again(sheet, (scope, start), event, data.at);
             return true;
         }

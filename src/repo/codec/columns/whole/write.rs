@@ -23,6 +23,7 @@ use crate::repo::codec::columns::whole::head::Plan;
 use crate::repo::codec::columns::whole::put::Listing;
 use crate::repo::codec::columns::whole::put::Put;
 use crate::repo::codec::columns::whole::put::Row;
+use crate::repo::codec::columns::whole::rows::Rows;
 use crate::repo::codec::columns::whole::scan::Scan;
 use crate::repo::codec::columns::whole::sheet::Group;
 use crate::repo::codec::columns::whole::sheet::Sheet;
@@ -162,11 +163,25 @@ impl<C: Coder> Columns<'_, '_, C> {
         }
         self.states.begin();
         let mut listing = Listing::new(places);
-        for column in &group.order {
-            if !self.states.has(*column) {
-                self.begin(group, *column);
+        for run in group.order.chunk_by(|one, next| one == next) {
+            if let [column, ..] = run {
+                self.run((number, group), &mut listing, *column, run.len());
             }
-            self.row((number, group), &mut listing, *column);
+        }
+    }
+
+    /// Writes values of a column that no other column's of the key lie between.
+    fn run(&mut self, of: (u32, &Group), listing: &mut Listing, column: u32, rows: usize) {
+        if !self.states.has(column) {
+            self.begin(of.1, column);
+        }
+        let (Some(own), Some(state)) = (self.sheet.table.column(column), self.states.get(column)) else {
+            return;
+        };
+        let form = self.sheet.columns.get(column as usize).map_or(Form::Text, |column| column.form);
+        for _ in 0..rows {
+            self.put.coder.account(Account::Column(column));
+            row(self.sheet, &mut self.put, of, listing, (own, state, form));
         }
     }
 
@@ -178,24 +193,27 @@ impl<C: Coder> Columns<'_, '_, C> {
             *place = plan;
         }
     }
+}
 
-    #[inline]
-    fn row(&mut self, (number, group): (u32, &Group), listing: &mut Listing, column: u32) {
-        let (sheet, put, table) = (self.sheet, &mut self.put, &self.sheet.table);
-        let (Some(own), Some(state)) = (table.column(column), self.states.get(column)) else { return };
-        let (event, value) = (own.event(state.row as usize), own.value(state.row as usize));
-        let Some(entry) = table.entry(event) else { return };
-        let owner = if number == AGGREGATE { NONE } else { entry.aggregate };
-        let guess = listing.known.guess(state, (event, owner), table, own);
-        put.coder.account(Account::Column(column));
-        if let Some(at) = guess.hashes.iter().position(|hash| *hash == value.hash) {
-            state.op(&mut put.coder, &guess, at as u8);
-        } else {
-            let form = sheet.columns.get(column as usize).map_or(Form::Text, |column| column.form);
-            let (timestamp, text) = (entry.timestamp.cast_signed(), group.text(sheet.block, value.span));
-            let row = Row { group: number, form, event, timestamp, value, text };
-            put.other(state, &guess, (group, listing), (&row, table.aggregate(owner)));
-        }
-        listing.known.learn(state, value, table);
+#[inline]
+fn row<C: Coder>(
+    sheet: &Sheet<'_>,
+    put: &mut Put<'_, C>,
+    (number, group): (u32, &Group),
+    listing: &mut Listing,
+    (own, state, form): (&Rows, &mut State, Form),
+) {
+    let table = &sheet.table;
+    let (event, value) = (own.event(state.row as usize), own.value(state.row as usize));
+    let Some(entry) = table.entry(event) else { return };
+    let owner = if number == AGGREGATE { NONE } else { entry.aggregate };
+    let guess = listing.known.guess(state, (event, owner), table, own);
+    if let Some(at) = guess.hashes.iter().position(|hash| *hash == value.hash) {
+        state.op(&mut put.coder, &guess, at as u8);
+    } else {
+        let (timestamp, text) = (entry.timestamp.cast_signed(), group.text(sheet.block, value.span));
+        let row = Row { group: number, form, event, timestamp, value, text };
+        put.other(state, &guess, (group, listing), (&row, table.aggregate(owner)));
     }
+    listing.known.learn(state, value, table);
 }
