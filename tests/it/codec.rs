@@ -82,6 +82,19 @@ fn mixtures_are_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     }
 }
 
+/// Columns look for a value where it was before; zstd looks everywhere.
+#[test]
+fn what_repeats_far_away_and_elsewhere_goes_through_zstd_if_that_is_shorter() {
+    let corpus = corpus::corpus(Kind::Json, 700_000, 31);
+    let raw = corpus.data.repeat(4);
+    let columns = columns::encode(&raw, Mode::Whole, 6).unwrap().len();
+    let three = zstd::bulk::compress(&raw, 3).unwrap().len();
+    assert!(three * 100 < columns * 90, "this is such a block: {three} {columns}");
+    let encoded = again(&raw);
+    assert_eq!(encoded.codec, CodecId::Zstd);
+    assert!(encoded.bytes.len() * 100 <= three * 101, "{} {three}", encoded.bytes.len());
+}
+
 #[test]
 fn each_setting_has_a_codec_of_its_own() {
     for (name, kind) in Kind::ALL {

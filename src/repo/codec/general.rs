@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use zstd::bulk::Compressor;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe;
+use zstd::zstd_safe::CCtx;
 use zstd::zstd_safe::CParameter;
 use zstd::zstd_safe::ResetDirective;
 use zstd::zstd_safe::Strategy;
@@ -73,6 +74,20 @@ pub(super) fn compress_into(frame: &mut Vec<u8>, raw: &[u8], level: Level) -> Op
         *kept = Some(compressor);
         packed.map(|_| ())
     })
+}
+
+/// How long bytes become behind those that are before them, which zstd looks at, too; none if it fails.
+pub(super) fn length_behind(before: &[u8], raw: &[u8], level: Level) -> Option<usize> {
+    // What is before is lent to this context: the one that is kept lives longer.
+    let mut context = CCtx::try_create()?;
+    let (level, parameters) = level.parameters(before.len().saturating_add(raw.len()));
+    context.set_parameter(CParameter::CompressionLevel(level)).ok()?;
+    for parameter in parameters {
+        context.set_parameter(*parameter).ok()?;
+    }
+    context.ref_prefix(before).ok()?;
+    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(raw.len()));
+    context.compress2(&mut frame, raw).ok()
 }
 
 /// Decodes one frame to exactly `raw_length` bytes, into this buffer.

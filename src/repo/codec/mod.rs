@@ -162,16 +162,20 @@ fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded>
     same.then_some(Encoded { codec, bytes })
 }
 
-/// How much of a block is tried with zstd, to see what it would make of all.
+/// How much of a block is tried with zstd, to see what it would make of all; and how much before that is looked at, too, since what repeats may
+/// be far away.
 const SAMPLE: usize = 256 << 10;
+const BEFORE: usize = 4 << 20;
 
-/// Whether columns are so much shorter that zstd need not be tried on all of the block: twice as short as on a part of it.
+/// Whether columns are so much shorter that zstd need not be tried on all of the block: by a third of what it makes of a part of it.
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
     let middle = raw.len() / 2;
-    let Some(sample) = raw.get(middle..middle.saturating_add(SAMPLE)) else { return false };
-    let Some(packed) = general::compress(sample, Compression::Default.level()) else { return false };
-    let expected = packed.len() as u64 * raw.len() as u64 / sample.len().max(1) as u64;
-    columns.bytes.len() as u64 * 2 < expected
+    let (before, behind) = raw.split_at(middle);
+    let before = before.get(middle.saturating_sub(BEFORE)..).unwrap_or_default();
+    let Some(sample) = behind.get(..SAMPLE) else { return false };
+    let Some(packed) = general::length_behind(before, sample, Level::Events) else { return false };
+    let expected = packed as u64 * raw.len() as u64 / sample.len().max(1) as u64;
+    columns.bytes.len() as u64 * 3 < expected * 2
 }
 
 /// How much of some bytes is tried, to see whether they repeat.
