@@ -39,7 +39,7 @@ pub(super) struct Get<'a> {
     /// The most bytes that these may have.
     most: usize,
     /// Long values.
-    pub(super) stream: &'a [u8],
+    stream: &'a [u8],
     words: Words,
     lengths: Number,
     places: Number,
@@ -56,7 +56,7 @@ impl<'a> Get<'a> {
         let (lengths, places, distances) = Default::default();
         Self {
             coder,
-            values: Vec::with_capacity(raw_length / 4),
+            values: Vec::new(),
             most: raw_length,
             stream: &[],
             words,
@@ -66,6 +66,12 @@ impl<'a> Get<'a> {
             ids: Vec::new(),
             messages: 0,
         }
+    }
+
+    /// Says which bytes long values are; makes room for all values: grown step by step, it would take up to three times as much.
+    pub(super) fn begin(&mut self, stream: &'a [u8]) {
+        self.stream = stream;
+        self.values.reserve(stream.len().saturating_add(self.most / 8));
     }
 
     /// Says that messages come next.

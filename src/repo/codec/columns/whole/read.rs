@@ -42,7 +42,7 @@ pub(super) struct Block {
     pub(super) raw_events: Vec<Option<u32>>,
     pub(super) table: Table,
     /// By key: the columns that its values belong to, in the order of the block.
-    orders: Vec<Vec<u32>>,
+    orders: Vec<Vec<u16>>,
     /// The literals of all payloads that are cut.
     pub(super) walks: Vec<u16>,
     values: usize,
@@ -63,7 +63,7 @@ pub(in crate::repo::codec::columns) fn decode(
     block.envelope(&mut get.coder)?;
     let (carried, values) =
         stream.split_at_checked(block.carried()).ok_or(Bad("what is carried is too short"))?;
-    get.stream = values;
+    get.begin(values);
     block.columns(&mut get)?;
     if get.coder.is_past() {
         return Err(Bad("it ends too early"));
@@ -210,7 +210,7 @@ impl Block {
         let of = self.head.columns.get(column as usize).ok_or(NO_COLUMN)?;
         let order = self.orders.get_mut(of.group as usize).ok_or(Bad("no such key"))?;
         let rows = self.table.rows.get_mut(column as usize).ok_or(NO_COLUMN)?;
-        order.push(column);
+        order.push(column as u16);
         rows.events.push(event);
         self.values += 1;
         if self.values > values_max(self.raw_length) {
@@ -224,7 +224,7 @@ impl Block {
     fn columns(&mut self, get: &mut Get<'_>) -> Result<(), Bad> {
         let mut states = States::new(self.head.columns.len());
         let orders = std::mem::take(&mut self.orders);
-        for (number, order) in orders.iter().enumerate() {
+        for (number, order) in orders.into_iter().enumerate() {
             let places = self.head.places.get(number).copied().unwrap_or(0);
             if 1 << places > order.len().next_power_of_two().max(PLACES_ALWAYS) {
                 return Err(Bad("more places than values"));
@@ -236,7 +236,7 @@ impl Block {
             let mut known = Known::new(places);
             for run in order.chunk_by(|one, next| one == next) {
                 if let [column, ..] = run {
-                    self.run(get, &mut states, &mut known, (number as u32, *column, run.len()))?;
+                    self.run(get, &mut states, &mut known, (number as u32, u32::from(*column), run.len()))?;
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::repo::codec::columns::whole::rows::Rows;
 use crate::repo::codec::columns::whole::rows::Table;
 
 /// Longer values are left where they are in the block.
-const LONG: u32 = 256;
+const LONG: u32 = 64;
 /// Where these lie begins with this. No block is so long.
 const IN_BLOCK: u32 = 1 << 31;
 /// Columns that are remembered as those before one.
@@ -23,7 +23,7 @@ const BEFORE_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// The columns that they belong to.
-    pub(super) order: Vec<u32>,
+    pub(super) order: Vec<u16>,
     /// The bytes of all that are not long. Side by side they are read sooner than from all over the block.
     text: Vec<u8>,
 }
@@ -138,7 +138,7 @@ impl<'a> Sheet<'a> {
         if span.length <= LONG {
             group.text.extend_from_slice(text);
         }
-        group.order.push(column);
+        group.order.push(column as u16);
         rows.events.push(event);
         rows.values.push(Value { span: Span { at, length: span.length }, hash: hash(text) });
         if rows.events.len() == 1 {

@@ -77,11 +77,12 @@ fn write<C: Coder>(mut scan: Scan<'_>, coder: C) -> (Head, Put<'_, C>) {
     put.coder.account(Account::Envelope);
     let aggregates = envelope(&mut put.coder, &scan);
     let places: Vec<u32> = scan.sheet.groups.iter().map(|group| places(&scan, group, aggregates)).collect();
+    let groups = std::mem::take(&mut scan.sheet.groups);
     let (states, plans) =
         (States::new(scan.sheet.columns.len()), vec![Plan::default(); scan.sheet.columns.len()]);
     let mut columns = Columns { sheet: &scan.sheet, put, states, plans };
-    for (number, (group, places)) in scan.sheet.groups.iter().zip(&places).enumerate() {
-        columns.group(number as u32, group, *places);
+    for (number, (group, places)) in groups.into_iter().zip(&places).enumerate() {
+        columns.group(number as u32, &group, *places);
     }
     let Columns { put, plans, .. } = columns;
     (head(scan, places, plans), put)
@@ -165,7 +166,7 @@ impl<C: Coder> Columns<'_, '_, C> {
         let mut listing = Listing::new(places);
         for run in group.order.chunk_by(|one, next| one == next) {
             if let [column, ..] = run {
-                self.run((number, group), &mut listing, *column, run.len());
+                self.run((number, group), &mut listing, u32::from(*column), run.len());
             }
         }
     }
