@@ -15,12 +15,13 @@ mod guess;
 mod head;
 mod join;
 mod kinds;
-
 mod link;
 mod op;
 mod put;
 mod read;
 mod rows;
+#[cfg(test)]
+mod sample;
 mod scan;
 mod sheet;
 mod steps;

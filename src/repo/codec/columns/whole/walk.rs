@@ -23,6 +23,8 @@ const LITERALS_AT_FIRST: usize = 512;
 const LITERALS_OF: usize = 16;
 /// Literals that are tried behind one, besides the last.
 const TRIED: usize = 8;
+/// Numbers of literals that are not made yet.
+const NEW: u32 = 1 << 31;
 /// Keys of payloads with names, and those with labels only.
 const NAMED: u64 = 1;
 const LABELLED: u64 = 2;
@@ -114,7 +116,7 @@ impl Walks {
         let mut pieces = std::mem::take(&mut self.pieces);
         let is_cut = is_worth_cutting
             && lex::cut(sheet.block, data, &mut pieces)
-            && self.has_room(sheet, scope, &pieces);
+            && self.has_room(sheet, scope, whole, &pieces);
         if is_cut {
             let known = self.literals.len();
             self.walk(sheet, (scope, start, whole), event, &pieces);
@@ -230,20 +232,27 @@ impl Walks {
         }
     }
 
-    /// Whether all literals that are new among these can be made, and their columns.
-    fn has_room(&self, sheet: &Sheet<'_>, scope: u32, pieces: &[Piece]) -> bool {
+    /// Whether all literals that are new among these can be made, and their columns. The first value behind a literal without a key belongs to
+    /// `column`.
+    fn has_room(&self, sheet: &Sheet<'_>, scope: u32, mut column: u32, pieces: &[Piece]) -> bool {
         let room = self.room().min(sheet.room());
         if pieces.len() <= room {
             return true;
         }
-        let mut column = NONE;
-        let is_new = |piece: &&Piece| {
-            let found = self.finder.get(&name_of(sheet.block, scope, column, piece));
-            column =
-                found.and_then(|at| self.literals.get(*at as usize)).map_or(column, |found| found.column);
-            found.is_none()
-        };
-        pieces.iter().filter(is_new).count() <= room
+        let mut new = Finder::default();
+        pieces.iter().all(|piece| {
+            let name = name_of(sheet.block, scope, column, piece);
+            let found = self.finder.get(&name).or_else(|| new.get(&name)).copied();
+            let number = found.unwrap_or(NEW | new.len() as u32);
+            if found.is_none() {
+                new.insert(name, number);
+            }
+            if !is_keyless(piece.literal.of(sheet.block), piece) {
+                // A new one stands for its column, which may be new, too.
+                column = self.literals.get(number as usize).map_or(number, |literal| literal.column);
+            }
+            new.len() <= room
+        })
     }
 
     /// The literal of a piece: likely the one that came last behind `state`.
@@ -312,4 +321,100 @@ fn name_of(block: &[u8], scope: u32, column: u32, piece: &Piece) -> u64 {
     let column = if piece.form != Form::End && is_keyless(text, piece) { column } else { NONE };
     let what = u64::from(column) << 32 | u64::from(piece.label) << 8 | u64::from(piece.form.number());
     mix(mix(hash(text), what), u64::from(scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::whole::COLUMNS_MAX;
+    use crate::repo::codec::columns::whole::sample::block;
+    use crate::repo::codec::columns::whole::sample::event;
+    use crate::repo::codec::columns::whole::scan::Scan;
+
+    #[test]
+    fn a_list_is_cut_however_long_it_is() {
+        let data = format!("{{\"list\":[{}1]}}", "1,".repeat(COLUMNS_MAX + 10));
+        let block = block([event(["", "", "T"], data.as_bytes(), &[])]);
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        assert!(scan.sheet.table.entries[0].is_cut);
+        assert_eq!((scan.walks.literals.len(), scan.sheet.count()), (4, COLUMNS_MAX + 13));
+    }
+
+    /// The literals that payloads are cut at, and how their columns are called. Each is of a type.
+    fn literals(payloads: &[(&str, &str)]) -> Vec<(String, String)> {
+        let block = block(payloads.iter().map(|(of, data)| event(["", "", of], data.as_bytes(), &[])));
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let called = |column: u32| match scan.sheet.names.get(column as usize) {
+            Some((scope, key)) => format!("{scope}/{key}"),
+            None => "end".to_owned(),
+        };
+        let text = |literal: &Literal| String::from_utf8(literal.text.clone()).unwrap();
+        scan.walks.literals.iter().map(|literal| (text(literal), called(literal.column))).collect()
+    }
+
+    #[test]
+    fn a_value_belongs_to_the_key_before_it_or_to_that_of_the_value_before() {
+        let literals = literals(&[("T", r#"{"a":[1,2,3],"b":"x"}"#), ("T", r#"{"b":[4,5]}"#)]);
+        let expected = [
+            ("", "T/T"),
+            (r#"{"a":["#, "T/a"),
+            (",", "T/a"),
+            (r#"],"b":""#, "T/b"),
+            (r#""}"#, "end"),
+            (r#"{"b":["#, "T/b"),
+            (",", "T/b"),
+            ("]}", "end"),
+        ];
+        assert_eq!(literals, expected.map(|(text, column)| (text.to_owned(), column.to_owned())));
+    }
+
+    #[test]
+    fn types_share_keys_but_no_columns_and_no_literals() {
+        let literals = literals(&[("T", r#"{"a":1}"#), ("U", r#"{"a":2}"#), ("T", r#"{"a":3}"#)]);
+        let columns: Vec<&str> = literals.iter().map(|literal| &literal.1[..]).collect();
+        assert_eq!(columns, ["T/T", "T/a", "end", "U/U", "U/a", "end"]);
+    }
+
+    #[test]
+    fn payloads_whose_literals_never_come_again_are_left_whole() {
+        let payload = |at: usize| format!(r#"{{"key-{at}":1,"other-{at}":2}}"#);
+        let payloads: Vec<String> = (0..1000).map(payload).collect();
+        let block = block(payloads.iter().map(|data| event(["", "", "T"], data.as_bytes(), &[])));
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let cut: Vec<bool> = scan.sheet.table.entries.iter().map(|entry| entry.is_cut).collect();
+        // Two literals of each, and the end.
+        assert_eq!(cut.iter().filter(|cut| **cut).count(), LITERALS_AT_FIRST.div_ceil(2));
+        assert!(cut.is_sorted_by(|one, next| one >= next));
+    }
+
+    #[test]
+    fn what_has_no_key_takes_room_behind_each_new_column() {
+        let (bytes, mut pieces) = (br#"{"a":[1,2],"b":[3,4],"c":[5,6]}"#.to_vec(), Vec::new());
+        assert!(lex::cut(&bytes, Span::new(0, bytes.len()), &mut pieces));
+        let mut sheet = Sheet::new(&bytes);
+        let mut walks = Walks::default();
+        let scope = walks.scope(&mut sheet, b"T").unwrap();
+        // A comma behind the first key is known: it is none behind the others.
+        let known = &pieces[..2];
+        walks.walk(&mut sheet, (scope, 0, 0), 0, known);
+        let fill = |sheet: &mut Sheet<'_>, room: usize| {
+            let from = sheet.columns.len();
+            for at in from..COLUMNS_MAX - room {
+                let key = at.to_be_bytes();
+                sheet.column(Name { space: 9, scope: b"", key: &key }, Form::Text, false);
+            }
+        };
+        // That of the others is one for each: with two more keys, and the end, five are new.
+        fill(&mut sheet, 5);
+        assert!(walks.has_room(&sheet, scope, 0, &pieces));
+        fill(&mut sheet, 4);
+        assert!(!walks.has_room(&sheet, scope, 0, &pieces));
+        assert!(walks.has_room(&sheet, scope, 0, known));
+        // What comes again takes no more room.
+        let again: Vec<Piece> = pieces.iter().copied().flat_map(|piece| [piece; 3]).collect();
+        assert!(!walks.has_room(&sheet, scope, 0, &again));
+        fill(&mut sheet, 0);
+        let again: Vec<Piece> = known.iter().copied().flat_map(|piece| [piece; 3]).collect();
+        assert!(walks.has_room(&sheet, scope, 0, &again) && !walks.has_room(&sheet, scope, 0, &pieces));
+    }
 }
