@@ -90,6 +90,11 @@ pub(super) struct Head {
 /// The most places for aggregates, as a power of two.
 pub(super) const PLACES_MAX: u32 = 17;
 
+/// The most runs of a block of so many bytes: behind each one but the last is a transaction, which has eleven bytes besides its events.
+const fn runs_max(raw_length: usize) -> usize {
+    raw_length / 11 + 1
+}
+
 fn put_text(text: &[u8], out: &mut Vec<u8>) {
     put_varint(text.len() as u64, out);
     out.extend(text);
@@ -129,10 +134,10 @@ impl Head {
         out
     }
 
-    /// From bytes. What is named is there: kinds, literals, keys, columns; a link leads to a column of an earlier key.
-    pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Self, Bad> {
+    /// From bytes, of a block of so many. What is named is there: kinds, literals, keys, columns; a link leads to a column of an earlier key.
+    pub(super) fn from_bytes(mut bytes: &[u8], raw_length: usize) -> Result<Self, Bad> {
         let rest = &mut bytes;
-        let runs = take_all(rest, usize::MAX, |rest| Ok((number(rest)?, number(rest)?)))?;
+        let runs = take_all(rest, runs_max(raw_length), |rest| Ok((number(rest)?, number(rest)?)))?;
         let places = take_all(rest, COLUMNS_MAX, number)?;
         let columns = take_all(rest, COLUMNS_MAX, Column::take)?;
         let kinds = take_all(rest, KINDS_MAX, Kind::take)?;
@@ -275,5 +280,176 @@ fn take_all<T>(
     if count > rest.len().min(most) {
         return Err(Bad("the head names too many"));
     }
-    (0..count).map(|_| take(rest)).collect()
+    let mut all = Vec::with_capacity(count);
+    for _ in 0..count {
+        all.push(take(rest)?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES_NOTHING: Bad = Bad("a head that names what is not there");
+    const TOO_MANY: Bad = Bad("the head names too many");
+
+    fn column(group: u32, links: [Link; 2]) -> Column {
+        Column { group, form: Form::Text, plan: Plan { links, base: Base::Time } }
+    }
+
+    fn link(way: Way, column: u32) -> Link {
+        Link { way, column }
+    }
+
+    fn literal(text: &[u8], form: Form, column: u32) -> Literal {
+        Literal { text: text.to_vec(), form, column }
+    }
+
+    /// A kind with one entry in its metadata, whose payloads are cut into a value and the end; of a key with two columns.
+    fn head() -> Head {
+        let mut shape = Shape::of(7);
+        shape.entries = vec![Key { name: b"trace".to_vec(), kind: 1, column: 3 }];
+        let (aggregate_type, payload_type, revision) = (b"A".to_vec(), b"P".to_vec(), b"1.0".to_vec());
+        Head {
+            runs: vec![(5, 2), (0, 0)],
+            places: vec![4, 17, 4],
+            columns: vec![
+                column(0, Default::default()),
+                column(1, [link(Way::Same, 0), Link::default()]),
+                column(2, [link(Way::Message, 0), link(Way::Chain, 1)]),
+                column(2, [Link::default(), link(Way::Same, 1)]),
+            ],
+            kinds: vec![Kind { aggregate_type, payload_type, revision, shape, start: 0, whole: 2 }],
+            literals: vec![
+                literal(b"", Form::Text, 2),
+                literal(b"{\"a\":", Form::Varint, 2),
+                literal(b"}", Form::End, NONE),
+            ],
+            first_kinds: vec![0],
+            next_kinds: vec![vec![0]],
+            next_literals: vec![vec![1], vec![2, 1], vec![]],
+        }
+    }
+
+    fn read(head: &Head) -> Result<Head, Bad> {
+        Head::from_bytes(&head.to_bytes(), 100)
+    }
+
+    fn changed(change: impl FnOnce(&mut Head)) -> Option<Bad> {
+        let mut head = head();
+        change(&mut head);
+        read(&head).err()
+    }
+
+    #[test]
+    fn a_head_comes_back() {
+        let head = head();
+        let again = read(&head).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{head:?}"));
+    }
+
+    #[test]
+    fn a_head_that_ends_too_early_or_too_late_is_refused() {
+        let bytes = head().to_bytes();
+        for end in 0..bytes.len() {
+            assert!(Head::from_bytes(&bytes[..end], 100).is_err(), "{end}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(Head::from_bytes(&longer, 100).err(), Some(Bad("more than a head")));
+    }
+
+    #[test]
+    fn what_is_named_is_there() {
+        let changes: [fn(&mut Head); 20] = [
+            |head| head.columns[3].group = 3,
+            |head| head.columns[3].group = u32::MAX - 1,
+            // A link leads to an earlier key: not to its own, a later one, or none.
+            |head| head.columns[3].plan.links[0] = link(Way::Same, 2),
+            |head| head.columns[3].plan.links[1] = link(Way::Same, 3),
+            |head| head.columns[0].plan.links[0] = link(Way::Message, 1),
+            |head| head.columns[1].plan.links[0] = link(Way::Chain, 4),
+            // The first two columns are those of aggregates and messages.
+            |head| head.columns[0].group = 1,
+            |head| head.columns[1].group = 0,
+            |head| head.columns[1].group = 2,
+            |head| head.kinds[0].start = 3,
+            |head| head.kinds[0].whole = 4,
+            |head| head.kinds[0].shape.entries[0].column = 4,
+            |head| head.literals[0].column = 4,
+            |head| head.literals[1].column = NONE - 1,
+            |head| head.first_kinds[0] = 1,
+            |head| head.next_kinds[0].push(1),
+            |head| head.next_literals[1][0] = 3,
+            |head| head.next_literals[2].push(NONE - 1),
+            |head| head.places[0] = PLACES_MAX + 1,
+            |head| head.places[2] = NONE - 1,
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert_eq!(changed(change), Some(NAMES_NOTHING), "{at}");
+        }
+        let nothing = Head { places: vec![4], ..Head::default() };
+        assert_eq!(read(&nothing).err(), Some(NAMES_NOTHING));
+        let [first, ..] = head().columns[..] else { return };
+        let one = Head { places: vec![4], columns: vec![first], ..Head::default() };
+        assert_eq!(read(&one).err(), Some(NAMES_NOTHING));
+    }
+
+    #[test]
+    fn lists_have_limits() {
+        // A block of 100 bytes has at most nine transactions with events, and something behind them.
+        assert_eq!(changed(|head| head.runs = vec![(0, 0); 10]), None);
+        assert_eq!(changed(|head| head.runs = vec![(0, 0); 11]), Some(TOO_MANY));
+        let last = head().columns[3];
+        for (more, refused) in [(0, None), (1, Some(TOO_MANY))] {
+            assert_eq!(changed(|head| head.places.resize(COLUMNS_MAX + more, 4)), refused);
+            assert_eq!(changed(|head| head.columns.resize(COLUMNS_MAX + more, last)), refused);
+            assert_eq!(changed(|head| head.first_kinds.resize(KINDS_MAX + more, 0)), refused);
+            assert_eq!(changed(|head| head.next_kinds[0].resize(KINDS_MAX + more, 0)), refused);
+            assert_eq!(changed(|head| head.next_literals[0].resize(LITERALS_MAX + more, 0)), refused);
+            let many = |head: &mut Head| {
+                head.kinds.resize(KINDS_MAX + more, head.kinds[0].clone());
+                head.next_kinds.resize(KINDS_MAX + more, Vec::new());
+            };
+            assert_eq!(changed(many), refused);
+            let many = |head: &mut Head| {
+                head.literals.resize(LITERALS_MAX + more, head.literals[2].clone());
+                head.next_literals.resize(LITERALS_MAX + more, Vec::new());
+            };
+            assert_eq!(changed(many), refused);
+            let many = |head: &mut Head| {
+                let entries = &mut head.kinds[0].shape.entries;
+                entries.resize(ENTRIES_MAX + more, entries[0].clone());
+            };
+            assert_eq!(changed(many), refused);
+        }
+    }
+
+    #[test]
+    fn more_than_there_are_bytes_is_refused_before_there_is_room_for_it() {
+        for count in [7, 1 << 20, u64::from(u32::MAX), u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(count, &mut bytes);
+            bytes.extend([0; 6]);
+            assert_eq!(Head::from_bytes(&bytes, 1 << 25).err(), Some(TOO_MANY), "{count}");
+        }
+    }
+
+    #[test]
+    fn forms_and_kinds_of_values_are_those_there_are() {
+        let form = |what: u64| {
+            let mut bytes = vec![7];
+            put_varint(what, &mut bytes);
+            Column::take(&mut &bytes[..]).map(|column| (column.form, column.plan.base))
+        };
+        assert_eq!(form(4 | 3 << 3), Ok((Form::Fixed64, Base::Time)));
+        assert_eq!([form(6), form(7)], [Err(Bad("no such form")); 2]);
+        assert_eq!(form(1 << 32), Err(Bad("a number is too large")));
+        assert_eq!(Literal::take(&mut &[0, 6][..]).err(), Some(Bad("no such form")));
+        assert_eq!(
+            changed(|head| head.kinds[0].shape.entries[0].kind = 6),
+            Some(Bad("no such kind of a value"))
+        );
+        assert_eq!(changed(|head| head.kinds[0].shape.entries[0].kind = 0), None);
+    }
 }

@@ -180,9 +180,10 @@ impl<'a> Join<'a> {
             inner.clear();
             if entry.kind != NO_VALUE {
                 let value = self.value(entry.column)?;
-                self.check(entry.name.len() + value.len())?;
+                self.check(value.len())?;
                 put_value(entry.kind, value, &mut inner);
             }
+            self.check(entry.name.len() + inner.len())?;
             put_entry(&entry.name, &inner, &mut self.out);
         }
         self.data = inner;

@@ -55,9 +55,8 @@ pub(in crate::repo::codec::columns) fn decode(
     out: Vec<u8>,
 ) -> Result<Vec<u8>, Bad> {
     let mut rest = bytes;
-    let head = packed::take(&mut rest, raw_length.saturating_add(HEAD_MORE))?;
+    let head = Head::from_bytes(&packed::take(&mut rest, raw_length.saturating_add(HEAD_MORE))?, raw_length)?;
     let stream = packed::take(&mut rest, raw_length)?;
-    let head = Head::from_bytes(&head)?;
     let mut get = Get::new(StreamReader::new(rest, raw_length)?, raw_length);
     let mut block = Block::new(head, raw_length);
     block.envelope(&mut get.coder)?;
@@ -125,9 +124,11 @@ impl Block {
                     self.table.entries.push(Entry { is_later: at > 0, ..Entry::default() });
                 }
             }
+            if self.table.entries.len() > events_max(self.raw_length) {
+                return Err(Bad("more events than there is room for"));
+            }
         }
-        let many = self.table.entries.len() > events_max(self.raw_length);
-        if many { Err(Bad("more events than there is room for")) } else { Ok(()) }
+        Ok(())
     }
 
     fn aggregates(&mut self, coder: &mut StreamReader<'_>) -> Result<usize, Bad> {

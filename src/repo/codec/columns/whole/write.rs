@@ -218,3 +218,201 @@ fn row<C: Coder>(
     }
     listing.known.learn(state, value, table);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::Bad;
+    use crate::repo::codec::columns::shape::Key;
+    use crate::repo::codec::columns::whole::COLUMNS_MAX;
+    use crate::repo::codec::columns::whole::KINDS_MAX;
+    use crate::repo::codec::columns::whole::LITERALS_MAX;
+    use crate::repo::codec::columns::whole::decode;
+    use crate::repo::codec::columns::whole::events_max;
+    use crate::repo::codec::columns::whole::sample::block;
+    use crate::repo::codec::columns::whole::sample::event;
+    use crate::repo::codec::columns::whole::sample::field;
+    use crate::repo::codec::columns::whole::sample::transaction;
+    use crate::repo::codec::columns::whole::values_max;
+
+    /// Two aggregates, payloads that are cut and one that is not, and an event that is carried raw.
+    fn few() -> Vec<u8> {
+        let data: [&[u8]; 5] =
+            [b"{\"a\":1,\"b\":\"x\"}", b"{\"a\":2,\"b\":\"y\"}", b"{\"b\":\"x\"}", &[0xff; 300], b""];
+        let name = |at: usize| ["one", "other"][at % 2];
+        let events = data.iter().enumerate().map(|(at, data)| {
+            event([&format!("m{at}"), name(at), "T"], data, &[("trace", name(at / 2)), ("none", "n")])
+        });
+        let raw = transaction(&[b"\xffno event".to_vec(), event(["m", "one", "T"], b"{\"a\":3}", &[])]);
+        [&[2, 0, 0, 0, 0][..], &block(events), &raw, b"behind"].concat()
+    }
+
+    /// What is written of a block, after a look at it and its head were changed; read as so many bytes.
+    fn read(
+        change: impl FnOnce(&mut Scan<'_>),
+        change_head: impl FnOnce(&mut Head),
+        raw_length: usize,
+    ) -> Result<Vec<u8>, Bad> {
+        let block = few();
+        let mut scan = Scan::new(&block, Vec::new()).unwrap();
+        change(&mut scan);
+        let (mut head, put) = write(scan, StreamWriter::default());
+        change_head(&mut head);
+        let (mut packer, mut out) = (Packer::new(1), Vec::new());
+        packer.put(&head.to_bytes(), &mut out);
+        packer.put(&put.stream, &mut out);
+        put.coder.finish(block.len(), &mut out).unwrap();
+        decode(&out, raw_length, Vec::new())
+    }
+
+    fn with_head(change: impl FnOnce(&mut Head)) -> Option<Bad> {
+        read(|_| (), change, few().len()).err()
+    }
+
+    fn with_scan(change: impl FnOnce(&mut Scan<'_>)) -> Option<Bad> {
+        read(change, |_| (), few().len()).err()
+    }
+
+    const LONG: Option<Bad> = Some(Bad("it is longer than it says"));
+
+    #[test]
+    fn it_has_the_declared_length_or_is_refused() {
+        let block = few();
+        assert_eq!(read(|_| (), |_| (), block.len()), Ok(block.clone()));
+        for length in (0..block.len()).chain([block.len() + 1, block.len() + 1000]) {
+            assert!(read(|_| (), |_| (), length).is_err(), "{length}");
+        }
+        assert_eq!(read(|_| (), |_| (), block.len() + 1), Err(Bad("another length")));
+        assert_eq!(read(|_| (), |_| (), block.len() - 1).err(), LONG);
+    }
+
+    #[test]
+    fn more_places_than_values_are_refused() {
+        // Sixteen a key may always have.
+        assert_eq!(with_head(|head| head.places[2] = 3), None);
+        for places in [5, PLACES_MAX] {
+            let refused = Some(Bad("more places than values"));
+            assert_eq!(with_head(|head| head.places[0] = places), refused);
+            assert_eq!(with_head(|head| head.places[2] = places), refused);
+        }
+    }
+
+    #[test]
+    fn more_transactions_events_or_values_than_a_block_has_room_for_are_refused() {
+        let many = Some(Bad("more transactions than there is room for"));
+        assert_eq!(with_head(|head| head.runs[0].1 = u32::MAX), many);
+        assert_eq!(with_scan(|scan| scan.frames[0].events = u16::MAX), many);
+        let huge = read(|scan| scan.frames[0].events = u16::MAX, |_| (), 1 << 20);
+        assert_eq!(huge, Err(Bad("more events than there is room for")));
+        // Some literal that follows itself for ever, and takes no symbols.
+        let endless = |head: &mut Head| head.next_literals.iter_mut().for_each(|next| *next = vec![0]);
+        assert_eq!(with_head(endless), Some(Bad("more values than there is room for")));
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        assert_eq!(with_head(|head| head.first_kinds.clear()), Some(Bad("no such kind")));
+        assert_eq!(with_head(|head| head.next_literals[0].clear()), Some(Bad("no such literal")));
+        assert_eq!(
+            with_scan(|scan| scan.sheet.table.entries[0].aggregate = 7),
+            Some(Bad("no such aggregate"))
+        );
+        assert_eq!(with_scan(|scan| scan.stream.truncate(3)), Some(Bad("the stream of values is too short")));
+        assert_eq!(
+            with_scan(|scan| scan.raw_events[5] = Some(9999)),
+            Some(Bad("what is carried is too short"))
+        );
+        assert_eq!(with_head(|head| head.runs[0].0 += 1), Some(Bad("the stream of values is too short")));
+        assert_eq!(with_head(|head| head.runs[1].1 += 1), Some(Bad("it ends too early")));
+    }
+
+    #[test]
+    fn names_are_no_longer_than_there_is_room() {
+        let long = || vec![b'x'; 40_000];
+        assert_eq!(with_head(|head| head.kinds[0].aggregate_type = long()), LONG);
+        assert_eq!(with_head(|head| head.kinds[0].payload_type = long()), LONG);
+        assert_eq!(with_head(|head| head.kinds[0].revision = long()), LONG);
+        assert_eq!(with_head(|head| head.literals[1].text = long()), LONG);
+        assert_eq!(with_head(|head| head.kinds[0].shape.entries[0].name = long()), LONG);
+        let nothing = |head: &mut Head| {
+            let key = Key { name: long(), kind: 0, column: 0 };
+            head.kinds[0].shape.entries.push(key);
+        };
+        assert_eq!(with_head(nothing), LONG);
+    }
+
+    fn comes_back(block: &[u8]) -> Vec<u8> {
+        let encoded = encode(block, &mut Vec::new(), 1).unwrap();
+        assert!(decode(&encoded, block.len(), Vec::new()).as_deref() == Ok(block), "it comes back");
+        encoded
+    }
+
+    #[test]
+    fn more_kinds_or_columns_than_there_may_be_are_carried_raw() {
+        let types = (0..KINDS_MAX + 100).map(|at| event(["", "", &format!("T{at}")], b"", &[]));
+        let types: Vec<u8> = block(types);
+        let scan = Scan::new(&types, Vec::new()).unwrap();
+        let raw = scan.raw_events.iter().filter(|raw| raw.is_some()).count();
+        assert_eq!((scan.kinds.all.len(), raw), (KINDS_MAX, 100));
+        comes_back(&types);
+        let keys = |at: usize| (0..100).map(move |key| format!("key-{}", at * 100 + key));
+        let metadata = block((0..100).map(|at| {
+            let keys: Vec<String> = keys(at).collect();
+            let metadata: Vec<(&str, &str)> = keys.iter().map(|key| (&key[..], "value")).collect();
+            event(["", "", "T"], b"", &metadata)
+        }));
+        let scan = Scan::new(&metadata, Vec::new()).unwrap();
+        let (raw, columns) =
+            (scan.raw_events.iter().filter(|raw| raw.is_some()).count(), scan.sheet.columns.len());
+        assert_eq!((raw, columns), (100 - COLUMNS_MAX / 100, 3 + COLUMNS_MAX / 100 * 100));
+        comes_back(&metadata);
+    }
+
+    /// Payloads with keys that come eight times, of as many types as have room for them.
+    fn of_many_literals(value: impl Fn(usize) -> String) -> Vec<u8> {
+        block((0..90 * 8).map(|at| {
+            let (of, from) = (format!("T{}", at / 8), at / 8 * 450);
+            let pieces: Vec<String> = (from..from + 450).map(|at| value(at)).collect();
+            event(["", "", &of], format!("{{{}}}", pieces.join(",")).as_bytes(), &[])
+        }))
+    }
+
+    #[test]
+    fn payloads_with_more_literals_than_there_may_be_are_left_whole() {
+        // A literal before each value, a column for all of them; then a column for each.
+        for nested in [true, false] {
+            let block = of_many_literals(|at| {
+                if nested { format!("\"k{at}\":{{\"v\":1}}") } else { format!("\"k{at}\":1") }
+            });
+            let scan = Scan::new(&block, Vec::new()).unwrap();
+            assert!(scan.walks.literals.len() <= LITERALS_MAX && scan.sheet.columns.len() <= COLUMNS_MAX);
+            let cut = scan.sheet.table.entries.iter().filter(|entry| entry.is_cut).count();
+            assert!(cut > 100 && cut < scan.sheet.table.entries.len() - 16, "{cut}");
+            comes_back(&block);
+        }
+    }
+
+    #[test]
+    fn where_there_are_more_values_or_events_than_are_worth_it_there_are_no_columns() {
+        let digits = format!("[{}1]", "1,".repeat(30_000));
+        let events = |count: usize| block((0..count).map(|_| event(["", "", ""], digits.as_bytes(), &[])));
+        let (few, many) = (events(2), events(4));
+        assert!(values_max(few.len()) > 60_003 && values_max(many.len()) < 120_006);
+        comes_back(&few);
+        assert!(encode(&many, &mut Vec::new(), 1).is_none());
+        let events = |count: usize| transaction(&vec![field(1, b"m"); count]);
+        let (few, many) = (events(4000), events(6000));
+        assert!(events_max(few.len()) >= 4000 && events_max(many.len()) < 6000);
+        comes_back(&few);
+        assert!(encode(&many, &mut Vec::new(), 1).is_none());
+    }
+
+    #[test]
+    fn a_buffer_is_used_anew_and_what_is_in_it_is_forgotten() {
+        let (block, mut buffer) = (few(), b"something else".to_vec());
+        let first = encode(&block, &mut buffer, 1);
+        assert!(first.is_some() && first == encode(&block, &mut buffer, 1));
+        assert!(encode(b"no transaction", &mut buffer, 1).is_none());
+        assert_eq!(first, encode(&block, &mut buffer, 1));
+    }
+}
