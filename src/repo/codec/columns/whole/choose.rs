@@ -146,3 +146,90 @@ fn base(sheet: &Sheet<'_>, group: &Group, column: u32, rows: &Rows) -> Base {
     let cheapest = costs.iter().zip(Base::ALL).min_by_key(|(cost, _)| **cost);
     cheapest.map_or(Base::Zero, |cheapest| cheapest.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::whole::sample::block;
+    use crate::repo::codec::columns::whole::sample::event;
+    use crate::repo::codec::columns::whole::scan::Scan;
+
+    /// The plan of the column that is called so: events are a message, an aggregate, a timestamp, a payload, and metadata.
+    fn plan_of(name: &str, events: &[(String, String, u64, String, Vec<(&str, String)>)]) -> Plan {
+        let block = block(events.iter().map(|(message, aggregate, _, data, metadata)| {
+            let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, text)| (*key, &text[..])).collect();
+            event([message, aggregate, "T"], data.as_bytes(), &metadata)
+        }));
+        let mut scan = Scan::new(&block, Vec::new()).unwrap();
+        for (entry, event) in scan.sheet.table.entries.iter_mut().zip(events) {
+            entry.timestamp = event.2;
+        }
+        let column = scan.sheet.names.iter().position(|(_, key)| key == name).unwrap();
+        let group = &scan.sheet.groups[scan.sheet.columns[column].group as usize];
+        let Plan { mut links, base } = plan(&scan.sheet, group, column as u32);
+        // By the column that a link leads to as it is called.
+        let called = |column: u32| scan.sheet.names.get(column as usize).map(|name| name.1.clone());
+        for link in links.iter_mut().filter(|link| link.way != Way::None) {
+            link.column =
+                KEYS.iter().position(|key| called(link.column).as_deref() == Some(key)).unwrap() as u32;
+        }
+        Plan { links, base }
+    }
+
+    const KEYS: [&str; 5] = ["aggregate", "message", "who", "cause", "n"];
+
+    fn id(number: u64) -> String {
+        format!("{:08x}-0000-4000-8000-000000000000", number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff)
+    }
+
+    /// So many events with numbers in their payloads.
+    fn numbers(count: u64, number: impl Fn(u64) -> u64) -> Plan {
+        let event = |at: u64| {
+            let data = format!("{{\"n\":{}}}", number(at));
+            (id(at), format!("a{}", at % 4), 1_700_000_000_000 + at * at * 1000, data, vec![])
+        };
+        plan_of("n", &(0..count).map(event).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn numbers_are_counted_from_what_is_nearest() {
+        assert_eq!(numbers(40, |at| if at % 5 == 0 { 1000 } else { 0 }).base, Base::Zero);
+        assert_eq!(numbers(40, |at| 1_000_000 + at).base, Base::Last);
+        assert_eq!(numbers(40, |at| 1_000_000 * (at % 4) + at).base, Base::Aggregate);
+        assert_eq!(numbers(40, |at| 1_700_000_000_000 + at * at * 1000 + at % 3).base, Base::Time);
+        assert_eq!(numbers(11, |at| 1_000_000 + at), Plan::default(), "there are too few");
+        assert_eq!(numbers(12, |at| 1_000_000 + at).base, Base::Last);
+    }
+
+    #[test]
+    fn a_value_that_comes_with_another_is_guessed_by_it() {
+        // Who did it has a name: twenty people, without any order.
+        let event = |at: u64| {
+            let who = at * at % 19;
+            let data = format!("{{\"who\":\"p{who}\",\"n\":\"name {}\"}}", who * 31);
+            (id(at), id(1000 + at), 0, data, vec![])
+        };
+        let plan = plan_of("n", &(0..200).map(event).collect::<Vec<_>>());
+        assert_eq!(plan.links, [Link { way: Way::Same, column: 2 }, Link::default()]);
+        // What is the same each time needs no link.
+        let event = |at: u64| (id(at), id(1000 + at), 0, "{\"who\":\"x\",\"n\":\"y\"}".to_owned(), vec![]);
+        assert_eq!(plan_of("n", &(0..200).map(event).collect::<Vec<_>>()), Plan::default());
+    }
+
+    #[test]
+    fn of_the_metadata_a_value_may_be_an_earlier_message() {
+        // Each event comes of the last one of its aggregate.
+        let event = |at: u64| {
+            let cause = if at < 5 { id(5000 + at) } else { id(at - 5) };
+            (id(at), id(1000 + at % 5), 0, String::new(), vec![("cause", cause)])
+        };
+        let plan = plan_of("cause", &(0..200).map(event).collect::<Vec<_>>());
+        assert_eq!(plan.links, [Link::default(); 2], "only the message stands before it, and tells nothing");
+        let event = |at: u64| {
+            let (who, cause) = (id(1000 + at % 5), if at < 5 { id(5000 + at) } else { id(at - 5) });
+            (id(at), "a".to_owned(), 0, String::new(), vec![("who", who), ("cause", cause)])
+        };
+        let plan = plan_of("cause", &(0..200).map(event).collect::<Vec<_>>());
+        assert_eq!(plan.links[0], Link { way: Way::Message, column: 2 });
+    }
+}

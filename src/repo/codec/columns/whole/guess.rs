@@ -209,3 +209,108 @@ impl Known {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::span::Span;
+    use crate::repo::codec::columns::streams::StreamWriter;
+    use crate::repo::codec::columns::whole::head::Base;
+    use crate::repo::codec::columns::whole::link::Link;
+
+    fn value(number: u64) -> Value {
+        Value { span: Span::new(number as usize, 1), hash: number }
+    }
+
+    /// The guesses and the mask of each value of a column: event, aggregate, value. By a link to a column with these values.
+    fn guesses(other: &[(u32, u64)], own: &[(u32, u32, u64)]) -> Vec<([u64; 4], u32)> {
+        let rows = |all: &[(u32, u64)]| Rows {
+            events: all.iter().map(|row| row.0).collect(),
+            values: all.iter().map(|row| value(row.1)).collect(),
+        };
+        let table = Table { rows: vec![rows(other)], entries: Vec::new() };
+        let own_rows = rows(&own.iter().map(|row| (row.0, row.2)).collect::<Vec<_>>());
+        let links = [Link { way: Way::Same, column: 0 }, Link::default()];
+        let plan = Plan { links, base: Base::Zero };
+        let (mut state, mut known) =
+            (State::new(&mut StreamWriter::default(), &plan, own.len()), Known::new(4));
+        let mut next = |(event, owner, number): &(u32, u32, u64)| {
+            let guess = known.guess(&mut state, (*event, *owner), &table, &own_rows);
+            for at in 0..GUESSES {
+                let hash = guess.hashes[usize::from(at)];
+                assert_eq!(known.guessed(&state, at, &table, &own_rows).hash, hash, "guess {at}");
+            }
+            known.learn(&mut state, value(*number), &table);
+            (guess.hashes, guess.mask)
+        };
+        own.iter().map(&mut next).collect()
+    }
+
+    #[test]
+    fn a_value_may_be_that_of_its_aggregate_of_its_link_or_the_last_one() {
+        let other = [(0, 5), (1, 6), (2, 5), (3, 6)];
+        let own = [(0, 1, 10), (1, 2, 11), (2, 1, 10), (3, 3, 11), (4, 1, 10)];
+        let none = [0; 4];
+        // What agrees with the aggregate's, or with the link's if that is none, is in the mask.
+        let expected = [
+            (none, 0),
+            ([0, 0, 10, 0], 0),
+            ([10, 10, 11, 0], 1 | 2),
+            ([0, 11, 10, 0], 2),
+            ([10, 0, 11, 0], 1),
+        ];
+        assert_eq!(guesses(&other, &own), expected);
+        let same = guesses(&[(0, 5), (1, 5)], &[(0, 1, 10), (1, 1, 10)]);
+        assert_eq!(same[1], ([10, 10, 10, 0], 1 | 2 | 4));
+    }
+
+    #[test]
+    fn each_value_of_an_event_has_a_place_of_its_own() {
+        let own = [(0, 1, 10), (0, 1, 11), (0, 1, 12), (1, 1, 10), (1, 1, 11), (1, 1, 12)];
+        let of_owner: Vec<u64> = guesses(&[], &own).iter().map(|guess| guess.0[0]).collect();
+        assert_eq!(of_owner, [0, 0, 0, 10, 11, 12]);
+    }
+
+    #[test]
+    fn aggregates_share_places_when_there_are_few() {
+        let own = [(0, 1, 10), (1, 17, 11), (2, NONE, 12), (3, 15, 13)];
+        let of_owner: Vec<u64> = guesses(&[], &own).iter().map(|guess| guess.0[0]).collect();
+        assert_eq!(of_owner, [0, 10, 0, 12]);
+    }
+
+    #[test]
+    fn more_values_are_listed_the_more_they_are_named() {
+        let mut known = Known::new(0);
+        let mut listed = |hits: usize| {
+            known.hits = hits;
+            while known.list(value(known.listed.len() as u64)).is_some() {}
+            assert_eq!(known.list(value(0)), None);
+            known.listed.len()
+        };
+        assert_eq!([0, 1, 10, 10, 2043].map(&mut listed), [64, 80, 224, 224, 32_752]);
+        assert_eq!([2044, 2045, 100_000].map(&mut listed), [32_768; 3]);
+        assert_eq!(known.listed[40_000 % 32_768].hash, 40_000 % 32_768);
+    }
+
+    #[test]
+    fn states_are_those_of_one_key() {
+        let (mut coder, mut states) = (StreamWriter::default(), States::new(4));
+        let mut add = |states: &mut States, column: u32| {
+            let state = State::new(&mut coder, &Plan::default(), 1);
+            states.add(column, state);
+        };
+        add(&mut states, 2);
+        add(&mut states, 1);
+        add(&mut states, 4);
+        states.get(1).unwrap().row = 7;
+        assert_eq!(
+            [0, 1, 2, 3, 4, NONE].map(|column| states.has(column)),
+            [false, true, true, false, false, false]
+        );
+        assert_eq!(states.get(2).map(|state| state.row), Some(0));
+        states.begin();
+        add(&mut states, 3);
+        assert!(states.get(1).is_none() && states.get(0).is_none(), "a column of another key");
+        assert_eq!(states.get(3).map(|state| state.row), Some(0));
+    }
+}

@@ -81,3 +81,51 @@ fn shape(sheet: &mut Sheet<'_>, event: &Event) -> Shape {
     }
     shape
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::whole::sample::block;
+    use crate::repo::codec::columns::whole::sample::event;
+    use crate::repo::codec::columns::whole::scan::Scan;
+
+    /// The kinds of events, and what follows what: first of all, then behind each kind.
+    fn kinds(events: Vec<Vec<u8>>) -> (Vec<u32>, Vec<Vec<u32>>) {
+        let block = block(events);
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let steps = std::iter::once(&scan.kinds.first).chain(&scan.kinds.steps);
+        let next = steps.map(|steps| steps.next.clone()).collect();
+        (scan.sheet.table.entries.iter().map(|entry| entry.kind).collect(), next)
+    }
+
+    #[test]
+    fn events_of_one_kind_have_the_same_names_and_the_same_keys() {
+        let (kinds, _) = kinds(vec![
+            event(["1", "a", "T"], b"{}", &[("k", "1"), ("l", "2")]),
+            event(["2", "b", "T"], b"[1]", &[("k", "3"), ("l", "4")]),
+            event(["3", "a", "U"], b"{}", &[("k", "1"), ("l", "2")]),
+            event(["4", "a", "T"], b"{}", &[("l", "2"), ("k", "1")]),
+            event(["5", "a", "T"], b"{}", &[("k", "1")]),
+            event(["6", "a", "T"], b"", &[("k", "1")]),
+            event(["", "", "U"], b"<a/>", &[("k", "5"), ("l", "6")]),
+        ]);
+        assert_eq!(kinds, [0, 0, 1, 2, 3, 4, 1]);
+    }
+
+    #[test]
+    fn what_follows_is_known_by_aggregate() {
+        let event = |aggregate: &str, of: &str| event(["", aggregate, of], b"", &[]);
+        let (kinds, next) = kinds(vec![
+            event("a", "Made"),
+            event("b", "Made"),
+            event("a", "Used"),
+            event("b", "Gone"),
+            event("c", "Made"),
+            event("a", "Used"),
+            event("a", "Gone"),
+            event("d", "Found"),
+        ]);
+        assert_eq!(kinds, [0, 0, 1, 2, 0, 1, 2, 3]);
+        assert_eq!(next, [vec![0, 3], vec![1, 2], vec![1, 2], vec![], vec![]]);
+    }
+}

@@ -106,3 +106,89 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::span::Span;
+
+    fn value(number: u64) -> Value {
+        Value { span: Span::new(number as usize, 1), hash: number }
+    }
+
+    fn rows(all: &[(u32, u64)]) -> Rows {
+        let (events, numbers): (Vec<u32>, Vec<u64>) = all.iter().copied().unzip();
+        Rows { events, values: numbers.into_iter().map(value).collect() }
+    }
+
+    /// The messages of a block.
+    fn messages(all: &[u64]) -> Table {
+        let messages: Vec<(u32, u64)> = (0..).zip(all.iter().copied()).collect();
+        Table { rows: vec![Rows::default(), rows(&messages)], entries: Vec::new() }
+    }
+
+    /// What each value of a column was thought to be; 0 for nothing.
+    fn likely(way: Way, other: &[(u32, u64)], own: &[(u32, u64)], table: &Table) -> Vec<u64> {
+        let mut follower = Follower::new(Link { way, column: 9 }, own.len());
+        let (other, own) = (rows(other), rows(own));
+        let mut next = |at: usize| {
+            follower.go(&other, own.event(at));
+            let likely = follower.likely(&own, table).hash;
+            follower.learn(at as u32, own.event(at), table);
+            likely
+        };
+        (0..own.events.len()).map(&mut next).collect()
+    }
+
+    #[test]
+    fn the_value_that_came_with_the_same_one_last_is_likely() {
+        let other = [(0, 5), (1, 6), (3, 5), (4, 5), (5, 6)];
+        let own = [(0, 10), (1, 11), (2, 12), (3, 13), (4, 14), (5, 15), (6, 16)];
+        // Events 2 and 6 don't have the other one: they are alike, too.
+        assert_eq!(likely(Way::Same, &other, &own, &Table::default()), [0, 0, 0, 10, 13, 11, 12]);
+    }
+
+    #[test]
+    fn the_message_of_the_last_event_that_had_it_is_likely() {
+        let other = [(0, 5), (1, 6), (2, 5), (3, 5)];
+        let own = [(0, 10), (1, 11), (2, 12), (3, 13)];
+        assert_eq!(likely(Way::Message, &other, &own, &messages(&[21, 22, 23, 24])), [0, 0, 21, 23]);
+    }
+
+    #[test]
+    fn a_chain_goes_on_from_the_event_whose_message_it_is() {
+        // Events that say which message they come of have the value of that event.
+        let (other, own) =
+            ([(0, 1), (1, 2), (2, 21), (3, 23), (4, 2)], [(0, 7), (1, 8), (2, 7), (3, 9), (4, 8)]);
+        assert_eq!(likely(Way::Chain, &other, &own, &messages(&[21, 22, 23, 24, 25])), [0, 0, 7, 7, 8]);
+        // What came with the same one later counts more.
+        let (other, own) = ([(0, 1), (1, 21), (2, 21)], [(0, 7), (1, 8), (2, 8)]);
+        assert_eq!(likely(Way::Chain, &other, &own, &messages(&[21, 22, 23])), [0, 7, 8]);
+    }
+
+    #[test]
+    fn of_several_in_an_event_the_one_at_the_same_place_counts_or_the_last_one() {
+        let other = rows(&[(3, 1), (3, 2), (3, 3), (5, 4), (7, 5), (7, 6)]);
+        let mut follower = Follower::new(Link { way: Way::Same, column: 9 }, 8);
+        let mut at = |event: u32| {
+            follower.go(&other, event);
+            follower.other.hash
+        };
+        assert_eq!([1, 3, 3, 3, 3, 3].map(&mut at), [0, 1, 2, 3, 3, 3]);
+        assert_eq!([4, 5, 5, 6, 7, 7, 7, 8, 8].map(&mut at), [0, 4, 4, 0, 5, 6, 6, 0, 0]);
+    }
+
+    #[test]
+    fn there_are_as_many_places_as_values_within_limits_and_none_without_a_link() {
+        let places = |way, rows| Follower::new(Link { way, column: 9 }, rows).places.len();
+        let rows = [0, 16, 17, 1000, 1 << 14, (1 << 14) + 1, 1 << 25];
+        assert_eq!(rows.map(|rows| places(Way::Same, rows)), [16, 16, 32, 1024, 1 << 14, 1 << 14, 1 << 14]);
+        assert_eq!(rows.map(|rows| places(Way::None, rows)), [0; 7]);
+    }
+
+    #[test]
+    fn without_a_link_nothing_is_likely() {
+        let own = [(0, 10), (1, 10), (2, 10)];
+        assert_eq!(likely(Way::None, &own, &own, &messages(&[1, 2, 3])), [0; 3]);
+    }
+}

@@ -159,3 +159,84 @@ impl<'a> Sheet<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(space: u64, scope: &'static str, key: &'static str) -> Name<'static> {
+        Name { space, scope: scope.as_bytes(), key: key.as_bytes() }
+    }
+
+    #[test]
+    fn columns_of_one_name_share_a_key_wherever_they_are() {
+        let mut sheet = Sheet::new(b"");
+        let first = sheet.column(name(1, "one", "a"), Form::Text, false);
+        assert_eq!(sheet.column(name(1, "one", "a"), Form::Text, false), first);
+        let others = [
+            sheet.column(name(1, "other", "a"), Form::Text, false),
+            sheet.column(name(1, "one", "a"), Form::Varint, true),
+            sheet.column(name(2, "one", "a"), Form::Text, false),
+            sheet.column(name(1, "one", "b"), Form::Text, false),
+        ];
+        assert_eq!(others, [1, 2, 3, 4]);
+        assert_eq!(sheet.columns.iter().map(|column| column.group).collect::<Vec<_>>(), [0, 0, 0, 1, 2]);
+        assert_eq!(sheet.is_metadata, [false, false, true, false, false]);
+        assert_eq!(sheet.names[1], ("other".to_owned(), "a".to_owned()));
+    }
+
+    #[test]
+    fn when_there_are_too_many_columns_the_last_one_serves() {
+        let mut sheet = Sheet::new(b"");
+        for at in 0..COLUMNS_MAX as u64 {
+            assert_eq!(sheet.room(), COLUMNS_MAX - at as usize);
+            assert_eq!(sheet.column(name(at, "", ""), Form::Text, false), at as u32);
+        }
+        let (last, more) = (COLUMNS_MAX as u32 - 1, COLUMNS_MAX as u64);
+        assert_eq!((sheet.room(), sheet.column(name(more, "", ""), Form::Text, false)), (0, last));
+        assert_eq!(sheet.column(name(5, "", ""), Form::Text, false), 5, "those that are there are found");
+        assert_eq!([sheet.columns.len(), sheet.groups.len(), sheet.table.rows.len()], [COLUMNS_MAX; 3]);
+    }
+
+    #[test]
+    fn a_long_value_stays_where_it_is() {
+        let block: Vec<u8> = (0..1000_u32).map(|at| (at % 251) as u8).collect();
+        let mut sheet = Sheet::new(&block);
+        let columns = ["a", "b"].map(|key| sheet.column(name(0, "", key), Form::Text, false));
+        let lengths = [256, 257, 0, 1, 400];
+        for (at, length) in lengths.into_iter().enumerate() {
+            for column in columns {
+                sheet.put(column, at as u32, Span::new(100 * at, length));
+            }
+        }
+        for (column, group) in columns.iter().zip(&sheet.groups) {
+            assert_eq!((group.text.len(), &group.order[..]), (257, &[*column; 5][..]));
+            let rows = &sheet.table.rows[*column as usize];
+            assert_eq!(rows.events, [0, 1, 2, 3, 4]);
+            for (at, (value, length)) in rows.values.iter().zip(lengths).enumerate() {
+                let text = &block[100 * at..100 * at + length];
+                assert_eq!((group.text(&block, value.span), value.hash), (text, hash(text)));
+            }
+        }
+        assert_eq!(sheet.count(), 10);
+    }
+
+    #[test]
+    fn the_columns_before_one_are_remembered_the_nearest_first() {
+        let mut sheet = Sheet::new(b"");
+        for at in 0..100 {
+            sheet.column(name(at, "", ""), Form::Text, false);
+        }
+        sheet.begin_event();
+        for column in [0, 1, 0, 1, 2, 1, 3, 3] {
+            sheet.put(column, 0, Span::default());
+        }
+        assert_eq!(sheet.before[..4], [vec![], vec![0], vec![1, 0], vec![1, 2, 0]]);
+        // Only the first event of a column counts, and there only so many.
+        sheet.begin_event();
+        (3..100).for_each(|column| sheet.put(column, 1, Span::default()));
+        assert_eq!(sheet.before[3], [1, 2, 0]);
+        assert_eq!(sheet.before[5], [4, 3]);
+        assert_eq!((sheet.before[99].len(), sheet.before[99][0]), (BEFORE_MAX, 98));
+    }
+}
