@@ -82,25 +82,6 @@ fn mixtures_are_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     }
 }
 
-/// Columns pay for each value that comes again, zstd for all of them at once.
-#[test]
-fn what_repeats_far_away_goes_through_zstd_if_that_is_shorter() {
-    let mut random = fastrand::Rng::with_seed(31);
-    let mut event = |at: usize| {
-        let mut number = || random.u64(..) >> 20;
-        let data = format!("{{\"x\":{},\"y\":{},\"z\":{}}}", number(), number(), number());
-        let message = format!("{:032x}", random.u128(..));
-        let payload = field(6, &[field(1, b"Measured"), field(3, data.as_bytes())].concat());
-        transaction(&[&[field(1, message.as_bytes()), field(2, &[at as u8 & 63]), payload].concat()])
-    };
-    let raw = (0..3000).flat_map(&mut event).collect::<Vec<_>>().repeat(8);
-    let columns = columns::encode(&raw, Mode::Whole, 6).unwrap().len();
-    let three = zstd::bulk::compress(&raw, 3).unwrap().len();
-    assert!(three * 100 < columns * 98, "this is such a block: {three} {columns} of {}", raw.len());
-    let encoded = again(&raw);
-    assert_eq!((encoded.codec, encoded.bytes.len()), (CodecId::Zstd, three));
-}
-
 #[test]
 fn each_setting_has_a_codec_of_its_own() {
     for (name, kind) in Kind::ALL {

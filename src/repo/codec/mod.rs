@@ -162,20 +162,29 @@ fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded>
     same.then_some(Encoded { codec, bytes })
 }
 
-/// How much of a block is tried with zstd, to see what it would make of all; and how much before that is looked at, too, since what repeats may
-/// be far away.
-const SAMPLE: usize = 256 << 10;
-const BEFORE: usize = 4 << 20;
+/// Of how many parts of a block zstd is asked what it would make of all, and how long they are; and how much before each is looked at, too, since
+/// what repeats may be far away.
+const SAMPLES: usize = 3;
+const SAMPLE: usize = 128 << 10;
+const BEFORE: usize = 3 << 20;
+/// Shorter blocks are tried whole.
+const SAMPLED_MIN: usize = 1 << 20;
 
-/// Whether columns are so much shorter that zstd need not be tried on all of the block: by a third of what it makes of a part of it.
+/// Whether columns are so much shorter that zstd need not be tried on all of the block: by a third, whichever part of it is looked at.
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
-    let middle = raw.len() / 2;
-    let (before, behind) = raw.split_at(middle);
-    let before = before.get(middle.saturating_sub(BEFORE)..).unwrap_or_default();
-    let Some(sample) = behind.get(..SAMPLE) else { return false };
-    let Some(packed) = general::length_behind(before, sample, Level::Events) else { return false };
-    let expected = packed as u64 * raw.len() as u64 / sample.len().max(1) as u64;
-    columns.bytes.len() as u64 * 3 < expected * 2
+    let is_shorter = |part| {
+        let expected = expected(raw, raw.len() / SAMPLES * part);
+        expected.is_some_and(|expected| columns.bytes.len() as u64 * 3 < expected * 2)
+    };
+    raw.len() >= SAMPLED_MIN && (1..=SAMPLES).all(is_shorter)
+}
+
+/// What zstd would make of a block, if it were everywhere as it is before `end`.
+fn expected(raw: &[u8], end: usize) -> Option<u64> {
+    let from = end.checked_sub(SAMPLE)?;
+    let (before, sample) = (raw.get(from.saturating_sub(BEFORE)..from)?, raw.get(from..end)?);
+    let packed = general::length_behind(before, sample, Level::Events)?;
+    Some(packed as u64 * raw.len() as u64 / SAMPLE as u64)
 }
 
 /// How much of some bytes is tried, to see whether they repeat.
@@ -269,6 +278,47 @@ mod tests {
             let encoded = encode(raw, compression);
             assert_eq!(encoded.bytes.capacity(), encoded.bytes.len(), "{compression:?}");
         }
+    }
+
+    /// A transaction of one event, whose payload are three numbers that nothing tells.
+    fn numbers(random: &mut fastrand::Rng) -> Vec<u8> {
+        let number = |random: &mut fastrand::Rng| random.u64(..) >> 20;
+        let (x, y, z) = (number(random), number(random), number(random));
+        let data = format!("{{\"x\":{x},\"y\":{y},\"z\":{z}}}");
+        let field = |number: u8, bytes: &[u8]| {
+            [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+        };
+        let event = field(6, &field(3, data.as_bytes()));
+        let area = [&length(&event).to_be_bytes()[..], &event].concat();
+        let crc = crc32fast::hash(&area).to_be_bytes();
+        [&length(&area).to_be_bytes()[..], &[2, 0, 1], &area, &crc].concat()
+    }
+
+    #[test]
+    fn what_repeats_from_far_away_takes_no_more_than_with_zstd() {
+        let mut random = fastrand::Rng::with_seed(4);
+        let mut transactions = |length: usize| {
+            let mut all = Vec::new();
+            while all.len() < length {
+                all.extend(numbers(&mut random));
+            }
+            all
+        };
+        let (once, new) = (transactions(300_000), transactions(1_500_000));
+        let again = once.repeat(5);
+        let three = zstd::bulk::compress(&again, 3).unwrap().len();
+        let encoded = encode(&again, Compression::Default);
+        assert!(encoded.bytes.len() <= three, "{} {three}", encoded.bytes.len());
+        // Wherever it is that columns are the longer ones.
+        for raw in [[&new[..], &again].concat(), [&again[..], &new].concat()] {
+            let three = zstd::bulk::compress(&raw, 3).unwrap().len();
+            let encoded = encode(&raw, Compression::Default);
+            assert!(encoded.bytes.len() <= three, "{} {three}", encoded.bytes.len());
+        }
+        // What is new everywhere is seen to be shorter as columns.
+        let encoded = encode(&new, Compression::Default);
+        assert_eq!(encoded.codec, CodecId::WholeColumns);
+        assert!(is_surely_shorter(&encoded, &new) && !is_surely_shorter(&encoded, &again));
     }
 
     #[test]

@@ -154,8 +154,11 @@ mod tests {
     use crate::repo::codec::columns::whole::sample::event;
     use crate::repo::codec::columns::whole::scan::Scan;
 
-    /// The plan of the column that is called so: events are a message, an aggregate, a timestamp, a payload, and metadata.
-    fn plan_of(name: &str, events: &[(String, String, u64, String, Vec<(&str, String)>)]) -> Plan {
+    /// A message, an aggregate, a timestamp, a payload, and metadata.
+    type Told<'a> = (String, String, u64, String, Vec<(&'a str, String)>);
+
+    /// The plan of the column that is called so.
+    fn plan_of(name: &str, events: &[Told<'_>]) -> Plan {
         let block = block(events.iter().map(|(message, aggregate, _, data, metadata)| {
             let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, text)| (*key, &text[..])).collect();
             event([message, aggregate, "T"], data.as_bytes(), &metadata)

@@ -19,6 +19,8 @@ use crate::repo::codec::columns::whole::guess::Known;
 use crate::repo::codec::columns::whole::guess::State;
 use crate::repo::codec::columns::whole::head::Base;
 use crate::repo::codec::columns::whole::op;
+use crate::repo::codec::columns::whole::rows::FAR;
+use crate::repo::codec::columns::whole::rows::Texts;
 
 /// Where a value is that is read.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +36,13 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Get<'a> {
     pub(super) coder: StreamReader<'a>,
-    /// All new values, one behind the other.
-    pub(super) values: Vec<u8>,
+    /// All new values that are not long, one behind the other.
+    values: Vec<u8>,
     /// The most bytes that these may have.
     most: usize,
-    /// Long values.
-    stream: &'a [u8],
+    /// Long values; where the next one is.
+    long: &'a [u8],
+    next_long: usize,
     words: Words,
     lengths: Number,
     places: Number,
@@ -58,7 +61,8 @@ impl<'a> Get<'a> {
             coder,
             values: Vec::new(),
             most: raw_length,
-            stream: &[],
+            long: &[],
+            next_long: 0,
             words,
             lengths,
             places,
@@ -68,10 +72,16 @@ impl<'a> Get<'a> {
         }
     }
 
-    /// Says which bytes long values are; makes room for all values: grown step by step, it would take up to three times as much.
-    pub(super) fn begin(&mut self, stream: &'a [u8]) {
-        self.stream = stream;
-        self.values.reserve(stream.len().saturating_add(self.most / 8));
+    /// Says which bytes long values are. Makes room for others: grown step by step, it would take up to three times as much.
+    pub(super) fn begin(&mut self, long: &'a [u8]) {
+        self.long = long;
+        self.values.reserve(self.most / 8);
+    }
+
+    /// The bytes of all values so far.
+    #[inline]
+    pub(super) fn texts(&self) -> Texts<'_> {
+        Texts { near: &self.values, far: self.long }
     }
 
     /// Says that messages come next.
@@ -87,17 +97,20 @@ impl<'a> Get<'a> {
         place: &Place,
         op: u8,
     ) -> Result<Value, Bad> {
-        let from = self.values.len();
-        let is_listed = self.render((state, guess), known, place, op)?;
-        if self.values.len() > self.most {
-            return Err(Bad("values are longer than the block"));
-        }
-        let span = Span::new(from, self.values.len() - from);
-        let value = Value { span, hash: hash(span.of(&self.values)) };
-        if is_listed {
-            known.list(value);
-        }
-        Ok(value)
+        let value = if op == op::BYTES {
+            self.long_value()?
+        } else {
+            let from = self.values.len();
+            let is_listed = self.render((state, guess), known, place, op)?;
+            let span = Span::new(from, self.values.len() - from);
+            let value = Value { span, hash: hash(span.of(&self.values)) };
+            if is_listed {
+                known.list(value);
+            }
+            value
+        };
+        let are_too_long = self.values.len().saturating_add(self.next_long) > self.most;
+        if are_too_long { Err(Bad("values are longer than the block")) } else { Ok(value) }
     }
 
     /// Appends a value; gives whether it is listed.
@@ -114,7 +127,6 @@ impl<'a> Get<'a> {
                 self.number(state, known.of_owner(), place, op == op::NUMBER_AS);
                 return Ok(state.plan.base != Base::Time);
             }
-            op::BYTES => self.bytes()?,
             op::TEXT => {
                 self.words.read(&mut self.coder, place.group, &mut self.values)?;
                 return Ok(true);
@@ -198,7 +210,7 @@ impl<'a> Get<'a> {
                 Base::Zero => 0,
                 Base::Last => state.number,
                 Base::Aggregate => {
-                    number::aligned(of_owner.span.of(&self.values), place.form, format).unwrap_or(0)
+                    number::aligned(self.texts().of(of_owner.span), place.form, format).unwrap_or(0)
                 }
                 Base::Time => time_base(place.timestamp, format),
             };
@@ -207,13 +219,14 @@ impl<'a> Get<'a> {
         number::render(state.number, place.form, format, &mut self.values);
     }
 
-    fn bytes(&mut self) -> Result<(), Bad> {
+    fn long_value(&mut self) -> Result<Value, Bad> {
         let length = usize::try_from(self.lengths.code(&mut self.coder, 0)).unwrap_or(usize::MAX);
-        let (bytes, rest) =
-            self.stream.split_at_checked(length).ok_or(Bad("the stream of values is too short"))?;
-        self.values.extend(bytes);
-        self.stream = rest;
-        Ok(())
+        let end = self.next_long.checked_add(length).filter(|end| *end <= self.long.len());
+        let end = end.ok_or(Bad("the stream of values is too short"))?;
+        let span = Span::new(self.next_long, length);
+        self.next_long = end;
+        let span = Span { at: span.at | FAR, ..span };
+        Ok(Value { span, hash: hash(self.texts().of(span)) })
     }
 }
 
@@ -247,13 +260,14 @@ mod tests {
         write(&mut writer, &mut state, &guess);
         writer.finish(1000, &mut bytes).unwrap();
         let mut get = Get::new(StreamReader::new(&bytes, 1000).unwrap(), 1000);
-        get.stream = stream;
+        get.begin(stream);
         get.ids = vec![7, 8, 9];
         get.messages = 1;
         let mut state = State::new(&mut get.coder, &plan, 1);
         let value = get.new_value((&mut state, &guess), &mut known, &place, op)?;
-        assert_eq!(value.hash, hash(&get.values));
-        Ok((value.span.of(&get.values).to_vec(), known.listed.len()))
+        let text = get.texts().of(value.span);
+        assert_eq!(value.hash, hash(text));
+        Ok((text.to_vec(), known.listed.len()))
     }
 
     fn text(op: u8, write: impl FnOnce(&mut StreamWriter, &mut State, &Guess)) -> Result<String, Bad> {
@@ -280,9 +294,9 @@ mod tests {
             assert_eq!(named(op::KNOWN, wrong), Err(Bad("no such identifier")), "{wrong}");
         }
         let bits = |coder: &mut StreamWriter, all: &[(u32, u64)]| {
-            all.iter().for_each(|(bits, value)| {
+            for (bits, value) in all {
                 coder.raw(*bits, *value);
-            });
+            }
         };
         let random =
             text(op::RANDOM, |coder, _, _| bits(coder, &[(48, 0x1234_5678_9abc), (12, 0xdef), (62, 5)]));

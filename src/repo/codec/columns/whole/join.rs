@@ -15,12 +15,18 @@ use crate::repo::codec::columns::whole::frame::Frame;
 use crate::repo::codec::columns::whole::head::Kind;
 use crate::repo::codec::columns::whole::read::Block;
 use crate::repo::codec::columns::whole::rows::Entry;
+use crate::repo::codec::columns::whole::rows::Texts;
 
 const SHORT: Bad = Bad("it ends too early");
 const LONG: Bad = Bad("it is longer than it says");
 
 /// The block, in a buffer whose content is forgotten.
-pub(super) fn join(block: &Block, values: &[u8], carried: &[u8], mut out: Vec<u8>) -> Result<Vec<u8>, Bad> {
+pub(super) fn join(
+    block: &Block,
+    values: Texts<'_>,
+    carried: &[u8],
+    mut out: Vec<u8>,
+) -> Result<Vec<u8>, Bad> {
     out.clear();
     out.reserve_exact(block.raw_length);
     let next = vec![0; block.table.rows.len()];
@@ -37,7 +43,7 @@ pub(super) fn join(block: &Block, values: &[u8], carried: &[u8], mut out: Vec<u8
 
 struct Join<'a> {
     block: &'a Block,
-    values: &'a [u8],
+    values: Texts<'a>,
     carried: &'a [u8],
     /// By column: the row that is next.
     next: Vec<u32>,
@@ -105,7 +111,7 @@ impl<'a> Join<'a> {
         let rows = self.block.table.column(column).ok_or(SHORT)?;
         let value = rows.values.get(*next as usize).ok_or(SHORT)?;
         *next += 1;
-        Ok(value.span.of(self.values))
+        Ok(self.values.of(value.span))
     }
 
     fn event(&mut self) -> Result<(), Bad> {
@@ -114,7 +120,7 @@ impl<'a> Join<'a> {
         let kind = block.head.kinds.get(entry.kind as usize).ok_or(SHORT)?;
         self.event += 1;
         let message = self.value(MESSAGE)?;
-        let aggregate = block.table.aggregate(entry.aggregate).span.of(self.values);
+        let aggregate = self.values.of(block.table.aggregate(entry.aggregate).span);
         self.data(entry, kind)?;
         self.check(message.len() + aggregate.len() + kind.length() + self.data.len())?;
         put_text(1, message, &mut self.out);

@@ -84,7 +84,6 @@ fn shape(sheet: &mut Sheet<'_>, event: &Event) -> Shape {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::repo::codec::columns::whole::sample::block;
     use crate::repo::codec::columns::whole::sample::event;
     use crate::repo::codec::columns::whole::scan::Scan;

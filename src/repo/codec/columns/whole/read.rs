@@ -43,6 +43,8 @@ pub(super) struct Block {
     pub(super) table: Table,
     /// By key: the columns that its values belong to, in the order of the block.
     orders: Vec<Vec<u16>>,
+    /// By column: whether a link leads to it, so that its events are still asked for when it is read.
+    is_linked: Vec<bool>,
     /// The literals of all payloads that are cut.
     pub(super) walks: Vec<u16>,
     values: usize,
@@ -67,13 +69,19 @@ pub(in crate::repo::codec::columns) fn decode(
     if get.coder.is_past() {
         return Err(Bad("it ends too early"));
     }
-    join(&block, &get.values, carried, out)
+    join(&block, get.texts(), carried, out)
 }
 
 impl Block {
     fn new(head: Head, raw_length: usize) -> Self {
         let rows = head.columns.iter().map(|_| Rows::default()).collect();
         let orders = head.places.iter().map(|_| Vec::new()).collect();
+        let mut is_linked = vec![false; head.columns.len()];
+        for link in head.columns.iter().flat_map(|column| column.plan.links) {
+            if let Some(is_linked) = is_linked.get_mut(link.column as usize) {
+                *is_linked = true;
+            }
+        }
         Self {
             head,
             raw_length,
@@ -81,6 +89,7 @@ impl Block {
             raw_events: Vec::new(),
             table: Table { rows, entries: Vec::new() },
             orders,
+            is_linked,
             walks: Vec::new(),
             values: 0,
         }
@@ -262,6 +271,9 @@ impl Block {
         for _ in 0..rows {
             let value = value(&self.table, get, known, (group, of.form), (state, &own))?;
             own.values.push(value);
+        }
+        if own.values.len() == own.events.len() && self.is_linked.get(column as usize) == Some(&false) {
+            own.events = Vec::new();
         }
         if let Some(rows) = self.table.rows.get_mut(column as usize) {
             *rows = own;

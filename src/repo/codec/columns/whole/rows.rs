@@ -1,6 +1,7 @@
 //! What is known of a block while it is taken apart or put together.
 
 use crate::repo::codec::columns::predict::Value;
+use crate::repo::codec::columns::span::Span;
 
 /// An event that is not carried raw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,24 @@ pub(super) struct Entry {
     pub(super) is_later: bool,
     /// Whether its payload is a walk, and not one value.
     pub(super) is_cut: bool,
+}
+
+/// Where a value lies begins with this if it is a long one: it stays where it was. No block is so long.
+pub(super) const FAR: u32 = 1 << 31;
+
+/// Where the bytes of values are: those that lie side by side, and the long ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Texts<'a> {
+    pub(super) near: &'a [u8],
+    pub(super) far: &'a [u8],
+}
+
+impl<'a> Texts<'a> {
+    /// The bytes of a value.
+    #[inline]
+    pub(super) fn of(self, span: Span) -> &'a [u8] {
+        if span.at & FAR == 0 { span.of(self.near) } else { Span { at: span.at ^ FAR, ..span }.of(self.far) }
+    }
 }
 
 /// The values of a column, and the events that have them.

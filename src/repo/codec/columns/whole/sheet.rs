@@ -9,13 +9,13 @@ use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::whole::COLUMNS_MAX;
 use crate::repo::codec::columns::whole::head::Column;
 use crate::repo::codec::columns::whole::head::Plan;
+use crate::repo::codec::columns::whole::rows::FAR;
 use crate::repo::codec::columns::whole::rows::Rows;
 use crate::repo::codec::columns::whole::rows::Table;
+use crate::repo::codec::columns::whole::rows::Texts;
 
 /// Longer values are left where they are in the block.
 const LONG: u32 = 64;
-/// Where these lie begins with this. No block is so long.
-const IN_BLOCK: u32 = 1 << 31;
 /// Columns that are remembered as those before one.
 const BEFORE_MAX: usize = 64;
 
@@ -32,11 +32,7 @@ impl Group {
     /// The bytes of a value.
     #[inline]
     pub(super) fn text<'a>(&'a self, block: &'a [u8], span: Span) -> &'a [u8] {
-        if span.at & IN_BLOCK == 0 {
-            span.of(&self.text)
-        } else {
-            Span { at: span.at ^ IN_BLOCK, ..span }.of(block)
-        }
+        Texts { near: &self.text, far: block }.of(span)
     }
 }
 
@@ -134,7 +130,7 @@ impl<'a> Sheet<'a> {
         let Some(group) = self.columns.get(column as usize) else { return };
         let Some(group) = self.groups.get_mut(group.group as usize) else { return };
         let Some(rows) = self.table.rows.get_mut(column as usize) else { return };
-        let at = if span.length > LONG { span.at | IN_BLOCK } else { group.text.len() as u32 };
+        let at = if span.length > LONG { span.at | FAR } else { group.text.len() as u32 };
         if span.length <= LONG {
             group.text.extend_from_slice(text);
         }
@@ -203,14 +199,14 @@ mod tests {
         let block: Vec<u8> = (0..1000_u32).map(|at| (at % 251) as u8).collect();
         let mut sheet = Sheet::new(&block);
         let columns = ["a", "b"].map(|key| sheet.column(name(0, "", key), Form::Text, false));
-        let lengths = [256, 257, 0, 1, 400];
+        let lengths = [64, 65, 0, 1, 400];
         for (at, length) in lengths.into_iter().enumerate() {
             for column in columns {
                 sheet.put(column, at as u32, Span::new(100 * at, length));
             }
         }
         for (column, group) in columns.iter().zip(&sheet.groups) {
-            assert_eq!((group.text.len(), &group.order[..]), (257, &[*column; 5][..]));
+            assert_eq!((group.text.len(), &group.order[..]), (65, &[*column as u16; 5][..]));
             let rows = &sheet.table.rows[*column as usize];
             assert_eq!(rows.events, [0, 1, 2, 3, 4]);
             for (at, (value, length)) in rows.values.iter().zip(lengths).enumerate() {
@@ -227,15 +223,13 @@ mod tests {
         for at in 0..100 {
             sheet.column(name(at, "", ""), Form::Text, false);
         }
-        sheet.begin_event();
         for column in [0, 1, 0, 1, 2, 1, 3, 3] {
             sheet.put(column, 0, Span::default());
         }
-        assert_eq!(sheet.before[..4], [vec![], vec![0], vec![1, 0], vec![1, 2, 0]]);
+        assert_eq!(sheet.before[..4], [vec![], vec![0], vec![1, 0], vec![2, 1, 0]]);
         // Only the first event of a column counts, and there only so many.
-        sheet.begin_event();
         (3..100).for_each(|column| sheet.put(column, 1, Span::default()));
-        assert_eq!(sheet.before[3], [1, 2, 0]);
+        assert_eq!(sheet.before[3], [2, 1, 0]);
         assert_eq!(sheet.before[5], [4, 3]);
         assert_eq!((sheet.before[99].len(), sheet.before[99][0]), (BEFORE_MAX, 98));
     }

@@ -372,7 +372,7 @@ mod tests {
     fn of_many_literals(value: impl Fn(usize) -> String) -> Vec<u8> {
         block((0..90 * 8).map(|at| {
             let (of, from) = (format!("T{}", at / 8), at / 8 * 450);
-            let pieces: Vec<String> = (from..from + 450).map(|at| value(at)).collect();
+            let pieces: Vec<String> = (from..from + 450).map(&value).collect();
             event(["", "", &of], format!("{{{}}}", pieces.join(",")).as_bytes(), &[])
         }))
     }
