@@ -29,28 +29,33 @@ type ByAggregate<T> = HashMap<u64, T, BuildHasherDefault<Same>>;
 
 /// How the values of this column, which is of this key, are guessed.
 pub(super) fn plan(sheet: &Sheet<'_>, group: &Group, column: u32) -> Plan {
-    let Some(rows) = sheet.table.column(column).filter(|rows| rows.events.len() >= ROWS_MIN) else {
-        return Plan::default();
-    };
+    let rows = sheet.table.column(column).filter(|rows| rows.events.len() >= ROWS_MIN);
+    rows.map_or_else(Plan::default, |rows| Plan {
+        links: links(sheet, column, rows),
+        base: base(sheet, group, column, rows),
+    })
+}
+
+/// The links that guess most of what nothing else does.
+fn links(sheet: &Sheet<'_>, column: u32, rows: &Rows) -> [Link; 2] {
     let tried = tried(rows);
-    let mut open = open(sheet, rows, tried);
-    let mut links = [Link::default(); 2];
-    if open.iter().filter(|open| **open).count() * OPEN_OF >= tried {
-        let candidates = candidates(sheet, column);
-        let right: Vec<Vec<bool>> = candidates.iter().map(|link| right(sheet, rows, *link, tried)).collect();
-        for link in &mut links {
-            let counts = right.iter().map(|right| both(right, &open));
-            let best = counts.enumerate().max_by_key(|(at, count)| (*count, usize::MAX - at));
-            let Some((at, count)) = best.filter(|best| best.1 * RIGHT_OF >= tried && best.1 > 0) else {
-                break;
-            };
-            debug_assert!(count <= tried);
-            *link = candidates.get(at).copied().unwrap_or_default();
-            let right = right.get(at).map_or(&[][..], Vec::as_slice);
-            open.iter_mut().zip(right).for_each(|(open, right)| *open &= !right);
-        }
+    let (mut open, mut links) = (open(sheet, rows, tried), [Link::default(); 2]);
+    if open.iter().filter(|open| **open).count() * OPEN_OF < tried {
+        return links;
     }
-    Plan { links, base: base(sheet, group, column, rows) }
+    let candidates = candidates(sheet, column).into_iter();
+    let candidates: Vec<_> = candidates.map(|link| (link, right(sheet, rows, link, tried))).collect();
+    for link in &mut links {
+        let counts = candidates.iter().map(|(link, right)| (both(right, &open), link, right));
+        // Of those that are right as often as others, the first one.
+        let Some((count, best, right)) = counts.rev().max_by_key(|counted| counted.0) else { break };
+        if count == 0 || count * RIGHT_OF < tried {
+            break;
+        }
+        *link = *best;
+        open.iter_mut().zip(right).for_each(|(open, right)| *open &= !right);
+    }
+    links
 }
 
 fn both(one: &[bool], other: &[bool]) -> usize {
