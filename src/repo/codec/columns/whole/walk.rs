@@ -17,6 +17,7 @@ use crate::repo::codec::columns::whole::head::Literal;
 use crate::repo::codec::columns::whole::sheet::Name;
 use crate::repo::codec::columns::whole::sheet::Sheet;
 use crate::repo::codec::columns::whole::steps::Steps;
+use crate::repo::codec::columns::whole::values_max;
 
 /// Literals that a payload type may bring, and how many pieces there must be for each one beyond that.
 const LITERALS_AT_FIRST: usize = 512;
@@ -104,7 +105,8 @@ impl Walks {
         number
     }
 
-    /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut.
+    /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut. One of many short values is not, where the
+    /// block up to it has too many already: a block of too many is none of ours.
     pub(super) fn payload(&mut self, sheet: &mut Sheet<'_>, scope: u32, event: u32, data: Span) -> bool {
         let Some(of) = self.scopes.get(scope as usize) else { return false };
         let (start, whole, is_worth_cutting) = (of.start, of.whole, of.is_worth_cutting());
@@ -116,6 +118,7 @@ impl Walks {
         let mut pieces = std::mem::take(&mut self.pieces);
         let is_cut = is_worth_cutting
             && lex::cut(sheet.block, data, &mut pieces)
+            && sheet.count() + pieces.len() <= values_max(data.end())
             && self.has_room(sheet, scope, whole, &pieces);
         if is_cut {
             let known = self.literals.len();
