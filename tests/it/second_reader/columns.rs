@@ -3,6 +3,7 @@
 use super::mixture::Mixture;
 use super::streams::Streams;
 use super::wire::{Read, check};
+use super::words::Words;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ fn little(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn hash_of(bytes: &[u8]) -> u64 {
+pub fn hash_of(bytes: &[u8]) -> u64 {
     let mut state = (bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
@@ -53,7 +54,7 @@ fn identifier(bytes: &[u8]) -> Option<u128> {
 }
 
 /// An identifier in a style.
-fn styled(id: u128, style: u8) -> Vec<u8> {
+pub fn styled(id: u128, style: u8) -> Vec<u8> {
     let hex = format!("{id:032x}");
     let dashed = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
     match style {
@@ -126,7 +127,7 @@ impl<'a> Coder<'a> {
     }
 
     /// A slot, or a stream.
-    fn either(&self, slot: usize, stream: usize) -> usize {
+    pub fn either(&self, slot: usize, stream: usize) -> usize {
         if self.is_in_streams() { stream } else { slot }
     }
 
@@ -160,7 +161,7 @@ impl<'a> Coder<'a> {
         first
     }
 
-    fn lazy(&mut self, lazy: &mut Lazy, slots: usize, streams: usize) -> usize {
+    pub fn lazy(&mut self, lazy: &mut Lazy, slots: usize, streams: usize) -> usize {
         *lazy.0.get_or_insert_with(|| self.make(slots, streams))
     }
 
@@ -280,6 +281,34 @@ impl<'a> Coder<'a> {
     }
 }
 
+impl Coder<'_> {
+    /// A new identifier: of operation 8, or of 9 with its kinds and moments.
+    pub fn new_id(&mut self, operation: usize, kinds: usize, timestamp: u64, moments: &mut Lazy) -> u128 {
+        let (time, version) = if operation == 8 {
+            (self.raw(48), 4)
+        } else if self.tree(kinds, 3) == 1 {
+            (timestamp.wrapping_add(self.signed(moments)), 7)
+        } else {
+            let high = self.raw(64);
+            return u128::from(high) << 64 | u128::from(self.raw(64));
+        };
+        let (middle, low) = (self.raw(12), self.raw(62));
+        u128::from(time << 16 | version << 12 | middle) << 64 | u128::from(1_u64 << 63 | low)
+    }
+
+    /// Scale, width, whether zeros are stripped.
+    pub fn number_format(&mut self) -> Format {
+        let bits = self.raw(11);
+        ((bits & 31) as u32, (bits >> 5 & 31) as usize, bits >> 10 == 1)
+    }
+
+    /// Digits, suffix, whether there is a space.
+    pub fn time_format(&mut self) -> Format {
+        let bits = self.raw(8);
+        ((bits & 15) as u32, (bits >> 4 & 7) as usize, bits >> 7 == 1)
+    }
+}
+
 /// Whether a guess is worth looking for.
 #[derive(Clone, Copy, Default)]
 struct Trust {
@@ -313,8 +342,8 @@ impl Trust {
     }
 }
 
-/// A format of numbers: scale, width, whether zeros are stripped.
-type Format = (u32, usize, bool);
+/// A format of numbers (scale, width, whether zeros are stripped), or of moments (digits, suffix, whether there is a space).
+pub type Format = (u32, usize, bool);
 
 pub struct Column {
     pub key: usize,
@@ -327,7 +356,7 @@ pub struct Column {
     numbers: [Lazy; 4],
     style: u8,
     format: Format,
-    time_format: (u32, usize, bool),
+    time_format: Format,
     trust: Trust,
 }
 
@@ -337,12 +366,6 @@ struct Key {
     hits: usize,
     index: Index,
     trusts: [Trust; 2],
-    words: Option<usize>,
-    /// Whether the last long new token had a digit; then its bytes are told by their places.
-    by_place: bool,
-    places: Lazy,
-    tokens: Vec<usize>,
-    token_index: Index,
 }
 
 /// What is known of the event that is being read.
@@ -366,11 +389,8 @@ pub struct Known<'a> {
     by_name: HashMap<(usize, usize), usize>,
     keys: Vec<Key>,
     ids: Vec<u128>,
-    tokens: Vec<Vec<u8>>,
-    followers: Vec<(u64, usize, u64)>,
-    spelling: usize,
-    lengths: usize,
-    numbers: [Lazy; 3],
+    words: Words,
+    numbers: [Lazy; 2],
     pub event: Event,
 }
 
@@ -379,7 +399,7 @@ pub type Form = u64;
 
 impl<'a> Known<'a> {
     pub fn new(mut coder: Coder<'a>, values: &'a [u8], length: usize) -> Self {
-        let (spelling, lengths) = (coder.make(65_536, 1), coder.make(128, 2));
+        let words = Words::new(&mut coder, NUMBERED + 1);
         let places = (length / 64).next_power_of_two().clamp(1 << 10, coder.either(1 << 18, 1 << 17));
         Self {
             coder,
@@ -390,11 +410,8 @@ impl<'a> Known<'a> {
             by_name: HashMap::new(),
             keys: (0..=NUMBERED).map(|_| Key::default()).collect(),
             ids: Vec::new(),
-            tokens: Vec::new(),
-            followers: vec![(0, 0, 0); 1 << 14],
-            spelling,
-            lengths,
-            numbers: [Lazy::default(); 3],
+            words,
+            numbers: [Lazy::default(); 2],
             event: Event::default(),
         }
     }
@@ -593,7 +610,10 @@ impl<'a> Known<'a> {
                 Value::new(styled(id, style))
             }
             10..=13 => Value::new(self.numeric(at, operation, form, guesses)?),
-            14 => Value::new(self.words(self.columns[at].key)?),
+            14 => {
+                let (key, before) = (self.columns[at].key, self.event.before);
+                Value::new(self.words.text(&mut self.coder, key, before)?)
+            }
             _ => {
                 let length = self.coder.number(&mut self.numbers[0]);
                 Value::new(self.bytes(length)?.to_vec())
@@ -621,25 +641,14 @@ impl<'a> Known<'a> {
             let place = self.ids.len().checked_sub(1).and_then(|newest| newest.checked_sub(before));
             return Ok(self.ids[place.ok_or("no such identifier")?]);
         }
-        if operation == 8 {
-            let (high, middle, low) = (coder.raw(48), coder.raw(12), coder.raw(62));
-            return Ok(u128::from(high << 16 | 4 << 12 | middle) << 64 | u128::from(1_u64 << 63 | low));
-        }
-        let kind = coder.tree(self.columns[at].slots + coder.either(336, 10), 3);
-        if kind != 1 {
-            let high = coder.raw(64);
-            return Ok(u128::from(high) << 64 | u128::from(coder.raw(64)));
-        }
-        let moment = self.event.timestamp.wrapping_add(coder.signed(&mut self.columns[at].numbers[3]));
-        let (middle, low) = (coder.raw(12), coder.raw(62));
-        Ok(u128::from(moment << 16 | 7 << 12 | middle) << 64 | u128::from(1_u64 << 63 | low))
+        let kinds = self.columns[at].slots + coder.either(336, 10);
+        Ok(coder.new_id(operation, kinds, self.event.timestamp, &mut self.columns[at].numbers[3]))
     }
 
     fn format(&mut self, at: usize) -> Format {
         let flags = self.columns[at].slots + self.coder.either(256, 11);
         if !self.coder.decision(flags + 1) {
-            let bits = self.coder.raw(11);
-            self.columns[at].format = ((bits & 31) as u32, (bits >> 5 & 31) as usize, bits >> 10 == 1);
+            self.columns[at].format = self.coder.number_format();
         }
         self.columns[at].format
     }
@@ -671,125 +680,11 @@ impl<'a> Known<'a> {
     fn moment(&mut self, at: usize, form: Form) -> Read<Vec<u8>> {
         let flags = self.columns[at].slots + self.coder.either(256, 11);
         if !self.coder.decision(flags + 2) {
-            let bits = self.coder.raw(8);
-            self.columns[at].time_format = ((bits & 15) as u32, (bits >> 4 & 7) as usize, bits >> 7 == 1);
+            self.columns[at].time_format = self.coder.time_format();
         }
         let time = self.columns[at].time_format;
         let format = if time.0 == 14 { Some(self.format(at)) } else { None };
         let delta = self.coder.signed(&mut self.columns[at].numbers[3]);
         super::numbers::moment(self.event.timestamp.cast_signed(), delta.cast_signed(), (time, format), form)
-    }
-
-    fn words(&mut self, key: usize) -> Read<Vec<u8>> {
-        let base = match self.keys[key].words {
-            Some(base) => base,
-            None => *self.keys[key].words.insert(self.coder.make(56, 6)),
-        };
-        let (mut text, mut before, mut after_word, mut count) = (Vec::new(), 0xffff_ffff_u64, false, 0);
-        let mut earlier = before;
-        loop {
-            let place = (key as u64) << 8;
-            let value = mix(self.event.before, place | count.min(200) as u64);
-            self.coder.situations([mix(before, place | 255), mix(before << 32 | earlier, 1), value]);
-            let (number, token) = self.token(key, (base, before, after_word, count))?;
-            if let Some(number) = number {
-                self.follows(key, before, number);
-                earlier = before;
-            }
-            let Some(token) = token else { return Ok(text) };
-            let is_word = token.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 128);
-            if is_word && after_word {
-                text.push(b' ');
-            }
-            text.extend(&token);
-            check(text.len() <= 8_192, "a text is too long")?;
-            (before, after_word, count) =
-                (number.map_or(0xffff_ffff, |number| number as u64), is_word, count + 1);
-        }
-    }
-
-    /// The number of a token, if it has one (0 is the end), and the token.
-    fn token(
-        &mut self,
-        key: usize,
-        (base, before, after_word, count): (usize, u64, bool, usize),
-    ) -> Read<(Option<usize>, Option<Vec<u8>>)> {
-        let situation = mix(key as u64, before);
-        let (tag, number, trust) = self.followers[situation as usize % (1 << 14)];
-        let slot = self.coder.either(48 + trust as usize, 4 + usize::from(trust > 3));
-        if trust > 0 && tag == situation >> 32 && self.coder.decision(base + slot) {
-            return Ok((Some(number), (number > 0).then(|| self.tokens[number - 1].clone())));
-        }
-        let class = usize::from(before != 0xffff_ffff) + usize::from(after_word);
-        let slot = self.coder.either(4 * (4 * class + count.min(3)), count.min(3));
-        let symbol = self.coder.tree(base + slot, 2);
-        let number = match symbol {
-            0 => return Ok((Some(0), None)),
-            1 => {
-                let place = self.coder.index(&mut self.keys[key].token_index);
-                *self.keys[key].tokens.get(place).ok_or("no such token of the key")?
-            }
-            2 => {
-                let back = usize::try_from(self.coder.number(&mut self.numbers[2]))?;
-                let number = self.tokens.len().checked_sub(back).filter(|number| *number > 0);
-                let number = number.ok_or("no such token")?;
-                self.join(key, number);
-                number
-            }
-            _ => return self.spell(key, after_word),
-        };
-        Ok((Some(number), Some(self.tokens[number - 1].clone())))
-    }
-
-    fn spell(&mut self, key: usize, after_word: bool) -> Read<(Option<usize>, Option<Vec<u8>>)> {
-        let lengths = self.lengths + self.coder.either(64, 1) * usize::from(after_word);
-        let length = self.coder.tree(lengths, 6);
-        check((1..64).contains(&length), "the length of a token is impossible")?;
-        let mut token: Vec<u8> = Vec::new();
-        let places = match &mut self.keys[key] {
-            known if known.by_place && length >= 8 => self.coder.lazy(&mut known.places, 32 * 256, 1),
-            _ => 0,
-        };
-        for at in 0..length as usize {
-            let last = token
-                .iter()
-                .rev()
-                .take(3)
-                .zip([0, 8, 16])
-                .fold(0, |last, (byte, by)| last | u64::from(*byte) << by);
-            let place = mix((at as u64) << 8 | length, (key as u64) << 8 | 5);
-            self.coder.situations([mix(last & 0xffff, 2), mix(last, 3), place]);
-            let before = last as usize & 255;
-            let (base, slot) = if places == 0 { (self.spelling, before) } else { (places, at.min(31)) };
-            token.push(self.coder.tree(base + self.coder.either(256 * slot, 0), 8) as u8);
-        }
-        if length >= 8 {
-            self.keys[key].by_place = token.iter().any(u8::is_ascii_digit);
-        }
-        if token.len() > 24 || self.tokens.len() >= 1 << 18 || self.keys[key].tokens.len() >= 32_768 {
-            return Ok((None, Some(token)));
-        }
-        self.tokens.push(token.clone());
-        self.join(key, self.tokens.len());
-        Ok((Some(self.tokens.len()), Some(token)))
-    }
-
-    fn join(&mut self, key: usize, number: usize) {
-        if self.keys[key].tokens.len() < 32_768 {
-            self.keys[key].tokens.push(number);
-        }
-    }
-
-    fn follows(&mut self, key: usize, before: u64, number: usize) {
-        let situation = mix(key as u64, before);
-        let place = &mut self.followers[situation as usize % (1 << 14)];
-        let (tag, known, trust) = *place;
-        *place = if trust > 0 && (tag, known) == (situation >> 32, number) {
-            (tag, known, (trust + 1).min(7))
-        } else if trust > 2 && tag == situation >> 32 {
-            (tag, known, trust / 2)
-        } else {
-            (situation >> 32, number, 1)
-        };
     }
 }

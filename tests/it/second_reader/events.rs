@@ -1,6 +1,7 @@
 //! A block of event columns: transactions, events, payloads.
 
 use super::columns::{Coder, Event, Form, Index, Known, Lazy, MESSAGE, Value, mix};
+use super::fields::{self, Fields, put_varint};
 use super::mixture::Mixture;
 use super::streams::Streams;
 use super::wire::{Read, check};
@@ -103,9 +104,12 @@ pub fn unpack(bytes: &mut &[u8], packed: usize, length: usize) -> Read<Vec<u8>> 
     Ok(unpacked)
 }
 
-/// Decodes a block of so many bytes, of codec 2, 3, 4 or 5.
+/// Decodes a block of so many bytes, of codec 2 to 6.
 pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     let length = usize::try_from(length)?;
+    if codec == 6 {
+        return super::whole::decode(bytes, length);
+    }
     let (literals, values) = (stream(&mut bytes, length)?, stream(&mut bytes, length)?);
     let coder = if codec == 4 {
         let streams = Streams::read(&mut bytes, length)?;
@@ -119,33 +123,6 @@ pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     let mut block = Block::new(known, &literals, length);
     block.all()?;
     Ok(block.out)
-}
-
-fn put_varint(mut number: u64, out: &mut Vec<u8>) {
-    while number > 127 {
-        out.push(number as u8 | 128);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn field(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    if !bytes.is_empty() {
-        whole_field(tag, bytes, out);
-    }
-}
-
-fn whole_field(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(tag << 3 | 2);
-    put_varint(bytes.len() as u64, out);
-    out.extend(bytes);
-}
-
-fn number_field(tag: u8, number: u64, out: &mut Vec<u8>) {
-    if number != 0 {
-        out.push(tag << 3);
-        put_varint(number, out);
-    }
 }
 
 impl<'a> Block<'a> {
@@ -252,18 +229,11 @@ impl<'a> Block<'a> {
             } else {
                 self.event(at > 0)?
             };
-            area.extend(u32::try_from(event.len())?.to_be_bytes());
-            area.extend(event);
+            fields::put_event(&event, &mut area)?;
             check(area.len() <= self.length, "a transaction is longer than the block")?;
         }
         self.step()?;
-        self.out.extend(u32::try_from(area.len())?.to_be_bytes());
-        self.out.push(self.version);
-        self.out.extend((count as u16).to_be_bytes());
-        let mut hasher = flate2::Crc::new();
-        hasher.update(&area);
-        self.out.extend(&area);
-        self.out.extend(crc.unwrap_or(hasher.sum()).to_be_bytes());
+        self.out.extend(fields::transaction(self.version, count as u16, crc, &area)?);
         Ok(())
     }
 
@@ -318,24 +288,19 @@ impl<'a> Block<'a> {
                 self.known.put(mix(value.hash, MESSAGE), &message);
             }
         }
-        let mut out = Vec::new();
-        field(1, &message.bytes, &mut out);
-        field(2, &aggregate.bytes, &mut out);
-        number_field(3, sequence, &mut out);
-        field(4, &aggregate_type.bytes, &mut out);
-        number_field(5, self.time, &mut out);
-        if shape.flags & 1 > 0 {
-            let mut payload = Vec::new();
-            field(1, &payload_type.bytes, &mut payload);
-            field(2, &revision.bytes, &mut payload);
-            field(3, &data, &mut payload);
-            whole_field(6, &payload, &mut out);
-        }
-        for ((kind, key, _), value) in shape.entries.iter().zip(&metadata) {
-            whole_field(7, &entry(*kind, key, value.as_ref()), &mut out);
-        }
-        number_field(8, shape.flags >> 2, &mut out);
-        Ok(out)
+        let values = metadata.iter().map(|value| value.as_ref().map(|value| value.bytes.as_slice()));
+        let entries = shape.entries.iter().zip(values);
+        let event = Fields {
+            message: &message.bytes,
+            aggregate: &aggregate.bytes,
+            sequence,
+            aggregate_type: &aggregate_type.bytes,
+            time: self.time,
+            payload: [&payload_type.bytes, &revision.bytes, &data],
+            flags: shape.flags,
+            metadata: entries.map(|((kind, key, _), value)| (*kind, key.as_slice(), value)).collect(),
+        };
+        Ok(event.written())
     }
 
     fn situations(&mut self, kind: u64, later: bool) {
@@ -531,22 +496,4 @@ impl<'a> Block<'a> {
         }
         Ok(next)
     }
-}
-
-/// An entry of the metadata.
-fn entry(kind: u64, key: &[u8], value: Option<&Value>) -> Vec<u8> {
-    let mut inner = Vec::new();
-    if let Some(value) = value {
-        match kind {
-            1 | 5 => whole_field(kind as u8, &value.bytes, &mut inner),
-            _ => {
-                inner.push((kind as u8) << 3 | u8::from(kind == 4));
-                inner.extend(value.bytes.iter());
-            }
-        }
-    }
-    let mut entry = Vec::new();
-    whole_field(1, key, &mut entry);
-    whole_field(2, &inner, &mut entry);
-    entry
 }

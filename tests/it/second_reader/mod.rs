@@ -4,12 +4,15 @@
 mod binary;
 mod columns;
 mod events;
+mod fields;
 mod mixture;
 mod numbers;
 mod restore;
 mod streams;
 pub mod tests;
+mod whole;
 mod wire;
+mod words;
 
 use self::binary::{Entry, Packs, record, tree};
 use self::wire::{Hash, Read, check, hash, items, json, member};

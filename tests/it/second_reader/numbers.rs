@@ -10,31 +10,34 @@ fn is_text(form: u64) -> bool {
     form < 2
 }
 
-/// The number that lies in this form, if these bytes are what would be written for it.
+/// The number that lies in this form at the beginning of these bytes, if text is what would be written for it.
 pub fn read(bytes: &[u8], form: u64, format: Format) -> Option<u64> {
-    let number = match form {
-        0 | 1 => from_text(bytes, format)?,
-        2 => varint(bytes)?,
-        3 => u64::from(u32::from_le_bytes(bytes.try_into().ok()?)),
-        _ => from_double(u64::from_le_bytes(bytes.try_into().ok()?), format.0)?,
-    };
-    (write(number, form, format).ok()? == bytes).then_some(number)
+    match form {
+        2 => varint(bytes),
+        3 => Some(i64::from(i32::from_le_bytes(*bytes.first_chunk()?)).cast_unsigned()),
+        4 => from_double(u64::from_le_bytes(*bytes.first_chunk()?), format.0),
+        _ => from_text(bytes, format)
+            .filter(|number| write(*number, form, format).is_ok_and(|text| text == bytes)),
+    }
 }
 
+/// The varint that these bytes begin with.
 fn varint(bytes: &[u8]) -> Option<u64> {
-    let groups = bytes
+    let length = bytes.iter().take(10).position(|byte| *byte < 128)? + 1;
+    let number = bytes[..length]
         .iter()
         .rev()
         .try_fold(0_u64, |number, byte| Some(number.checked_mul(128)? | u64::from(byte & 127)));
-    groups.filter(|_| !bytes.is_empty())
+    number.filter(|_| length == 1 || bytes[length - 1] > 0)
 }
 
 fn from_double(bits: u64, scale: u32) -> Option<u64> {
     if scale == 31 {
         return Some(bits);
     }
-    let number = (f64::from_bits(bits) * 10_f64.powi(scale as i32)).round();
-    (number.abs() < 2_f64.powi(62)).then_some((number as i64).cast_unsigned())
+    let number = (f64::from_bits(bits) * 10_f64.powi(scale.min(15) as i32)).round();
+    let number = (number.abs() < 9e15).then_some((number as i64).cast_unsigned())?;
+    (write(number, 4, (scale, 0, false)).ok()? == bits.to_le_bytes()).then_some(number)
 }
 
 fn from_text(bytes: &[u8], (scale, _, strips): Format) -> Option<u64> {
@@ -43,7 +46,8 @@ fn from_text(bytes: &[u8], (scale, _, strips): Format) -> Option<u64> {
     let (whole, behind) = digits.split_once('.').unwrap_or((digits, ""));
     let missing = (scale as usize).checked_sub(behind.len()).filter(|missing| *missing == 0 || strips)?;
     let all = format!("{whole}{behind}{}", "0".repeat(missing));
-    let good = all.bytes().all(|byte| byte.is_ascii_digit()) && all.len() < 40;
+    let good =
+        all.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 20 && !behind.starts_with('+');
     let number =
         if good { all.parse::<i64>().ok().filter(|number| *number < 1 << 62)? } else { return None };
     let negative = text.starts_with('-');
@@ -53,7 +57,7 @@ fn from_text(bytes: &[u8], (scale, _, strips): Format) -> Option<u64> {
 /// The number as it lies in this form.
 pub fn write(number: u64, form: u64, (scale, width, strips): Format) -> Read<Vec<u8>> {
     Ok(match form {
-        0 | 1 => text(number.cast_signed(), (scale, width, strips))?.into_bytes(),
+        0 | 1 | 5 => text(number.cast_signed(), (scale, width, strips))?.into_bytes(),
         2 => {
             let mut bytes = Vec::new();
             let mut rest = number;
@@ -66,14 +70,13 @@ pub fn write(number: u64, form: u64, (scale, width, strips): Format) -> Read<Vec
         }
         3 => (number as u32).to_le_bytes().to_vec(),
         4 if scale == 31 => number.to_le_bytes().to_vec(),
-        4 => (number.cast_signed() as f64 / 10_f64.powi(scale as i32)).to_le_bytes().to_vec(),
+        4 => (number.cast_signed() as f64 / 10_f64.powi(scale.min(15) as i32)).to_le_bytes().to_vec(),
         _ => return Err("a number in no form".into()),
     })
 }
 
 fn text(number: i64, (scale, width, strips): Format) -> Read<String> {
-    check(scale <= 18, "too many digits")?;
-    let scale = scale as usize;
+    let (scale, width) = (scale.min(18) as usize, width.min(20));
     let digits = format!("{:0>1$}", number.unsigned_abs(), scale + width.max(1));
     let (whole, behind) = digits.split_at(digits.len() - scale);
     let sign = if number < 0 { "-" } else { "" };
@@ -96,7 +99,7 @@ pub fn moment(
     form: u64,
 ) -> Read<Vec<u8>> {
     if let Some(format) = format {
-        let number = timestamp.wrapping_mul(power(format.0.min(9).saturating_sub(3))).wrapping_add(delta);
+        let number = self::timestamp(timestamp, format).wrapping_add(delta);
         return write(number.cast_unsigned(), form, format);
     }
     check(is_text(form), "a moment that is no text")?;
@@ -115,6 +118,11 @@ pub fn moment(
         text += &format!(".{behind:0>0$}", places as usize);
     }
     Ok((text + SUFFIXES[suffix]).into_bytes())
+}
+
+/// A timestamp as a number in this format.
+pub fn timestamp(timestamp: i64, format: Format) -> i64 {
+    timestamp.wrapping_mul(power(format.0.min(9).saturating_sub(3)))
 }
 
 fn power(of: u32) -> i64 {

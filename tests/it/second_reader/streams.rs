@@ -2,6 +2,9 @@
 
 use super::events::{stream, unpack, varint};
 use super::wire::{Read, check};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A group ends behind so many bytes, and before a stream that has them.
 const LONG: usize = 8_192;
@@ -14,6 +17,25 @@ pub struct Streams {
     made: usize,
     /// Whether something was read that is not there.
     pub is_past: bool,
+    /// Where streams are made up as they are read.
+    pub made_up: Option<Rc<RefCell<MadeUp>>>,
+}
+
+/// What is read, whatever the stream, and what streams it makes.
+#[derive(Default)]
+pub struct MadeUp {
+    pub bytes: Vec<u8>,
+    pub used: usize,
+    pub streams: BTreeMap<usize, Vec<u8>>,
+}
+
+impl MadeUp {
+    fn byte(&mut self, stream: usize) -> Option<u8> {
+        let byte = *self.bytes.get(self.used)?;
+        self.used += 1;
+        self.streams.entry(stream).or_default().push(byte);
+        Some(byte)
+    }
 }
 
 impl Streams {
@@ -52,6 +74,11 @@ impl Streams {
         Ok(())
     }
 
+    /// Streams that become what is read of them.
+    pub fn made_up(made_up: &Rc<RefCell<MadeUp>>) -> Self {
+        Self { made: 1, made_up: Some(Rc::clone(made_up)), ..Self::default() }
+    }
+
     /// The first of so many new streams.
     pub fn make(&mut self, count: usize) -> usize {
         if self.made + count > 1 << 18 {
@@ -62,6 +89,11 @@ impl Streams {
     }
 
     pub fn byte(&mut self, stream: usize) -> u64 {
+        if let Some(made_up) = &self.made_up {
+            let byte = made_up.borrow_mut().byte(stream);
+            self.is_past |= byte.is_none();
+            return byte.unwrap_or(0).into();
+        }
         let byte = self.all.get(stream).and_then(|bytes| bytes.get(self.at[stream]));
         match byte {
             Some(byte) => {

@@ -270,11 +270,12 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
 }
 
 /// The codecs of event columns.
-const COLUMNS: [(Mode, CodecId); 4] = [
+const COLUMNS: [(Mode, CodecId); 5] = [
     (Mode::Plain, CodecId::Columns),
     (Mode::Mixed, CodecId::MixedColumns),
     (Mode::Streams, CodecId::StreamedColumns),
     (Mode::Lean, CodecId::LeanColumns),
+    (Mode::Whole, CodecId::WholeColumns),
 ];
 
 #[test]
@@ -358,6 +359,88 @@ fn entries_of_the_metadata_without_a_key_come_back() {
     let event =
         |value: &str| transaction_of("Type", b"{}", &[metadata("", value), metadata("b", "")].concat());
     comes_back_in_all_columns(&[event("one"), event("two"), event("")].concat(), "no key");
+}
+
+/// A transaction of these events.
+fn transaction_with(events: &[Vec<u8>]) -> Vec<u8> {
+    let area: Vec<u8> =
+        events.iter().flat_map(|event| [&(event.len() as u32).to_be_bytes()[..], event].concat()).collect();
+    let (length, count) = ((area.len() as u32).to_be_bytes(), (events.len() as u16).to_be_bytes());
+    [&length[..], &[2], &count, &area, &crc32fast::hash(&area).to_be_bytes()].concat()
+}
+
+/// An entry of the metadata with these bytes as `MetaDataValue`.
+fn metadata_as(key: &str, value: &[u8]) -> Vec<u8> {
+    field(7, &[field(1, key.as_bytes()), field(2, value)].concat())
+}
+
+/// Of everything that is told in a way of its own: metadata of all sorts and without a value, raw events between others, wrong sums, other
+/// versions, no aggregate, no payload, no data, values that are empty or long, several segments.
+#[test]
+fn event_columns_of_odd_events_come_back() {
+    let mut random = fastrand::Rng::with_seed(29);
+    let long: Vec<u8> = (0..9_000).map(|_| random.u8(..)).collect();
+    let (mut all, mut messages) = (vec![2, 0, 0, 0, 0], Vec::<String>::new());
+    for at in 0..700_u64 {
+        let mut events = Vec::new();
+        for _ in 0..[1, 1, 2, 4][random.usize(..4)] {
+            let message =
+                format!("{:08x}-5a1c-4f{:02x}-9e2a-{:012x}", random.u32(..), at % 256, random.u64(..1 << 48));
+            let cause = messages.get(random.usize(..messages.len().max(1))).unwrap_or(&message).clone();
+            let aggregate = [String::new(), format!("order-{}", random.u8(..40))]
+                [usize::from(random.u8(..9) > 0)]
+            .clone();
+            let list: Vec<String> =
+                (0..random.usize(..5)).map(|n| format!("{}", at * 10 + n as u64)).collect();
+            let text = [&b""[..], b"one two three", &long[..random.usize(..700)], &long][random.usize(..4)];
+            let data = format!(
+                "{{\"id\":\"{aggregate}\",\"cause\":\"{cause}\",\"all\":[{}],\"up\":\"{}\",\"part\":{}}}",
+                list.join(","),
+                cause.to_uppercase(),
+                at / 3
+            );
+            let payload = match random.u8(..12) {
+                0 => Vec::new(),
+                1 => field(6, &field(1, b"Bare")),
+                2 => field(6, &[field(1, b"Bytes"), field(2, b"2"), field(3, text)].concat()),
+                kind => field(
+                    6,
+                    &[field(1, format!("Type{}", kind % 4).as_bytes()), field(3, data.as_bytes())].concat(),
+                ),
+            };
+            let mut event = [field(1, message.as_bytes()), field(2, aggregate.as_bytes())].concat();
+            event.extend(
+                [&[3 << 3, 1 + random.u8(..3)][..], &field(4, b"Order"), &[5 << 3, 100 + random.u8(..20)]]
+                    .concat(),
+            );
+            event.extend(payload);
+            event.extend(
+                [metadata("cause", &cause), metadata("none", ""), metadata_as("no value", b"")].concat(),
+            );
+            if random.bool() {
+                event.extend(
+                    [metadata_as("number", &[2 << 3, random.u8(..99)]), metadata_as("is", &[3 << 3, 1])]
+                        .concat(),
+                );
+                event.extend(metadata_as(
+                    "part",
+                    &[&[4 << 3 | 1][..], &(f64::from(random.u16(..)) / 4.0).to_le_bytes()].concat(),
+                ));
+            }
+            // Bytes that are no event.
+            events.push(if random.u8(..15) == 0 { long[..random.usize(..90)].to_vec() } else { event });
+            messages.push(message);
+        }
+        let mut transaction = transaction_with(&events);
+        let end = transaction.len() - 1;
+        transaction[end] ^= u8::from(random.u8(..9) == 0);
+        transaction[4] += u8::from(at % 50 > 45);
+        all.extend(transaction);
+        if at % 300 == 299 {
+            all.extend([2, 0, 0, 0, 0]);
+        }
+    }
+    comes_back_in_all_columns(&all, "odd events");
 }
 
 /// Payloads of keys that never come again, each of a type of its own, until there are no literals left; what was known before still is.

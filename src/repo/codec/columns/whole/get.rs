@@ -188,6 +188,9 @@ impl<'a> Get<'a> {
     fn moment(&mut self, state: &mut State, place: &Place, is_new: bool) -> Result<(), Bad> {
         if is_new {
             state.time = time::Format::of(self.coder.raw(8, 0));
+            if (10..time::DATE).contains(&state.time.digits) {
+                return Err(Bad("no such digits of a moment"));
+            }
         }
         let units = state.time.base(place.timestamp).wrapping_add(state.moments.signed(&mut self.coder, 0));
         if time::render(units, state.time, &mut self.values) {

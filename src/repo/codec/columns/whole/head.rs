@@ -166,12 +166,16 @@ impl Head {
             .iter()
             .all(|column| is_group(column) && column.plan.links.iter().all(|link| is_before(link, column)));
         let fixed = self.columns.iter().take(2).map(|column| column.group).eq([0, 1]);
+        let of_metadata = self.of_metadata();
+        // A column of payloads serves nothing else.
+        let is_own = |column: u32| of_metadata.get(column as usize) == Some(&false) && column > MESSAGE;
         let kinds = self.kinds.iter().all(|kind| {
-            let entries = kind.shape.entries.iter().all(|entry| is_column(entry.column));
-            entries && is_column(kind.whole) && (kind.start as usize) < self.literals.len()
+            let columns = kind.shape.entries.iter().map(|entry| entry.column);
+            let entries = columns.into_iter().all(|column| is_column(column) && column > MESSAGE);
+            entries && is_own(kind.whole) && (kind.start as usize) < self.literals.len()
         });
         let literals =
-            self.literals.iter().all(|literal| (literal.form == Form::End) != is_column(literal.column));
+            self.literals.iter().all(|literal| literal.form == Form::End || is_own(literal.column));
         let within = |next: &[u32], all: usize| next.iter().all(|one| (*one as usize) < all);
         let steps = within(&self.first_kinds, self.kinds.len())
             && self.next_kinds.iter().all(|next| within(next, self.kinds.len()))
@@ -179,6 +183,17 @@ impl Head {
         let places = self.places.iter().all(|places| *places <= PLACES_MAX);
         let good = columns && fixed && kinds && literals && steps && places;
         if good { Ok(self) } else { Err(Bad("a head that names what is not there")) }
+    }
+
+    /// By column: whether it is one of the metadata.
+    fn of_metadata(&self) -> Vec<bool> {
+        let mut all = vec![false; self.columns.len()];
+        for entry in self.kinds.iter().flat_map(|kind| &kind.shape.entries) {
+            if let Some(is) = all.get_mut(entry.column as usize) {
+                *is = true;
+            }
+        }
+        all
     }
 }
 
@@ -196,6 +211,9 @@ impl Column {
 
     fn take(rest: &mut &[u8]) -> Result<Self, Bad> {
         let (group, what) = (number(rest)?, number(rest)?);
+        if what >= 1 << 9 {
+            return Err(Bad("no such way"));
+        }
         let form = Form::of((what & 7) as u8).ok_or(Bad("no such form"))?;
         let base = Base::ALL.get((what >> 3 & 3) as usize).copied().unwrap_or_default();
         let link = |ways: u32, rest: &mut &[u8]| {
@@ -226,7 +244,12 @@ impl Kind {
     fn take(rest: &mut &[u8]) -> Result<Self, Bad> {
         let (aggregate_type, payload_type, revision) = (text(rest)?, text(rest)?, text(rest)?);
         let (start, whole) = (number(rest)?, number(rest)?);
-        let mut shape = Shape::of(u64::from(byte(rest)?));
+        let flags = byte(rest)?;
+        let mut shape = Shape::of(u64::from(flags));
+        let is_named = shape.has_data || !payload_type.is_empty() || !revision.is_empty();
+        if shape.to_flags() != flags || is_named && !shape.has_payload {
+            return Err(Bad("no such kind of an event"));
+        }
         shape.entries = take_all(rest, ENTRIES_MAX, |rest| {
             let (name, kind, column) = (text(rest)?, byte(rest)?, number(rest)?);
             form_of(kind).ok_or(Bad("no such kind of a value"))?;

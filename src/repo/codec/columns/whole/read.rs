@@ -185,6 +185,9 @@ impl Block {
                 }
             }
             if entry.is_cut {
+                if !kind.shape.has_data {
+                    return Err(Bad("a walk where there is no data"));
+                }
                 self.walk(coder, &mut ways, kind.start, event)?;
             } else if kind.shape.has_data {
                 self.row(kind.whole, event)?;
