@@ -191,12 +191,11 @@ fn unlisted_tests(tests: &[Source]) -> Vec<String> {
     };
     let mut complaints = Vec::new();
     for (path, _) in tests.iter().filter(|(path, _)| path != "tests/it/main.rs") {
-        let (directory, file) = path.rsplit_once('/').unwrap();
-        let (root, module) = match (directory, file) {
-            ("tests/it", file) => ("tests/it/main.rs".to_owned(), file.trim_end_matches(".rs")),
-            (directory, "mod.rs") => ("tests/it/main.rs".to_owned(), directory.rsplit_once('/').unwrap().1),
-            (directory, file) => (format!("{directory}/mod.rs"), file.trim_end_matches(".rs")),
-        };
+        // The file of a directory's module is named where the directory is.
+        let place = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        let (directory, module) = place.rsplit_once('/').unwrap();
+        let main = if directory == "tests/it" { "main" } else { "mod" };
+        let root = format!("{directory}/{main}.rs");
         if !listed(&root, module) {
             complaints.push(format!("{path} is not listed in {root}"));
         }

@@ -2,6 +2,9 @@
 
 use super::wire::Read;
 
+/// An entry of the metadata: its field in `MetaDataValue`, its key, its value.
+pub type Entry<'a> = (u64, &'a [u8], Option<&'a [u8]>);
+
 /// What an event is written of.
 pub struct Fields<'a> {
     pub message: &'a [u8],
@@ -14,7 +17,7 @@ pub struct Fields<'a> {
     /// 1: there is a payload; 4: it is a snapshot.
     pub flags: u64,
     /// The field in `MetaDataValue`, the key, the value.
-    pub metadata: Vec<(u64, &'a [u8], Option<&'a [u8]>)>,
+    pub metadata: Vec<Entry<'a>>,
 }
 
 impl Fields<'_> {

@@ -70,10 +70,11 @@ fn up_to(bytes: &mut &[u8], most: u64) -> Read<u64> {
 }
 
 impl Head {
-    pub fn read(mut bytes: &[u8]) -> Read<Self> {
+    pub fn read(mut bytes: &[u8], raw_length: usize) -> Read<Self> {
         let bytes = &mut bytes;
-        let runs =
-            list(bytes, usize::MAX, |bytes| Ok(Run { bytes: varint(bytes)?, transactions: varint(bytes)? }))?;
+        let runs = list(bytes, raw_length / 11 + 1, |bytes| {
+            Ok(Run { bytes: varint(bytes)?, transactions: varint(bytes)? })
+        })?;
         let keys = list(bytes, 8_192, |bytes| Ok(1 << up_to(bytes, 17)?))?;
         let columns = list(bytes, 8_192, column)?;
         let kinds = list(bytes, 4_096, kind)?;
@@ -95,7 +96,9 @@ impl Head {
             self.kinds.iter().flat_map(|kind| &kind.metadata).map(|(_, _, column)| *column).collect();
         // Columns of payloads serve nothing else.
         let own = |own: usize| own > 1 && column(own) && !of_metadata.contains(&own);
-        let leads = |key: usize, way, to: usize| way == 0 || column(to) && self.columns[to].key < key;
+        let leads = |key: usize, way, to: usize| {
+            way == 0 || (way == 1 || key > 1) && column(to) && self.columns[to].key < key
+        };
         let good = |own: &Column| {
             own.key < self.keys.len() && own.links.iter().all(|(way, to)| leads(own.key, *way, *to))
         };

@@ -1,7 +1,8 @@
 //! Codec 6: event columns, each as a whole.
 
 mod head;
-mod made_up;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use self::head::{Head, Kind};
@@ -62,7 +63,7 @@ pub fn decode(mut bytes: &[u8], length: usize) -> Read<Vec<u8>> {
 
 /// A block of its parts; it is not longer than declared.
 fn read(head: &[u8], carried: &[u8], coder: Coder<'_>, length: usize) -> Read<Vec<u8>> {
-    let head = Head::read(head)?;
+    let head = Head::read(head, length)?;
     let mut block =
         Block { coder, head, length, transactions: Vec::new(), all: Vec::new(), events: Vec::new() };
     let values = Values::new(&mut block.coder, &block.head);

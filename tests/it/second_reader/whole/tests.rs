@@ -60,7 +60,8 @@ impl Head<'_> {
         for key in &own {
             let lower: Vec<usize> = (0..columns).filter(|column| own[*column] < *key).collect();
             let (form, base) = ([0, 0, 0, 1, 2, 3, 4][self.random.usize(..7)], self.random.usize(..4));
-            let ways = [0, 1].map(|_| if lower.is_empty() { 0 } else { self.random.usize(..4) });
+            let most = if *key > 1 { 4 } else { 2 };
+            let ways = [0, 1].map(|_| if lower.is_empty() { 0 } else { self.random.usize(..most) });
             self.put(*key);
             self.put(form + 8 * base + 32 * ways[0] + 128 * ways[1]);
             for _ in ways.iter().filter(|way| **way > 0) {
