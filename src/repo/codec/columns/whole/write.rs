@@ -335,7 +335,8 @@ mod tests {
         assert_eq!(with_head(|head| head.literals[1].text = long()), LONG);
         assert_eq!(with_head(|head| head.kinds[0].shape.entries[0].name = long()), LONG);
         let nothing = |head: &mut Head| {
-            let key = Key { name: long(), kind: 0, column: 0 };
+            let column = head.kinds[0].shape.entries[0].column;
+            let key = Key { name: long(), kind: 0, column };
             head.kinds[0].shape.entries.push(key);
         };
         assert_eq!(with_head(nothing), LONG);
