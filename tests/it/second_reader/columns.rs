@@ -144,7 +144,8 @@ impl<'a> Coder<'a> {
     /// Nothing that was written is so much longer than its streams.
     pub fn check(&self) -> Read<()> {
         let is_past = self.streams.as_ref().is_some_and(|streams| streams.is_past);
-        let is_near = self.at <= self.coded.len() + 64 && self.bit <= self.raw.len() * 8 + 64;
+        let raw = if self.is_in_streams() { self.raw.len().next_multiple_of(4) } else { self.raw.len() + 8 };
+        let is_near = self.at <= self.coded.len() + 64 && self.bit <= raw * 8;
         check(is_near && !is_past, "it ends too early")
     }
 

@@ -443,6 +443,28 @@ fn event_columns_of_odd_events_come_back() {
     comes_back_in_all_columns(&all, "odd events");
 }
 
+/// Values that come again much later, anywhere: more than a key lists before any was named again; identifiers of messages among them.
+#[test]
+fn event_columns_of_values_that_come_again_come_back() {
+    let mut random = fastrand::Rng::with_seed(30);
+    let (mut all, mut messages, mut causes, mut words) = (Vec::new(), Vec::new(), Vec::<String>::new(), 0);
+    for _ in 0..4_000 {
+        let message = format!("{:08x}-5a1c-4f00-9e2a-{:012x}", random.u32(..), random.u64(..1 << 48));
+        messages.push(message.clone());
+        if causes.len() < 60 || random.u8(..20) == 0 {
+            causes.push(messages[random.usize(messages.len().saturating_sub(9)..messages.len())].clone());
+        }
+        // So few come again that not all are listed.
+        words += u32::from(random.u8(..100) < 97);
+        let word = if random.u8(..100) < 97 { words } else { random.u32(..words + 1) };
+        let cause = random.choice(&causes).unwrap();
+        let data = format!("{{\"of\":\"w{word:x}y\",\"cause\":\"{cause}\"}}");
+        let payload = field(6, &[field(1, b"Type"), field(3, data.as_bytes())].concat());
+        all.extend(transaction_with(&[[field(1, message.as_bytes()), payload].concat()]));
+    }
+    comes_back_in_all_columns(&all, "values that come again");
+}
+
 /// Payloads of keys that never come again, each of a type of its own, until there are no literals left; what was known before still is.
 #[test]
 fn event_columns_come_back_when_there_is_no_room_for_more_literals() {

@@ -1,7 +1,6 @@
 //! Codec 6: event columns, each as a whole.
 
 mod head;
-#[cfg(test)]
 mod tests;
 mod values;
 

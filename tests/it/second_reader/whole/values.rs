@@ -209,7 +209,9 @@ impl Values {
         for (link, (way, _)) in known.head.columns[column].links.into_iter().enumerate() {
             let mut places = vec![self.place_of(column, link, &known.other(at, link))];
             if way == 3 {
-                places.push(self.place_of(column, link, known.message(event)));
+                // A message is not there yet while it is read itself.
+                let message = if column == 1 { Value::default() } else { known.message(event).clone() };
+                places.push(self.place_of(column, link, &message));
             }
             for place in places {
                 self.columns[column].links[link][place] = Some((event, value.clone()));
