@@ -1,4 +1,4 @@
-//! Writes fields as protobuf does: numbers in the fewest bytes, and nothing that is empty.
+//! Writes fields as protobuf does: numbers in the fewest bytes, and nothing that is empty; and lengths as Axon Server does.
 
 use crate::repo::codec::columns::parse::form_of;
 use crate::repo::codec::columns::values::Form;
@@ -50,5 +50,13 @@ pub(super) fn put_entry(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
         out.push(number << 3 | 2);
         put_varint(bytes.len() as u64, out);
         out.extend_from_slice(bytes);
+    }
+}
+
+/// Writes at `at` how many bytes there are from `from` on: the length of an event, or of all events of a transaction.
+pub(super) fn set_length(at: usize, from: usize, out: &mut [u8]) {
+    let length = u32::try_from(out.len().saturating_sub(from)).unwrap_or(0);
+    if let Some(place) = out.get_mut(at..at + 4) {
+        place.copy_from_slice(&length.to_be_bytes());
     }
 }

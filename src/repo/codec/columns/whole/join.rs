@@ -5,6 +5,7 @@ use crate::repo::codec::columns::fields::put_entry;
 use crate::repo::codec::columns::fields::put_number;
 use crate::repo::codec::columns::fields::put_text;
 use crate::repo::codec::columns::fields::put_value;
+use crate::repo::codec::columns::fields::set_length;
 use crate::repo::codec::columns::fields::text_length;
 use crate::repo::codec::columns::parse::NO_VALUE;
 use crate::repo::codec::columns::shape::Shape;
@@ -86,22 +87,14 @@ impl<'a> Join<'a> {
                 Some(length) => self.carry(*length)?,
                 None => self.event()?,
             }
-            self.set_length(from, from + 4);
+            set_length(from, from + 4, &mut self.out);
         }
-        self.set_length(from, from + 7);
+        set_length(from, from + 7, &mut self.out);
         self.check(4)?;
         let area = self.out.get(from + 7..).unwrap_or_default();
         let crc = frame.wrong_crc.unwrap_or_else(|| crc32fast::hash(area));
         self.out.extend(crc.to_be_bytes());
         Ok(())
-    }
-
-    /// Writes at `at` how many bytes there are from `from` on.
-    fn set_length(&mut self, at: usize, from: usize) {
-        let length = u32::try_from(self.out.len() - from).unwrap_or(0);
-        if let Some(place) = self.out.get_mut(at..at + 4) {
-            place.copy_from_slice(&length.to_be_bytes());
-        }
     }
 
     /// The next value of a column.

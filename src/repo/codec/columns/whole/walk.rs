@@ -105,20 +105,25 @@ impl Walks {
         number
     }
 
-    /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut. One of many short values is not, where the
-    /// block up to it has too many already: a block of too many is none of ours.
+    /// Puts a payload to its columns: piece by piece, or as one value; gives whether it was cut.
     pub(super) fn payload(&mut self, sheet: &mut Sheet<'_>, scope: u32, event: u32, data: Span) -> bool {
         let Some(of) = self.scopes.get(scope as usize) else { return false };
         let (start, whole, is_worth_cutting) = (of.start, of.whole, of.is_worth_cutting());
+        // One of many short values is left whole where the block up to it has too many already: a block of too many is none of ours.
+        let room = values_max(data.end()).saturating_sub(sheet.count());
         let text = data.of(sheet.block);
-        if is_worth_cutting && lex::may_be_followed(text) && self.follow((start, whole), text).is_some() {
+        if is_worth_cutting
+            && lex::may_be_followed(text)
+            && self.follow((start, whole), text).is_some()
+            && self.followed.len() <= room
+        {
             self.walk_again(sheet, (scope, start), event, data.at);
             return true;
         }
         let mut pieces = std::mem::take(&mut self.pieces);
         let is_cut = is_worth_cutting
             && lex::cut(sheet.block, data, &mut pieces)
-            && sheet.count() + pieces.len() <= values_max(data.end())
+            && pieces.len() <= room
             && self.has_room(sheet, scope, whole, &pieces);
         if is_cut {
             let known = self.literals.len();
@@ -200,13 +205,8 @@ impl Walks {
         let followed = std::mem::take(&mut self.followed);
         let mut state = start;
         for (literal, value) in &followed {
-            if let Some(from) = self.steps.get_mut(state as usize) {
-                from.note(*literal, &mut self.far);
-            }
+            self.go(sheet, (state, *literal), event, Span { at: value.at + base, ..*value });
             state = *literal;
-            if let Some(to) = self.literals.get(state as usize).filter(|to| to.form != Form::End) {
-                sheet.put(to.column, event, Span { at: value.at + base, ..*value });
-            }
         }
         self.count(scope, followed.len(), 0);
         self.followed = followed;
@@ -222,17 +222,18 @@ impl Walks {
         let (mut state, mut column) = (start, whole);
         for piece in pieces {
             let literal = self.literal(sheet, scope, (state, column), piece);
-            if let Some(from) = self.steps.get_mut(state as usize) {
-                from.note(literal, &mut self.far);
-            }
+            column = self.go(sheet, (state, literal), event, piece.value).unwrap_or(column);
             state = literal;
-            if piece.form != Form::End
-                && let Some(to) = self.literals.get(literal as usize)
-            {
-                column = to.column;
-                sheet.put(column, event, piece.value);
-            }
         }
+    }
+
+    /// Goes from a literal to the next one, and puts the value behind that to its column, which it gives; none behind the last one.
+    #[inline]
+    fn go(&mut self, sheet: &mut Sheet<'_>, (from, to): (u32, u32), event: u32, value: Span) -> Option<u32> {
+        self.steps.get_mut(from as usize)?.note(to, &mut self.far);
+        let column = self.literals.get(to as usize).filter(|to| to.form != Form::End)?.column;
+        sheet.put(column, event, value);
+        Some(column)
     }
 
     /// Whether all literals that are new among these can be made, and their columns. The first value behind a literal without a key belongs to

@@ -407,6 +407,16 @@ mod tests {
     }
 
     #[test]
+    fn payloads_that_are_followed_count_as_those_that_are_cut() {
+        let fields = [8, 1].repeat(20_000);
+        let block = block((0..10).map(|_| event(["m", "", ""], &fields, &[])));
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let cut = scan.sheet.table.entries.iter().filter(|entry| entry.is_cut).count();
+        assert!((3..10).contains(&cut) && scan.sheet.count() < values_max(block.len()), "{cut} are cut");
+        comes_back(&block);
+    }
+
+    #[test]
     fn where_there_are_more_events_than_are_worth_it_there_are_no_columns() {
         let events = |count: usize| transaction(&vec![field(1, b"m"); count]);
         let (few, many) = (events(4000), events(6000));
