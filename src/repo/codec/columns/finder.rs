@@ -2,6 +2,7 @@
 
 use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
+use hashbrown::HashTable;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::hash::Hasher;
@@ -47,15 +48,40 @@ impl Hasher for Fast {
     }
 
     fn write_usize(&mut self, _: usize) {}
-
-    fn write_u128(&mut self, number: u128) {
-        self.0 = mix((number >> 64) as u64, number as u64);
-    }
 }
 
 /// From names to numbers.
 pub(super) type Names = HashMap<Vec<u8>, u32, BuildHasherDefault<Fast>>;
 /// From pairs of numbers to numbers.
 pub(super) type Pairs = HashMap<(u32, u32), u32, BuildHasherDefault<Fast>>;
-/// From identifiers to numbers.
-pub(super) type Ids = HashMap<u128, u32, BuildHasherDefault<Fast>>;
+
+/// Finds identifiers among all, which whoever asks has in a list. Here is only where in that they are: most are new, and what is looked up to see
+/// that should lie in a near cache.
+#[derive(Debug, Default)]
+pub(super) struct Ids(HashTable<u32>);
+
+impl Ids {
+    /// With room for so many.
+    pub(super) fn with_room(ids: usize) -> Self {
+        Self(HashTable::with_capacity(ids))
+    }
+
+    /// The place of an identifier in the list of all.
+    #[inline]
+    pub(super) fn get(&self, id: u128, all: &[u128]) -> Option<u32> {
+        self.0.find(hash_of(id), |place| all.get(*place as usize) == Some(&id)).copied()
+    }
+
+    /// Adds a new identifier behind all others.
+    #[inline]
+    pub(super) fn push(&mut self, id: u128, all: &mut Vec<u128>) {
+        let place = all.len() as u32;
+        all.push(id);
+        self.0.insert_unique(hash_of(id), place, |place| all.get(*place as usize).map_or(0, |id| hash_of(*id)));
+    }
+}
+
+#[inline]
+fn hash_of(id: u128) -> u64 {
+    mix((id >> 64) as u64, id as u64)
+}

@@ -167,7 +167,7 @@ impl<'a, C: Coder> Put<'a, C> {
 
     fn put_id(&mut self, column: u32, key: u32, guess: &Guess, value: Value) -> bool {
         let Some((id, style)) = id::parse(value.span.of(self.bytes)) else { return false };
-        let known = self.ids.get(&id).copied();
+        let known = self.ids.get(id, &self.model.ids);
         let random = id >> 76 & 15 == 4 && id >> 62 & 3 == 2;
         let op = match known {
             Some(_) => Op::KNOWN,
@@ -196,8 +196,7 @@ impl<'a, C: Coder> Put<'a, C> {
             self.coder.raw(64, (id >> 64) as u64);
             self.coder.raw(64, id as u64);
         }
-        self.ids.insert(id, self.model.ids.len() as u32);
-        self.model.ids.push(id);
+        self.ids.push(id, &mut self.model.ids);
         self.list(key, value);
         true
     }

@@ -2,6 +2,7 @@
 //! the place in it.
 
 use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::span::mix;
 
 /// The longest token.
@@ -30,8 +31,21 @@ impl Token {
         token
     }
 
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         self.text.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        hash(self.bytes())
+    }
+
+    /// Appends its bytes: as many as any token has, which takes no call, then those that are none are taken back.
+    #[inline]
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.length);
+        out.extend_from_slice(&self.text);
+        out.truncate(end);
     }
 }
 

@@ -5,7 +5,6 @@
 
 use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::Coder;
-use crate::repo::codec::columns::finder::Finder;
 use crate::repo::codec::columns::runs;
 use crate::repo::codec::columns::runs::first_run;
 use crate::repo::codec::columns::runs::is_word;
@@ -17,6 +16,7 @@ use crate::repo::codec::columns::spell::Token;
 use crate::repo::codec::columns::symbol::INDEX_MAX;
 use crate::repo::codec::columns::symbol::Index;
 use crate::repo::codec::columns::symbol::Number;
+use hashbrown::HashTable;
 
 /// The longest text that is taken as words.
 pub(super) const TEXT_MAX: usize = 8192;
@@ -40,6 +40,7 @@ const START: u32 = u32::MAX;
 const BY_END: u32 = 0;
 const BY_KEY: u32 = 1;
 const BY_NUMBER: u32 = 2;
+const BY_LETTERS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Follow {
@@ -51,6 +52,8 @@ struct Follow {
 #[derive(Debug, Default)]
 struct KeyWords {
     tokens: Vec<u32>,
+    /// For the writer: finds the places of tokens among these.
+    finder: HashTable<u32>,
     index: Index,
     base: u32,
 }
@@ -64,6 +67,14 @@ struct Place {
     count: u32,
 }
 
+/// What followed last where one is: its place in the table, and what is in it of this place; trusted by 0 if nothing is.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    slot: usize,
+    tag: u32,
+    foretold: Follow,
+}
+
 /// What is known of text.
 #[derive(Debug)]
 pub(super) struct Words {
@@ -72,7 +83,8 @@ pub(super) struct Words {
     follows: Vec<Follow>,
     far: Number,
     spelling: Spelling,
-    finder: Finder,
+    /// For the writer: finds tokens.
+    finder: HashTable<u32>,
     /// The hash of the value before.
     pub(super) behind: u64,
     /// The token before the one before.
@@ -87,7 +99,7 @@ impl Words {
             follows: vec![Follow::default(); FOLLOWS],
             far: Number::default(),
             spelling: Spelling::new(coder),
-            finder: Finder::default(),
+            finder: HashTable::new(),
             behind: 0,
             earlier: START,
         }
@@ -146,80 +158,95 @@ impl Words {
 
     fn write_end<C: Coder>(&mut self, coder: &mut C, place: &mut Place) {
         self.contexts(coder, *place);
-        if !self.write_foretold(coder, *place, END) {
+        let ahead = self.ahead(*place);
+        if !self.write_foretold(coder, *place, &ahead, |token, _| token == END) {
             self.class(coder, *place, BY_END);
         }
-        self.follow(place, END);
+        self.follow(place, &ahead, END);
     }
 
     fn write_token<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
-        let hash = hash(text);
-        let known = self.find(mix(u64::from(place.key) + 1, hash), text, |words, at| {
-            words.keys.get(place.key as usize).and_then(|key| key.tokens.get(at as usize).copied())
-        });
-        let (token, at) = match known {
-            Some((token, at)) => (token, Some(at)),
-            None => (self.find(hash, text, |_, token| Some(token)).map_or(0, |found| found.0), None),
-        };
-        let is_word = text.first().is_some_and(|byte| is_word(*byte));
         self.contexts(coder, *place);
-        if token != END && self.write_foretold(coder, *place, token) {
-            self.follow(place, token);
-        } else if token == END && self.foretells(*place).is_some() {
-            self.write_foretold(coder, *place, START);
-            self.write_new(coder, place, text);
-        } else if token == END {
-            self.write_new(coder, place, text);
+        let ahead = self.ahead(*place);
+        let is_foretold = |token: u32, words: &Self| token != END && words.bytes_of(token) == text;
+        if self.write_foretold(coder, *place, &ahead, is_foretold) {
+            self.follow(place, &ahead, ahead.foretold.token);
         } else {
-            self.write_known(coder, place, token, at);
-            if at.is_none() {
-                self.learn_key(place.key, token);
-                self.remember_key(place.key, hash);
-            }
-            self.follow(place, token);
+            self.write_other(coder, place, &ahead, text);
         }
-        place.after_word = is_word;
+        place.after_word = text.first().is_some_and(|byte| is_word(*byte));
     }
 
-    fn find(
-        &self,
-        hash: u64,
-        text: &[u8],
-        token: impl FnOnce(&Self, u32) -> Option<u32>,
-    ) -> Option<(u32, u32)> {
-        let at = *self.finder.get(&hash)?;
-        let token = token(self, at)?;
-        let same = self.tokens.get(token as usize)?.bytes() == text;
-        same.then_some((token, at))
-    }
-
-    fn remember_key(&mut self, key: u32, hash: u64) {
-        let at = self.keys.get(key as usize).map_or(0, |words| words.tokens.len());
-        if at > 0 {
-            self.finder.entry(mix(u64::from(key) + 1, hash)).or_insert(at as u32 - 1);
-        }
-    }
-
-    fn write_known<C: Coder>(&mut self, coder: &mut C, place: &Place, token: u32, at: Option<u32>) {
-        if let Some(at) = at {
-            self.class(coder, *place, BY_KEY);
-            if let Some(words) = self.keys.get_mut(place.key as usize) {
-                words.index.code(coder, at);
-            }
-        } else {
+    /// Writes a token that is not foretold.
+    fn write_other<C: Coder>(&mut self, coder: &mut C, place: &mut Place, ahead: &Ahead, text: &[u8]) {
+        let hash = hash(text);
+        if let Some((token, at)) = self.find_of_key(place.key, hash, text) {
+            self.write_of_key(coder, place, at);
+            self.follow(place, ahead, token);
+        } else if let Some(token) = self.find(hash, text) {
             self.class(coder, *place, BY_NUMBER);
             self.far.code(coder, (self.tokens.len() as u64 - 1).wrapping_sub(u64::from(token)));
+            self.learn_key(place.key, token);
+            self.remember_key(place.key, hash);
+            self.follow(place, ahead, token);
+        } else {
+            self.write_new(coder, place, ahead, (text, hash));
         }
     }
 
-    fn write_new<C: Coder>(&mut self, coder: &mut C, place: &mut Place, text: &[u8]) {
-        self.class(coder, *place, 3);
+    fn bytes_of(&self, token: u32) -> &[u8] {
+        self.tokens.get(token as usize).map_or(&[], Token::bytes)
+    }
+
+    /// The token of this text that a key has, and its place there.
+    fn find_of_key(&self, key: u32, hash: u64, text: &[u8]) -> Option<(u32, u32)> {
+        let words = self.keys.get(key as usize)?;
+        let token = |at: u32| words.tokens.get(at as usize).copied().unwrap_or(END);
+        let at = *words.finder.find(hash, |at| self.bytes_of(token(*at)) == text)?;
+        Some((token(at), at))
+    }
+
+    /// The token of this text.
+    fn find(&self, hash: u64, text: &[u8]) -> Option<u32> {
+        self.finder.find(hash, |token| self.bytes_of(*token) == text).copied()
+    }
+
+    /// Remembers where a key has its newest token.
+    fn remember_key(&mut self, key: u32, hash: u64) {
+        let Some(KeyWords { tokens, finder, .. }) = self.keys.get_mut(key as usize) else { return };
+        if finder.len() < tokens.len() {
+            let token = |at: &u32| self.tokens.get(*tokens.get(*at as usize)? as usize);
+            finder.insert_unique(hash, finder.len() as u32, |at| token(at).map_or(0, Token::hash));
+        }
+    }
+
+    /// Remembers the newest token.
+    fn remember(&mut self, hash: u64) {
+        let newest = self.tokens.len() as u32 - 1;
+        self.finder.insert_unique(hash, newest, |token| self.tokens.get(*token as usize).map_or(0, Token::hash));
+    }
+
+    /// Writes a token by its place among those of its key.
+    fn write_of_key<C: Coder>(&mut self, coder: &mut C, place: &Place, at: u32) {
+        self.class(coder, *place, BY_KEY);
+        if let Some(words) = self.keys.get_mut(place.key as usize) {
+            words.index.code(coder, at);
+        }
+    }
+
+    fn write_new<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: &mut Place,
+        ahead: &Ahead,
+        (text, hash): (&[u8], u64),
+    ) {
+        self.class(coder, *place, BY_LETTERS);
         self.spelling.code(coder, (place.key, place.after_word), text);
         if let Some(token) = self.learn(place.key, text) {
-            let hash = hash(text);
-            self.finder.entry(hash).or_insert(token);
+            self.remember(hash);
             self.remember_key(place.key, hash);
-            self.follow(place, token);
+            self.follow(place, ahead, token);
         } else {
             place.before = START;
             place.count += 1;
@@ -256,21 +283,25 @@ impl Words {
         coder.symbol(self.base(place.key) + C::place((situation * 4 + count) * 4, count), 2, class)
     }
 
-    fn follow_slot(place: Place) -> (usize, u32) {
+    /// What lies ahead of a place.
+    #[inline]
+    fn ahead(&self, place: Place) -> Ahead {
         let hash = mix(u64::from(place.key), u64::from(place.before));
-        (hash as usize % FOLLOWS, (hash >> 32) as u32)
+        let (slot, tag) = (hash as usize % FOLLOWS, (hash >> 32) as u32);
+        let foretold = self.follows.get(slot).copied().filter(|follow| follow.tag == tag).unwrap_or_default();
+        Ahead { slot, tag, foretold }
     }
 
-    /// The token that followed last, and how much that is trusted.
-    fn foretells(&self, place: Place) -> Option<(u32, u32)> {
-        let (slot, tag) = Self::follow_slot(place);
-        let follow = self.follows.get(slot).filter(|follow| follow.tag == tag && follow.trust > 0)?;
-        Some((follow.token, follow.trust))
-    }
-
-    fn write_foretold<C: Coder>(&mut self, coder: &mut C, place: Place, token: u32) -> bool {
-        let Some((foretold, trust)) = self.foretells(place) else { return false };
-        self.foretold(coder, place, trust, foretold == token)
+    /// Writes whether what is foretold is right, if there is something; gives whether it is.
+    fn write_foretold<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        place: Place,
+        ahead: &Ahead,
+        is_right: impl FnOnce(u32, &Self) -> bool,
+    ) -> bool {
+        let Follow { token, trust, .. } = ahead.foretold;
+        trust > 0 && self.foretold(coder, place, trust, is_right(token, self))
     }
 
     /// Codes whether what is foretold with this trust is right.
@@ -279,16 +310,16 @@ impl Words {
         coder.bit(self.base(place.key) + at, right)
     }
 
-    /// Learns what came, and goes on behind it.
-    fn follow(&mut self, place: &mut Place, token: u32) {
-        let (slot, tag) = Self::follow_slot(*place);
-        if let Some(follow) = self.follows.get_mut(slot) {
-            if follow.tag == tag && follow.token == token {
+    /// Learns what came where this was ahead, and goes on behind it.
+    #[inline]
+    fn follow(&mut self, place: &mut Place, ahead: &Ahead, token: u32) {
+        if let Some(follow) = self.follows.get_mut(ahead.slot) {
+            if follow.tag == ahead.tag && follow.token == token {
                 follow.trust = (follow.trust + 1).min(7);
-            } else if follow.tag == tag && follow.trust > 2 {
+            } else if follow.tag == ahead.tag && follow.trust > 2 {
                 follow.trust /= 2;
             } else {
-                *follow = Follow { tag, token, trust: 1 };
+                *follow = Follow { tag: ahead.tag, token, trust: 1 };
             }
         }
         self.earlier = place.before;
@@ -317,18 +348,17 @@ impl Words {
         out: &mut Vec<u8>,
     ) -> Result<bool, Bad> {
         self.contexts(coder, *place);
-        if let Some((foretold, trust)) = self.foretells(*place)
-            && self.foretold(coder, *place, trust, false)
-        {
-            return self.append(place, foretold, out);
+        let ahead = self.ahead(*place);
+        let Follow { token, trust, .. } = ahead.foretold;
+        if trust > 0 && self.foretold(coder, *place, trust, false) {
+            return self.append(place, &ahead, token, out);
         }
-        match self.class(coder, *place, 0) {
-            BY_END => self.append(place, END, out),
+        let token = match self.class(coder, *place, 0) {
+            BY_END => END,
             BY_KEY => {
                 let words = self.keys.get_mut(place.key as usize).ok_or(Bad("no such key"))?;
                 let at = words.index.code(coder, 0);
-                let token = words.tokens.get(at as usize).copied().ok_or(Bad("no such word"))?;
-                self.append(place, token, out)
+                words.tokens.get(at as usize).copied().ok_or(Bad("no such word"))?
             }
             BY_NUMBER => {
                 let back = self.far.code(coder, 0);
@@ -336,15 +366,22 @@ impl Words {
                 let token =
                     last.checked_sub(back).filter(|token| *token > 0).ok_or(Bad("no such token"))? as u32;
                 self.learn_key(place.key, token);
-                self.append(place, token, out)
+                token
             }
-            _ => self.read_new(coder, place, out),
-        }
+            _ => return self.read_new(coder, place, &ahead, out),
+        };
+        self.append(place, &ahead, token, out)
     }
 
-    fn append(&mut self, place: &mut Place, token: u32, out: &mut Vec<u8>) -> Result<bool, Bad> {
+    fn append(
+        &mut self,
+        place: &mut Place,
+        ahead: &Ahead,
+        token: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Bad> {
         if token == END {
-            self.follow(place, END);
+            self.follow(place, ahead, END);
             return Ok(false);
         }
         let text = self.tokens.get(token as usize).ok_or(Bad("no such token"))?;
@@ -352,8 +389,8 @@ impl Words {
         if is_word && place.after_word {
             out.push(b' ');
         }
-        out.extend_from_slice(text.bytes());
-        self.follow(place, token);
+        text.append_to(out);
+        self.follow(place, ahead, token);
         place.after_word = is_word;
         Ok(true)
     }
@@ -362,6 +399,7 @@ impl Words {
         &mut self,
         coder: &mut C,
         place: &mut Place,
+        ahead: &Ahead,
         out: &mut Vec<u8>,
     ) -> Result<bool, Bad> {
         let (word, length) = self.spelling.code(coder, (place.key, place.after_word), &[]);
@@ -372,7 +410,7 @@ impl Words {
         }
         out.extend(text);
         if let Some(token) = self.learn(place.key, text) {
-            self.follow(place, token);
+            self.follow(place, ahead, token);
         } else {
             place.before = START;
             place.count += 1;

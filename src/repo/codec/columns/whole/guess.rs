@@ -228,7 +228,7 @@ mod tests {
             events: all.iter().map(|row| row.0).collect(),
             values: all.iter().map(|row| value(row.1)).collect(),
         };
-        let table = Table { rows: vec![rows(other)], entries: Vec::new() };
+        let table = Table { rows: vec![rows(other)], ..Table::default() };
         let own_rows = rows(&own.iter().map(|row| (row.0, row.2)).collect::<Vec<_>>());
         let links = [Link { way: Way::Same, column: 0 }, Link::default()];
         let plan = Plan { links, base: Base::Zero };

@@ -124,7 +124,7 @@ mod tests {
     /// The messages of a block.
     fn messages(all: &[u64]) -> Table {
         let messages: Vec<(u32, u64)> = (0..).zip(all.iter().copied()).collect();
-        Table { rows: vec![Rows::default(), rows(&messages)], entries: Vec::new() }
+        Table { rows: vec![Rows::default(), rows(&messages)], ..Table::default() }
     }
 
     /// What each value of a column was thought to be; 0 for nothing.

@@ -17,6 +17,7 @@ use crate::repo::codec::columns::whole::guess::Known;
 use crate::repo::codec::columns::whole::guess::State;
 use crate::repo::codec::columns::whole::head::Base;
 use crate::repo::codec::columns::whole::op;
+use crate::repo::codec::columns::whole::rows::Entry;
 use crate::repo::codec::columns::whole::sheet::Group;
 
 /// A value that is to be written, and where it is.
@@ -26,9 +27,15 @@ pub(super) struct Row<'a> {
     pub(super) group: u32,
     pub(super) form: Form,
     pub(super) event: u32,
-    pub(super) timestamp: i64,
+    pub(super) entry: &'a Entry,
     pub(super) value: Value,
     pub(super) text: &'a [u8],
+}
+
+impl Row<'_> {
+    const fn timestamp(&self) -> i64 {
+        self.entry.timestamp.cast_signed()
+    }
 }
 
 /// What is known of a key, and where its listed values are.
@@ -61,7 +68,9 @@ pub(super) struct Put<'a, C> {
     lengths: Number,
     places: Number,
     distances: Number,
-    ids: Ids,
+    /// All that were new, and where they are.
+    ids: Vec<u128>,
+    places_of_ids: Ids,
     /// The number of the first identifier that is a message.
     messages: u32,
 }
@@ -71,8 +80,8 @@ impl<'a, C: Coder> Put<'a, C> {
     pub(super) fn new(block: &'a [u8], mut coder: C, stream: Vec<u8>, events: usize) -> Self {
         let words = Words::new(&mut coder);
         let (lengths, places, distances) = Default::default();
-        let ids = Ids::with_capacity_and_hasher(2 * events, <_>::default());
-        Self { coder, block, stream, words, lengths, places, distances, ids, messages: 0 }
+        let (ids, places_of_ids) = (Vec::with_capacity(2 * events), Ids::with_room(2 * events));
+        Self { coder, block, stream, words, lengths, places, distances, ids, places_of_ids, messages: 0 }
     }
 
     /// Says that messages come next.
@@ -119,11 +128,11 @@ impl<'a, C: Coder> Put<'a, C> {
             self.coder.raw(2, u64::from(style.number()));
             state.style = style;
         }
-        let next = self.ids.len() as u32;
-        let at = *self.ids.entry(id).or_insert(next);
-        if at < next {
-            self.known_id(state, guess, row, at);
-        } else if id >> 76 & 15 == 4 && id >> 62 & 3 == 2 {
+        if let Some(at) = self.places_of_ids.get(id, &self.ids) {
+            return self.known_id(state, guess, row, at);
+        }
+        self.places_of_ids.push(id, &mut self.ids);
+        if id >> 76 & 15 == 4 && id >> 62 & 3 == 2 {
             state.op(&mut self.coder, guess, op::RANDOM);
             self.coder.raw(48, (id >> 80) as u64);
             self.random_bits(id);
@@ -147,7 +156,7 @@ impl<'a, C: Coder> Put<'a, C> {
     fn other_id(&mut self, state: &mut State, row: &Row<'_>, id: u128) {
         if id >> 76 & 15 == 7 && id >> 62 & 3 == 2 {
             state.kind(&mut self.coder, 1);
-            let delta = ((id >> 80) as i64).wrapping_sub(row.timestamp);
+            let delta = ((id >> 80) as i64).wrapping_sub(row.timestamp());
             state.moments.signed(&mut self.coder, delta);
             self.random_bits(id);
         } else {
@@ -172,7 +181,7 @@ impl<'a, C: Coder> Put<'a, C> {
             self.coder.raw(8, format.packed());
             state.time = format;
         }
-        state.moments.signed(&mut self.coder, units.wrapping_sub(format.base(row.timestamp)));
+        state.moments.signed(&mut self.coder, units.wrapping_sub(format.base(row.timestamp())));
         true
     }
 
@@ -191,7 +200,7 @@ impl<'a, C: Coder> Put<'a, C> {
                 let text = group.text(self.block, listing.known.of_owner().span);
                 number::aligned(text, row.form, format).unwrap_or(0)
             }
-            Base::Time => time_base(row.timestamp, format),
+            Base::Time => time_base(row.timestamp(), format),
         };
         let delta = number.wrapping_sub(base);
         let bits = 64 - delta.unsigned_abs().leading_zeros();

@@ -87,7 +87,7 @@ impl Block {
             raw_length,
             frames: Vec::new(),
             raw_events: Vec::new(),
-            table: Table { rows, entries: Vec::new() },
+            table: Table { rows, ..Table::default() },
             orders,
             is_linked,
             walks: Vec::new(),
@@ -150,6 +150,7 @@ impl Block {
                 self.row(AGGREGATE, event as u32)?;
             }
         }
+        self.table.know_owners();
         Ok(aggregates.count())
     }
 
@@ -295,8 +296,8 @@ fn value(
     (state, own): (&mut State, &Rows),
 ) -> Result<Value, Bad> {
     let event = own.event(state.row as usize);
-    let entry = table.entry(event).ok_or(Bad("no such event"))?;
-    let owner = if group == AGGREGATE { NONE } else { entry.aggregate };
+    let owner = table.owner(event).ok_or(NO_EVENT)?;
+    let owner = if group == AGGREGATE { NONE } else { owner };
     let guess = known.guess(state, (event, owner), table, own);
     let value = match state.op(&mut get.coder, &guess, 0) {
         at @ 0..op::GUESSES => known.guessed(state, at, table, own),
@@ -309,6 +310,7 @@ fn value(
         op if op == op::OTHER[0] => state.links[0].other,
         op if op == op::OTHER[1] => state.links[1].other,
         op => {
+            let entry = table.entry(event).ok_or(NO_EVENT)?;
             let place = Place { group, form, event, timestamp: entry.timestamp.cast_signed() };
             get.new_value((state, &guess), known, &place, op)?
         }
@@ -317,6 +319,7 @@ fn value(
     Ok(value)
 }
 
+const NO_EVENT: Bad = Bad("no such event");
 const NO_COLUMN: Bad = Bad("no such column");
 /// So many places for aggregates a key may always have.
 const PLACES_ALWAYS: usize = 16;

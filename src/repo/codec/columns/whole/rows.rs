@@ -83,6 +83,8 @@ impl Rows {
 pub(super) struct Table {
     pub(super) rows: Vec<Rows>,
     pub(super) entries: Vec<Entry>,
+    /// By event: its aggregate. Each column asks for that, and for nothing else of most events.
+    pub(super) owners: Vec<u32>,
 }
 
 impl Table {
@@ -94,6 +96,17 @@ impl Table {
     #[inline]
     pub(super) fn entry(&self, event: u32) -> Option<&Entry> {
         self.entries.get(event as usize)
+    }
+
+    /// Says that all events are there.
+    pub(super) fn know_owners(&mut self) {
+        self.owners = self.entries.iter().map(|entry| entry.aggregate).collect();
+    }
+
+    /// The aggregate that an event is of.
+    #[inline]
+    pub(super) fn owner(&self, event: u32) -> Option<u32> {
+        self.owners.get(event as usize).copied()
     }
 
     /// The message of an event.

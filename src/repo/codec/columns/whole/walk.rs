@@ -43,9 +43,36 @@ pub(super) struct Scope {
     added: usize,
 }
 
+/// The first bytes of a literal: they tell most of those that don't come next, and are all of most.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    bytes: u64,
+    mask: u64,
+}
+
+impl First {
+    fn of(literal: &[u8]) -> Self {
+        let mut first = [0; 8];
+        first.iter_mut().zip(literal).for_each(|(to, from)| *to = *from);
+        let mask = u64::MAX.checked_shr(64 - 8 * literal.len().min(8) as u32).unwrap_or(0);
+        Self { bytes: u64::from_le_bytes(first), mask }
+    }
+
+    /// Whether a text begins with the literal whose first bytes these are.
+    #[inline]
+    fn is_of(self, literal: &[u8], text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(first) if (u64::from_le_bytes(*first) ^ self.bytes) & self.mask != 0 => false,
+            Some(_) if literal.len() <= 8 => true,
+            _ => text.starts_with(literal),
+        }
+    }
+}
+
 /// What the writer knows of a literal besides what readers do.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
+    first: First,
     label: u16,
     trail: Trail,
     /// Whether it has no key, so that the value behind it belongs to the column of the value before it.
@@ -88,7 +115,7 @@ impl Walks {
         let literal = Literal { text: Vec::new(), form: Form::Text, column: whole };
         let start = self.add(
             literal,
-            Origin { label: 0, trail: Trail::default(), is_keyless: true },
+            Origin { first: First::of(b""), label: 0, trail: Trail::default(), is_keyless: true },
             mix(found, UNCUT),
         );
         self.scopes.push(Scope { name: name.to_vec(), start, whole, pieces: 0, added: 0 });
@@ -181,10 +208,10 @@ impl Walks {
     #[inline]
     fn value_of(&self, (literal, column): (u32, u32), text: &[u8], at: usize) -> Option<Span> {
         let (of, origin) = (self.literals.get(literal as usize)?, self.origins.get(literal as usize)?);
-        let from = at + of.text.len();
-        if text.get(at..from)? != of.text {
+        if !origin.first.is_of(&of.text, text.get(at..)?) {
             return None;
         }
+        let from = at + of.text.len();
         if of.form == Form::End {
             return (from == text.len() && self.ends.is_empty()).then_some(Span::new(from, 0));
         }
@@ -295,7 +322,8 @@ impl Walks {
             form => sheet.column(self.name(scope, text, piece, &piece.label.to_be_bytes()), form, false),
         };
         let literal = Literal { text: text.to_vec(), form: piece.form, column };
-        self.add(literal, Origin { label: piece.label, trail: piece.trail, is_keyless }, name)
+        let origin = Origin { first: First::of(text), label: piece.label, trail: piece.trail, is_keyless };
+        self.add(literal, origin, name)
     }
 
     /// The name of a piece's column. Names are shared by all payload types; labels mean something in one of them only.

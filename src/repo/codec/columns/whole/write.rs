@@ -76,6 +76,7 @@ fn write<C: Coder>(mut scan: Scan<'_>, coder: C) -> (Head, Put<'_, C>) {
     let mut put = Put::new(block, coder, stream, scan.sheet.table.entries.len());
     put.coder.account(Account::Envelope);
     let aggregates = envelope(&mut put.coder, &scan);
+    scan.sheet.table.know_owners();
     let places: Vec<u32> = scan.sheet.groups.iter().map(|group| places(&scan, group, aggregates)).collect();
     let groups = std::mem::take(&mut scan.sheet.groups);
     let (states, plans) =
@@ -206,14 +207,15 @@ fn row<C: Coder>(
 ) {
     let table = &sheet.table;
     let (event, value) = (own.event(state.row as usize), own.value(state.row as usize));
-    let Some(entry) = table.entry(event) else { return };
-    let owner = if number == AGGREGATE { NONE } else { entry.aggregate };
+    let Some(owner) = table.owner(event) else { return };
+    let owner = if number == AGGREGATE { NONE } else { owner };
     let guess = listing.known.guess(state, (event, owner), table, own);
     if let Some(at) = guess.hashes.iter().position(|hash| *hash == value.hash) {
         state.op(&mut put.coder, &guess, at as u8);
     } else {
-        let (timestamp, text) = (entry.timestamp.cast_signed(), group.text(sheet.block, value.span));
-        let row = Row { group: number, form, event, timestamp, value, text };
+        let Some(entry) = table.entry(event) else { return };
+        let text = group.text(sheet.block, value.span);
+        let row = Row { group: number, form, event, entry, value, text };
         put.other(state, &guess, (group, listing), (&row, table.aggregate(owner)));
     }
     listing.known.learn(state, value, table);
