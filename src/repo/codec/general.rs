@@ -76,11 +76,24 @@ pub(super) fn compress_into(frame: &mut Vec<u8>, raw: &[u8], level: Level) -> Op
     })
 }
 
-/// How long bytes become behind those that are before them, which zstd looks at, too; none if it fails.
-pub(super) fn length_behind(before: &[u8], raw: &[u8], level: Level) -> Option<usize> {
+/// Whether all these bytes become as long as asked for behind those that are before each, which zstd looks at, too; false if it fails.
+pub(super) fn are_behind<'a>(
+    mut samples: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    level: Level,
+    is_as_asked: impl Fn(usize) -> bool,
+) -> bool {
     // What is before is lent to this context: the one that is kept lives longer.
-    let mut context = CCtx::try_create()?;
+    let Some(mut context) = CCtx::try_create() else { return false };
+    samples.all(|(before, raw)| length_behind(&mut context, (before, raw), level).is_some_and(&is_as_asked))
+}
+
+fn length_behind<'a>(
+    context: &mut CCtx<'a>,
+    (before, raw): (&'a [u8], &'a [u8]),
+    level: Level,
+) -> Option<usize> {
     let (level, parameters) = level.parameters(before.len().saturating_add(raw.len()));
+    context.reset(ResetDirective::SessionAndParameters).ok()?;
     context.set_parameter(CParameter::CompressionLevel(level)).ok()?;
     for parameter in parameters {
         context.set_parameter(*parameter).ok()?;

@@ -162,29 +162,35 @@ fn proven(codec: CodecId, bytes: Option<Vec<u8>>, raw: &[u8]) -> Option<Encoded>
     same.then_some(Encoded { codec, bytes })
 }
 
-/// Of how many parts of a block zstd is asked what it would make of all, and how long they are; and how much before each is looked at, too, since
-/// what repeats may be far away.
+/// Of how many parts of a block zstd is asked what it would make of all; how much of the block each one is, and how long at most; and how much before
+/// each is looked at, too, since what repeats may be far away.
 const SAMPLES: usize = 3;
-const SAMPLE: usize = 128 << 10;
+const SAMPLE_OF: usize = 16;
+const SAMPLE_MAX: usize = 128 << 10;
 const BEFORE: usize = 3 << 20;
 /// Shorter blocks are tried whole.
-const SAMPLED_MIN: usize = 1 << 20;
+const SAMPLED_MIN: usize = 512 << 10;
 
 /// Whether columns are so much shorter that zstd need not be tried on all of the block: by a third, whichever part of it is looked at.
 fn is_surely_shorter(columns: &Encoded, raw: &[u8]) -> bool {
-    let is_shorter = |part| {
-        let expected = expected(raw, raw.len() / SAMPLES * part);
-        expected.is_some_and(|expected| columns.bytes.len() as u64 * 3 < expected * 2)
+    if raw.len() < SAMPLED_MIN {
+        return false;
+    }
+    let length = (raw.len() / SAMPLE_OF).min(SAMPLE_MAX);
+    let samples = (1..=SAMPLES).map(|part| sample(raw, raw.len() / SAMPLES * part, length));
+    let is_shorter = |packed| {
+        // What zstd would make of the block, if it were everywhere as it is there.
+        let expected = packed as u64 * raw.len() as u64 / length as u64;
+        columns.bytes.len() as u64 * 3 < expected * 2
     };
-    raw.len() >= SAMPLED_MIN && (1..=SAMPLES).all(is_shorter)
+    general::are_behind(samples, Level::Events, is_shorter)
 }
 
-/// What zstd would make of a block, if it were everywhere as it is before `end`.
-fn expected(raw: &[u8], end: usize) -> Option<u64> {
-    let from = end.checked_sub(SAMPLE)?;
-    let (before, sample) = (raw.get(from.saturating_sub(BEFORE)..from)?, raw.get(from..end)?);
-    let packed = general::length_behind(before, sample, Level::Events)?;
-    Some(packed as u64 * raw.len() as u64 / SAMPLE as u64)
+/// So many bytes of a block before `end`, and those before them.
+fn sample(raw: &[u8], end: usize, length: usize) -> (&[u8], &[u8]) {
+    let from = end.saturating_sub(length);
+    let part = |from, to| raw.get(from..to).unwrap_or_default();
+    (part(from.saturating_sub(BEFORE), from), part(from, end))
 }
 
 /// How much of some bytes is tried, to see whether they repeat.

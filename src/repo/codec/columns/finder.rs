@@ -77,7 +77,8 @@ impl Ids {
     pub(super) fn push(&mut self, id: u128, all: &mut Vec<u128>) {
         let place = all.len() as u32;
         all.push(id);
-        self.0.insert_unique(hash_of(id), place, |place| all.get(*place as usize).map_or(0, |id| hash_of(*id)));
+        self.0
+            .insert_unique(hash_of(id), place, |place| all.get(*place as usize).map_or(0, |id| hash_of(*id)));
     }
 }
 

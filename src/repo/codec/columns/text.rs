@@ -223,7 +223,8 @@ impl Words {
     /// Remembers the newest token.
     fn remember(&mut self, hash: u64) {
         let newest = self.tokens.len() as u32 - 1;
-        self.finder.insert_unique(hash, newest, |token| self.tokens.get(*token as usize).map_or(0, Token::hash));
+        self.finder
+            .insert_unique(hash, newest, |token| self.tokens.get(*token as usize).map_or(0, Token::hash));
     }
 
     /// Writes a token by its place among those of its key.

@@ -82,8 +82,8 @@ fn open(sheet: &Sheet<'_>, rows: &Rows, tried: usize) -> Vec<bool> {
         let of_owner = owners.insert(aggregate(sheet, event), value);
         of_owner != Some(value) && std::mem::replace(&mut last, value) != value
     };
-    let hashes = rows.values.iter().map(|value| value.hash);
-    hashes.zip(rows.events.iter().copied()).take(tried).map(&mut is_open).collect()
+    let rows = rows.events.iter().take(tried).enumerate().map(|(at, event)| (rows.hash(at), *event));
+    rows.map(&mut is_open).collect()
 }
 
 fn aggregate(sheet: &Sheet<'_>, event: u32) -> u64 {
@@ -95,11 +95,9 @@ fn right(sheet: &Sheet<'_>, rows: &Rows, link: Link, tried: usize) -> Vec<bool> 
     let Some(other) = sheet.table.column(link.column) else { return Vec::new() };
     let mut follower = Follower::new(link, 4 * tried);
     let mut is_right = |at: usize| {
-        let (value, event) = (rows.value(at), rows.event(at));
+        let (hash, event) = (rows.hash(at), rows.event(at));
         follower.go(other, event);
-        let is_right = [follower.likely(rows, &sheet.table), follower.other]
-            .iter()
-            .any(|likely| likely.hash == value.hash);
+        let is_right = [follower.likely_hash(rows, &sheet.table), follower.other].contains(&hash);
         follower.learn(at as u32, event, &sheet.table);
         is_right
     };
@@ -116,8 +114,8 @@ fn candidates(sheet: &Sheet<'_>, column: u32) -> Vec<Link> {
     let group = |column: u32| sheet.columns.get(column as usize).map_or(NONE, |column| column.group);
     let before = || before.iter().copied().filter(|other| group(*other) < of.group);
     let is_id = |other: &u32| {
-        let first = sheet.table.column(*other).and_then(|rows| rows.values.first());
-        first.is_some_and(|value| matches!(value.span.length, 16 | 32 | 36))
+        let first = sheet.table.column(*other).and_then(|rows| rows.values.span(0));
+        first.is_some_and(|first| matches!(first.length, 16 | 32 | 36))
     };
     let ways = if sheet.is_metadata.get(number) == Some(&true) { &Way::ALL[1..] } else { &[Way::Same] };
     let near = before().find(|other| !is_id(other)).map(|column| Link { way: Way::Same, column });
@@ -133,8 +131,8 @@ fn base(sheet: &Sheet<'_>, group: &Group, column: u32, rows: &Rows) -> Base {
     let Some(of) = sheet.columns.get(column as usize) else { return Base::Zero };
     let mut owners = ByAggregate::<i64>::default();
     let (mut costs, mut format, mut last) = ([0_u64; 4], number::Format::default(), 0);
-    for (at, (value, event)) in rows.values.iter().zip(&rows.events).take(EVENTS).enumerate() {
-        let text = group.text(sheet.block, value.span);
+    for (at, event) in rows.events.iter().take(EVENTS).enumerate() {
+        let text = group.text(sheet.block, rows.value(at).span);
         let Some((number, written)) = number::parse(text, of.form, format) else {
             if at == 0 {
                 return Base::Zero;

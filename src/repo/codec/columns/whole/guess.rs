@@ -160,7 +160,7 @@ impl Known {
         let [b, d] = state.links.each_mut().map(|follower| match table.column(follower.link.column) {
             Some(other) if follower.link.way != Way::None => {
                 follower.go(other, event);
-                follower.likely(own, table).hash
+                follower.likely_hash(own, table)
             }
             _ => 0,
         });

@@ -102,9 +102,9 @@ impl<'a> Join<'a> {
     fn value(&mut self, column: u32) -> Result<&'a [u8], Bad> {
         let next = self.next.get_mut(column as usize).ok_or(SHORT)?;
         let rows = self.block.table.column(column).ok_or(SHORT)?;
-        let value = rows.values.get(*next as usize).ok_or(SHORT)?;
+        let span = rows.values.span(*next as usize).ok_or(SHORT)?;
         *next += 1;
-        Ok(self.values.of(value.span))
+        Ok(self.values.of(span))
     }
 
     fn event(&mut self) -> Result<(), Bad> {

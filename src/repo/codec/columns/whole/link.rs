@@ -52,8 +52,8 @@ pub(super) struct Follower {
     /// The other column's row, and the event that was asked for last.
     at: usize,
     event: u32,
-    /// What the other column has in this event.
-    pub(super) other: Value,
+    /// The hash of what the other column has in this event; 0 if it has nothing.
+    pub(super) other: u64,
     place: usize,
 }
 
@@ -62,7 +62,7 @@ impl Follower {
     pub(super) fn new(link: Link, rows: usize) -> Self {
         let places = rows.next_power_of_two().clamp(PLACES_MIN, PLACES_MAX);
         let places = if link.way == Way::None { Vec::new() } else { vec![NOTHING; places] };
-        Self { link, places, at: 0, event: NONE, other: Value::default(), place: 0 }
+        Self { link, places, at: 0, event: NONE, other: 0, place: 0 }
     }
 
     #[inline]
@@ -80,15 +80,33 @@ impl Follower {
             self.at += 1;
         }
         self.event = event;
-        self.other = if other.event(self.at) == event { other.value(self.at) } else { Value::default() };
-        self.place = self.place_of(self.other.hash);
+        self.other = if other.event(self.at) == event { other.hash(self.at) } else { 0 };
+        self.place = self.place_of(self.other);
+    }
+
+    /// What the other column has in this event, if there is something.
+    pub(super) fn other_value(&self, table: &Table) -> Value {
+        let rows = table.column(self.link.column).filter(|rows| rows.event(self.at) == self.event);
+        rows.map(|rows| rows.value(self.at)).unwrap_or_default()
     }
 
     /// The likely value, of a column with these rows; nothing, if there is none.
     #[inline]
     pub(super) fn likely(&self, own: &Rows, table: &Table) -> Value {
-        let place = self.places.get(self.place).copied().unwrap_or(NOTHING);
+        let place = self.likely_place();
         if self.link.way == Way::Message { table.message(place) } else { own.value(place as usize) }
+    }
+
+    /// The hash of that.
+    #[inline]
+    pub(super) fn likely_hash(&self, own: &Rows, table: &Table) -> u64 {
+        let place = self.likely_place();
+        if self.link.way == Way::Message { table.message_hash(place) } else { own.hash(place as usize) }
+    }
+
+    #[inline]
+    fn likely_place(&self) -> u32 {
+        self.places.get(self.place).copied().unwrap_or(NOTHING)
     }
 
     /// Learns that the row at `at`, of this event, came.
@@ -99,7 +117,7 @@ impl Follower {
             *place = what;
         }
         if self.link.way == Way::Chain {
-            let behind = self.place_of(table.message(event).hash);
+            let behind = self.place_of(table.message_hash(event));
             if let Some(place) = self.places.get_mut(behind) {
                 *place = what;
             }
@@ -172,7 +190,7 @@ mod tests {
         let mut follower = Follower::new(Link { way: Way::Same, column: 9 }, 8);
         let mut at = |event: u32| {
             follower.go(&other, event);
-            follower.other.hash
+            follower.other
         };
         assert_eq!([1, 3, 3, 3, 3, 3].map(&mut at), [0, 1, 2, 3, 3, 3]);
         assert_eq!([4, 5, 5, 6, 7, 7, 7, 8, 8].map(&mut at), [0, 4, 4, 0, 5, 6, 6, 0, 0]);

@@ -95,10 +95,10 @@ impl<'a, C: Coder> Put<'a, C> {
         state: &mut State,
         guess: &Guess,
         (group, listing): (&Group, &mut Listing),
-        (row, aggregate): (&Row<'_>, Value),
+        (row, aggregate): (&Row<'_>, u64),
     ) {
         let others = [aggregate, state.links[0].other, state.links[1].other];
-        let found = others.iter().position(|other| other.hash == row.value.hash);
+        let found = others.iter().position(|other| *other == row.value.hash);
         if let Some(op) = found.and_then(|at| [op::AGGREGATE, op::OTHER[0], op::OTHER[1]].get(at).copied()) {
             state.op(&mut self.coder, guess, op);
         } else if let Some((id, style)) = id::parse(row.text) {

@@ -43,7 +43,7 @@ pub(super) struct Block {
     pub(super) table: Table,
     /// By key: the columns that its values belong to, in the order of the block.
     orders: Vec<Vec<u16>>,
-    /// By column: whether a link leads to it, so that its events are still asked for when it is read.
+    /// By column: whether a link leads to it, so that its events and hashes are still asked for when it is read.
     is_linked: Vec<bool>,
     /// The literals of all payloads that are cut.
     pub(super) walks: Vec<u16>,
@@ -77,8 +77,10 @@ impl Block {
         let rows = head.columns.iter().map(|_| Rows::default()).collect();
         let orders = head.places.iter().map(|_| Vec::new()).collect();
         let mut is_linked = vec![false; head.columns.len()];
-        for link in head.columns.iter().flat_map(|column| column.plan.links) {
-            if let Some(is_linked) = is_linked.get_mut(link.column as usize) {
+        let links = head.columns.iter().flat_map(|column| column.plan.links).map(|link| link.column);
+        // A value may be an aggregate or a message wherever it is.
+        for column in links.chain([AGGREGATE, MESSAGE]) {
+            if let Some(is_linked) = is_linked.get_mut(column as usize) {
                 *is_linked = true;
             }
         }
@@ -268,7 +270,7 @@ impl Block {
         let of = *self.head.columns.get(column as usize).ok_or(NO_COLUMN)?;
         let mut own = std::mem::take(self.table.rows.get_mut(column as usize).ok_or(NO_COLUMN)?);
         if !states.has(column) {
-            own.values.reserve_exact(own.events.len());
+            own.values.reserve(own.events.len());
             states.add(column, State::new(&mut get.coder, &of.plan, own.events.len()));
         }
         let state = states.get(column).ok_or(NO_COLUMN)?;
@@ -278,6 +280,7 @@ impl Block {
         }
         if own.values.len() == own.events.len() && self.is_linked.get(column as usize) == Some(&false) {
             own.events = Vec::new();
+            own.values.forget_hashes();
         }
         if let Some(rows) = self.table.rows.get_mut(column as usize) {
             *rows = own;
@@ -307,8 +310,8 @@ fn value(
             let at = known.index.code(&mut get.coder, 0);
             known.listed.get(at as usize).copied().ok_or(Bad("no such value"))?
         }
-        op if op == op::OTHER[0] => state.links[0].other,
-        op if op == op::OTHER[1] => state.links[1].other,
+        op if op == op::OTHER[0] => state.links[0].other_value(table),
+        op if op == op::OTHER[1] => state.links[1].other_value(table),
         op => {
             let entry = table.entry(event).ok_or(NO_EVENT)?;
             let place = Place { group, form, event, timestamp: entry.timestamp.cast_signed() };

@@ -39,7 +39,55 @@ impl<'a> Texts<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
     pub(super) events: Vec<u32>,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Values,
+}
+
+/// Values one behind the other. Who guesses asks for hashes, who puts events together for places: each lie side by side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    spans: Vec<Span>,
+    hashes: Vec<u64>,
+}
+
+impl Values {
+    fn with_room(values: usize) -> Self {
+        Self { spans: Vec::with_capacity(values), hashes: Vec::with_capacity(values) }
+    }
+
+    /// Makes room for so many, and no more.
+    pub(super) fn reserve(&mut self, values: usize) {
+        self.spans.reserve_exact(values);
+        self.hashes.reserve_exact(values);
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, value: Value) {
+        self.spans.push(value.span);
+        self.hashes.push(value.hash);
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The place of a value.
+    #[inline]
+    pub(super) fn span(&self, at: usize) -> Option<Span> {
+        self.spans.get(at).copied()
+    }
+
+    /// Leaves nothing but their places.
+    pub(super) fn forget_hashes(&mut self) {
+        self.hashes = Vec::new();
+    }
+}
+
+#[cfg(test)]
+impl FromIterator<Value> for Values {
+    fn from_iter<I: IntoIterator<Item = Value>>(all: I) -> Self {
+        let (spans, hashes) = all.into_iter().map(|value| (value.span, value.hash)).unzip();
+        Self { spans, hashes }
+    }
 }
 
 /// Values that a column is given room for at once: growing to that step by step takes time, and most have more.
@@ -48,7 +96,7 @@ const ROOM: usize = 64;
 impl Rows {
     /// Nothing yet, with room for some.
     pub(super) fn with_room() -> Self {
-        Self { events: Vec::with_capacity(ROOM), values: Vec::with_capacity(ROOM) }
+        Self { events: Vec::with_capacity(ROOM), values: Values::with_room(ROOM) }
     }
 
     /// The event of a row; behind the last one, one that is behind all.
@@ -60,7 +108,13 @@ impl Rows {
     /// The value of a row, if it is there.
     #[inline]
     pub(super) fn value(&self, at: usize) -> Value {
-        self.values.get(at).copied().unwrap_or_default()
+        Value { span: self.values.span(at).unwrap_or_default(), hash: self.hash(at) }
+    }
+
+    /// The hash of a row's value; 0 if it is not there.
+    #[inline]
+    pub(super) fn hash(&self, at: usize) -> u64 {
+        self.values.hashes.get(at).copied().unwrap_or(0)
     }
 
     /// The first row from `at` on that is not before an event: likely near, perhaps far.
@@ -115,9 +169,19 @@ impl Table {
         self.column(super::MESSAGE).map(|rows| rows.value(event as usize)).unwrap_or_default()
     }
 
+    #[inline]
+    pub(super) fn message_hash(&self, event: u32) -> u64 {
+        self.column(super::MESSAGE).map_or(0, |rows| rows.hash(event as usize))
+    }
+
     /// An aggregate.
     pub(super) fn aggregate(&self, aggregate: u32) -> Value {
         self.column(super::AGGREGATE).map(|rows| rows.value(aggregate as usize)).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn aggregate_hash(&self, aggregate: u32) -> u64 {
+        self.column(super::AGGREGATE).map_or(0, |rows| rows.hash(aggregate as usize))
     }
 }
 
@@ -130,7 +194,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let mut events: Vec<u32> = (0..500).map(|_| random.u32(..300)).collect();
         events.sort_unstable();
-        let rows = Rows { events, values: Vec::new() };
+        let rows = Rows { events, values: Values::default() };
         for from in [0, 3, 100, 499, 500, 501] {
             for event in 0..310 {
                 let found = rows.first_of(event, from);

@@ -206,17 +206,18 @@ fn row<C: Coder>(
     (own, state, form): (&Rows, &mut State, Form),
 ) {
     let table = &sheet.table;
-    let (event, value) = (own.event(state.row as usize), own.value(state.row as usize));
+    let (event, hash) = (own.event(state.row as usize), own.hash(state.row as usize));
     let Some(owner) = table.owner(event) else { return };
     let owner = if number == AGGREGATE { NONE } else { owner };
     let guess = listing.known.guess(state, (event, owner), table, own);
-    if let Some(at) = guess.hashes.iter().position(|hash| *hash == value.hash) {
+    let value = own.value(state.row as usize);
+    if let Some(at) = guess.hashes.iter().position(|guess| *guess == hash) {
         state.op(&mut put.coder, &guess, at as u8);
     } else {
         let Some(entry) = table.entry(event) else { return };
         let text = group.text(sheet.block, value.span);
         let row = Row { group: number, form, event, entry, value, text };
-        put.other(state, &guess, (group, listing), (&row, table.aggregate(owner)));
+        put.other(state, &guess, (group, listing), (&row, table.aggregate_hash(owner)));
     }
     listing.known.learn(state, value, table);
 }
