@@ -325,6 +325,14 @@ mod tests {
         let encoded = encode(&new, Compression::Default);
         assert_eq!(encoded.codec, CodecId::WholeColumns);
         assert!(is_surely_shorter(&encoded, &new) && !is_surely_shorter(&encoded, &again));
+        // So it is in shorter blocks, but for those that are tried whole.
+        for (length, is_sampled) in [(SAMPLED_MIN, true), (SAMPLED_MIN - 1, false)] {
+            let (new, again) = (&new[..length], &again[..length]);
+            let encoded = encode(new, Compression::Default);
+            assert_eq!(encoded.codec, CodecId::WholeColumns);
+            assert_eq!(is_surely_shorter(&encoded, new), is_sampled);
+            assert!(!is_surely_shorter(&encoded, again));
+        }
     }
 
     #[test]

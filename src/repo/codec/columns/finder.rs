@@ -86,3 +86,23 @@ impl Ids {
 fn hash_of(id: u128) -> u64 {
     mix((id >> 64) as u64, id as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_found_where_they_lie_and_others_are_not() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut all, mut ids) = (Vec::new(), Ids::with_room(4));
+        // Every other one is like the one before, but for one half.
+        for at in 0..10_000_u32 {
+            let last: u128 = all.last().copied().unwrap_or(0);
+            let id = if at % 2 == 0 { random.u128(..) } else { last ^ 1 << random.u32(..128) };
+            assert_eq!(ids.get(id, &all), None);
+            ids.push(id, &mut all);
+            assert_eq!(ids.get(id, &all), Some(at));
+        }
+        assert!((0..).zip(&all).all(|(at, id)| ids.get(*id, &all) == Some(at)));
+    }
+}

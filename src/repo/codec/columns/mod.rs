@@ -20,6 +20,7 @@ mod column;
 mod envelope;
 mod fields;
 mod finder;
+mod follows;
 mod get;
 mod grammar;
 mod lex;

@@ -7,7 +7,6 @@ use crate::repo::codec::columns::envelope::Scope;
 use crate::repo::codec::columns::fields::put_entry;
 use crate::repo::codec::columns::fields::put_number;
 use crate::repo::codec::columns::fields::put_text;
-use crate::repo::codec::columns::fields::put_value;
 use crate::repo::codec::columns::fields::set_length;
 use crate::repo::codec::columns::fields::text_length;
 use crate::repo::codec::columns::get::Get;
@@ -335,14 +334,10 @@ impl<S: Source> Read<'_, S> {
     fn put_metadata(&mut self, shape: u32) {
         let Some(shape) = self.envelope.shapes.get(shape as usize) else { return };
         let mut metadata = self.metadata.iter();
-        let mut inner = Vec::new();
         for Key { name: key, kind, .. } in &shape.entries {
-            inner.clear();
-            if *kind != NO_VALUE {
-                let value = metadata.next().map_or(&[][..], |value| value.1.span.of(&self.get.values));
-                put_value(*kind, value, &mut inner);
-            }
-            put_entry(key, &inner, &mut self.out);
+            let value = if *kind == NO_VALUE { None } else { metadata.next() };
+            let value = value.map_or(&[][..], |value| value.1.span.of(&self.get.values));
+            put_entry(key, *kind, value, &mut self.out);
         }
     }
 }

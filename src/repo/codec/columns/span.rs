@@ -7,6 +7,9 @@ pub(super) struct Span {
     pub(super) length: u32,
 }
 
+/// Values up to this length are copied as if they had it.
+const SHORT: u32 = 16;
+
 impl Span {
     pub(super) fn new(at: usize, length: usize) -> Self {
         Self { at: u32::try_from(at).unwrap_or(u32::MAX), length: u32::try_from(length).unwrap_or(0) }
@@ -17,6 +20,22 @@ impl Span {
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
         let at = self.at as usize;
         bytes.get(at..at + self.length as usize).unwrap_or_default()
+    }
+
+    /// Appends the bytes: those of a short value together with what is behind them, so many at a time that it takes no call; then that is taken
+    /// back.
+    #[inline]
+    pub(super) fn append(self, bytes: &[u8], out: &mut Vec<u8>) {
+        let end = out.len() + self.length as usize;
+        if self.length <= SHORT
+            && let Some(all) =
+                bytes.get(self.at as usize..).and_then(|rest| rest.first_chunk::<{ SHORT as usize }>())
+        {
+            out.extend_from_slice(all);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(self.of(bytes));
+        }
     }
 
     pub(super) const fn end(self) -> usize {
@@ -62,4 +81,24 @@ fn short_word(bytes: &[u8]) -> u64 {
     }
     let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte) << (8 * at));
     byte(0) | byte(1) | byte(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_appended_as_they_are_wherever_they_end() {
+        let bytes: Vec<u8> = (1..=100).collect();
+        for at in 0..=100 {
+            for length in 0..=100 - at {
+                let mut out = vec![7; 3];
+                Span::new(at, length).append(&bytes, &mut out);
+                assert_eq!(out, [&[7; 3], &bytes[at..at + length]].concat(), "{length} at {at}");
+            }
+        }
+        let mut out = vec![7; 3];
+        Span::new(99, 2).append(&bytes, &mut out);
+        assert_eq!(out, [7; 3], "what is not there is nothing");
+    }
 }

@@ -5,6 +5,8 @@
 
 use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::coder::Coder;
+use crate::repo::codec::columns::follows::Ahead;
+use crate::repo::codec::columns::follows::Follows;
 use crate::repo::codec::columns::runs;
 use crate::repo::codec::columns::runs::first_run;
 use crate::repo::codec::columns::runs::is_word;
@@ -22,8 +24,6 @@ use hashbrown::HashTable;
 pub(super) const TEXT_MAX: usize = 8192;
 /// Tokens that are remembered.
 const TOKENS_MAX: usize = 1 << 18;
-/// Places in the table of what follows what.
-const FOLLOWS: usize = 1 << 14;
 /// Slots of a key: 12 situations with 4 each, then 8 for what is foretold.
 const FORETOLD: u32 = 48;
 const KEY_SLOTS: u32 = FORETOLD + 8;
@@ -41,13 +41,6 @@ const BY_END: u32 = 0;
 const BY_KEY: u32 = 1;
 const BY_NUMBER: u32 = 2;
 const BY_LETTERS: u32 = 3;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Follow {
-    tag: u32,
-    token: u32,
-    trust: u32,
-}
 
 #[derive(Debug, Default)]
 struct KeyWords {
@@ -67,20 +60,12 @@ struct Place {
     count: u32,
 }
 
-/// What followed last where one is: its place in the table, and what is in it of this place; trusted by 0 if nothing is.
-#[derive(Clone, Copy, Debug)]
-struct Ahead {
-    slot: usize,
-    tag: u32,
-    foretold: Follow,
-}
-
 /// What is known of text.
 #[derive(Debug)]
 pub(super) struct Words {
     tokens: Vec<Token>,
     keys: Vec<KeyWords>,
-    follows: Vec<Follow>,
+    follows: Follows,
     far: Number,
     spelling: Spelling,
     /// For the writer: finds tokens.
@@ -96,7 +81,7 @@ impl Words {
         Self {
             tokens: vec![Token::default()],
             keys: Vec::new(),
-            follows: vec![Follow::default(); FOLLOWS],
+            follows: Follows::default(),
             far: Number::default(),
             spelling: Spelling::new(coder),
             finder: HashTable::new(),
@@ -170,7 +155,7 @@ impl Words {
         let ahead = self.ahead(*place);
         let is_foretold = |token: u32, words: &Self| token != END && words.bytes_of(token) == text;
         if self.write_foretold(coder, *place, &ahead, is_foretold) {
-            self.follow(place, &ahead, ahead.foretold.token);
+            self.follow(place, &ahead, ahead.token);
         } else {
             self.write_other(coder, place, &ahead, text);
         }
@@ -284,13 +269,8 @@ impl Words {
         coder.symbol(self.base(place.key) + C::place((situation * 4 + count) * 4, count), 2, class)
     }
 
-    /// What lies ahead of a place.
-    #[inline]
     fn ahead(&self, place: Place) -> Ahead {
-        let hash = mix(u64::from(place.key), u64::from(place.before));
-        let (slot, tag) = (hash as usize % FOLLOWS, (hash >> 32) as u32);
-        let foretold = self.follows.get(slot).copied().filter(|follow| follow.tag == tag).unwrap_or_default();
-        Ahead { slot, tag, foretold }
+        self.follows.ahead(place.key, place.before)
     }
 
     /// Writes whether what is foretold is right, if there is something; gives whether it is.
@@ -301,8 +281,7 @@ impl Words {
         ahead: &Ahead,
         is_right: impl FnOnce(u32, &Self) -> bool,
     ) -> bool {
-        let Follow { token, trust, .. } = ahead.foretold;
-        trust > 0 && self.foretold(coder, place, trust, is_right(token, self))
+        ahead.trust > 0 && self.foretold(coder, place, ahead.trust, is_right(ahead.token, self))
     }
 
     /// Codes whether what is foretold with this trust is right.
@@ -314,15 +293,7 @@ impl Words {
     /// Learns what came where this was ahead, and goes on behind it.
     #[inline]
     fn follow(&mut self, place: &mut Place, ahead: &Ahead, token: u32) {
-        if let Some(follow) = self.follows.get_mut(ahead.slot) {
-            if follow.tag == ahead.tag && follow.token == token {
-                follow.trust = (follow.trust + 1).min(7);
-            } else if follow.tag == ahead.tag && follow.trust > 2 {
-                follow.trust /= 2;
-            } else {
-                *follow = Follow { tag: ahead.tag, token, trust: 1 };
-            }
-        }
+        self.follows.learn(ahead, token);
         self.earlier = place.before;
         place.before = token;
         place.count += 1;
@@ -350,9 +321,8 @@ impl Words {
     ) -> Result<bool, Bad> {
         self.contexts(coder, *place);
         let ahead = self.ahead(*place);
-        let Follow { token, trust, .. } = ahead.foretold;
-        if trust > 0 && self.foretold(coder, *place, trust, false) {
-            return self.append(place, &ahead, token, out);
+        if ahead.trust > 0 && self.foretold(coder, *place, ahead.trust, false) {
+            return self.append(place, &ahead, ahead.token, out);
         }
         let token = match self.class(coder, *place, 0) {
             BY_END => END,

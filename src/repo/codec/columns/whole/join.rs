@@ -4,16 +4,17 @@ use crate::repo::codec::columns::Bad;
 use crate::repo::codec::columns::fields::put_entry;
 use crate::repo::codec::columns::fields::put_number;
 use crate::repo::codec::columns::fields::put_text;
-use crate::repo::codec::columns::fields::put_value;
 use crate::repo::codec::columns::fields::set_length;
 use crate::repo::codec::columns::fields::text_length;
 use crate::repo::codec::columns::parse::NO_VALUE;
 use crate::repo::codec::columns::shape::Shape;
+use crate::repo::codec::columns::span::Span;
 use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::values::put_varint;
 use crate::repo::codec::columns::whole::MESSAGE;
 use crate::repo::codec::columns::whole::frame::Frame;
 use crate::repo::codec::columns::whole::head::Kind;
+use crate::repo::codec::columns::whole::head::Literal;
 use crate::repo::codec::columns::whole::read::Block;
 use crate::repo::codec::columns::whole::rows::Entry;
 use crate::repo::codec::columns::whole::rows::Texts;
@@ -31,7 +32,9 @@ pub(super) fn join(
     out.clear();
     out.reserve_exact(block.raw_length);
     let next = vec![0; block.table.rows.len()];
-    let mut join = Join { block, values, carried, next, walk: &block.walks, event: 0, out, data: Vec::new() };
+    let literals = Literals::new(&block.head.literals);
+    let (walk, data) = (&block.walks[..], Vec::new());
+    let mut join = Join { block, literals, values, carried, next, walk, event: 0, out, data };
     let (mut frames, mut raw_events) = (block.frames.iter(), block.raw_events.iter());
     for (length, count) in &block.head.runs {
         join.carry(*length)?;
@@ -42,8 +45,26 @@ pub(super) fn join(
     if join.out.len() == block.raw_length { Ok(join.out) } else { Err(Bad("another length")) }
 }
 
+/// The texts of literals, side by side, so that they are read and copied sooner than from all over the memory.
+struct Literals {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Literals {
+    fn new(literals: &[Literal]) -> Self {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::with_capacity(literals.len()));
+        for literal in literals {
+            spans.push(Span::new(bytes.len(), literal.text.len()));
+            bytes.extend(&literal.text);
+        }
+        Self { bytes, spans }
+    }
+}
+
 struct Join<'a> {
     block: &'a Block,
+    literals: Literals,
     values: Texts<'a>,
     carried: &'a [u8],
     /// By column: the row that is next.
@@ -100,11 +121,17 @@ impl<'a> Join<'a> {
     /// The next value of a column.
     #[inline]
     fn value(&mut self, column: u32) -> Result<&'a [u8], Bad> {
+        Ok(self.values.of(self.span(column)?))
+    }
+
+    /// Where that is.
+    #[inline]
+    fn span(&mut self, column: u32) -> Result<Span, Bad> {
         let next = self.next.get_mut(column as usize).ok_or(SHORT)?;
         let rows = self.block.table.column(column).ok_or(SHORT)?;
         let span = rows.values.span(*next as usize).ok_or(SHORT)?;
         *next += 1;
-        Ok(self.values.of(span))
+        Ok(span)
     }
 
     fn event(&mut self) -> Result<(), Bad> {
@@ -135,7 +162,8 @@ impl<'a> Join<'a> {
         if !entry.is_cut {
             if kind.shape.has_data {
                 let value = self.value(kind.whole)?;
-                self.add(value, 0)?;
+                self.check(value.len())?;
+                self.data.extend_from_slice(value);
             }
             return Ok(());
         }
@@ -143,23 +171,24 @@ impl<'a> Join<'a> {
             let (number, rest) = self.walk.split_first().ok_or(SHORT)?;
             let literal = self.block.head.literals.get(usize::from(*number)).ok_or(SHORT)?;
             self.walk = rest;
+            let text = self.literals.spans.get(usize::from(*number)).copied().unwrap_or_default();
             if literal.form == Form::End {
-                return self.add(&literal.text, 0);
+                return self.add_literal(text, 0);
             }
-            let value = self.value(literal.column)?;
-            self.add(&literal.text, value.len())?;
+            let value = self.span(literal.column)?;
+            self.add_literal(text, value.length as usize)?;
             if literal.form == Form::Prefixed {
-                put_varint(value.len() as u64, &mut self.data);
+                put_varint(u64::from(value.length), &mut self.data);
             }
-            self.data.extend_from_slice(value);
+            self.values.append(value, &mut self.data);
         }
     }
 
-    /// Adds to the payload, which must not be longer than there is room, with what comes behind.
+    /// Adds a literal to the payload, which must not be longer than there is room, with what comes behind.
     #[inline]
-    fn add(&mut self, bytes: &[u8], behind: usize) -> Result<(), Bad> {
-        self.check(self.data.len() + bytes.len() + behind)?;
-        self.data.extend_from_slice(bytes);
+    fn add_literal(&mut self, text: Span, behind: usize) -> Result<(), Bad> {
+        self.check(self.data.len() + text.length as usize + behind)?;
+        text.append(&self.literals.bytes, &mut self.data);
         Ok(())
     }
 
@@ -174,18 +203,11 @@ impl<'a> Join<'a> {
     }
 
     fn metadata(&mut self, shape: &Shape) -> Result<(), Bad> {
-        let mut inner = std::mem::take(&mut self.data);
         for entry in &shape.entries {
-            inner.clear();
-            if entry.kind != NO_VALUE {
-                let value = self.value(entry.column)?;
-                self.check(value.len())?;
-                put_value(entry.kind, value, &mut inner);
-            }
-            self.check(entry.name.len() + inner.len())?;
-            put_entry(&entry.name, &inner, &mut self.out);
+            let value = if entry.kind == NO_VALUE { &[][..] } else { self.value(entry.column)? };
+            self.check(entry.name.len() + value.len())?;
+            put_entry(&entry.name, entry.kind, value, &mut self.out);
         }
-        self.data = inner;
         Ok(())
     }
 }

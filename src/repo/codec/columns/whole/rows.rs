@@ -31,7 +31,20 @@ impl<'a> Texts<'a> {
     /// The bytes of a value.
     #[inline]
     pub(super) fn of(self, span: Span) -> &'a [u8] {
-        if span.at & FAR == 0 { span.of(self.near) } else { Span { at: span.at ^ FAR, ..span }.of(self.far) }
+        let (span, bytes) = self.place(span);
+        span.of(bytes)
+    }
+
+    /// Appends the bytes of a value.
+    #[inline]
+    pub(super) fn append(self, span: Span, out: &mut Vec<u8>) {
+        let (span, bytes) = self.place(span);
+        span.append(bytes, out);
+    }
+
+    #[inline]
+    const fn place(self, span: Span) -> (Span, &'a [u8]) {
+        if span.at & FAR == 0 { (span, self.near) } else { (Span { at: span.at ^ FAR, ..span }, self.far) }
     }
 }
 

@@ -132,7 +132,7 @@ impl<'a> Sheet<'a> {
         let Some(rows) = self.table.rows.get_mut(column as usize) else { return };
         let at = if span.length > LONG { span.at | FAR } else { group.text.len() as u32 };
         if span.length <= LONG {
-            group.text.extend_from_slice(text);
+            span.append(self.block, &mut group.text);
         }
         group.order.push(column as u16);
         rows.events.push(event);
