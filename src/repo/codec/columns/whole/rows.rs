@@ -67,7 +67,7 @@ impl Values {
         Self { spans: Vec::with_capacity(values), hashes: Vec::with_capacity(values) }
     }
 
-    /// Makes room for so many, and no more.
+    /// Makes room for so many more, and no more than that.
     pub(super) fn reserve(&mut self, values: usize) {
         self.spans.reserve_exact(values);
         self.hashes.reserve_exact(values);

@@ -20,6 +20,8 @@ use crate::repo::codec::columns::whole::walk::Walks;
 
 /// The header of a segment's file.
 const HEADER: usize = 5;
+/// One of so many parts of a block tells how many values there are in all of it.
+const PARTS: usize = 16;
 /// The keys of aggregates and of messages.
 const EVENT: u64 = 0;
 
@@ -38,6 +40,7 @@ pub(super) struct Scan<'a> {
     pub(super) stream: Vec<u8>,
     aggregates: Finder,
     event: Event,
+    has_room: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -59,6 +62,7 @@ impl<'a> Scan<'a> {
             stream,
             aggregates: Finder::default(),
             event: Event::default(),
+            has_room: false,
         };
         match scan.block() {
             Some(()) => Ok(scan),
@@ -96,8 +100,21 @@ impl<'a> Scan<'a> {
             self.transaction(transaction)?;
             *at = transaction.end;
             count += 1;
+            self.make_room(*at);
         }
         Some(count)
+    }
+
+    /// Makes room for what is in all of the block as soon as there is enough before this place to tell, unless that were more than is worth it.
+    fn make_room(&mut self, at: usize) {
+        let block = self.sheet.block.len();
+        if at < block / PARTS || self.has_room {
+            return;
+        }
+        self.has_room = true;
+        if self.sheet.count() * PARTS < values_max(block) {
+            self.sheet.make_room(PARTS);
+        }
     }
 
     fn transaction(&mut self, transaction: &Transaction) -> Option<()> {
@@ -158,4 +175,30 @@ impl<'a> Scan<'a> {
 fn next_segment(block: &[u8], at: usize, transaction: &mut Transaction) -> usize {
     let behind = at.saturating_add(HEADER);
     if transaction.parse(block, behind).is_some() { behind } else { block.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::whole::sample::block;
+    use crate::repo::codec::columns::whole::sample::event;
+
+    /// The room that columns have for each hundred of their values, in a block of so many events that are alike: the least and the most.
+    fn room(events: usize) -> (usize, usize) {
+        let event = |at: usize| event([&format!("{at:08}"), "one", "T"], b"{\"a\":1}", &[]);
+        let block = block((0..events).map(event));
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let rows = scan.sheet.table.rows.iter().filter(|rows| rows.events.len() == events);
+        let rooms: Vec<usize> = rows.map(|rows| rows.events.capacity() * 100 / events).collect();
+        (*rooms.iter().min().unwrap(), *rooms.iter().max().unwrap())
+    }
+
+    #[test]
+    fn there_is_room_for_the_values_of_a_block_and_hardly_more() {
+        // Doubled step by step, it would be for nearly twice as many.
+        for events in [4_200, 8_300, 16_500] {
+            let (least, most) = room(events);
+            assert!(100 <= least && most < 120, "{least} to {most}");
+        }
+    }
 }

@@ -143,6 +143,20 @@ impl<'a> Sheet<'a> {
         self.values += 1;
     }
 
+    /// Makes room for the values of all of a block, of which one of so many parts was looked at. Grown step by step, what is there would be copied
+    /// again and again.
+    pub(super) fn make_room(&mut self, parts: usize) {
+        let more = |count: usize| count * parts;
+        for rows in &mut self.table.rows {
+            rows.events.reserve_exact(more(rows.events.len()));
+            rows.values.reserve(more(rows.values.len()));
+        }
+        for group in &mut self.groups {
+            group.order.reserve_exact(more(group.order.len()));
+            group.text.reserve_exact(more(group.text.len()));
+        }
+    }
+
     /// Remembers which columns have values in this event already. Those of one place have numbers in the order in which they came.
     fn remember_before(&mut self, column: u32, event: u32) {
         let is_before = |other: &u32| {
