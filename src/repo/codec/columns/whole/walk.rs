@@ -364,6 +364,21 @@ mod tests {
     use crate::repo::codec::columns::whole::scan::Scan;
 
     #[test]
+    fn a_literal_is_told_by_all_of_its_bytes() {
+        for (length, behind) in (0..20).flat_map(|length| (0..10).map(move |behind| (length, behind))) {
+            let text: Vec<u8> = (1..=length + behind).collect();
+            let literal = &text[..usize::from(length)];
+            assert!(First::of(literal).is_of(literal, &text));
+            for at in 0..literal.len() {
+                let mut other = text.clone();
+                other[at] ^= 64;
+                assert!(!First::of(literal).is_of(literal, &other), "{length}, {behind}: {at}");
+                assert!(!First::of(literal).is_of(literal, &text[..at]));
+            }
+        }
+    }
+
+    #[test]
     fn a_list_is_cut_however_long_it_is() {
         let data = format!("{{\"list\":[{}1]}}", "1,".repeat(COLUMNS_MAX + 10));
         let block = block([event(["", "", "T"], data.as_bytes(), &[])]);

@@ -232,6 +232,7 @@ mod tests {
     use crate::repo::codec::columns::whole::LITERALS_MAX;
     use crate::repo::codec::columns::whole::decode;
     use crate::repo::codec::columns::whole::events_max;
+    use crate::repo::codec::columns::whole::link::Way;
     use crate::repo::codec::columns::whole::sample::block;
     use crate::repo::codec::columns::whole::sample::event;
     use crate::repo::codec::columns::whole::sample::field;
@@ -349,6 +350,26 @@ mod tests {
         let encoded = encode(block, &mut Vec::new(), 1).unwrap();
         assert!(decode(&encoded, block.len(), Vec::new()).as_deref() == Ok(block), "it comes back");
         encoded
+    }
+
+    #[test]
+    fn chains_of_messages_are_followed_to_where_they_began() {
+        // Each message comes of the one before; in four chains, which all other events of a chain name, too.
+        let message = |at: usize| format!("{:036}", at * 7919 % 10_007);
+        let events = (0..400_usize).map(|at| {
+            let (cause, first) = (message(at.saturating_sub(4)), message(at % 4));
+            let metadata = [("always", &message(1000)[..]), ("cause", &cause), ("first", &first)];
+            event([&message(at), "one", "T"], b"", &metadata)
+        });
+        let block = block(events);
+        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let head = write(scan, StreamWriter::default()).0;
+        let ways: Vec<Way> = head.columns.iter().map(|column| column.plan.links[0].way).collect();
+        assert!(ways.contains(&Way::Chain), "{ways:?}");
+        // What is known of messages is needed, though no link leads to them.
+        let mut linked = head.columns.iter().flat_map(|column| column.plan.links);
+        assert!(linked.all(|link| link.column != MESSAGE));
+        comes_back(&block);
     }
 
     #[test]
