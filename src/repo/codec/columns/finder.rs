@@ -95,7 +95,7 @@ mod tests {
     fn identifiers_are_found_where_they_lie_and_others_are_not() {
         let mut random = fastrand::Rng::with_seed(1);
         let (mut all, mut ids) = (Vec::new(), Ids::with_room(4));
-        // Every other one is like the one before, but for one half.
+        // Every other one is like the one before, but for one bit.
         for at in 0..10_000_u32 {
             let last: u128 = all.last().copied().unwrap_or(0);
             let id = if at % 2 == 0 { random.u128(..) } else { last ^ 1 << random.u32(..128) };
