@@ -2,6 +2,8 @@
 
 pub mod columns;
 mod general;
+#[cfg(test)]
+pub mod sample;
 
 use crate::axon::name::Store;
 use crate::repo::codec::columns::Mode;
@@ -120,10 +122,9 @@ pub fn encode(raw: &[u8], compression: Compression) -> Encoded {
         return Encoded { codec: CodecId::Raw, bytes: raw.to_vec() };
     }
     let columns = compression.columns().iter().find_map(|(codec, mode)| {
-        let mut buffer = BUFFER.take();
-        let bytes = columns::encode_with(&mut buffer, raw, *mode, compression.inner_level());
-        BUFFER.set(buffer);
-        proven(*codec, bytes, raw)
+        // What the last block was decoded into is memory that this one needs first.
+        drop(BUFFER.take());
+        proven(*codec, columns::encode(raw, *mode, compression.inner_level()), raw)
     });
     match columns {
         Some(columns) if is_surely_shorter(&columns, raw) => columns,
@@ -145,8 +146,7 @@ fn general_below(length: usize, raw: &[u8], level: Level) -> Option<Vec<u8>> {
 }
 
 thread_local! {
-    /// What is put aside of a block while it is encoded, and what it is decoded into, to be compared: fresh memory each time would cost more than
-    /// that.
+    /// What zstd writes to, and what a block is decoded into, to be compared: fresh memory each time would cost more than that.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -205,6 +205,19 @@ pub fn repeats(bytes: &[u8]) -> bool {
     packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
 }
 
+/// How much of some bytes is weighed, and how many times as much memory is heavy.
+const WEIGHED: usize = 128 << 10;
+const HEAVY: (usize, usize) = (9, 5);
+
+/// Whether events take so much memory while they are encoded, as the first of them say, that long blocks of them would be more than a worker's share.
+/// Those are events of little else than identifiers and small numbers; they gain hardly anything by what came long before them.
+pub fn is_heavy(bytes: &[u8], compression: Compression) -> bool {
+    let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
+    // What is shorter says too little: its keys are still new.
+    let Some(glance) = bytes.get(..WEIGHED).filter(|_| is_whole) else { return false };
+    columns::weight(glance).is_some_and(|weight| weight * HEAVY.1 > WEIGHED * HEAVY.0)
+}
+
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
 pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
     decode_into(Vec::new(), codec, bytes, raw_length)
@@ -245,6 +258,7 @@ fn copy(bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::codec::sample::numbers;
     use zstd::zstd_safe;
 
     fn length(raw: &[u8]) -> u32 {
@@ -286,31 +300,22 @@ mod tests {
         }
     }
 
-    /// A transaction of one event, whose payload are three numbers that nothing tells.
-    fn numbers(random: &mut fastrand::Rng) -> Vec<u8> {
-        let number = |random: &mut fastrand::Rng| random.u64(..) >> 20;
-        let (x, y, z) = (number(random), number(random), number(random));
-        let data = format!("{{\"x\":{x},\"y\":{y},\"z\":{z}}}");
-        let field = |number: u8, bytes: &[u8]| {
-            [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
-        };
-        let event = field(6, &field(3, data.as_bytes()));
-        let area = [&length(&event).to_be_bytes()[..], &event].concat();
-        let crc = crc32fast::hash(&area).to_be_bytes();
-        [&length(&area).to_be_bytes()[..], &[2, 0, 1], &area, &crc].concat()
+    #[test]
+    fn events_of_little_but_numbers_are_heavy_where_columns_are_whole() {
+        let numbers = numbers(&mut fastrand::Rng::with_seed(5), 200_000);
+        let json = include_bytes!("../../../fuzz/corpus/columns-again/json");
+        let heavy = |bytes: &[u8]| Compression::ALL.map(|compression| is_heavy(bytes, compression));
+        assert_eq!(heavy(&numbers), [false, false, true, false, false]);
+        assert_eq!([heavy(&json.repeat(60)), heavy(&vec![7; 200_000])], [[false; 5]; 2]);
+        // The first ones say so of all; a few say nothing.
+        assert!(is_heavy(&[&numbers[..], &json.repeat(60)].concat(), Compression::Default));
+        assert!(!is_heavy(&numbers[..WEIGHED - 1], Compression::Default));
     }
 
     #[test]
     fn what_repeats_from_far_away_takes_no_more_than_with_zstd() {
         let mut random = fastrand::Rng::with_seed(4);
-        let mut transactions = |length: usize| {
-            let mut all = Vec::new();
-            while all.len() < length {
-                all.extend(numbers(&mut random));
-            }
-            all
-        };
-        let (once, new) = (transactions(300_000), transactions(1_500_000));
+        let (once, new) = (numbers(&mut random, 300_000), numbers(&mut random, 1_500_000));
         let again = once.repeat(5);
         let three = zstd::bulk::compress(&again, 3).unwrap().len();
         let encoded = encode(&again, Compression::Default);

@@ -168,13 +168,14 @@ impl Packer {
 
     /// Takes a chunk that shares a block with its neighbours. True if it is time to [`Packer::flush`].
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
-        let longest = neighbours.longest(self.encoders.effort().compression);
+        let compression = self.encoders.effort().compression;
+        let longest = neighbours.longest(compression);
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
         let length = joined.raw.len().saturating_add(bytes.len());
         let is_full = length > longest
             || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX
-            || length > limits::memory::SHARED_BLOCK && !are_alike(&joined.raw, &bytes);
+            || length > limits::memory::SHARED_BLOCK && !gain(&joined.raw, &bytes, compression);
         if joined.chunks.is_empty() || !is_full {
             joined.push(chunk, bytes);
             return false;
@@ -304,8 +305,10 @@ impl Packer {
 
 /// Whether there is so much in both that repeats that they are worth to be one long block. Noise (payloads that are encrypted or compressed) gains
 /// nothing by what came before it, and takes as much memory encoded as it has bytes.
-fn are_alike(one: &[u8], other: &[u8]) -> bool {
-    codec::repeats(one) && codec::repeats(other)
+/// The same with events that take much memory.
+fn gain(one: &[u8], other: &[u8], compression: Compression) -> bool {
+    let gains = |bytes| codec::repeats(bytes) && !codec::is_heavy(bytes, compression);
+    gains(one) && gains(other)
 }
 
 fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Error> {
@@ -356,6 +359,25 @@ mod tests {
             packer.join(events, chunk, bytes);
         }
         (packer.encoders.bytes() >> 20, packer.joining[&events].raw.len() >> 20)
+    }
+
+    #[test]
+    fn events_that_take_much_memory_share_blocks_of_no_more_than_eight_mebibytes() {
+        let (mut random, mut packer) = (fastrand::Rng::with_seed(2), Packer::new(Naming::Blake3, 0));
+        let numbers: Vec<u8> = codec::sample::numbers(&mut random, 1 << 20);
+        let few: Vec<u8> = numbers.repeat(3);
+        let chunk = || (Naming::Blake3.chunk(&few), u32::try_from(few.len()).unwrap());
+        let mut blocks = |compression, chunks: usize| {
+            packer.set_effort(Effort { compression, memory: None });
+            for _ in 0..chunks {
+                packer.join(Neighbours::Segments(Store::Events), chunk(), few.clone());
+            }
+            packer.joining[&Neighbours::Segments(Store::Events)].raw.len() >> 20
+        };
+        assert_eq!(blocks(Compression::Default, 2), 6);
+        assert_eq!(blocks(Compression::Default, 1), 3, "a third one would be too much");
+        // Others take less.
+        assert_eq!(blocks(Compression::High, 2), 9);
     }
 
     #[test]

@@ -86,40 +86,39 @@ pub enum Mode {
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
 /// read again is for the caller to prove.
 pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
-    encode_with(&mut Vec::new(), raw, mode, level)
-}
-
-/// The same, with a buffer that is used anew; what is in it is forgotten.
-pub fn encode_with(buffer: &mut Vec<u8>, raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
     if raw.len() > limits::BLOCK_RAW_MAX as usize {
         return None;
     }
     match mode {
-        Mode::Plain => decided::<Slots>(buffer, raw, level),
-        Mode::Mixed => decided::<Full>(buffer, raw, level),
-        Mode::Streams => streamed(buffer, raw, level),
-        Mode::Lean => decided::<Lean>(buffer, raw, level),
-        Mode::Whole => whole::encode(raw, buffer, level),
+        Mode::Plain => decided::<Slots>(raw, level),
+        Mode::Mixed => decided::<Full>(raw, level),
+        Mode::Streams => streamed(raw, level),
+        Mode::Lean => decided::<Lean>(raw, level),
+        Mode::Whole => whole::encode(raw, level),
     }
 }
 
-fn decided<P: Predict>(buffer: &mut Vec<u8>, raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()), std::mem::take(buffer))?;
+fn decided<P: Predict>(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, Writer::<P>::new(raw.len()))?;
     let (coded, bits, _) = writer.finish();
-    let mut out;
-    (out, *buffer) = texts.packed(level);
+    let mut out = texts.packed(level);
     put_varint(bits.len() as u64, &mut out);
     out.extend(&bits);
     out.extend(&coded);
     Some(out)
 }
 
-fn streamed(buffer: &mut Vec<u8>, raw: &[u8], level: i32) -> Option<Vec<u8>> {
-    let (writer, texts, _) = write::write(raw, StreamWriter::default(), std::mem::take(buffer))?;
-    let mut out;
-    (out, *buffer) = texts.packed(level);
+fn streamed(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let (writer, texts, _) = write::write(raw, StreamWriter::default())?;
+    let mut out = texts.packed(level);
     writer.finish(raw.len(), &mut out)?;
     Some(out)
+}
+
+/// Bytes of memory that a block takes while it is encoded as whole columns, besides itself, about; none if it is not made of transactions, or too much
+/// for that.
+pub fn weight(raw: &[u8]) -> Option<usize> {
+    whole::weight(raw)
 }
 
 /// Where the bits of a block go: scope and key of each column, and what is spent for it; the most first. None if it is not made of
@@ -162,13 +161,13 @@ impl Counts {
 }
 
 fn counted<P: Predict>(raw: &[u8]) -> Option<Counts> {
-    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()), Vec::new())?;
+    let (writer, texts, columns) = write::write(raw, Writer::<Counted<P>>::new(raw.len()))?;
     let (_, _, counted) = writer.finish();
     Some(Counts::new(counted.spent, &columns, &texts))
 }
 
 fn counted_streams(raw: &[u8]) -> Option<Counts> {
-    let (counter, texts, columns) = write::write(raw, StreamCounter::new(), Vec::new())?;
+    let (counter, texts, columns) = write::write(raw, StreamCounter::new())?;
     Some(Counts::new(counter.finish(), &columns, &texts))
 }
 

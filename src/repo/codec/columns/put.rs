@@ -43,11 +43,10 @@ struct Numeric {
 }
 
 impl<'a, C: Coder> Put<'a, C> {
-    pub(super) fn new(bytes: &'a [u8], mut coder: C, mut stream: Vec<u8>) -> Self {
+    pub(super) fn new(bytes: &'a [u8], mut coder: C) -> Self {
         let model = Model::new(&mut coder, bytes.len());
         let (listed, ids) = (Finder::default(), Ids::default());
-        stream.clear();
-        Self { bytes, coder, model, stream, listed, ids, has_upper: false }
+        Self { bytes, coder, model, stream: Vec::new(), listed, ids, has_upper: false }
     }
 
     /// Writes a value of a column.

@@ -41,13 +41,13 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Both, through zstd at this level; and the buffer of the values, which may be as long as the block.
-    pub(super) fn packed(self, level: i32) -> (Vec<u8>, Vec<u8>) {
+    /// Both, through zstd at this level.
+    pub(super) fn packed(&self, level: i32) -> Vec<u8> {
         let (mut packer, mut out) = (Packer::new(level), Vec::new());
         for text in [&self.literals, &self.values] {
             packer.put(text, &mut out);
         }
-        (out, self.values)
+        out
     }
 }
 
@@ -63,12 +63,11 @@ struct Write<'a, C> {
     walks: HashMap<u64, (usize, usize), BuildHasherDefault<Same>>,
 }
 
-/// Writes a block, its long values into a buffer whose content is forgotten; none if most of it is not transactions. Gives the coder back, and the
-/// columns that there were.
-pub(super) fn write<C: Coder>(raw: &[u8], coder: C, values: Vec<u8>) -> Option<(C, Texts, Columns)> {
+/// Writes a block; none if most of it is not transactions. Gives the coder back, and the columns that there were.
+pub(super) fn write<C: Coder>(raw: &[u8], coder: C) -> Option<(C, Texts, Columns)> {
     let mut transaction = Transaction::default();
     let start = [0, HEADER].into_iter().find(|start| transaction.parse(raw, *start).is_some())?;
-    let mut put = Put::new(raw, coder, values);
+    let mut put = Put::new(raw, coder);
     let envelope = Envelope::new(&mut put.coder, &mut put.model);
     let (literals, pieces, metadata) = (Vec::new(), Vec::new(), Vec::new());
     let mut write = Write {

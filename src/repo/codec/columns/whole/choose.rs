@@ -166,7 +166,7 @@ mod tests {
             let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, text)| (*key, &text[..])).collect();
             event([message, aggregate, "T"], data.as_bytes(), &metadata)
         }));
-        let mut scan = Scan::new(&block, Vec::new()).unwrap();
+        let mut scan = Scan::new(&block).unwrap();
         for (entry, event) in scan.sheet.table.entries.iter_mut().zip(events) {
             entry.timestamp = event.2;
         }

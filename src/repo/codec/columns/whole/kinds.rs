@@ -91,7 +91,7 @@ mod tests {
     /// The kinds of events, and what follows what: first of all, then behind each kind.
     fn kinds(events: Vec<Vec<u8>>) -> (Vec<u32>, Vec<Vec<u32>>) {
         let block = block(events);
-        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let scan = Scan::new(&block).unwrap();
         let steps = std::iter::once(&scan.kinds.first).chain(&scan.kinds.steps);
         let next = steps.map(|steps| steps.next.clone()).collect();
         (scan.sheet.table.entries.iter().map(|entry| entry.kind).collect(), next)

@@ -24,6 +24,7 @@ mod rows;
 mod sample;
 mod scan;
 mod sheet;
+mod spans;
 mod steps;
 mod walk;
 mod write;
@@ -31,6 +32,7 @@ mod write;
 pub(super) use read::decode;
 pub(super) use write::account;
 pub(super) use write::encode;
+pub(super) use write::weight;
 
 /// None of what is numbered.
 const NONE: u32 = u32::MAX;
@@ -46,6 +48,10 @@ const LITERALS_MAX: usize = 1 << 15;
 const KINDS_MAX: usize = 1 << 12;
 /// What a head may be longer than its block.
 const HEAD_MORE: usize = 1 << 16;
+
+/// Bytes of memory that a writer may take to look at a block, about: what is more than that is coded event by event, which takes less. No events
+/// that gain by whole columns come near it.
+const WEIGHT_MAX: usize = 24 << 20;
 
 /// The most values of a block of so many bytes: what is known of one takes three times as much as that.
 const fn values_max(raw_length: usize) -> usize {

@@ -2,6 +2,7 @@
 
 use crate::repo::codec::columns::predict::Value;
 use crate::repo::codec::columns::span::Span;
+use crate::repo::codec::columns::whole::spans::Spans;
 
 /// An event that is not carried raw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,18 +59,18 @@ pub(super) struct Rows {
 /// Values one behind the other. Who guesses asks for hashes, who puts events together for places: each lie side by side.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
-    spans: Vec<Span>,
+    spans: Spans,
     hashes: Vec<u64>,
 }
 
 impl Values {
     fn with_room(values: usize) -> Self {
-        Self { spans: Vec::with_capacity(values), hashes: Vec::with_capacity(values) }
+        Self { spans: Spans::with_room(values), hashes: Vec::with_capacity(values) }
     }
 
     /// Makes room for so many more, and no more than that.
     pub(super) fn reserve(&mut self, values: usize) {
-        self.spans.reserve_exact(values);
+        self.spans.reserve(values);
         self.hashes.reserve_exact(values);
     }
 
@@ -86,7 +87,7 @@ impl Values {
     /// The place of a value.
     #[inline]
     pub(super) fn span(&self, at: usize) -> Option<Span> {
-        self.spans.get(at).copied()
+        self.spans.get(at)
     }
 
     /// Leaves nothing but their places.
@@ -98,8 +99,9 @@ impl Values {
 #[cfg(test)]
 impl FromIterator<Value> for Values {
     fn from_iter<I: IntoIterator<Item = Value>>(all: I) -> Self {
-        let (spans, hashes) = all.into_iter().map(|value| (value.span, value.hash)).unzip();
-        Self { spans, hashes }
+        let mut values = Self::default();
+        all.into_iter().for_each(|value| values.push(value));
+        values
     }
 }
 

@@ -9,6 +9,7 @@ use crate::repo::codec::columns::span::hash;
 use crate::repo::codec::columns::values::Form;
 use crate::repo::codec::columns::whole::AGGREGATE;
 use crate::repo::codec::columns::whole::MESSAGE;
+use crate::repo::codec::columns::whole::WEIGHT_MAX;
 use crate::repo::codec::columns::whole::events_max;
 use crate::repo::codec::columns::whole::frame::Frame;
 use crate::repo::codec::columns::whole::kinds::Kinds;
@@ -23,7 +24,10 @@ const HEADER: usize = 5;
 /// One of so many parts of a block tells how many values there are in all of it.
 const PARTS: usize = 16;
 /// The keys of aggregates and of messages.
-const EVENT: u64 = 0;
+const KEYS: u64 = 0;
+/// Bytes of memory that an event takes, and an aggregate that has to be found again.
+const EVENT: usize = size_of::<Entry>() + size_of::<u32>() + size_of::<Option<u32>>();
+const FOUND: usize = 24;
 
 /// All that is in a block.
 #[derive(Debug)]
@@ -44,13 +48,11 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Looks at a block; what is carried as it is goes into a buffer whose content is forgotten. None if most of the block is no transactions, or
-    /// there is more in it than is worth it.
-    pub(super) fn new(block: &'a [u8], mut stream: Vec<u8>) -> Result<Self, Vec<u8>> {
-        stream.clear();
+    /// Looks at a block. None if most of it is no transactions, or there is more in it than is worth it.
+    pub(super) fn new(block: &'a [u8]) -> Option<Self> {
         let mut sheet = Sheet::new(block);
         for key in [&b"aggregate"[..], b"message"] {
-            sheet.column(Name { space: EVENT, scope: b"event", key }, Form::Text, false);
+            sheet.column(Name { space: KEYS, scope: b"event", key }, Form::Text, false);
         }
         let mut scan = Self {
             sheet,
@@ -59,15 +61,26 @@ impl<'a> Scan<'a> {
             frames: Vec::new(),
             raw_events: Vec::new(),
             runs: Vec::new(),
-            stream,
+            stream: Vec::new(),
             aggregates: Finder::default(),
             event: Event::default(),
             has_room: false,
         };
-        match scan.block() {
-            Some(()) => Ok(scan),
-            None => Err(scan.stream),
-        }
+        scan.block()?;
+        Some(scan.looked_at())
+    }
+
+    /// Forgets what was only needed to look at a block: the memory is wanted elsewhere.
+    fn looked_at(mut self) -> Self {
+        self.aggregates = Finder::default();
+        self.event = Event::default();
+        self
+    }
+
+    /// Bytes of memory that all this takes, about.
+    pub(super) fn weight(&self) -> usize {
+        let events = self.raw_events.len() * EVENT + self.frames.len() * size_of::<Frame>();
+        self.sheet.weight() + events + self.aggregates.len() * FOUND + self.stream.len()
     }
 
     fn block(&mut self) -> Option<()> {
@@ -114,6 +127,9 @@ impl<'a> Scan<'a> {
         self.has_room = true;
         if self.sheet.count() * PARTS < values_max(block) {
             self.sheet.make_room(PARTS);
+            self.sheet.table.entries.reserve_exact(self.sheet.table.entries.len() * PARTS);
+            self.raw_events.reserve_exact(self.raw_events.len() * PARTS);
+            self.frames.reserve_exact(self.frames.len() * PARTS);
         }
     }
 
@@ -132,7 +148,9 @@ impl<'a> Scan<'a> {
         }
         self.event = event;
         let block = self.sheet.block.len();
-        (self.sheet.count() <= values_max(block) && self.sheet.table.entries.len() <= events_max(block))
+        (self.sheet.count() <= values_max(block)
+            && self.sheet.table.entries.len() <= events_max(block)
+            && self.weight() <= WEIGHT_MAX)
             .then_some(())
     }
 
@@ -187,7 +205,7 @@ mod tests {
     fn room(events: usize) -> (usize, usize) {
         let event = |at: usize| event([&format!("{at:08}"), "one", "T"], b"{\"a\":1}", &[]);
         let block = block((0..events).map(event));
-        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let scan = Scan::new(&block).unwrap();
         let rows = scan.sheet.table.rows.iter().filter(|rows| rows.events.len() == events);
         let rooms: Vec<usize> = rows.map(|rows| rows.events.capacity() * 100 / events).collect();
         (*rooms.iter().min().unwrap(), *rooms.iter().max().unwrap())

@@ -16,6 +16,8 @@ use crate::repo::codec::columns::whole::rows::Texts;
 
 /// Longer values are left where they are in the block.
 const LONG: u32 = 64;
+/// Bytes of memory that a value takes besides its own: its column, its event, its place, and its hash.
+const VALUE: usize = 2 + 4 + 4 + 8;
 /// Columns that are remembered as those before one.
 const BEFORE_MAX: usize = 64;
 
@@ -65,6 +67,8 @@ pub(super) struct Sheet<'a> {
     /// By column: its scope and key, for those who count.
     pub(super) names: Vec<(String, String)>,
     values: usize,
+    /// Bytes of them that lie side by side.
+    text: usize,
     column_finder: Finder,
     group_finder: Finder,
 }
@@ -80,6 +84,7 @@ impl<'a> Sheet<'a> {
             is_metadata: Vec::new(),
             names: Vec::new(),
             values: 0,
+            text: 0,
             column_finder: Finder::default(),
             group_finder: Finder::default(),
         }
@@ -123,6 +128,11 @@ impl<'a> Sheet<'a> {
         group
     }
 
+    /// Bytes of memory that the values take, about.
+    pub(super) const fn weight(&self) -> usize {
+        self.values * VALUE + self.text
+    }
+
     /// Puts a value of this event to its column.
     #[inline]
     pub(super) fn put(&mut self, column: u32, event: u32, span: Span) {
@@ -133,6 +143,7 @@ impl<'a> Sheet<'a> {
         let at = if span.length > LONG { span.at | FAR } else { group.text.len() as u32 };
         if span.length <= LONG {
             span.append(self.block, &mut group.text);
+            self.text += span.length as usize;
         }
         group.order.push(column as u16);
         rows.events.push(event);

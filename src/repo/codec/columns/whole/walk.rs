@@ -382,7 +382,7 @@ mod tests {
     fn a_list_is_cut_however_long_it_is() {
         let data = format!("{{\"list\":[{}1]}}", "1,".repeat(COLUMNS_MAX + 10));
         let block = block([event(["", "", "T"], data.as_bytes(), &[])]);
-        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let scan = Scan::new(&block).unwrap();
         assert!(scan.sheet.table.entries[0].is_cut);
         assert_eq!((scan.walks.literals.len(), scan.sheet.count()), (4, COLUMNS_MAX + 13));
     }
@@ -390,7 +390,7 @@ mod tests {
     /// The literals that payloads are cut at, and how their columns are called. Each is of a type.
     fn literals(payloads: &[(&str, &str)]) -> Vec<(String, String)> {
         let block = block(payloads.iter().map(|(of, data)| event(["", "", of], data.as_bytes(), &[])));
-        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let scan = Scan::new(&block).unwrap();
         let called = |column: u32| match scan.sheet.names.get(column as usize) {
             Some((scope, key)) => format!("{scope}/{key}"),
             None => "end".to_owned(),
@@ -427,7 +427,7 @@ mod tests {
         let payload = |at: usize| format!(r#"{{"key-{at}":1,"other-{at}":2}}"#);
         let payloads: Vec<String> = (0..1000).map(payload).collect();
         let block = block(payloads.iter().map(|data| event(["", "", "T"], data.as_bytes(), &[])));
-        let scan = Scan::new(&block, Vec::new()).unwrap();
+        let scan = Scan::new(&block).unwrap();
         let cut: Vec<bool> = scan.sheet.table.entries.iter().map(|entry| entry.is_cut).collect();
         // Two literals of each, and the end.
         assert_eq!(cut.iter().filter(|cut| **cut).count(), LITERALS_AT_FIRST.div_ceil(2));
