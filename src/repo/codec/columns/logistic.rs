@@ -25,23 +25,30 @@ pub(super) fn squash(logit: i32) -> u32 {
     if logit < 0 { 65_536 - p } else { p }
 }
 
+/// How many of them there are of each.
+const LOGITS: usize = 1 << 12;
+const SQUASHES: usize = 2 * LOGIT_MAX as usize + 1;
+
 /// The logits of probabilities in 4,096ths, and the probabilities of all logits.
 #[derive(Debug)]
 pub(super) struct Tables {
-    logits: Vec<i16>,
-    squashed: Vec<u16>,
+    logits: Box<[i16; LOGITS]>,
+    squashed: Box<[u16; SQUASHES]>,
 }
 
 impl Tables {
     pub(super) fn new() -> Self {
-        let squashed: Vec<u16> = (-LOGIT_MAX..=LOGIT_MAX).map(|logit| squash(logit) as u16).collect();
-        let (mut logits, mut logit) = (Vec::with_capacity(4096), -LOGIT_MAX);
-        for p in 0..4096 {
+        let (mut squashed, mut logits) = (Box::new([0; SQUASHES]), Box::new([0; LOGITS]));
+        for (place, logit) in squashed.iter_mut().zip(-LOGIT_MAX..) {
+            *place = squash(logit) as u16;
+        }
+        let mut logit = -LOGIT_MAX;
+        for (place, p) in logits.iter_mut().zip(0..) {
             // The least logit that is at least as probable as the middle of this 4,096th.
             while logit < LOGIT_MAX && squash(logit) < p * 16 + 8 {
                 logit += 1;
             }
-            logits.push(logit as i16);
+            *place = logit as i16;
         }
         Self { logits, squashed }
     }
@@ -49,7 +56,7 @@ impl Tables {
     /// The logit of a probability in 65,536ths.
     #[inline]
     pub(super) fn logit(&self, p: u32) -> i32 {
-        i32::from(self.logits.get((p >> 4) as usize).copied().unwrap_or(0))
+        i32::from(self.logits.get((p >> 4) as usize % LOGITS).copied().unwrap_or(0))
     }
 
     /// [`squash`], looked up.

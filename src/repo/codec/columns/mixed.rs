@@ -10,6 +10,7 @@ use crate::repo::codec::columns::logistic::Tables;
 use crate::repo::codec::columns::slots::Slots;
 use crate::repo::codec::columns::slots::steps;
 use crate::repo::codec::columns::span::mix as hashed;
+use std::hint::select_unpredictable;
 use std::marker::PhantomData;
 
 /// What the last input says, always.
@@ -27,8 +28,6 @@ const USES_MAX: u32 = 60;
 const HALF: u32 = 1 << 31;
 /// Half of how far a probability moves at its n-th use: 32768 / (n + 1.5).
 const STEPS: [u32; 64] = steps(65_536);
-/// Where the state of a situation is that was not asked: nowhere.
-const NOWHERE: u32 = u32::MAX;
 
 /// In what mixtures differ.
 pub(super) trait Blend {
@@ -82,9 +81,6 @@ pub(super) struct Mixed<B, const INPUTS: usize> {
     by_slot: Vec<[i32; INPUTS]>,
     by_knowledge: Vec<[i32; INPUTS]>,
     tables: Tables,
-    inputs: [i32; INPUTS],
-    /// Where the state is that gave each input.
-    places: [u32; INPUTS],
     blend: PhantomData<B>,
 }
 
@@ -101,60 +97,74 @@ const fn knowledge(uses: u32) -> usize {
 #[inline]
 fn moved(state: u32, bit: bool) -> u32 {
     let (p, uses) = (state >> 16, state & 0x3f);
-    let step = STEPS.get(uses as usize).copied().unwrap_or(0);
-    let p = if bit { p + (((65_535 - p) * 2 * step) >> 16) } else { p - ((p * 2 * step) >> 16) };
+    // 16 bits each: their product fits.
+    let step = STEPS.get(uses as usize).copied().unwrap_or(0).wrapping_mul(2);
+    let way = select_unpredictable(bit, 65_535_u32.wrapping_sub(p), p);
+    let change = way.wrapping_mul(step) >> 16;
+    let p = select_unpredictable(bit, p.wrapping_add(change), p.wrapping_sub(change));
     p << 16 | state & 0xffc0 | (uses + u32::from(uses < USES_MAX))
 }
 
-/// What a state says of a situation, and after how many uses; none if it is that of another one, and stays it. Else it is this one's now.
+/// What becomes of a state when a situation is asked, and whether it says anything: not if it is that of another one, and stays it. Else it is this one's
+/// now. Nothing can foresee which: choices are made without branches here.
 #[inline]
-fn ask<B: Blend>(state: &mut u32, situation: u64) -> Option<(u32, u32)> {
+fn asked<B: Blend>(state: u32, situation: u64) -> (u32, bool) {
     let tag = (situation as u32 & 0x3ff) << 6;
-    if *state & 0xffc0 != tag {
-        if B::KEEPS_KNOWN && *state & 0x3f > 1 {
-            *state -= 1;
-            return None;
-        }
-        *state = HALF | tag;
-    }
-    Some((*state >> 16, *state & 0x3f))
+    let is_other = state & 0xffc0 != tag;
+    let stays = B::KEEPS_KNOWN && is_other && state & 0x3f > 1;
+    let taken = select_unpredictable(is_other, HALF | tag, state);
+    (select_unpredictable(stays, state.wrapping_sub(1), taken), !stays)
+}
+
+/// Set in a place whose state is that of another situation, and stays it. No table has so many.
+const OF_ANOTHER: u32 = 1 << 31;
+
+/// What is known of a decision.
+#[derive(Clone, Copy, Debug)]
+struct Known<const INPUTS: usize> {
+    inputs: [i32; INPUTS],
+    /// Of each situation that was asked: where its state is.
+    places: [u32; INPUTS],
+    /// The set of weights by how much is known of the situations.
+    set: usize,
 }
 
 impl<B: Blend, const INPUTS: usize> Mixed<B, INPUTS> {
-    /// Looks at a situation: what it says is an input; gives how much is known.
+    /// Looks at a situation: a logit, where its state is, and how much is known.
     #[inline]
-    fn look(&mut self, input: usize, situation: u64, slot: u32) -> usize {
+    fn look(&mut self, situation: u64, slot: u32) -> (i32, u32, usize) {
         let place = ((situation >> 32) as u32).wrapping_add(slot) & self.mask;
-        let asked = self.situations.get_mut(place as usize).and_then(|state| ask::<B>(state, situation));
-        let (p, uses, place) = asked.map_or((0, 0, NOWHERE), |(p, uses)| (p, uses, place));
-        let logit = if uses == 0 { 0 } else { self.tables.logit(p) };
-        if let (Some(input), Some(kept)) = (self.inputs.get_mut(input), self.places.get_mut(input)) {
-            (*input, *kept) = (logit, place);
-        }
-        knowledge(uses)
+        let Some(state) = self.situations.get_mut(place as usize) else { return (0, OF_ANOTHER, 0) };
+        let (now, is_its) = asked::<B>(*state, situation);
+        *state = now;
+        let uses = select_unpredictable(is_its, now & 0x3f, 0);
+        let logit = select_unpredictable(uses == 0, 0, self.tables.logit(now >> 16));
+        (logit, select_unpredictable(is_its, place, place | OF_ANOTHER), knowledge(uses))
     }
 
-    /// What all of them say; gives the set of weights by knowledge. `known` are the slot's probability and history.
+    /// What all of them say, and the slot's probability and history.
     #[inline]
-    fn look_around(&mut self, slot: u32, known: (u32, u32)) -> usize {
-        let (p, history) = known;
-        let mut set = self.look(1, hashed(u64::from(slot), u64::from(history)), 0);
+    fn look_around(&mut self, slot: u32, p: u32, history: u8) -> Known<INPUTS> {
+        let mut known = Known { inputs: row(self.tables.logit(p), 0, BIAS), places: [0; INPUTS], set: 0 };
         let contexts = self.contexts;
-        for (input, context) in (2..).zip(B::ASKED) {
-            let situation = contexts.get(*context).copied().unwrap_or(0);
-            set = set * 3 + self.look(input, situation, slot);
+        let of_contexts = B::ASKED.iter().map(|context| (contexts.get(*context).copied().unwrap_or(0), slot));
+        let of_history = (hashed(u64::from(slot), u64::from(history)), 0);
+        let situations = std::iter::once(of_history).chain(of_contexts);
+        for ((input, place), (situation, slot)) in
+            known.inputs.iter_mut().skip(1).zip(&mut known.places).zip(situations)
+        {
+            let much;
+            (*input, *place, much) = self.look(situation, slot);
+            known.set = known.set * 3 + much;
         }
-        let logit = self.tables.logit(p);
-        if let Some(first) = self.inputs.first_mut() {
-            *first = logit;
-        }
-        set
+        known
     }
 
-    fn learn(&mut self, bit: bool) {
-        for place in self.places {
-            if let Some(state) = self.situations.get_mut(place as usize) {
-                *state = moved(*state, bit);
+    #[inline]
+    fn learn(&mut self, known: &Known<INPUTS>, bit: bool) {
+        for place in known.places.iter().take(B::ASKED.len() + 1) {
+            if let Some(state) = self.situations.get_mut((place & !OF_ANOTHER) as usize) {
+                *state = select_unpredictable(place & OF_ANOTHER == 0, moved(*state, bit), *state);
             }
         }
     }
@@ -164,11 +174,10 @@ impl<B: Blend, const INPUTS: usize> Mixed<B, INPUTS> {
 #[inline]
 fn mix<const INPUTS: usize>(inputs: &[i32; INPUTS], weights: [&[i32; INPUTS]; 2]) -> i32 {
     let [a, b] = weights;
-    let sum: i64 = inputs
-        .iter()
-        .zip(a.iter().zip(b))
-        .map(|(input, (a, b))| i64::from(*input) * (i64::from(*a) + i64::from(*b)))
-        .sum();
+    // 12 bits of an input, 22 of two weights, and few of them.
+    let sum = inputs.iter().zip(a.iter().zip(b)).fold(0_i64, |sum, (input, (a, b))| {
+        sum.wrapping_add(i64::from(*input).wrapping_mul(i64::from(a.wrapping_add(*b))))
+    });
     (sum >> 16) as i32
 }
 
@@ -176,8 +185,8 @@ fn mix<const INPUTS: usize>(inputs: &[i32; INPUTS], weights: [&[i32; INPUTS]; 2]
 #[inline]
 fn learn<const INPUTS: usize>(weights: &mut [i32; INPUTS], inputs: &[i32; INPUTS], error: i32) {
     for (weight, input) in weights.iter_mut().zip(inputs) {
-        let change = (*input * error) >> 15;
-        *weight = (*weight + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+        let change = input.wrapping_mul(error) >> 15;
+        *weight = weight.wrapping_add(change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
     }
 }
 
@@ -204,8 +213,6 @@ impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
             by_slot: vec![weights; SETS_BY_SLOT],
             by_knowledge: vec![weights; 3_usize.pow(INPUTS as u32 - 2)],
             tables: Tables::new(),
-            inputs: row(0, 0, BIAS),
-            places: [NOWHERE; INPUTS],
             blend: PhantomData,
         }
     }
@@ -226,18 +233,18 @@ impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
             return self.slots.decide(slot, decide);
         }
         let history = self.histories.get(slot as usize).copied().unwrap_or(0);
-        let set = self.look_around(slot, (self.slots.probability(slot), u32::from(history)));
-        let Some(by_knowledge) = self.by_knowledge.get_mut(set) else { return decide(1 << 15) };
+        let known = self.look_around(slot, self.slots.probability(slot), history);
+        let Some(by_knowledge) = self.by_knowledge.get_mut(known.set) else { return decide(1 << 15) };
         let Some(by_slot) = self.by_slot.get_mut(slot as usize % SETS_BY_SLOT) else {
             return decide(1 << 15);
         };
-        let p = self.tables.squash(mix(&self.inputs, [by_knowledge, by_slot]));
+        let p = self.tables.squash(mix(&known.inputs, [by_knowledge, by_slot]));
         let bit = decide(u64::from(p));
         let p = p.cast_signed();
         let error = if bit { 65_536 - p } else { -p };
-        learn(by_knowledge, &self.inputs, error);
-        learn(by_slot, &self.inputs, error);
-        self.learn(bit);
+        learn(by_knowledge, &known.inputs, error);
+        learn(by_slot, &known.inputs, error);
+        self.learn(&known, bit);
         self.slots.learn(slot, bit);
         if let Some(history) = self.histories.get_mut(slot as usize) {
             *history = *history << 1 | u8::from(bit);
