@@ -207,7 +207,7 @@ pub fn repeats(bytes: &[u8]) -> bool {
 
 /// How much of some bytes is weighed, and how many times as much memory is heavy.
 const WEIGHED: usize = 128 << 10;
-const HEAVY: (usize, usize) = (9, 5);
+const HEAVY: usize = 2;
 
 /// Whether events take so much memory while they are encoded, as the first of them say, that long blocks of them would be more than a worker's share.
 /// Those are events of little else than identifiers and small numbers; they gain hardly anything by what came long before them.
@@ -215,7 +215,7 @@ pub fn is_heavy(bytes: &[u8], compression: Compression) -> bool {
     let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
     // What is shorter says too little: its keys are still new.
     let Some(glance) = bytes.get(..WEIGHED).filter(|_| is_whole) else { return false };
-    columns::weight(glance).is_some_and(|weight| weight * HEAVY.1 > WEIGHED * HEAVY.0)
+    columns::weight(glance).is_some_and(|weight| weight > WEIGHED * HEAVY)
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
