@@ -304,8 +304,7 @@ impl Packer {
 }
 
 /// Whether there is so much in both that repeats that they are worth to be one long block. Noise (payloads that are encrypted or compressed) gains
-/// nothing by what came before it, and takes as much memory encoded as it has bytes.
-/// The same with events that take much memory.
+/// nothing by what came before it, and takes as much memory encoded as it has bytes; heavy events gain little, and take more.
 fn gain(one: &[u8], other: &[u8], compression: Compression) -> bool {
     let gains = |bytes| codec::repeats(bytes) && !codec::is_heavy(bytes, compression);
     gains(one) && gains(other)

@@ -56,15 +56,6 @@ impl Spans {
 }
 
 #[cfg(test)]
-impl FromIterator<Span> for Spans {
-    fn from_iter<I: IntoIterator<Item = Span>>(all: I) -> Self {
-        let mut spans = Self::default();
-        all.into_iter().for_each(|span| spans.push(span));
-        spans
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -75,7 +66,10 @@ mod tests {
             .iter()
             .flat_map(|at| edges.iter().map(|length| Span { at: *at, length: *length }))
             .collect();
-        let spans: Spans = all.iter().copied().collect();
+        let mut spans = Spans::default();
+        for span in &all {
+            spans.push(*span);
+        }
         assert_eq!(spans.len(), all.len());
         for (at, span) in all.iter().enumerate() {
             assert_eq!(spans.get(at), Some(*span), "{at}");

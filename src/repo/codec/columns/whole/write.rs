@@ -38,21 +38,26 @@ const MANY: usize = 2;
 
 /// A block as whole columns; none if it is no block of that kind.
 pub(in crate::repo::codec::columns) fn encode(block: &[u8], level: i32) -> Option<Vec<u8>> {
-    let scan = Scan::new(block)?;
+    written(Scan::new(block)?, level)
+}
+
+fn written(scan: Scan<'_>, level: i32) -> Option<Vec<u8>> {
+    let length = scan.sheet.block.len();
     let (head, put) = write(scan, StreamWriter::default());
     let (mut packer, mut out) = (Packer::new(level), Vec::new());
     for bytes in [&head.to_bytes(), &put.stream] {
         packer.put(bytes, &mut out);
     }
-    put.coder.finish(block.len(), &mut out)?;
+    put.coder.finish(length, &mut out)?;
     Some(out)
 }
 
 /// Bytes of memory that a block takes while it is encoded, besides itself, about; none if it is no block of that kind.
 pub(in crate::repo::codec::columns) fn weight(block: &[u8]) -> Option<usize> {
-    let looked_at = Scan::new(block)?.weight();
+    let scan = Scan::new(block)?;
+    let looked_at = scan.weight();
     // What is written is there twice for a while: as it is, and packed.
-    Some(looked_at + 2 * encode(block, 1)?.len())
+    Some(looked_at + 2 * written(scan, 1)?.len())
 }
 
 /// Where the bits of a block go.
