@@ -146,7 +146,7 @@ pub fn block(bytes: &[u8]) {
     }
 }
 
-const MODES: [Mode; 5] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean, Mode::Whole];
+const MODES: [Mode; 6] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean, Mode::Whole, Mode::Sparing];
 
 /// Event columns: four bytes of length, then what is read. What is read is as long as it has to be.
 pub fn columns(bytes: &[u8]) {

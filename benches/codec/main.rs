@@ -113,7 +113,7 @@ fn show_block(name: &str, raw: &[u8], compression: Compression) {
 
 fn mode(compression: Compression) -> Mode {
     match compression {
-        Compression::Max => Mode::Lean,
+        Compression::Max => Mode::Sparing,
         Compression::High => Mode::Plain,
         _ => Mode::Whole,
     }

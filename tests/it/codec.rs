@@ -21,10 +21,10 @@ fn again(raw: &[u8]) -> Encoded {
     encoded
 }
 
-const MODES: [Mode; 5] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean, Mode::Whole];
+const MODES: [Mode; 6] = [Mode::Plain, Mode::Mixed, Mode::Streams, Mode::Lean, Mode::Whole, Mode::Sparing];
 
 /// Columns without any fallback, in all modes.
-fn columns_again(raw: &[u8]) -> [Vec<u8>; 5] {
+fn columns_again(raw: &[u8]) -> [Vec<u8>; 6] {
     MODES.map(|mode| {
         let encoded = columns::encode(raw, mode, 6).expect("it is made of transactions");
         assert!(columns::decode(&encoded, mode, raw.len()).as_deref() == Ok(raw), "it comes back");
@@ -72,10 +72,11 @@ fn mixtures_are_shorter_and_streams_are_longer_by_less_the_longer_a_block_is() {
     for (name, kind) in Kind::ALL {
         for (length, most) in [(300_000, 128), (2 << 20, 118)] {
             let corpus = corpus::corpus(kind, length, 22);
-            let [plain, mixed, streams, lean, whole] =
+            let [plain, mixed, streams, lean, whole, sparing] =
                 columns_again(&corpus.data).map(|encoded| encoded.len());
             assert!(lean * 100 < plain * 99, "{name}: {lean} {plain}");
             assert!(lean.abs_diff(mixed) * 100 < mixed, "{name}: {mixed} {lean}");
+            assert!(sparing.abs_diff(lean) * 100 < lean, "{name}: {lean} {sparing}");
             assert!(plain < streams && streams * 100 < plain * most, "{name}: {streams} {plain}");
             assert!(whole * 100 < streams * 98, "{name}: {whole} {streams}");
         }
@@ -88,7 +89,7 @@ fn each_setting_has_a_codec_of_its_own() {
         let corpus = corpus::corpus(kind, 300_000, 23);
         let encoded = Compression::ALL.map(|setting| encode(&corpus.data, setting));
         let codecs =
-            [CodecId::Raw, CodecId::Zstd, CodecId::WholeColumns, CodecId::Columns, CodecId::LeanColumns];
+            [CodecId::Raw, CodecId::Zstd, CodecId::WholeColumns, CodecId::Columns, CodecId::SparingColumns];
         assert_eq!(encoded.each_ref().map(|encoded| encoded.codec), codecs, "{name}");
         assert!(encoded.is_sorted_by(|one, next| one.bytes.len() > next.bytes.len()), "{name}");
         for encoded in &encoded {
@@ -102,7 +103,7 @@ fn each_setting_has_a_codec_of_its_own() {
 /// another codec byte.
 #[test]
 fn what_was_written_before_is_read() {
-    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams", "lean", "whole"]) {
+    for (mode, name) in MODES.iter().zip(["plain", "mixed", "streams", "lean", "whole", "sparing"]) {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = columns::decode(&std::fs::read(path).unwrap(), *mode, 401_481).unwrap();
         let hash = blake3::hash(&raw).to_hex();
@@ -395,6 +396,7 @@ fn check(bytes: &[u8], mode: Mode, raw_length: usize) {
         Mode::Streams => CodecId::StreamedColumns,
         Mode::Lean => CodecId::LeanColumns,
         Mode::Whole => CodecId::WholeColumns,
+        Mode::Sparing => CodecId::SparingColumns,
     };
     let length = u32::try_from(raw_length).unwrap();
     match decode(codec, bytes, length) {

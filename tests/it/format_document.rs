@@ -172,7 +172,8 @@ fn the_codes_are_those_that_are_written() {
     assert_eq!(codes("Codecs")[2..4], [(columns, "columns"), (mixed, "mixed columns")]);
     let (streamed, lean) = (CodecId::StreamedColumns.number(), CodecId::LeanColumns.number());
     assert_eq!(codes("Codecs")[4..6], [(streamed, "streamed columns"), (lean, "lean columns")]);
-    assert_eq!(codes("Codecs")[6..], [(CodecId::WholeColumns.number(), "whole columns")]);
+    let (whole, sparing) = (CodecId::WholeColumns.number(), CodecId::SparingColumns.number());
+    assert_eq!(codes("Codecs")[6..], [(whole, "whole columns"), (sparing, "sparing columns")]);
     let end = |end| entry_byte(SegmentEntry { end, ..entry() }, "end");
     let ends = [(end(End::Open), "open"), (end(End::Rolled), "rolled"), (end(End::EndOfFile), "end of file")];
     assert_eq!(codes("Ends"), ends);

@@ -1,10 +1,11 @@
 //! Repositories that earlier programs made, committed once and never made again: everything in them can be had for ever.
 //!
-//! `fixtures/repository-v1.tar.zst` (and `-streams`, when the default began to write codec 4, and `-lean`, when max began to write codec 5) holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
+//! `fixtures/repository-v1.tar.zst` (and `-streams`, when the default began to write codec 4, `-lean`, when max began to write codec 5, and `-sparing`, when it began to write codec 7) holds `repository/` and `expect.json`: for each point the files that were restored from it when it was made,
 //! with the SHA-256 of each; they were equal to those at the source. What went in: real servers before and after a transformation, in all three
 //! compressions, their control databases, their index files; a tail that grew and was sealed; a hold, a forgotten point, an old copy of a node. Into
 //! `-streams`: a tail that grew and was sealed, real servers before and after a transformation, one of them in `high`. Into `-lean`: the same, written
-//! anew by `recompress`, so that it has a block that is longer than a MiB: from there on the table of states of codec 5 grows no more.
+//! anew by `recompress`, so that it has a block that is longer than a MiB: from there on the table of states of codec 5 grows no more. Into
+//! `-sparing`: the same again, and one of the servers as the default has them in codec 6.
 
 use crate::support::fixtures;
 use crate::support::program::{Room, backup, files_below, told};
@@ -17,7 +18,8 @@ use std::fs;
 use std::path::Path;
 
 /// The versions of the format of which there is one, and what came to them later.
-const VERSIONS: [&str; 3] = ["repository-v1", "repository-v1-streams", "repository-v1-lean"];
+const VERSIONS: [&str; 4] =
+    ["repository-v1", "repository-v1-streams", "repository-v1-lean", "repository-v1-sparing"];
 
 /// An old repository, and what is expected of it: by point, by path, the SHA-256.
 fn old(version: &str) -> (Room, BTreeMap<u64, BTreeMap<String, String>>) {
@@ -78,7 +80,7 @@ fn they_have_blocks_of_every_codec() {
         let blocks = packs.flat_map(|pack| parse_pack(&pack).unwrap().blocks);
         blocks.map(|block| block.codec.number()).filter(|codec| *codec > 1).collect::<BTreeSet<u8>>()
     });
-    assert_eq!(codecs, [[2, 3].into(), [2, 4].into(), [4, 5].into()]);
+    assert_eq!(codecs, [[2, 3].into(), [2, 4].into(), [4, 5].into(), [6, 7].into()]);
 }
 
 /// Whoever has only the document can read them too.

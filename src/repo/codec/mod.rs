@@ -77,7 +77,7 @@ impl Compression {
                 &[(CodecId::WholeColumns, Mode::Whole), (CodecId::StreamedColumns, Mode::Streams)]
             }
             Self::High => &[(CodecId::Columns, Mode::Plain)],
-            Self::Max => &[(CodecId::LeanColumns, Mode::Lean)],
+            Self::Max => &[(CodecId::SparingColumns, Mode::Sparing)],
         }
     }
 
@@ -241,6 +241,7 @@ pub fn decode_into(
         CodecId::StreamedColumns => decode_columns(buffer, bytes, Mode::Streams, raw_length)?,
         CodecId::LeanColumns => decode_columns(buffer, bytes, Mode::Lean, raw_length)?,
         CodecId::WholeColumns => decode_columns(buffer, bytes, Mode::Whole, raw_length)?,
+        CodecId::SparingColumns => decode_columns(buffer, bytes, Mode::Sparing, raw_length)?,
         CodecId::Other(number) => return Err(CodecError::Unknown(number)),
     };
     if decoded.len() as u64 == u64::from(raw_length) { Ok(decoded) } else { Err(CodecError::Length) }

@@ -39,6 +39,8 @@ pub enum CodecId {
     LeanColumns,
     /// 6: event columns, each as a whole.
     WholeColumns,
+    /// 7: event columns, those of their decisions by a mixture where that pays.
+    SparingColumns,
     /// Any other: its block can't be read by this program.
     Other(u8),
 }
@@ -54,6 +56,7 @@ impl CodecId {
             Self::StreamedColumns => 4,
             Self::LeanColumns => 5,
             Self::WholeColumns => 6,
+            Self::SparingColumns => 7,
             Self::Other(number) => number,
         }
     }
@@ -68,6 +71,7 @@ impl CodecId {
             4 => Self::StreamedColumns,
             5 => Self::LeanColumns,
             6 => Self::WholeColumns,
+            7 => Self::SparingColumns,
             other => Self::Other(other),
         }
     }

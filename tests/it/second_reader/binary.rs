@@ -41,7 +41,7 @@ impl Packs {
         let decoded = match codec {
             0 => encoded.to_vec(),
             1 => zstd::bulk::decompress(encoded, usize::try_from(raw)?)?,
-            2..=6 => super::events::decode(encoded, raw, codec)?,
+            2..=7 => super::events::decode(encoded, raw, codec)?,
             _ => return Err("a codec is not known".into()),
         };
         let mut rest = Bytes(&decoded);

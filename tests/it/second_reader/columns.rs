@@ -172,8 +172,8 @@ impl<'a> Coder<'a> {
         }
         let (p, n, history) = self.slots[slot];
         let q = p >> 6;
-        let mixture = self.mixture.as_mut().filter(|mixture| mixture.mixes(q, n));
-        let is_mixed = mixture.is_some();
+        let is_mixed = self.mixture.as_mut().is_some_and(|mixture| mixture.mixes(slot, q, n));
+        let mixture = self.mixture.as_mut().filter(|_| is_mixed);
         let probability = mixture.map_or(q.max(1), |mixture| mixture.mix(slot, q, history));
         let bound = (self.range >> 16) * probability;
         let is = self.code < bound;
@@ -191,7 +191,7 @@ impl<'a> Coder<'a> {
         let p = if is { p + ((((1 << 22) - 1 - p) * step) >> 16) } else { p - ((p * step) >> 16) };
         self.slots[slot] = (p, (n + 1).min(250), history);
         if let Some(mixture) = self.mixture.as_mut().filter(|_| is_mixed) {
-            mixture.learn(is);
+            mixture.learn(is, slot, q);
             self.slots[slot].2 = (2 * history + u64::from(is)) % 256;
         }
         is

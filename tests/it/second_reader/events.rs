@@ -104,7 +104,7 @@ pub fn unpack(bytes: &mut &[u8], packed: usize, length: usize) -> Read<Vec<u8>> 
     Ok(unpacked)
 }
 
-/// Decodes a block of so many bytes, of codec 2 to 6.
+/// Decodes a block of so many bytes, of codec 2 to 7.
 pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     let length = usize::try_from(length)?;
     if codec == 6 {
@@ -117,7 +117,7 @@ pub fn decode(mut bytes: &[u8], length: u64, codec: u64) -> Read<Vec<u8>> {
     } else {
         let raw = varint(&mut bytes)?;
         let (raw, coded) = bytes.split_at_checked(raw).ok_or("it ends in the raw bits")?;
-        Coder::new(coded, raw, (codec != 2).then(|| Mixture::new(length, codec == 5)))
+        Coder::new(coded, raw, (codec != 2).then(|| Mixture::new(length, codec)))
     };
     let known = Known::new(coder, &values, length);
     let mut block = Block::new(known, &literals, length);

@@ -1,6 +1,7 @@
-//! The mixtures of codecs 3 and 5: what several situations say of a decision.
+//! The mixtures of codecs 3, 5 and 7: what several situations say of a decision.
 
 use super::columns::mix;
+use std::collections::HashMap;
 
 const S: [i64; 46] = [
     32768, 36842, 40793, 44510, 47910, 50941, 53580, 55833, 57723, 59287, 60564, 61598, 62427, 63089, 63614,
@@ -28,8 +29,10 @@ const FRESH: State = State { u: 1 << 15, tag: 0, m: 0 };
 
 /// What is known for the mixture, and where one is.
 pub struct Mixture {
-    /// Of codec 5.
+    /// Of codec 5, or 7.
     is_lean: bool,
+    /// Of codec 7: the score of each group of slots.
+    scores: Option<HashMap<usize, i64>>,
     logits: Vec<i64>,
     states: Vec<State>,
     by_slot: Vec<[i64; 6]>,
@@ -42,7 +45,8 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    pub fn new(length: usize, is_lean: bool) -> Self {
+    pub fn new(length: usize, codec: u64) -> Self {
+        let is_lean = codec != 3;
         let most = if is_lean { 1 << 18 } else { 1 << 23 };
         let states = (length / 4).next_power_of_two().clamp(1 << 12, most);
         let weights = [16_000, 9_000, 9_000, 9_000, 9_000, 0];
@@ -55,6 +59,7 @@ impl Mixture {
         });
         Self {
             is_lean,
+            scores: (codec == 7).then(HashMap::new),
             logits: logits.collect(),
             states: vec![FRESH; states],
             by_slot: vec![weights; 4_096],
@@ -68,9 +73,16 @@ impl Mixture {
     }
 
     /// Whether a decision is mixed, by the probability and the count of its slot.
-    pub fn mixes(&self, q: u64, n: u64) -> bool {
+    pub fn mixes(&mut self, slot: usize, q: u64, n: u64) -> bool {
         let least = if self.is_lean { 2_048 } else { 256 };
-        n < 30 || (least..=65_535 - least).contains(&q)
+        if n >= 30 && !(least..=65_535 - least).contains(&q) {
+            return false;
+        }
+        let Some(scores) = &mut self.scores else { return true };
+        let score = scores.entry(slot / 8).or_insert(65_536);
+        let pays = *score >= 0;
+        *score += if pays { 0 } else { 64 };
+        pays
     }
 
     /// The state of a situation; one of which nothing is known where it says nothing.
@@ -112,9 +124,14 @@ impl Mixture {
         self.p as u64
     }
 
-    /// Learns how the decision came out.
-    pub fn learn(&mut self, is: bool) {
-        let error = if is { 65_536 - self.p } else { -self.p };
+    /// Learns how a decision came out that was mixed, from the probability that its slot had.
+    pub fn learn(&mut self, is: bool, slot: usize, q: u64) {
+        let error_of = |p: i64| if is { 65_536 - p } else { -p };
+        let (error, alone) = (error_of(self.p), error_of(q.max(1) as i64));
+        if let Some(score) = self.scores.as_mut().and_then(|scores| scores.get_mut(&(slot / 8))) {
+            let gain = (alone * alone - error * error) >> 16;
+            *score = (*score + gain - 1_024).clamp(-(1 << 16), 1 << 18);
+        }
         for weights in [&mut self.by_slot[self.sets[0]], &mut self.by_counts[self.sets[1]]] {
             for (weight, x) in weights.iter_mut().zip(self.inputs) {
                 *weight = (*weight + ((x * error) >> 15)).clamp(-(1 << 20), 1 << 20);

@@ -270,12 +270,13 @@ fn every_point_of_every_real_server_comes_back_bit_by_bit() {
 }
 
 /// The codecs of event columns.
-const COLUMNS: [(Mode, CodecId); 5] = [
+const COLUMNS: [(Mode, CodecId); 6] = [
     (Mode::Plain, CodecId::Columns),
     (Mode::Mixed, CodecId::MixedColumns),
     (Mode::Streams, CodecId::StreamedColumns),
     (Mode::Lean, CodecId::LeanColumns),
     (Mode::Whole, CodecId::WholeColumns),
+    (Mode::Sparing, CodecId::SparingColumns),
 ];
 
 #[test]
@@ -322,7 +323,7 @@ fn comes_back_in_all_columns(raw: &[u8], what: &str) {
 /// Blocks that earlier programs wrote.
 #[test]
 fn event_columns_that_were_written_before_are_read() {
-    for (name, codec) in [("plain", 2), ("mixed", 3), ("streams", 4), ("lean", 5)] {
+    for (name, codec) in [("plain", 2), ("mixed", 3), ("streams", 4), ("lean", 5), ("sparing", 7)] {
         let path = format!("{}/tests/golden/columns-{name}", env!("CARGO_MANIFEST_DIR"));
         let raw = events::decode(&fs::read(path).unwrap(), 401_481, codec).unwrap();
         assert!(hash(&raw).starts_with("5176deb5b4f5bf97457a32ae63e644df"), "{name}");

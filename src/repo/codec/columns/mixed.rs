@@ -1,13 +1,14 @@
 //! Probabilities for the strongest setting: what several situations say of a decision is mixed, and the mixing learns.
 //!
-//! Whole numbers only, so that every machine reads what another one wrote. There are two mixtures, each with a codec of its own: one that
-//! asks all that it can, and one that asks less, of a table that fits a cache.
+//! Whole numbers only, so that every machine reads what another one wrote. There are three mixtures, each with a codec of its own: one that
+//! asks all that it can, one that asks less, of a table that fits a cache, and one that asks only where that paid before.
 
 use crate::repo::codec::columns::coder::CONTEXTS;
 use crate::repo::codec::columns::coder::Contexts;
 use crate::repo::codec::columns::coder::Predict;
+use crate::repo::codec::columns::groups::Groups;
+use crate::repo::codec::columns::groups::Slot;
 use crate::repo::codec::columns::logistic::Tables;
-use crate::repo::codec::columns::slots::Slots;
 use crate::repo::codec::columns::slots::steps;
 use crate::repo::codec::columns::span::mix as hashed;
 use std::hint::select_unpredictable;
@@ -37,6 +38,8 @@ pub(super) trait Blend {
     const CERTAIN: u32;
     /// Whether a situation that came more than once keeps its place for a while when another one comes there.
     const KEEPS_KNOWN: bool;
+    /// Whether decisions are mixed only where that paid before.
+    const SPARES: bool;
     /// The contexts that are asked.
     const ASKED: &[usize];
 }
@@ -49,6 +52,7 @@ impl Blend for Everything {
     const PLACES_MAX: usize = 1 << 23;
     const CERTAIN: u32 = 256;
     const KEEPS_KNOWN: bool = false;
+    const SPARES: bool = false;
     const ASKED: &[usize] = &[0, 1, 2];
 }
 
@@ -60,20 +64,39 @@ impl Blend for Less {
     const PLACES_MAX: usize = 1 << 18;
     const CERTAIN: u32 = 2048;
     const KEEPS_KNOWN: bool = true;
+    const SPARES: bool = false;
     const ASKED: &[usize] = &[0, 2];
+}
+
+/// As much is asked as in [`Less`], but only where that paid before.
+#[derive(Debug)]
+pub(super) struct Worth;
+
+impl Blend for Worth {
+    const SPARES: bool = true;
+    const PLACES_MAX: usize = Less::PLACES_MAX;
+    const CERTAIN: u32 = Less::CERTAIN;
+    const KEEPS_KNOWN: bool = Less::KEEPS_KNOWN;
+    const ASKED: &[usize] = Less::ASKED;
 }
 
 /// The mixture of codec 3. Inputs are what is said by the slot, by its last decisions, by each context, and what is always said.
 pub(super) type Full = Mixed<Everything, 6>;
 /// The mixture of codec 5: nearly as short, and much faster.
 pub(super) type Lean = Mixed<Less, 5>;
+/// The mixture of codec 7: as short, and faster still.
+pub(super) type Sparing = Mixed<Worth, 5>;
 
 /// What is known, by slot and by situation.
 #[derive(Debug)]
 pub(super) struct Mixed<B, const INPUTS: usize> {
-    slots: Slots,
-    /// The last 8 decisions of each slot.
-    histories: Vec<u8>,
+    groups: Groups,
+    around: Around<B, INPUTS>,
+}
+
+/// What is known by situation.
+#[derive(Debug)]
+struct Around<B, const INPUTS: usize> {
     /// 16 bits of "it is true", 10 bits of a tag, 6 bits of uses.
     situations: Vec<u32>,
     mask: u32,
@@ -129,7 +152,7 @@ struct Known<const INPUTS: usize> {
     set: usize,
 }
 
-impl<B: Blend, const INPUTS: usize> Mixed<B, INPUTS> {
+impl<B: Blend, const INPUTS: usize> Around<B, INPUTS> {
     /// Looks at a situation: a logit, where its state is, and how much is known.
     #[inline]
     fn look(&mut self, situation: u64, slot: u32) -> (i32, u32, usize) {
@@ -170,6 +193,13 @@ impl<B: Blend, const INPUTS: usize> Mixed<B, INPUTS> {
     }
 }
 
+/// How wrong a probability in 65,536ths was.
+#[inline]
+fn error_of(p: u32, bit: bool) -> i32 {
+    let p = p.cast_signed();
+    if bit { 65_536 - p } else { -p }
+}
+
 /// What the weights make of the inputs.
 #[inline]
 fn mix<const INPUTS: usize>(inputs: &[i32; INPUTS], weights: [&[i32; INPUTS]; 2]) -> i32 {
@@ -199,14 +229,12 @@ fn row<const INPUTS: usize>(first: i32, between: i32, last: i32) -> [i32; INPUTS
     row
 }
 
-impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
+impl<B: Blend, const INPUTS: usize> Around<B, INPUTS> {
     fn new(raw_length: usize) -> Self {
         const { assert!(INPUTS == B::ASKED.len() + 3) };
         let places = (raw_length / 4).next_power_of_two().clamp(1 << 12, B::PLACES_MAX);
         let weights = row(SLOT_AT_FIRST, SITUATION_AT_FIRST, 0);
         Self {
-            slots: Slots::new(raw_length),
-            histories: Vec::new(),
             situations: vec![HALF; places],
             mask: places as u32 - 1,
             contexts: [0; CONTEXTS],
@@ -217,38 +245,52 @@ impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
         }
     }
 
+    /// Mixes what is known of a decision, and learns how it came out; gives how wrong the mixture was.
+    fn decide(&mut self, number: u32, slot: &Slot<'_>, decide: impl FnOnce(u64) -> bool) -> (bool, i32) {
+        let known = self.look_around(number, slot.state.probability(), *slot.history);
+        let Some(by_knowledge) = self.by_knowledge.get_mut(known.set) else { return (decide(1 << 15), 0) };
+        let Some(by_slot) = self.by_slot.get_mut(number as usize % SETS_BY_SLOT) else {
+            return (decide(1 << 15), 0);
+        };
+        let p = self.tables.squash(mix(&known.inputs, [by_knowledge, by_slot]));
+        let bit = decide(u64::from(p));
+        let error = error_of(p, bit);
+        learn(by_knowledge, &known.inputs, error);
+        learn(by_slot, &known.inputs, error);
+        self.learn(&known, bit);
+        (bit, error)
+    }
+}
+
+impl<B: Blend, const INPUTS: usize> Predict for Mixed<B, INPUTS> {
+    fn new(raw_length: usize) -> Self {
+        Self { groups: Groups::new(), around: Around::new(raw_length) }
+    }
+
     fn allocate(&mut self, count: u32) -> u32 {
-        let first = self.slots.allocate(count);
-        self.histories.resize(self.slots.count(), 0);
-        first
+        self.groups.allocate(count)
     }
 
     #[inline]
     fn contexts(&mut self, contexts: impl FnOnce() -> Contexts) {
-        self.contexts = contexts();
+        self.around.contexts = contexts();
     }
 
     fn decide(&mut self, slot: u32, decide: impl FnOnce(u64) -> bool) -> bool {
-        if self.slots.is_certain(slot, B::CERTAIN) {
-            return self.slots.decide(slot, decide);
+        let number = slot;
+        let Some(mut slot) = self.groups.get(slot) else { return decide(1 << 15) };
+        let alone = slot.state.probability().max(1);
+        if slot.state.is_certain(B::CERTAIN) || B::SPARES && !slot.is_worth_mixing() {
+            let bit = decide(u64::from(alone));
+            slot.learn(bit);
+            return bit;
         }
-        let history = self.histories.get(slot as usize).copied().unwrap_or(0);
-        let known = self.look_around(slot, self.slots.probability(slot), history);
-        let Some(by_knowledge) = self.by_knowledge.get_mut(known.set) else { return decide(1 << 15) };
-        let Some(by_slot) = self.by_slot.get_mut(slot as usize % SETS_BY_SLOT) else {
-            return decide(1 << 15);
-        };
-        let p = self.tables.squash(mix(&known.inputs, [by_knowledge, by_slot]));
-        let bit = decide(u64::from(p));
-        let p = p.cast_signed();
-        let error = if bit { 65_536 - p } else { -p };
-        learn(by_knowledge, &known.inputs, error);
-        learn(by_slot, &known.inputs, error);
-        self.learn(&known, bit);
-        self.slots.learn(slot, bit);
-        if let Some(history) = self.histories.get_mut(slot as usize) {
-            *history = *history << 1 | u8::from(bit);
+        let (bit, error) = self.around.decide(number, &slot, decide);
+        if B::SPARES {
+            slot.learn_gain(error_of(alone, bit), error);
         }
+        slot.learn(bit);
+        slot.remember(bit);
         bit
     }
 }

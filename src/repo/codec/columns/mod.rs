@@ -23,6 +23,7 @@ mod finder;
 mod follows;
 mod get;
 mod grammar;
+mod groups;
 mod lex;
 mod logistic;
 mod mixed;
@@ -55,6 +56,7 @@ use crate::repo::codec::columns::coder::Writer;
 use crate::repo::codec::columns::column::Columns;
 use crate::repo::codec::columns::mixed::Full;
 use crate::repo::codec::columns::mixed::Lean;
+use crate::repo::codec::columns::mixed::Sparing;
 use crate::repo::codec::columns::slots::Slots;
 use crate::repo::codec::columns::streams::StreamReader;
 use crate::repo::codec::columns::streams::StreamWriter;
@@ -77,10 +79,12 @@ pub enum Mode {
     Mixed,
     /// As bytes of streams that go through zstd: longer, and faster.
     Streams,
-    /// Mixed, of fewer situations: nearly as short, and faster.
+    /// Mixed, of fewer situations: nearly as short, and faster. No setting writes it any more.
     Lean,
     /// As bytes of streams, each column as a whole: shorter than streams event by event, and faster.
     Whole,
+    /// Mixed, of fewer situations, and only where that paid: as short, and faster still.
+    Sparing,
 }
 
 /// A block as columns; none if it is not made of transactions. Literals and long values go through zstd at this level. That it can be
@@ -95,6 +99,7 @@ pub fn encode(raw: &[u8], mode: Mode, level: i32) -> Option<Vec<u8>> {
         Mode::Streams => streamed(raw, level),
         Mode::Lean => decided::<Lean>(raw, level),
         Mode::Whole => whole::encode(raw, level),
+        Mode::Sparing => decided::<Sparing>(raw, level),
     }
 }
 
@@ -130,6 +135,7 @@ pub fn account(raw: &[u8], mode: Mode) -> Option<Vec<(String, Spent)>> {
         Mode::Streams => counted_streams(raw)?,
         Mode::Lean => counted::<Lean>(raw)?,
         Mode::Whole => whole::account(raw)?,
+        Mode::Sparing => counted::<Sparing>(raw)?,
     };
     let name = |account| match account {
         Account::Envelope => "sequence numbers, timestamps, shapes".to_owned(),
@@ -187,6 +193,7 @@ pub fn decode_into(buffer: Vec<u8>, bytes: &[u8], mode: Mode, raw_length: usize)
         Mode::Streams => decode_with(bytes, raw_length, buffer, |rest| StreamReader::new(rest, raw_length)),
         Mode::Lean => decode_decided::<Lean>(buffer, bytes, raw_length),
         Mode::Whole => whole::decode(bytes, raw_length, buffer),
+        Mode::Sparing => decode_decided::<Sparing>(buffer, bytes, raw_length),
     }
 }
 

@@ -2,12 +2,10 @@
 
 use crate::repo::codec::columns::coder::Predict;
 
-/// Slots that may be allocated: 4 bytes each. What is allocated beyond shares the first ones.
+/// Slots that may be allocated. What is allocated beyond shares the first ones.
 const SLOTS_MAX: usize = 3 << 20;
 /// Slots that are shared when there are no more.
-const SLOTS_SHARED: usize = 1 << 14;
-/// A probability of one half that was never used.
-const FRESH: u32 = 1 << 31;
+pub(super) const SLOTS_SHARED: usize = 1 << 14;
 /// Uses after which a probability moves no slower.
 const USES_MAX: u32 = 250;
 /// Uses from which on a slot may be certain.
@@ -30,10 +28,51 @@ pub(super) const fn steps<const COUNT: usize>(divided: usize) -> [u32; COUNT] {
     steps
 }
 
-/// Probabilities: 22 bits of "it is true", 10 bits of uses.
+/// Where `more` slots begin and end behind `count`, if there is room for them.
+pub(super) fn room(count: usize, more: u32) -> Option<(u32, usize)> {
+    let end = count.checked_add(more as usize).filter(|end| *end <= SLOTS_MAX)?;
+    Some((u32::try_from(count).ok()?, end))
+}
+
+/// A probability: 22 bits of "it is true", 10 bits of uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State(u32);
+
+/// One half, never used.
+pub(super) const FRESH: State = State(1 << 31);
+
+impl State {
+    /// The probability of "true" in 65,536ths.
+    #[inline]
+    pub(super) const fn probability(self) -> u32 {
+        self.0 >> 16
+    }
+
+    /// Whether it is so sure, after so many decisions, that nothing else need be asked: nearer to one of both ends than so many 65,536ths.
+    #[inline]
+    pub(super) const fn is_certain(self, near: u32) -> bool {
+        self.0 & 0x3ff >= CERTAIN_USES && self.probability().wrapping_sub(near) > 65_535 - 2 * near
+    }
+
+    /// What it is after a decision.
+    #[inline]
+    pub(super) fn moved(self, bit: bool) -> Self {
+        let uses = self.0 & 0x3ff;
+        let step = u64::from(STEPS.get(uses as usize).copied().unwrap_or(0));
+        let p = self.0 >> 10;
+        let moved = if bit {
+            p + ((u64::from(0x3f_ffff - p) * step) >> 16) as u32
+        } else {
+            p - ((u64::from(p) * step) >> 16) as u32
+        };
+        Self(moved << 10 | (uses + u32::from(uses < USES_MAX)))
+    }
+}
+
+/// Probabilities.
 #[derive(Debug)]
 pub(super) struct Slots {
-    states: Vec<u32>,
+    states: Vec<State>,
 }
 
 impl Predict for Slots {
@@ -42,63 +81,16 @@ impl Predict for Slots {
     }
 
     fn allocate(&mut self, count: u32) -> u32 {
-        let first = self.states.len();
-        let end = first.saturating_add(count as usize);
-        if end > SLOTS_MAX {
-            return 0;
-        }
+        let Some((first, end)) = room(self.states.len(), count) else { return 0 };
         self.states.resize(end, FRESH);
-        u32::try_from(first).unwrap_or(0)
+        first
     }
 
     #[inline]
     fn decide(&mut self, slot: u32, decide: impl FnOnce(u64) -> bool) -> bool {
         let Some(state) = self.states.get_mut(slot as usize) else { return decide(1 << 15) };
-        let bit = decide(u64::from((*state >> 16).max(1)));
-        *state = moved(*state, bit);
+        let bit = decide(u64::from(state.probability().max(1)));
+        *state = state.moved(bit);
         bit
     }
-}
-
-impl Slots {
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.states.len()
-    }
-
-    /// The probability of "true" in 65,536ths.
-    #[inline]
-    pub(super) fn probability(&self, slot: u32) -> u32 {
-        self.states.get(slot as usize).map_or(1 << 15, |state| *state >> 16)
-    }
-
-    /// Whether a slot is so sure, after so many decisions, that nothing else need be asked: nearer to one of both ends than so many
-    /// 65,536ths.
-    #[inline]
-    pub(super) fn is_certain(&self, slot: u32, near: u32) -> bool {
-        let state = self.states.get(slot as usize).copied().unwrap_or(FRESH);
-        state & 0x3ff >= CERTAIN_USES && (state >> 16).wrapping_sub(near) > 65_535 - 2 * near
-    }
-
-    /// Learns from a decision.
-    #[inline]
-    pub(super) fn learn(&mut self, slot: u32, bit: bool) {
-        if let Some(state) = self.states.get_mut(slot as usize) {
-            *state = moved(*state, bit);
-        }
-    }
-}
-
-/// A state after a decision.
-#[inline]
-fn moved(state: u32, bit: bool) -> u32 {
-    let uses = state & 0x3ff;
-    let step = u64::from(STEPS.get(uses as usize).copied().unwrap_or(0));
-    let p = state >> 10;
-    let moved = if bit {
-        p + ((u64::from(0x3f_ffff - p) * step) >> 16) as u32
-    } else {
-        p - ((u64::from(p) * step) >> 16) as u32
-    };
-    moved << 10 | (uses + u32::from(uses < USES_MAX))
 }
