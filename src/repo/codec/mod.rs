@@ -205,17 +205,17 @@ pub fn repeats(bytes: &[u8]) -> bool {
     packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
 }
 
-/// How much of some bytes is weighed, and how many times as much memory is heavy.
+/// How much of some bytes is weighed, and what a block may weigh.
 const WEIGHED: usize = 128 << 10;
-const HEAVY: usize = 2;
+const HEAVY: usize = 26 << 20;
 
-/// Whether events take so much memory while they are encoded, as the first of them say, that long blocks of them would be more than a worker's share.
-/// Those are events of little else than identifiers and small numbers; they gain hardly anything by what came long before them.
-pub fn is_heavy(bytes: &[u8], compression: Compression) -> bool {
+/// Whether a block of so many bytes of events would take more memory than a worker's share while it is encoded, as the first of these events say: those
+/// with many identifiers and small numbers do, and gain hardly anything by what came long before them.
+pub fn is_heavy(bytes: &[u8], length: usize, compression: Compression) -> bool {
     let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
     // What is shorter says too little: its keys are still new.
     let Some(glance) = bytes.get(..WEIGHED).filter(|_| is_whole) else { return false };
-    columns::weight(glance).is_some_and(|weight| weight > WEIGHED * HEAVY)
+    columns::weight(glance).is_some_and(|weight| weight > HEAVY / length.div_ceil(WEIGHED))
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
@@ -305,12 +305,15 @@ mod tests {
     fn events_of_little_but_numbers_are_heavy_where_columns_are_whole() {
         let numbers = numbers(&mut fastrand::Rng::with_seed(5), 200_000);
         let json = include_bytes!("../../../fuzz/corpus/columns-again/json");
-        let heavy = |bytes: &[u8]| Compression::ALL.map(|compression| is_heavy(bytes, compression));
+        let heavy = |bytes: &[u8]| Compression::ALL.map(|compression| is_heavy(bytes, 16 << 20, compression));
         assert_eq!(heavy(&numbers), [false, false, true, false, false]);
         assert_eq!([heavy(&json.repeat(60)), heavy(&vec![7; 200_000])], [[false; 5]; 2]);
         // The first ones say so of all; a few say nothing.
-        assert!(is_heavy(&[&numbers[..], &json.repeat(60)].concat(), Compression::Default));
-        assert!(!is_heavy(&numbers[..WEIGHED - 1], Compression::Default));
+        let is_heavy = |bytes: &[u8], length| is_heavy(bytes, length, Compression::Default);
+        assert!(is_heavy(&[&numbers[..], &json.repeat(60)].concat(), 16 << 20));
+        assert!(!is_heavy(&numbers[..WEIGHED - 1], 16 << 20));
+        // They take between two and four times as much as they have bytes.
+        assert!(!is_heavy(&numbers, 7 << 20) && is_heavy(&numbers, 14 << 20));
     }
 
     #[test]

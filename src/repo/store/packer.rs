@@ -175,7 +175,8 @@ impl Packer {
         let length = joined.raw.len().saturating_add(bytes.len());
         let is_full = length > longest
             || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX
-            || length > limits::memory::SHARED_BLOCK && !gain(&joined.raw, &bytes, compression);
+            || length > limits::memory::SHARED_BLOCK
+                && ![&joined.raw, &bytes].into_iter().all(|part| gains(part, length, compression));
         if joined.chunks.is_empty() || !is_full {
             joined.push(chunk, bytes);
             return false;
@@ -303,11 +304,10 @@ impl Packer {
     }
 }
 
-/// Whether there is so much in both that repeats that they are worth to be one long block. Noise (payloads that are encrypted or compressed) gains
+/// Whether there is so much in a part of a block that repeats that it is worth to be so long. Noise (payloads that are encrypted or compressed) gains
 /// nothing by what came before it, and takes as much memory encoded as it has bytes; heavy events gain little, and take more.
-fn gain(one: &[u8], other: &[u8], compression: Compression) -> bool {
-    let gains = |bytes| codec::repeats(bytes) && !codec::is_heavy(bytes, compression);
-    gains(one) && gains(other)
+fn gains(part: &[u8], length: usize, compression: Compression) -> bool {
+    codec::repeats(part) && !codec::is_heavy(part, length, compression)
 }
 
 fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Error> {
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_take_much_memory_share_blocks_of_no_more_than_eight_mebibytes() {
+    fn events_that_take_much_memory_share_shorter_blocks() {
         let (mut random, mut packer) = (fastrand::Rng::with_seed(2), Packer::new(Naming::Blake3, 0));
         let numbers: Vec<u8> = codec::sample::numbers(&mut random, 1 << 20);
         let few: Vec<u8> = numbers.repeat(3);

@@ -66,6 +66,11 @@ impl Ids {
         Self(HashTable::with_capacity(ids))
     }
 
+    /// Bytes of memory that this takes.
+    pub(super) fn weight(&self) -> usize {
+        self.0.allocation_size()
+    }
+
     /// The place of an identifier in the list of all.
     #[inline]
     pub(super) fn get(&self, id: u128, all: &[u128]) -> Option<u32> {

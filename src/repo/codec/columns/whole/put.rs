@@ -84,6 +84,11 @@ impl<'a, C: Coder> Put<'a, C> {
         Self { coder, block, stream, words, lengths, places, distances, ids, places_of_ids, messages: 0 }
     }
 
+    /// Bytes of memory that identifiers take, so that they are found again.
+    pub(super) fn weight(&self) -> usize {
+        self.ids.capacity() * size_of::<u128>() + self.places_of_ids.weight()
+    }
+
     /// Says that messages come next.
     pub(super) fn begin_messages(&mut self) {
         self.messages = self.ids.len() as u32;
