@@ -215,7 +215,7 @@ pub fn is_heavy(bytes: &[u8], length: usize, compression: Compression) -> bool {
     let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
     // What is shorter says too little: its keys are still new.
     let Some(glance) = bytes.get(..WEIGHED).filter(|_| is_whole) else { return false };
-    columns::weight(glance).is_some_and(|weight| weight > HEAVY / length.div_ceil(WEIGHED))
+    columns::weight(glance).is_some_and(|weight| weight.saturating_mul(length) > HEAVY * WEIGHED)
 }
 
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
