@@ -205,7 +205,7 @@ pub fn repeats(bytes: &[u8]) -> bool {
     packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
 }
 
-/// How much of some bytes is weighed, and what a block may weigh.
+/// How much of some bytes is weighed, and what a block may weigh by that: an estimate.
 const WEIGHED: usize = 128 << 10;
 const HEAVY: usize = 26 << 20;
 

@@ -39,7 +39,7 @@ pub enum CodecId {
     LeanColumns,
     /// 6: event columns, each as a whole.
     WholeColumns,
-    /// 7: event columns, those of their decisions by a mixture where that pays.
+    /// 7: event columns, their decisions by the mixture of 5, but only where that pays.
     SparingColumns,
     /// Any other: its block can't be read by this program.
     Other(u8),

@@ -84,7 +84,7 @@ impl Blend for Worth {
 pub(super) type Full = Mixed<Everything, 6>;
 /// The mixture of codec 5: nearly as short, and much faster.
 pub(super) type Lean = Mixed<Less, 5>;
-/// The mixture of codec 7: as short, and faster still.
+/// The mixture of codec 7: hardly longer, and faster still.
 pub(super) type Sparing = Mixed<Worth, 5>;
 
 /// What is known, by slot and by situation.

@@ -83,7 +83,7 @@ pub enum Mode {
     Lean,
     /// As bytes of streams, each column as a whole: shorter than streams event by event, and faster.
     Whole,
-    /// Mixed, of fewer situations, and only where that paid: as short, and faster still.
+    /// Mixed, of fewer situations, and only where that paid: hardly longer, and faster still.
     Sparing,
 }
 
