@@ -4,6 +4,7 @@
 //! history gives them. It goes group by group. Each group's new packs are durable and were read back before an act marks the old ones dead;
 //! whatever is interrupted leaves both, and the next run goes on with what is not yet elsewhere. Deleting what is marked is for `prune`.
 
+mod joining;
 mod plan;
 mod rewrite;
 

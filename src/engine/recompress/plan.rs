@@ -2,17 +2,21 @@
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
+use crate::engine::recompress::joining;
 use crate::engine::retention::readable;
 use crate::repo::codec::Compression;
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::limits;
-use crate::repo::format::pack::{self, Block, CodecId, HEADER_LENGTH, PackKind};
+use crate::repo::format::pack::{self, CodecId, HEADER_LENGTH, PackKind};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Neighbours, Repository};
 use std::collections::{HashMap, HashSet};
+
+/// The chunks of a block, and their lengths, in order.
+pub(super) type Block = [(ChunkId, u32)];
 
 /// A pack as it is.
 #[derive(Clone, Debug)]
@@ -24,15 +28,19 @@ pub struct OldPack {
     kind: PackKind,
     /// How hard its writer compressed; none where a newer program says it in its own way.
     effort: Option<Compression>,
-    blocks: usize,
-    /// Its chunks, in order.
-    pub(super) chunks: Vec<(ChunkId, u32)>,
+    /// Its blocks, in order.
+    pub(super) blocks: Vec<Box<Block>>,
 }
 
 impl OldPack {
+    /// Its chunks and their lengths, in order.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (ChunkId, u32)> {
+        self.blocks.iter().flat_map(|block| block.iter().copied())
+    }
+
     /// Bytes of its chunks.
     pub(super) fn raw_length(&self) -> u64 {
-        self.chunks.iter().map(|(_, length)| u64::from(*length)).sum()
+        self.chunks().map(|(_, length)| u64::from(length)).sum()
     }
 }
 
@@ -42,7 +50,7 @@ pub(super) struct Moved {
     pub id: ChunkId,
     pub length: u32,
     pub room: Result<Neighbours, PackKind>,
-    at: usize,
+    pub at: usize,
 }
 
 /// What is written anew.
@@ -108,19 +116,18 @@ fn read(repository: &Repository, id: PackId, length: u64) -> Option<OldPack> {
     if directory.blocks.iter().any(|block| block.check_readable().is_err()) {
         return None;
     }
-    let chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
+    let chunks = |block: &pack::Block| block.chunks.iter().map(|place| (place.chunk, place.length)).collect();
     Some(OldPack {
         id,
         length,
         kind: header.kind,
         effort: effort(header.effort, &directory.blocks),
-        blocks: directory.blocks.len(),
-        chunks: chunks.map(|place| (place.chunk, place.length)).collect(),
+        blocks: directory.blocks.iter().map(chunks).collect(),
     })
 }
 
 /// How hard a pack's writer compressed. What `high` is now was the default once, and has its number: the blocks tell them apart.
-fn effort(said: u8, blocks: &[Block]) -> Option<Compression> {
+fn effort(said: u8, blocks: &[pack::Block]) -> Option<Compression> {
     let said = Compression::of(said);
     let is_former =
         said == Some(Compression::Default) && blocks.iter().any(|block| block.codec == CodecId::Columns);
@@ -149,12 +156,20 @@ impl History {
     }
 
     fn has_segments(&self, pack: &OldPack) -> bool {
-        pack.chunks.iter().any(|(chunk, _)| self.places.contains_key(chunk))
+        pack.chunks().any(|(chunk, _)| self.places.contains_key(&chunk))
+    }
+
+    /// The store whose segments a chunk is of.
+    fn store(&self, chunk: ChunkId) -> Option<Store> {
+        match self.places.get(&chunk)?.0 {
+            Neighbours::Segments(store) => Some(store),
+            Neighbours::TimeMaps | Neighbours::ControlDb => None,
+        }
     }
 
     /// Where the first chunk of a pack stands; those that no history knows come last.
     fn of_pack(&self, pack: &OldPack) -> usize {
-        let places = pack.chunks.iter().filter_map(|(chunk, _)| self.places.get(chunk));
+        let places = pack.chunks().filter_map(|(chunk, _)| self.places.get(&chunk));
         places.map(|(_, at)| *at).min().unwrap_or(usize::MAX)
     }
 
@@ -177,7 +192,7 @@ impl Plan {
 
     /// The chunks of some of the packs, each once: neighbours beside each other, in the order of their history.
     pub(super) fn chunks(&self, packs: &[OldPack]) -> Vec<Moved> {
-        let all = packs.iter().flat_map(|pack| pack.chunks.iter().map(move |chunk| (pack, *chunk)));
+        let all = packs.iter().flat_map(|pack| pack.chunks().map(move |chunk| (pack, chunk)));
         let mut seen = HashSet::new();
         let fresh = all.filter(|(_, (id, _))| seen.insert(*id)).enumerate();
         let mut moved: Vec<Moved> =
@@ -188,28 +203,12 @@ impl Plan {
 
     /// Whether all packs together would have so many fewer blocks that it is worth the while.
     fn joins(&self, compression: Compression) -> bool {
-        let before: usize = self.packs.iter().map(|pack| pack.blocks).sum();
-        self.packs.len() > 1 && self.blocks(compression) * 4 < before * 3
-    }
-
-    /// How many blocks all chunks would make.
-    fn blocks(&self, compression: Compression) -> usize {
-        let (mut blocks, mut last) = (0, None);
-        for chunk in self.chunks(&self.packs) {
-            let length = usize::try_from(chunk.length).unwrap_or(usize::MAX);
-            last = match (chunk.room, last) {
-                (Ok(room), Some((open, filled)))
-                    if open == room && length.saturating_add(filled) <= room.longest(compression) =>
-                {
-                    Some((room, filled.saturating_add(length)))
-                }
-                (room, _) => {
-                    blocks += 1;
-                    room.ok().map(|room| (room, length))
-                }
-            };
-        }
-        blocks
+        let before: usize = self.packs.iter().map(|pack| pack.blocks.len()).sum();
+        let full = joining::full(self.packs.iter().map(|pack| pack.blocks.as_slice()), |chunk| {
+            self.history.store(chunk)
+        });
+        let after = joining::blocks(&self.chunks(&self.packs), &full, compression);
+        self.packs.len() > 1 && after * 4 < before * 3
     }
 }
 
@@ -217,8 +216,8 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn block(codec: CodecId) -> Block {
-        Block {
+    fn block(codec: CodecId) -> pack::Block {
+        pack::Block {
             offset: 0,
             body_offset: 0,
             encoded_length: 1,
