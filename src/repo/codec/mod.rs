@@ -2,8 +2,11 @@
 
 pub mod columns;
 mod general;
+mod look;
 #[cfg(test)]
 pub mod sample;
+
+pub use look::Look;
 
 use crate::axon::name::Store;
 use crate::repo::codec::columns::Mode;
@@ -193,31 +196,6 @@ fn sample(raw: &[u8], end: usize, length: usize) -> (&[u8], &[u8]) {
     (part(from.saturating_sub(BEFORE), from), part(from, end))
 }
 
-/// How much of some bytes is tried, to see whether they repeat.
-const GLANCE: usize = 64 << 10;
-
-/// Whether zstd makes bytes at least a third shorter, as a part of them says.
-pub fn repeats(bytes: &[u8]) -> bool {
-    let middle = bytes.len().saturating_sub(GLANCE) / 2;
-    let glance = bytes.get(middle..).unwrap_or_default();
-    let glance = glance.get(..GLANCE).unwrap_or(glance);
-    let packed = general::compress(glance, Level::Zstd(1));
-    packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
-}
-
-/// How much of some bytes is weighed, and what a block may weigh by that: an estimate.
-const WEIGHED: usize = 128 << 10;
-const HEAVY: usize = 26 << 20;
-
-/// Whether a block of so many bytes of events would take more memory than a worker's share while it is encoded, as the first of these events say: those
-/// with many identifiers and small numbers do, and gain hardly anything by what came long before them.
-pub fn is_heavy(bytes: &[u8], length: usize, compression: Compression) -> bool {
-    let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
-    // What is shorter says too little: its keys are still new.
-    let Some(glance) = bytes.get(..WEIGHED).filter(|_| is_whole) else { return false };
-    columns::weight(glance).is_some_and(|weight| weight.saturating_mul(length) > HEAVY * WEIGHED)
-}
-
 /// Decodes a block to exactly `raw_length` bytes. Memory is bounded by `raw_length`, whatever the bytes say.
 pub fn decode(codec: CodecId, bytes: &[u8], raw_length: u32) -> Result<Vec<u8>, CodecError> {
     decode_into(Vec::new(), codec, bytes, raw_length)
@@ -302,21 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn events_of_little_but_numbers_are_heavy_where_columns_are_whole() {
-        let numbers = numbers(&mut fastrand::Rng::with_seed(5), 200_000);
-        let json = include_bytes!("../../../fuzz/corpus/columns-again/json");
-        let heavy = |bytes: &[u8]| Compression::ALL.map(|compression| is_heavy(bytes, 16 << 20, compression));
-        assert_eq!(heavy(&numbers), [false, false, true, false, false]);
-        assert_eq!([heavy(&json.repeat(60)), heavy(&vec![7; 200_000])], [[false; 5]; 2]);
-        // The first ones say so of all; a few say nothing.
-        let is_heavy = |bytes: &[u8], length| is_heavy(bytes, length, Compression::Default);
-        assert!(is_heavy(&[&numbers[..], &json.repeat(60)].concat(), 16 << 20));
-        assert!(!is_heavy(&numbers[..WEIGHED - 1], 16 << 20));
-        // They take between two and four times as much as they have bytes.
-        assert!(!is_heavy(&numbers, 7 << 20) && is_heavy(&numbers, 14 << 20));
-    }
-
-    #[test]
     fn what_repeats_from_far_away_takes_no_more_than_with_zstd() {
         let mut random = fastrand::Rng::with_seed(4);
         let (once, new) = (numbers(&mut random, 300_000), numbers(&mut random, 1_500_000));
@@ -342,20 +305,6 @@ mod tests {
             assert_eq!(is_surely_shorter(&encoded, new), is_sampled);
             assert!(!is_surely_shorter(&encoded, again));
         }
-    }
-
-    #[test]
-    fn text_repeats_and_noise_does_not() {
-        let mut random = fastrand::Rng::with_seed(2);
-        let text = b"the same again and again, ".repeat(10_000);
-        let mut noise: Vec<u8> = (0..text.len()).map(|_| random.u8(..)).collect();
-        assert!(repeats(&text) && repeats(&text[..1000]));
-        assert!(!repeats(&noise) && !repeats(&noise[..1000]) && !repeats(&[]));
-        // Two thirds of noise in each line are too much.
-        noise.chunks_exact_mut(150).for_each(|line| line[..50].fill(b' '));
-        assert!(!repeats(&noise));
-        noise.chunks_exact_mut(150).for_each(|line| line[..100].fill(b' '));
-        assert!(repeats(&noise));
     }
 
     #[test]

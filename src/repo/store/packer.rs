@@ -4,7 +4,7 @@
 //! packs, however many workers there are.
 
 use crate::axon::name::Store;
-use crate::repo::codec::{self, Compression, Encoded};
+use crate::repo::codec::{Compression, Encoded, Look};
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -31,17 +31,18 @@ pub(super) struct Waiting {
     raw: Vec<u8>,
     /// CRC-32 of the bytes as they were when they got their names: they may wait for long, and memory is not what it should be everywhere.
     sum: u32,
+    look: Look,
 }
 
 impl Waiting {
     /// Nothing yet.
     pub fn empty(kind: PackKind) -> Self {
-        Self { kind, chunks: Vec::new(), raw: Vec::new(), sum: 0 }
+        Self { kind, chunks: Vec::new(), raw: Vec::new(), sum: 0, look: Look::default() }
     }
 
     /// These chunks, which were named just now.
     pub fn of(kind: PackKind, chunks: Vec<(ChunkId, u32)>, raw: Vec<u8>) -> Self {
-        Self { kind, chunks, sum: crc32fast::hash(&raw), raw }
+        Self { sum: crc32fast::hash(&raw), raw, chunks, ..Self::empty(kind) }
     }
 
     /// The bytes of the chunks.
@@ -62,6 +63,14 @@ impl Waiting {
     #[cfg(test)]
     pub fn flip(&mut self, at: usize) {
         self.raw[at] ^= 4;
+    }
+
+    /// Whether so many bytes more, of which this was seen, would be too much.
+    fn is_full_for(&self, bytes: usize, look: Look, longest: usize) -> bool {
+        let length = self.raw.len().saturating_add(bytes);
+        let is_worth = || length <= limits::memory::SHARED_BLOCK || self.look.and(look).is_worth(length);
+        let fits = length <= longest && self.chunks.len() < limits::BLOCK_CHUNKS_MAX && is_worth();
+        !self.chunks.is_empty() && !fits
     }
 
     /// One chunk more.
@@ -170,20 +179,14 @@ impl Packer {
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
         let compression = self.encoders.effort().compression;
         let longest = neighbours.longest(compression);
+        let is_looked_at = longest > limits::memory::SHARED_BLOCK;
+        let look = if is_looked_at { Look::at(&bytes, compression) } else { Look::default() };
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
-        let length = joined.raw.len().saturating_add(bytes.len());
-        let is_full = length > longest
-            || joined.chunks.len() >= limits::BLOCK_CHUNKS_MAX
-            || length > limits::memory::SHARED_BLOCK
-                && ![&joined.raw, &bytes].into_iter().all(|part| gains(part, length, compression));
-        if joined.chunks.is_empty() || !is_full {
-            joined.push(chunk, bytes);
-            return false;
-        }
-        let full = std::mem::replace(joined, empty());
+        let full = joined.is_full_for(bytes.len(), look, longest).then(|| std::mem::replace(joined, empty()));
         joined.push(chunk, bytes);
-        self.take(full)
+        joined.look = joined.look.and(look);
+        full.is_some_and(|full| self.take(full))
     }
 
     /// Takes a block. True if it is time to [`Packer::flush`].
@@ -304,12 +307,6 @@ impl Packer {
     }
 }
 
-/// Whether there is so much in a part of a block that repeats that it is worth to be so long. Noise (payloads that are encrypted or compressed) gains
-/// nothing by what came before it, and takes as much memory encoded as it has bytes; heavy events gain little, and take more.
-fn gains(part: &[u8], length: usize, compression: Compression) -> bool {
-    codec::repeats(part) && !codec::is_heavy(part, length, compression)
-}
-
 fn append(pack: &mut OpenPack, bytes: &[u8], disk: &dyn Disk) -> Result<(), Error> {
     let written = pack.staged.file.write_all(bytes);
     written.map_err(|source| Error::writing(disk.display(&pack.staged.path), source))?;
@@ -329,6 +326,7 @@ fn refused(disk: &dyn Disk, path: &str, damage: &Damage) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::codec::sample;
 
     #[test]
     fn a_bit_that_flips_while_chunks_are_joined_is_seen() {
@@ -346,15 +344,15 @@ mod tests {
         assert!(joined.is_intact());
     }
 
-    /// Bytes that are with the encoders, and that still wait for more, after chunks of 5 MiB of these kinds were joined.
-    fn joined(kinds: [bool; 3]) -> (usize, usize) {
+    /// Bytes that are with the encoders, and that still wait for more, after chunks of so many MiB of these kinds were joined.
+    fn joined(mib: u32, kinds: [bool; 3]) -> (usize, usize) {
         let mut random = fastrand::Rng::with_seed(1);
         let mut packer = Packer::new(Naming::Blake3, 0);
         let events = Neighbours::Segments(Store::Events);
         for is_noise in kinds {
             let mut next = || if is_noise { random.u8(..) } else { b'a' };
-            let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take(5 << 20).collect();
-            let chunk = (Naming::Blake3.chunk(&bytes), 5 << 20);
+            let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take((mib << 20) as usize).collect();
+            let chunk = (Naming::Blake3.chunk(&bytes), mib << 20);
             packer.join(events, chunk, bytes);
         }
         (packer.encoders.bytes() >> 20, packer.joining[&events].raw.len() >> 20)
@@ -362,29 +360,33 @@ mod tests {
 
     #[test]
     fn events_that_take_much_memory_share_shorter_blocks() {
-        let (mut random, mut packer) = (fastrand::Rng::with_seed(2), Packer::new(Naming::Blake3, 0));
-        let numbers: Vec<u8> = codec::sample::numbers(&mut random, 1 << 20);
+        let mut random = fastrand::Rng::with_seed(2);
+        let numbers: Vec<u8> = sample::numbers(&mut random, 1 << 20);
         let few: Vec<u8> = numbers.repeat(3);
         let chunk = || (Naming::Blake3.chunk(&few), u32::try_from(few.len()).unwrap());
-        let mut blocks = |compression, chunks: usize| {
+        let waiting = |compression, chunks: usize| {
+            let mut packer = Packer::new(Naming::Blake3, 0);
             packer.set_effort(Effort { compression, memory: None });
             for _ in 0..chunks {
                 packer.join(Neighbours::Segments(Store::Events), chunk(), few.clone());
             }
             packer.joining[&Neighbours::Segments(Store::Events)].raw.len() >> 20
         };
-        assert_eq!(blocks(Compression::Default, 2), 6);
-        assert_eq!(blocks(Compression::Default, 1), 3, "a third one would be too much");
+        assert_eq!(waiting(Compression::Default, 2), 6);
+        assert_eq!(waiting(Compression::Default, 3), 3, "a third one would be too much");
         // Others take less.
-        assert_eq!(blocks(Compression::High, 2), 9);
+        assert_eq!(waiting(Compression::High, 3), 9);
     }
 
     #[test]
     fn only_what_repeats_shares_long_blocks() {
         let (text, noise) = (false, true);
-        assert_eq!(joined([text, text, text]), (0, 15));
-        assert_eq!(joined([noise, noise, noise]), (10, 5));
-        assert_eq!(joined([text, text, noise]), (10, 5));
-        assert_eq!(joined([noise, text, text]), (5, 10));
+        assert_eq!(joined(5, [text, text, text]), (0, 15));
+        assert_eq!(joined(5, [noise, noise, noise]), (10, 5));
+        assert_eq!(joined(5, [text, text, noise]), (10, 5));
+        assert_eq!(joined(5, [noise, text, text]), (5, 10));
+        // Wherever it is, also where it was joined to others before there was too much.
+        assert_eq!(joined(3, [text, text, text]), (0, 9));
+        assert_eq!(joined(3, [text, noise, text]), (6, 3));
     }
 }

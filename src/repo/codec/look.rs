@@ -1,0 +1,111 @@
+//! A look at chunks, before they are encoded: how long the block may be that they share.
+
+use crate::repo::codec::Compression;
+use crate::repo::codec::columns::{self, Mode};
+use crate::repo::codec::general::{self, Level};
+
+/// How much of a chunk is tried, to see whether it repeats.
+const GLANCE: usize = 64 << 10;
+
+/// How much of a chunk is weighed, and what a block may weigh by that: an estimate.
+const WEIGHED: usize = 128 << 10;
+const HEAVY: usize = 26 << 20;
+
+/// What was seen of some chunks. Of none: nothing against any length.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Whether there is a chunk that doesn't repeat.
+    is_noise: bool,
+    /// Bytes of memory that so many bytes as are weighed take while they are encoded: the most of any chunk.
+    weight: usize,
+}
+
+impl Look {
+    /// A look at a chunk.
+    pub fn at(chunk: &[u8], compression: Compression) -> Self {
+        let is_noise = !repeats(chunk);
+        let weight = if is_noise { None } else { weight(chunk, compression) };
+        Self { is_noise, weight: weight.unwrap_or_default() }
+    }
+
+    /// What was seen of these chunks and of others.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { is_noise: self.is_noise || other.is_noise, weight: self.weight.max(other.weight) }
+    }
+
+    /// Whether a block of so many bytes is worth being so long. Noise (payloads that are encrypted or compressed) gains nothing by what came before
+    /// it, and takes as much memory encoded as it has bytes. Heavy events (many identifiers, small numbers) gain hardly anything by what came long
+    /// before them, and would take more memory than a worker's share while they are encoded.
+    pub fn is_worth(self, length: usize) -> bool {
+        !self.is_noise && self.weight.saturating_mul(length) <= HEAVY * WEIGHED
+    }
+}
+
+/// Whether zstd makes bytes at least a third shorter, as a part of them says.
+fn repeats(bytes: &[u8]) -> bool {
+    let middle = bytes.len().saturating_sub(GLANCE) / 2;
+    let glance = bytes.get(middle..).unwrap_or_default();
+    let glance = glance.get(..GLANCE).unwrap_or(glance);
+    let packed = general::compress(glance, Level::Zstd(1));
+    packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
+}
+
+/// What the first events of a chunk weigh. What is shorter says too little: its keys are still new.
+fn weight(bytes: &[u8], compression: Compression) -> Option<usize> {
+    let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
+    columns::weight(bytes.get(..WEIGHED).filter(|_| is_whole)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::sample::numbers;
+
+    const JSON: &[u8] = include_bytes!("../../../fuzz/corpus/columns-again/json");
+
+    #[test]
+    fn events_of_little_but_numbers_are_heavy_where_columns_are_whole() {
+        let numbers = numbers(&mut fastrand::Rng::with_seed(5), 200_000);
+        let worth = |bytes: &[u8]| {
+            Compression::ALL.map(|compression| Look::at(bytes, compression).is_worth(16 << 20))
+        };
+        assert_eq!(worth(&numbers), [true, true, false, true, true]);
+        assert_eq!([worth(&JSON.repeat(60)), worth(&vec![7; 200_000])], [[true; 5]; 2]);
+        // The first ones say so of all; a few say nothing.
+        let look = |bytes: &[u8]| Look::at(bytes, Compression::Default);
+        assert!(!look(&[&numbers[..], &JSON.repeat(60)].concat()).is_worth(16 << 20));
+        assert!(look(&numbers[..WEIGHED - 1]).is_worth(16 << 20));
+        // They take between two and four times as much as they have bytes.
+        assert!(look(&numbers).is_worth(7 << 20) && !look(&numbers).is_worth(14 << 20));
+    }
+
+    #[test]
+    fn one_chunk_is_enough_to_make_a_block_short() {
+        let mut random = fastrand::Rng::with_seed(6);
+        let noise: Vec<u8> = (0..200_000).map(|_| random.u8(..)).collect();
+        let chunks = [JSON.repeat(60), numbers(&mut random, 200_000), noise];
+        let [json, numbers, noise] = chunks.map(|chunk| Look::at(&chunk, Compression::Default));
+        for one in [numbers, noise] {
+            for both in [json.and(one), one.and(json), one.and(json).and(json)] {
+                assert!(!both.is_worth(14 << 20));
+            }
+        }
+        assert!(json.and(json).and(Look::default()).is_worth(14 << 20));
+        assert!(json.and(numbers).is_worth(7 << 20) && !json.and(noise).is_worth(1));
+    }
+
+    #[test]
+    fn text_repeats_and_noise_does_not() {
+        let mut random = fastrand::Rng::with_seed(2);
+        let text = b"the same again and again, ".repeat(10_000);
+        let mut noise: Vec<u8> = (0..text.len()).map(|_| random.u8(..)).collect();
+        assert!(repeats(&text) && repeats(&text[..1000]));
+        assert!(!repeats(&noise) && !repeats(&noise[..1000]) && !repeats(&[]));
+        // Two thirds of noise in each line are too much.
+        noise.chunks_exact_mut(150).for_each(|line| line[..50].fill(b' '));
+        assert!(!repeats(&noise));
+        noise.chunks_exact_mut(150).for_each(|line| line[..100].fill(b' '));
+        assert!(repeats(&noise));
+    }
+}
