@@ -255,3 +255,147 @@ impl<'a, C: Coder> Put<'a, C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::codec::columns::span::Span;
+    use crate::repo::codec::columns::whole::head::Plan;
+    use crate::repo::codec::columns::whole::link::Link;
+    use crate::repo::codec::columns::whole::rows::Rows;
+    use crate::repo::codec::columns::whole::rows::Table;
+
+    const RANDOM: &str = "0f1e2d3c-4b5a-4968-8776-655443322110";
+
+    /// Keeps what is written: the symbols with their streams.
+    #[derive(Default)]
+    struct Recorder {
+        streams: u32,
+        symbols: Vec<(u32, u8)>,
+    }
+
+    impl Coder for Recorder {
+        const IN_STREAMS: bool = true;
+
+        fn allocate(&mut self, _: u32, streams: u32) -> u32 {
+            self.streams += streams;
+            self.streams - streams
+        }
+
+        fn bit(&mut self, _: u32, bit: bool) -> bool {
+            bit
+        }
+
+        fn symbol(&mut self, base: u32, _: u32, symbol: u32) -> u32 {
+            self.symbols.push((base, symbol as u8));
+            symbol
+        }
+
+        fn raw(&mut self, _: u32, value: u64) -> u64 {
+            value
+        }
+    }
+
+    /// A column that is written.
+    struct Column {
+        state: State,
+        listing: Listing,
+        streams: std::ops::Range<u32>,
+    }
+
+    fn writer() -> Put<'static, Recorder> {
+        Put::new(b"", Recorder::default(), Vec::new(), 10)
+    }
+
+    fn column(put: &mut Put<'_, Recorder>, base: Base) -> Column {
+        let plan = Plan { links: [Link::default(); 2], base };
+        let before = put.coder.streams;
+        let state = State::new(&mut put.coder, &plan, 100);
+        Column { state, listing: Listing::new(0), streams: before..put.coder.streams }
+    }
+
+    /// The operations by which a value is written: of event 3, whose aggregate is `account`.
+    fn write(put: &mut Put<'_, Recorder>, column: &mut Column, text: &str) -> Vec<u8> {
+        let value = |text: &str| Value::new(text.as_bytes(), Span::new(0, text.len()));
+        let (table, rows, entry) = (Table::default(), Rows::default(), Entry::default());
+        let guess = column.listing.known.guess(&mut column.state, (3, 0), &table, &rows);
+        let row = Row {
+            group: 0,
+            form: Form::Text,
+            event: 3,
+            entry: &entry,
+            value: value(text),
+            text: text.as_bytes(),
+        };
+        let key = (&Group::default(), &mut column.listing);
+        put.coder.symbols.clear();
+        put.other(&mut column.state, &guess, key, (&row, value("account").hash));
+        column.listing.known.learn(&mut column.state, value(text), &table);
+        let is_op = |(stream, _): &&(u32, u8)| column.streams.contains(stream);
+        put.coder.symbols.iter().filter(is_op).map(|(_, symbol)| *symbol).collect()
+    }
+
+    /// The same of values one after the other in a new column.
+    fn written<const N: usize>(put: &mut Put<'_, Recorder>, base: Base, texts: [&str; N]) -> [Vec<u8>; N] {
+        let mut column = column(put, base);
+        texts.map(|text| write(put, &mut column, text))
+    }
+
+    #[test]
+    fn each_kind_of_value_has_its_operation() {
+        let words = ["some words", "some words", "account", &"long ".repeat(20_000)];
+        let ops = [op::TEXT, op::LISTED, op::AGGREGATE, op::BYTES].map(|op| vec![op]);
+        let mut put = writer();
+        assert_eq!(written(&mut put, Base::Zero, words), ops);
+        assert_eq!(put.stream, words[3].as_bytes());
+        let numbers = ["12", "13", "0.5", "0.7", "14"];
+        let ops = [op::NUMBER, op::NUMBER, op::NUMBER_AS, op::NUMBER, op::NUMBER_AS].map(|op| vec![op]);
+        assert_eq!(written(&mut writer(), Base::Zero, numbers), ops);
+        let moments = ["2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.679Z", "2026-01-02"];
+        let ops = [op::MOMENT_AS, op::MOMENT, op::MOMENT_AS].map(|op| vec![op]);
+        assert_eq!(written(&mut writer(), Base::Zero, moments), ops);
+    }
+
+    #[test]
+    fn numbers_are_named_where_that_is_shorter() {
+        let numbers = ["1", "1000000", "1", "1000000", "1000001"];
+        let plain = vec![op::NUMBER];
+        let ops = [plain.clone(), plain.clone(), plain.clone(), vec![op::LISTED], plain.clone()];
+        assert_eq!(written(&mut writer(), Base::Zero, numbers), ops);
+        let near = ["1000000", "1000001", "1000000", "1000001"];
+        assert_eq!(written(&mut writer(), Base::Last, near), [(); 4].map(|()| plain.clone()));
+    }
+
+    #[test]
+    fn an_identifier_is_new_once() {
+        let mut put = writer();
+        let timed = "018bcfe5-687b-7def-8000-000000000005";
+        let [random, other, again] = written(&mut put, Base::Zero, [RANDOM, timed, RANDOM]);
+        assert_eq!([random, again], [vec![op::RANDOM], vec![op::LISTED]]);
+        assert_eq!(other, [op::IDENTIFIER, 1], "an identifier with a time: what kind it is comes behind");
+        put.begin_messages();
+        assert_eq!(written(&mut put, Base::Zero, [timed, RANDOM]), [[op::KNOWN], [op::KNOWN]]);
+        let bare = [RANDOM, &RANDOM.replace("0f", "1f")].map(|id| id.replace('-', ""));
+        let ops = [vec![op::STYLE, op::KNOWN], vec![op::RANDOM], vec![op::LISTED]];
+        assert_eq!(written(&mut put, Base::Zero, [&bare[0], &bare[1], &bare[0]]), ops);
+    }
+
+    #[test]
+    fn a_message_is_named_by_its_distance_if_it_came_before() {
+        let mut put = writer();
+        assert_eq!(written(&mut put, Base::Zero, [RANDOM]), [[op::RANDOM]]);
+        put.begin_messages();
+        // Messages 0 to 3: the last one is the event's own.
+        let more = (0..4).map(|number: u8| RANDOM.replace("0f", &format!("{number}e")));
+        let messages: Vec<String> = more.collect();
+        let mut ids = column(&mut put, Base::Zero);
+        for message in &messages {
+            assert_eq!(write(&mut put, &mut ids, message), [op::RANDOM]);
+        }
+        let mut named = column(&mut put, Base::Zero);
+        for (message, op) in messages.iter().zip([op::MESSAGE, op::MESSAGE, op::MESSAGE, op::KNOWN]) {
+            assert_eq!(write(&mut put, &mut named, message), [op]);
+        }
+        assert_eq!(write(&mut put, &mut named, RANDOM), [op::KNOWN], "it was no message");
+    }
+}
