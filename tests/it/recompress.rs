@@ -1,7 +1,7 @@
 //! `recompress`: the same history in fewer bytes; nothing has another name; whatever stops it, nothing is lost.
 
 use crate::support::fixtures;
-use crate::support::program::{Room, SERVER, backup, backup_data};
+use crate::support::program::{Room, SERVER, backup_data};
 use crate::support::segments::{Event, SegmentImage};
 use segvault::axon::name::Store;
 use segvault::repo::format::pack::{CodecId, PackKind, parse_pack};
@@ -212,19 +212,6 @@ fn no_time_is_enough_for_nothing_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn a_pack_that_comes_out_as_it_was_stays_and_nothing_is_left_to_do() {
-    let room = Room::new();
-    let root = room.server(SERVER);
-    room.ends(0, &crate::support::program::backup(&root));
-    let (text, _) = room.ends(0, "recompress");
-    assert!(text.contains("of 2 packs") && text.contains("written anew as 1 pack ("), "{text}");
-    assert!(text.contains("1 old pack ("), "{text}");
-    assert!(text.ends_with("1 pack came out as it was, and stays\n"), "no next run goes on: {text}");
-    assert_eq!(recompress(&room, "")["planned_packs"], 0);
-    verify(&room);
-}
-
-#[test]
 fn a_damaged_pack_stays_and_is_said() {
     let room = fast();
     let largest = packs(&room).into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
@@ -258,6 +245,21 @@ fn grown(room: &Room) {
 }
 
 #[test]
+fn a_pack_that_comes_out_as_it_was_stays_and_nothing_is_left_to_do() {
+    let room = Room::new();
+    grown(&room);
+    let marked = recompress(&room, "")["marked_packs"].as_u64().unwrap();
+    // As if it had been stopped before it said so.
+    fs::remove_file(room.repository().join("acts/1.json")).unwrap();
+    let (text, _) = room.ends(0, "recompress");
+    assert!(text.contains(&format!("of {} packs", marked + 1)), "{text}");
+    assert!(text.contains(&format!("{marked} old packs (")), "{text}");
+    assert!(text.ends_with("1 pack came out as it was, and stays\n"), "no next run goes on: {text}");
+    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+    verify(&room);
+}
+
+#[test]
 fn many_small_packs_become_few() {
     let room = Room::new();
     grown(&room);
@@ -272,27 +274,52 @@ fn many_small_packs_become_few() {
     verify(&room);
 }
 
-/// A directory of a server whose events carry what is encrypted: they share no long blocks, since they gain nothing by it.
-fn noisy(room: &Room) {
-    let (mut random, node) = (fastrand::Rng::with_seed(1), room.path("node/default"));
-    let mut segment = SegmentImage::new(0, 29 << 20);
-    for number in 0..400 {
-        let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(70_000).collect();
-        segment.append(&[Event::of("account", number).carrying(payload)]);
+/// Backups of two servers with events of 27 MiB each, whose payloads are encrypted.
+fn two_noisy() -> Room {
+    let (room, mut random) = (Room::new(), fastrand::Rng::with_seed(1));
+    for node in ["one", "other"] {
+        let data = room.path(node).join("default");
+        fs::create_dir_all(&data).unwrap();
+        let mut segment = SegmentImage::new(0, 29 << 20);
+        for number in 0..400 {
+            let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(70_000).collect();
+            segment.append(&[Event::of(node, number).carrying(payload)]);
+        }
+        segment.roll().write_to(&data, Store::Events);
+        SegmentImage::new(segment.next_token(), 1000).write_to(&data, Store::Events);
+        room.ends(0, &backup_data(&room.path(node)).replace("node-1", node));
     }
-    fs::create_dir_all(&node).unwrap();
-    segment.roll().write_to(&node, Store::Events);
-    SegmentImage::new(segment.next_token(), 1000).write_to(&node, Store::Events);
+    room
 }
 
+/// Noise shares no long blocks, since it gains nothing by it: nor is it written anew, as if it could.
 #[test]
 fn short_blocks_that_are_as_long_as_they_get_are_left_alone() {
+    let room = two_noisy();
+    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+}
+
+/// Who compresses again has to know what is weak in a copy too.
+#[test]
+fn copied_packs_say_how_hard_they_were_compressed() {
     let room = Room::new();
-    noisy(&room);
-    room.ends(0, &backup_data(&room.path("node")).replace("node-1", "noisy"));
-    room.ends(0, &backup(fixtures::dir(SERVER)));
-    let blocks = |room: &Room| packs(room).values().map(|pack| parse_pack(pack).unwrap().blocks.len()).max();
-    assert!(blocks(&room).unwrap() > 3, "of 28 MiB: else they say nothing here");
-    let mut planned = (0..3).map(|_| recompress(&room, "")["planned_packs"].as_u64().unwrap());
-    assert_eq!(planned.find(|packs| *packs == 0), Some(0), "each run writes the same anew");
+    for (source, setting) in [("core-2023.2.1-xml", "fast"), (SERVER, "max")] {
+        let server = fixtures::dir(source);
+        room.ends(
+            0,
+            &format!(
+                "backup --no-control-db --source {setting} --compression {setting} --data-dir {}",
+                server.display()
+            ),
+        );
+    }
+    let copy = Room::new();
+    room.ends(0, &format!("copy --to {}", copy.repository().display()));
+    assert_eq!(efforts(&copy), efforts(&room));
+    assert_eq!(efforts(&copy), ([1, 3].into(), [7].into()));
+    let done = recompress(&copy, "");
+    assert_eq!((&done["planned_packs"], &done["finished"]), (&1.into(), &true.into()), "{done}");
+    assert_eq!(delete_dead(&copy), 1);
+    assert_eq!(efforts(&copy), ([2, 3].into(), [6, 7].into()));
+    verify(&copy);
 }

@@ -315,7 +315,8 @@ fn copy_block(
     }
     match survey.repository.block_or_healed(pack, block) {
         Ok(read) => {
-            let copied = session.copy_block(kind, block, read, &|chunk| wanted.contains(&chunk))?;
+            let header = survey.repository.header(pack, kind);
+            let copied = session.copy_block(header, block, read, &|chunk| wanted.contains(&chunk))?;
             survey.observer.event(&Event::Bytes(copied));
             Ok(())
         }

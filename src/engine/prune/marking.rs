@@ -200,6 +200,7 @@ fn empty(session: &mut Session<'_>, survey: &Survey<'_>, pack: &PackUse) -> Resu
         source: crate::repo::format::Damage::Json(error.to_string()),
     };
     let directory = read_directory(repository.disk(), pack.name, pack.length).map_err(damaged)?;
+    let header = repository.header(pack.name, directory.kind);
     for block in &directory.blocks {
         if survey.observer.interrupted() {
             return Err(engine::Error::Interrupted);
@@ -212,7 +213,7 @@ fn empty(session: &mut Session<'_>, survey: &Survey<'_>, pack: &PackUse) -> Resu
         }
         if !wanted.is_empty() {
             let read = repository.block(pack.name, block)?;
-            session.copy_block(directory.kind, block, read, &|chunk| wanted.contains(&chunk))?;
+            session.copy_block(header, block, read, &|chunk| wanted.contains(&chunk))?;
         }
     }
     survey.observer.event(&Event::Bytes(pack.live_bytes()));

@@ -1,112 +1,114 @@
-//! How many blocks the chunks of small packs would make together.
+//! Whether the chunks of small packs are worth joining: whether they would have so many fewer blocks together.
 //!
-//! Noise and heavy events share shorter blocks than others do, and only their bytes tell. But somebody has looked at them: what was not joined when it
-//! was written will not be joined when it is written again. Else the same packs would look worth joining after every run.
+//! Noise and heavy events share shorter blocks than others do, and only their bytes tell. They are read where the answer depends on it: to take
+//! them for what they are not would have the same packs written anew at every run.
 
-use crate::axon::name::Store;
-use crate::engine::recompress::plan::{Block, Moved};
-use crate::repo::codec::Compression;
-use crate::repo::format::id::ChunkId;
-use crate::repo::format::limits::memory::SHARED_BLOCK;
-use crate::repo::store::Neighbours;
-use std::collections::HashMap;
+use crate::engine::error::Error;
+use crate::engine::recompress::plan::Moved;
+use crate::repo::codec::{Compression, Look};
+use crate::repo::store::Filling;
 
-/// The lengths of blocks that got as long as they can, by their chunks.
-pub(super) type Full = HashMap<ChunkId, u64>;
-
-/// A block that more chunks may be joined to.
-#[derive(Clone, Copy)]
-struct Open {
-    room: Neighbours,
-    length: u64,
-    longest: u64,
-}
-
-/// Which blocks of segments got as long as they can. The last one of a pack may only have had no more neighbours; and so may one that was copied as
-/// it was, if it is shorter than whatever is joined without a look at it.
-pub(super) fn full<'a>(
-    packs: impl IntoIterator<Item = &'a [Box<Block>]>,
-    store: impl Fn(ChunkId) -> Option<Store>,
-) -> Full {
-    let mut full = Full::new();
-    for pack in packs {
-        let mut before: HashMap<Store, &Block> = HashMap::new();
-        for block in pack {
-            let first = block.first().and_then(|(first, length)| Some((store(*first)?, *length)));
-            let Some((store, next)) = first else { continue };
-            let Some(before) = before.insert(store, block) else { continue };
-            let length = length(before);
-            if length + u64::from(next) > SHARED_BLOCK as u64 {
-                full.extend(before.iter().map(|(chunk, _)| (*chunk, length)));
-            }
-        }
+/// Whether chunks that have so many blocks now would have fewer by a fourth.
+pub(super) fn is_worth(
+    chunks: &[Moved],
+    before: usize,
+    compression: Compression,
+    look: impl FnMut(&Moved) -> Result<Look, Error>,
+) -> Result<bool, Error> {
+    let is_worth = |blocks: usize| blocks.saturating_mul(4) < before.saturating_mul(3);
+    let at_most = blocks(chunks, compression, |_| Ok(Look::NOISE))?;
+    let at_least = blocks(chunks, compression, |_| Ok(Look::default()))?;
+    if is_worth(at_most) || !is_worth(at_least) {
+        return Ok(is_worth(at_most));
     }
-    full
+    Ok(is_worth(blocks(chunks, compression, look)?))
 }
 
-/// How many blocks these chunks would make.
-pub(super) fn blocks(chunks: &[Moved], full: &Full, compression: Compression) -> usize {
-    let (mut blocks, mut open) = (0, None);
+/// How many blocks these chunks would make, by such a look at each.
+fn blocks(
+    chunks: &[Moved],
+    compression: Compression,
+    mut look: impl FnMut(&Moved) -> Result<Look, Error>,
+) -> Result<usize, Error> {
+    let (mut blocks, mut last) = (0, None);
     for chunk in chunks {
-        let Ok(room) = chunk.room else {
-            (blocks, open) = (blocks + 1, None);
-            continue;
+        let length = usize::try_from(chunk.length).unwrap_or(usize::MAX);
+        let next = Filling::of(length, look(chunk)?);
+        last = match (chunk.room, last) {
+            (Ok(room), Some((open, filling)))
+                if open == room && Filling::fits(filling, next, room.longest(compression)) =>
+            {
+                Some((room, filling.and(next)))
+            }
+            (room, _) => {
+                blocks += 1;
+                room.ok().map(|room| (room, next))
+            }
         };
-        let longest = full.get(&chunk.id).copied().unwrap_or_else(|| room.longest(compression) as u64);
-        let alone = Open { room, length: u64::from(chunk.length), longest };
-        let joined = open.and_then(|open: Open| open.joined(alone));
-        blocks += usize::from(joined.is_none());
-        open = joined.or(Some(alone));
     }
-    blocks
-}
-
-impl Open {
-    /// Both in one block, if there is room.
-    fn joined(self, next: Self) -> Option<Self> {
-        let (length, longest) = (self.length + next.length, self.longest.min(next.longest));
-        (self.room == next.room && length <= longest).then_some(Self { length, longest, ..self })
-    }
-}
-
-fn length(block: &Block) -> u64 {
-    block.iter().map(|(_, length)| u64::from(*length)).sum()
+    Ok(blocks)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axon::name::Store;
     use crate::repo::format::id::Naming;
+    use crate::repo::format::pack::PackKind;
+    use crate::repo::store::Neighbours;
 
-    /// Packs with blocks of one chunk of so many MiB each: how many blocks these are, and how many the chunks would make together.
-    fn joined(packs: &[&[u32]]) -> (usize, usize) {
-        let mut numbers = 0_u64..;
-        let mut id = || Naming::Blake3.chunk(&numbers.next().unwrap().to_le_bytes());
-        let mut block = |mib: &u32| -> Box<Block> { Box::new([(id(), mib << 20)]) };
-        let packs: Vec<Vec<_>> = packs.iter().map(|pack| pack.iter().map(&mut block).collect()).collect();
-        let full = full(packs.iter().map(Vec::as_slice), |_| Some(Store::Events));
-        let room = Ok(Neighbours::Segments(Store::Events));
-        let moved = |(id, length)| Moved { id, length, room, at: 0 };
-        let chunks: Vec<Moved> =
-            packs.iter().flatten().flat_map(|block| block.iter().copied().map(moved)).collect();
-        (packs.iter().flatten().count(), blocks(&chunks, &full, Compression::Default))
+    const EVENTS: Result<Neighbours, PackKind> = Ok(Neighbours::Segments(Store::Events));
+
+    /// Chunks of so many MiB.
+    fn chunks(room: Result<Neighbours, PackKind>, mib: &[u32]) -> Vec<Moved> {
+        let id = |at: usize| Naming::Blake3.chunk(&at.to_le_bytes());
+        mib.iter().enumerate().map(|(at, mib)| Moved { id: id(at), length: mib << 20, room, at }).collect()
+    }
+
+    /// Whether events are worth joining, and how many of them were looked at.
+    fn worth(mib: &[u32], before: usize, look: Look) -> (bool, usize) {
+        let mut looks = 0;
+        let count = |_: &Moved| {
+            looks += 1;
+            Ok(look)
+        };
+        let is_worth = is_worth(&chunks(EVENTS, mib), before, Compression::Default, count).unwrap();
+        (is_worth, looks)
     }
 
     #[test]
-    fn small_packs_share_long_blocks() {
-        assert_eq!(joined(&[&[5], &[5], &[5], &[5]]), (4, 2));
-        assert_eq!(joined(&[&[15, 1], &[2, 3], &[4], &[6], &[10]]), (7, 3));
+    fn blocks_are_counted_as_they_would_be_written() {
+        let made = |chunks: &[Moved], look: Look| blocks(chunks, Compression::Default, |_| Ok(look)).unwrap();
+        let events = chunks(EVENTS, &[5, 5, 5, 1, 17, 3, 4, 2]);
+        assert_eq!(made(&events, Look::default()), 3);
+        assert_eq!(made(&events, Look::NOISE), 6, "of 8 MiB at most");
+        assert_eq!(made(&chunks(Ok(Neighbours::ControlDb), &[5, 3, 1]), Look::default()), 2);
+        assert_eq!(made(&chunks(Err(PackKind::Tail), &[1, 1]), Look::default()), 2, "tails are alone");
+        let snapshots = chunks(Ok(Neighbours::Segments(Store::Snapshots)), &[5]);
+        let both = [chunks(EVENTS, &[5]), snapshots, chunks(EVENTS, &[5])].concat();
+        assert_eq!(made(&both, Look::default()), 3, "only neighbours share blocks");
     }
 
     #[test]
-    fn blocks_that_could_not_be_longer_stay_as_they_are() {
-        assert_eq!(joined(&[&[5, 5, 5, 5]]), (4, 4));
-        // The last ones may become longer: 3 with 3, and 4, 4 with 8.
-        assert_eq!(joined(&[&[5, 6, 3], &[3], &[6, 4, 4], &[8]]), (8, 5));
+    fn chunks_are_looked_at_where_it_matters() {
+        let (text, noise) = (Look::default(), Look::NOISE);
+        // Short enough for one block, whatever they are; and as long as they get.
+        assert_eq!([worth(&[2, 3, 3], 3, noise), worth(&[2, 3, 3], 3, text)], [(true, 0); 2]);
+        assert_eq!([worth(&[9, 10, 11], 3, noise), worth(&[9, 10, 11], 3, text)], [(false, 0); 2]);
+        assert_eq!(worth(&[5, 6, 5, 6], 4, text), (true, 4));
+        assert_eq!(worth(&[5, 6, 5, 6], 4, noise), (false, 4));
     }
 
     #[test]
-    fn blocks_that_were_copied_into_one_pack_are_joined() {
-        assert_eq!(joined(&[&[1; 32]]), (32, 2));
+    fn a_fourth_has_to_be_gained() {
+        assert_eq!(worth(&[2, 3, 3, 9, 9], 4, Look::NOISE), (false, 0), "3 of 4");
+        assert_eq!(worth(&[2, 3, 3, 9, 9], 5, Look::NOISE), (true, 0), "3 of 5");
+    }
+
+    #[test]
+    fn what_can_not_be_read_ends_it() {
+        let fails = |_: &Moved| Err(Error::Interrupted);
+        let asked = is_worth(&chunks(EVENTS, &[5, 6]), 2, Compression::Default, fails);
+        assert!(matches!(asked, Err(Error::Interrupted)));
     }
 }

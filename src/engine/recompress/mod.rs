@@ -67,7 +67,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<Recompressed, Error> {
     let begun = observer.now_ms();
-    let plan = plan(repository, options.effort.compression)?;
+    let plan = plan(repository, options.effort.compression, observer)?;
     let mut report = Recompressed {
         compression: options.effort.compression,
         planned_packs: plan.packs.len() as u64,

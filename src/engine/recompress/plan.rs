@@ -2,21 +2,19 @@
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
+use crate::engine::observe::Observer;
 use crate::engine::recompress::joining;
 use crate::engine::retention::readable;
-use crate::repo::codec::Compression;
+use crate::repo::codec::{Compression, Look};
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::limits;
-use crate::repo::format::pack::{self, CodecId, HEADER_LENGTH, PackKind};
+use crate::repo::format::pack::{self, Block, CodecId, HEADER_LENGTH, PackKind};
 use crate::repo::index::read_directory;
 use crate::repo::paths;
 use crate::repo::store::{Neighbours, Repository};
 use std::collections::{HashMap, HashSet};
-
-/// The chunks of a block, and their lengths, in order.
-pub(super) type Block = [(ChunkId, u32)];
 
 /// A pack as it is.
 #[derive(Clone, Debug)]
@@ -28,19 +26,15 @@ pub struct OldPack {
     kind: PackKind,
     /// How hard its writer compressed; none where a newer program says it in its own way.
     effort: Option<Compression>,
-    /// Its blocks, in order.
-    pub(super) blocks: Vec<Box<Block>>,
+    blocks: usize,
+    /// Its chunks and their lengths, in order.
+    pub(super) chunks: Vec<(ChunkId, u32)>,
 }
 
 impl OldPack {
-    /// Its chunks and their lengths, in order.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = (ChunkId, u32)> {
-        self.blocks.iter().flat_map(|block| block.iter().copied())
-    }
-
     /// Bytes of its chunks.
     pub(super) fn raw_length(&self) -> u64 {
-        self.chunks().map(|(_, length)| u64::from(length)).sum()
+        self.chunks.iter().map(|(_, length)| u64::from(*length)).sum()
     }
 }
 
@@ -67,9 +61,12 @@ struct History {
     places: HashMap<ChunkId, (Neighbours, usize)>,
 }
 
-/// Chooses the packs that were compressed less than asked for; and small ones that were compressed so, if their chunks share fewer blocks
-/// together.
-pub fn plan(repository: &Repository, compression: Compression) -> Result<Plan, Error> {
+/// Chooses the packs that were compressed less than asked for; and small ones that were compressed so, if their chunks have fewer blocks together.
+pub fn plan(
+    repository: &Repository,
+    compression: Compression,
+    observer: &dyn Observer,
+) -> Result<Plan, Error> {
     let refused = refused(repository)?;
     let history = History::read(repository)?;
     let all = packs(repository, &refused)?;
@@ -79,13 +76,17 @@ pub fn plan(repository: &Repository, compression: Compression) -> Result<Plan, E
     let (weaker, rest): (Vec<_>, Vec<_>) =
         all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| is_weaker(pack));
     let is_loose = |pack: &OldPack| pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
-    let loose: Vec<OldPack> = rest.into_iter().filter(is_loose).collect();
-    let mut plan = Plan { packs: loose, history };
-    if !plan.joins(compression) {
-        plan.packs.clear();
+    let loose = rest.into_iter().filter(is_loose);
+    let mut plan = Plan { packs: weaker, history };
+    // Their chunks share no packs.
+    let (databases, others): (Vec<_>, Vec<_>) = loose.partition(|pack| pack.kind == PackKind::ControlDb);
+    for mut loose in [databases, others] {
+        plan.history.sort(&mut loose);
+        if loose.len() > 1 && plan.joins(repository, compression, &loose, observer)? {
+            plan.packs.append(&mut loose);
+        }
     }
-    plan.packs.extend(weaker);
-    plan.sort();
+    plan.history.sort(&mut plan.packs);
     Ok(plan)
 }
 
@@ -116,18 +117,19 @@ fn read(repository: &Repository, id: PackId, length: u64) -> Option<OldPack> {
     if directory.blocks.iter().any(|block| block.check_readable().is_err()) {
         return None;
     }
-    let chunks = |block: &pack::Block| block.chunks.iter().map(|place| (place.chunk, place.length)).collect();
+    let chunks = directory.blocks.iter().flat_map(|block| &block.chunks);
     Some(OldPack {
         id,
         length,
         kind: header.kind,
         effort: effort(header.effort, &directory.blocks),
-        blocks: directory.blocks.iter().map(chunks).collect(),
+        blocks: directory.blocks.len(),
+        chunks: chunks.map(|place| (place.chunk, place.length)).collect(),
     })
 }
 
 /// How hard a pack's writer compressed. What `high` is now was the default once, and has its number: the blocks tell them apart.
-fn effort(said: u8, blocks: &[pack::Block]) -> Option<Compression> {
+fn effort(said: u8, blocks: &[Block]) -> Option<Compression> {
     let said = Compression::of(said);
     let is_former =
         said == Some(Compression::Default) && blocks.iter().any(|block| block.codec == CodecId::Columns);
@@ -156,21 +158,17 @@ impl History {
     }
 
     fn has_segments(&self, pack: &OldPack) -> bool {
-        pack.chunks().any(|(chunk, _)| self.places.contains_key(&chunk))
-    }
-
-    /// The store whose segments a chunk is of.
-    fn store(&self, chunk: ChunkId) -> Option<Store> {
-        match self.places.get(&chunk)?.0 {
-            Neighbours::Segments(store) => Some(store),
-            Neighbours::TimeMaps | Neighbours::ControlDb => None,
-        }
+        pack.chunks.iter().any(|(chunk, _)| self.places.contains_key(chunk))
     }
 
     /// Where the first chunk of a pack stands; those that no history knows come last.
     fn of_pack(&self, pack: &OldPack) -> usize {
-        let places = pack.chunks().filter_map(|(chunk, _)| self.places.get(&chunk));
+        let places = pack.chunks.iter().filter_map(|(chunk, _)| self.places.get(chunk));
         places.map(|(_, at)| *at).min().unwrap_or(usize::MAX)
+    }
+
+    fn sort(&self, packs: &mut [OldPack]) {
+        packs.sort_by_cached_key(|pack| (pack.kind, self.of_pack(pack), pack.id));
     }
 
     fn moved(&self, pack: &OldPack, (id, length): (ChunkId, u32), at: usize) -> Moved {
@@ -185,14 +183,9 @@ impl History {
 }
 
 impl Plan {
-    fn sort(&mut self) {
-        let history = &self.history;
-        self.packs.sort_by_cached_key(|pack| (pack.kind, history.of_pack(pack), pack.id));
-    }
-
     /// The chunks of some of the packs, each once: neighbours beside each other, in the order of their history.
     pub(super) fn chunks(&self, packs: &[OldPack]) -> Vec<Moved> {
-        let all = packs.iter().flat_map(|pack| pack.chunks().map(move |chunk| (pack, chunk)));
+        let all = packs.iter().flat_map(|pack| pack.chunks.iter().map(move |chunk| (pack, *chunk)));
         let mut seen = HashSet::new();
         let fresh = all.filter(|(_, (id, _))| seen.insert(*id)).enumerate();
         let mut moved: Vec<Moved> =
@@ -201,14 +194,31 @@ impl Plan {
         moved
     }
 
-    /// Whether all packs together would have so many fewer blocks that it is worth the while.
-    fn joins(&self, compression: Compression) -> bool {
-        let before: usize = self.packs.iter().map(|pack| pack.blocks.len()).sum();
-        let full = joining::full(self.packs.iter().map(|pack| pack.blocks.as_slice()), |chunk| {
-            self.history.store(chunk)
-        });
-        let after = joining::blocks(&self.chunks(&self.packs), &full, compression);
-        self.packs.len() > 1 && after * 4 < before * 3
+    /// Whether such packs are worth joining.
+    fn joins(
+        &self,
+        repository: &Repository,
+        compression: Compression,
+        loose: &[OldPack],
+        observer: &dyn Observer,
+    ) -> Result<bool, Error> {
+        let before = loose.iter().map(|pack| pack.blocks).sum();
+        joining::is_worth(&self.chunks(loose), before, compression, |chunk| {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            look(repository, chunk, compression)
+        })
+    }
+}
+
+/// A look at a chunk. One that can't be read stays where it is.
+fn look(repository: &Repository, chunk: &Moved, compression: Compression) -> Result<Look, Error> {
+    let Ok(room) = chunk.room else { return Ok(Look::default()) };
+    match repository.chunk(chunk.id) {
+        Ok(bytes) => Ok(room.look(&bytes, compression)),
+        Err(error) if error.is_lost() => Ok(Look::default()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -216,8 +226,8 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn block(codec: CodecId) -> pack::Block {
-        pack::Block {
+    fn block(codec: CodecId) -> Block {
+        Block {
             offset: 0,
             body_offset: 0,
             encoded_length: 1,

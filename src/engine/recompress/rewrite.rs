@@ -122,11 +122,12 @@ impl<'a> Rewriter<'a> {
         refused: &HashSet<PackId>,
         report: &mut Recompressed,
     ) -> Result<(), Error> {
-        let is_moved = |pack: &&OldPack| pack.chunks().all(|(chunk, _)| self.done.contains(&chunk));
+        let is_moved = |pack: &&OldPack| pack.chunks.iter().all(|(chunk, _)| self.done.contains(chunk));
         // What was written again under the very same name stays, of course.
         let stays = |pack: &&OldPack| new.contains(&pack.id) || refused.contains(&pack.id);
         let moved: Vec<&OldPack> = group.iter().filter(is_moved).filter(|pack| !stays(pack)).collect();
-        let damaged = group.iter().filter(|pack| pack.chunks().any(|(chunk, _)| self.lost.contains(&chunk)));
+        let damaged =
+            group.iter().filter(|pack| pack.chunks.iter().any(|(chunk, _)| self.lost.contains(chunk)));
         report.damaged_packs.extend(damaged.map(|pack| pack.id.to_string()));
         if !moved.is_empty() {
             let packs = moved.iter().map(|pack| pack.id).collect();

@@ -21,11 +21,15 @@ pub struct Look {
 }
 
 impl Look {
-    /// A look at a chunk.
+    /// Of chunks that don't repeat.
+    pub const NOISE: Self = Self { is_noise: true, weight: 0 };
+
+    /// A look at a chunk. What is shorter than a glance says too little.
     pub fn at(chunk: &[u8], compression: Compression) -> Self {
-        let is_noise = !repeats(chunk);
-        let weight = if is_noise { None } else { weight(chunk, compression) };
-        Self { is_noise, weight: weight.unwrap_or_default() }
+        if chunk.len() >= GLANCE && !repeats(chunk) {
+            return Self::NOISE;
+        }
+        Self { is_noise: false, weight: weight(chunk, compression).unwrap_or_default() }
     }
 
     /// What was seen of these chunks and of others.
@@ -93,6 +97,14 @@ mod tests {
         }
         assert!(json.and(json).and(Look::default()).is_worth(14 << 20));
         assert!(json.and(numbers).is_worth(7 << 20) && !json.and(noise).is_worth(1));
+    }
+
+    #[test]
+    fn a_few_bytes_say_nothing() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let noise: Vec<u8> = (0..GLANCE).map(|_| random.u8(..)).collect();
+        let is_worth = |bytes: &[u8]| Look::at(bytes, Compression::Default).is_worth(16 << 20);
+        assert!(is_worth(&noise[1..]) && !is_worth(&noise));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use crate::repo::codec;
 use crate::repo::codec::{CodecError, Encoded};
 use crate::repo::error::Error;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
-use crate::repo::format::pack::{Block, PackKind};
+use crate::repo::format::pack::{self, Block, Header, PackKind};
 use crate::repo::paths;
-use crate::repo::store::packer::Waiting;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
+use crate::repo::store::waiting::Waiting;
 use std::io;
 use std::ops::Range;
 
@@ -54,6 +54,13 @@ impl Repository {
         Ok(ReadBlock { encoded, raw })
     }
 
+    /// What the header of a pack of this kind says. One that can't be read says nothing more.
+    pub fn header(&self, pack: PackId, kind: PackKind) -> Header {
+        let read = self.disk().read_range(&paths::pack(pack), 0, pack::HEADER_LENGTH);
+        let header = read.ok().and_then(|bytes| pack::parse_header(&bytes).ok());
+        header.filter(|header| header.kind == kind).unwrap_or(Header::of(kind))
+    }
+
     /// Reads a pack through, as it is on the disk, and compares it with its name.
     pub fn prove_pack(&self, pack: PackId) -> Result<(), Error> {
         let path = paths::pack(pack);
@@ -70,11 +77,11 @@ fn range(offset: u32, length: u32) -> Range<usize> {
 
 impl Session<'_> {
     /// Copies the chunks of a block that `wanted` chooses into new packs, although they are known: those packs are about to go, or another
-    /// repository's. A block of which all is wanted is copied as it is encoded, any other encoded anew. What this session has stored already is
-    /// left out. Gives how many bytes of chunks were copied.
+    /// repository's. A block of which all is wanted is copied as it is encoded, and to a pack that says of its writer what the header of the old
+    /// pack says; any other is encoded anew. What this session has stored already is left out. Gives how many bytes of chunks were copied.
     pub fn copy_block(
         &mut self,
-        kind: PackKind,
+        header: Header,
         block: &Block,
         read: ReadBlock,
         wanted: &dyn Fn(ChunkId) -> bool,
@@ -100,7 +107,7 @@ impl Session<'_> {
             session.tally.new_chunks = session.tally.new_chunks.saturating_add(chunks.len() as u64);
             session.tally.new_raw_bytes = session.tally.new_raw_bytes.saturating_add(copied);
             let encoded = Encoded { codec: block.codec, bytes: read.encoded };
-            let waiting = Waiting::of(kind, chunks, raw);
+            let waiting = Waiting::of(header.kind, chunks, raw).with_effort(header.effort);
             if whole { session.copy(&waiting, &encoded) } else { session.queue(waiting) }
         })?;
         Ok(copied)

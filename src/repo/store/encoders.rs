@@ -6,7 +6,7 @@
 use crate::repo::codec;
 use crate::repo::codec::Encoded;
 use crate::repo::store::effort::Effort;
-use crate::repo::store::packer::Waiting;
+use crate::repo::store::waiting::Waiting;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
 use std::collections::VecDeque;

@@ -33,6 +33,7 @@ mod session;
 mod settle;
 mod staging;
 mod trees;
+mod waiting;
 
 pub use alone::Alone;
 pub use blocks::ReadBlock;
@@ -48,5 +49,6 @@ pub use read::{IndexPlace, OpenOptions, Repository};
 pub use rules::{LetGo, named_segments};
 pub use session::{Durable, Published, RecordsDurable, Session, Tally};
 pub use trees::Tree;
+pub use waiting::Filling;
 
 pub use numbered::{NumberedRow, record_in, records_in};

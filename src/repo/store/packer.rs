@@ -8,10 +8,7 @@ use crate::repo::codec::{Compression, Encoded, Look};
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
-use crate::repo::format::id::ChunkId;
-use crate::repo::format::id::Hasher;
-use crate::repo::format::id::Naming;
-use crate::repo::format::id::PackId;
+use crate::repo::format::id::{ChunkId, Hasher, Naming, PackId};
 use crate::repo::format::limits;
 use crate::repo::format::pack::{Directory, Header, PackBuilder, PackKind};
 use crate::repo::paths;
@@ -20,72 +17,8 @@ use crate::repo::store::encoders::Encoders;
 use crate::repo::store::mend::take_away;
 use crate::repo::store::packs;
 use crate::repo::store::staging::{Staged, Staging};
+use crate::repo::store::waiting::{Filling, Waiting};
 use std::collections::BTreeMap;
-
-/// A block that waits to be encoded.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub kind: PackKind,
-    /// Its chunks and their lengths, back to back.
-    pub chunks: Vec<(ChunkId, u32)>,
-    raw: Vec<u8>,
-    /// CRC-32 of the bytes as they were when they got their names: they may wait for long, and memory is not what it should be everywhere.
-    sum: u32,
-    look: Look,
-}
-
-impl Waiting {
-    /// Nothing yet.
-    pub fn empty(kind: PackKind) -> Self {
-        Self { kind, chunks: Vec::new(), raw: Vec::new(), sum: 0, look: Look::default() }
-    }
-
-    /// These chunks, which were named just now.
-    pub fn of(kind: PackKind, chunks: Vec<(ChunkId, u32)>, raw: Vec<u8>) -> Self {
-        Self { sum: crc32fast::hash(&raw), raw, chunks, ..Self::empty(kind) }
-    }
-
-    /// The bytes of the chunks.
-    pub fn raw(&self) -> &[u8] {
-        &self.raw
-    }
-
-    /// The same without the bytes: what its chunks are called, and how long they are.
-    pub fn without_raw(self) -> Self {
-        Self { raw: Vec::new(), ..self }
-    }
-
-    /// Whether the bytes are what they were when they got their names.
-    pub fn is_intact(&self) -> bool {
-        crc32fast::hash(&self.raw) == self.sum
-    }
-
-    #[cfg(test)]
-    pub fn flip(&mut self, at: usize) {
-        self.raw[at] ^= 4;
-    }
-
-    /// Whether so many bytes more, of which this was seen, would be too much.
-    fn is_full_for(&self, bytes: usize, look: Look, longest: usize) -> bool {
-        let length = self.raw.len().saturating_add(bytes);
-        let is_worth = || length <= limits::memory::SHARED_BLOCK || self.look.and(look).is_worth(length);
-        let fits = length <= longest && self.chunks.len() < limits::BLOCK_CHUNKS_MAX && is_worth();
-        !self.chunks.is_empty() && !fits
-    }
-
-    /// One chunk more.
-    pub fn push(&mut self, chunk: (ChunkId, u32), bytes: Vec<u8>) {
-        self.chunks.push(chunk);
-        let mut sum = crc32fast::Hasher::new_with_initial(self.sum);
-        sum.update(&bytes);
-        self.sum = sum.finalize();
-        if self.raw.is_empty() {
-            self.raw = bytes;
-        } else {
-            self.raw.extend_from_slice(&bytes);
-        }
-    }
-}
 
 /// Chunks that share blocks with their neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +38,12 @@ impl Neighbours {
             Self::Segments(_) | Self::TimeMaps => PackKind::Sealed,
             Self::ControlDb => PackKind::ControlDb,
         }
+    }
+
+    /// A look at such a chunk, if that matters: blocks that are short anyway take whatever comes.
+    pub fn look(self, bytes: &[u8], compression: Compression) -> Look {
+        let are_long = self.longest(compression) > limits::memory::SHARED_BLOCK;
+        if are_long { Look::at(bytes, compression) } else { Look::default() }
     }
 
     /// How long their blocks get, unless a single chunk is longer, or they gain nothing by it.
@@ -139,7 +78,8 @@ pub(super) struct Packer {
     encoders: Encoders,
     /// The blocks that chunks are being joined to.
     joining: BTreeMap<Neighbours, Waiting>,
-    open: BTreeMap<PackKind, OpenPack>,
+    /// By kind, and by how hard their blocks are compressed.
+    open: BTreeMap<(PackKind, u8), OpenPack>,
     /// Packs that are published and not yet durable.
     finished: Vec<(PackId, Directory)>,
     pub written: Written,
@@ -157,7 +97,7 @@ pub(super) struct Outlet<'o, 'd> {
 impl Packer {
     /// Bytes that are not encoded yet.
     pub fn waiting_bytes(&self) -> u64 {
-        let joining: usize = self.joining.values().map(|block| block.raw.len()).sum();
+        let joining: usize = self.joining.values().map(|block| block.raw().len()).sum();
         self.encoders.bytes().saturating_add(joining) as u64
     }
 
@@ -178,20 +118,20 @@ impl Packer {
     /// Takes a chunk that shares a block with its neighbours. True if it is time to [`Packer::flush`].
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
         let compression = self.encoders.effort().compression;
-        let longest = neighbours.longest(compression);
-        let is_looked_at = longest > limits::memory::SHARED_BLOCK;
-        let look = if is_looked_at { Look::at(&bytes, compression) } else { Look::default() };
+        let look = neighbours.look(&bytes, compression);
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
-        let full = joined.is_full_for(bytes.len(), look, longest).then(|| std::mem::replace(joined, empty()));
-        joined.push(chunk, bytes);
-        joined.look = joined.look.and(look);
+        let fits = joined.chunks.is_empty()
+            || joined.filling().fits(Filling::of(bytes.len(), look), neighbours.longest(compression));
+        let full = (!fits).then(|| std::mem::replace(joined, empty()));
+        joined.push(chunk, bytes, look);
         full.is_some_and(|full| self.take(full))
     }
 
     /// Takes a block. True if it is time to [`Packer::flush`].
     pub fn take(&mut self, block: Waiting) -> bool {
-        self.encoders.give(block);
+        let effort = self.encoders.effort().compression.number();
+        self.encoders.give(block.with_effort(effort));
         self.encoders.is_full()
     }
 
@@ -236,16 +176,17 @@ impl Packer {
         std::mem::take(&mut self.finished)
     }
 
-    /// Writes an encoded block to the pack of its kind.
+    /// Writes an encoded block to the pack of its kind and effort.
     pub fn write(
         &mut self,
         block: &Waiting,
         encoded: &Encoded,
         outlet: &mut Outlet<'_, '_>,
     ) -> Result<(), Error> {
-        let mut pack = match self.open.remove(&block.kind) {
+        let room = (block.kind, block.effort);
+        let mut pack = match self.open.remove(&room) {
             Some(pack) => pack,
-            None => self.begin(block.kind, outlet)?,
+            None => self.begin(room, outlet)?,
         };
         let bytes = pack.builder.block(encoded.codec, &encoded.bytes, &block.chunks);
         let bytes = bytes.map_err(|damage| refused(outlet.disk, &pack.staged.path, &damage))?;
@@ -254,16 +195,12 @@ impl Packer {
         if pack.builder.length() >= limits::PACK_TARGET {
             return self.finish(pack, outlet);
         }
-        self.open.insert(block.kind, pack);
+        self.open.insert(room, pack);
         Ok(())
     }
 
-    fn header(&self, kind: PackKind) -> Header {
-        Header { kind, attempt: self.attempt, effort: self.encoders.effort().compression.number() }
-    }
-
-    fn begin(&self, kind: PackKind, outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
-        let (builder, header) = PackBuilder::begin_with(self.header(kind));
+    fn begin(&self, (kind, effort): (PackKind, u8), outlet: &mut Outlet<'_, '_>) -> Result<OpenPack, Error> {
+        let (builder, header) = PackBuilder::begin_with(Header { kind, attempt: self.attempt, effort });
         let mut pack = OpenPack { builder, staged: outlet.staging.create()?, hasher: self.naming.hasher() };
         append(&mut pack, &header, outlet.disk)?;
         Ok(pack)
@@ -328,22 +265,6 @@ mod tests {
     use super::*;
     use crate::repo::codec::sample;
 
-    #[test]
-    fn a_bit_that_flips_while_chunks_are_joined_is_seen() {
-        let bytes = |of: u8| vec![of; 1000];
-        let named = |bytes: &[u8]| (Naming::Blake3.chunk(bytes), 1000);
-        let mut joined = Waiting::empty(PackKind::Sealed);
-        joined.push(named(&bytes(1)), bytes(1));
-        joined.push(named(&bytes(2)), bytes(2));
-        assert!(joined.is_intact());
-        for at in [0, 999, 1000, 1999] {
-            joined.flip(at);
-            assert!(!joined.is_intact(), "{at}");
-            joined.flip(at);
-        }
-        assert!(joined.is_intact());
-    }
-
     /// Bytes that are with the encoders, and that still wait for more, after chunks of so many MiB of these kinds were joined.
     fn joined(mib: u32, kinds: [bool; 3]) -> (usize, usize) {
         let mut random = fastrand::Rng::with_seed(1);
@@ -355,7 +276,7 @@ mod tests {
             let chunk = (Naming::Blake3.chunk(&bytes), mib << 20);
             packer.join(events, chunk, bytes);
         }
-        (packer.encoders.bytes() >> 20, packer.joining[&events].raw.len() >> 20)
+        (packer.encoders.bytes() >> 20, packer.joining[&events].raw().len() >> 20)
     }
 
     #[test]
@@ -370,7 +291,7 @@ mod tests {
             for _ in 0..chunks {
                 packer.join(Neighbours::Segments(Store::Events), chunk(), few.clone());
             }
-            packer.joining[&Neighbours::Segments(Store::Events)].raw.len() >> 20
+            packer.joining[&Neighbours::Segments(Store::Events)].raw().len() >> 20
         };
         assert_eq!(waiting(Compression::Default, 2), 6);
         assert_eq!(waiting(Compression::Default, 3), 3, "a third one would be too much");

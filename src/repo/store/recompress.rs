@@ -3,9 +3,10 @@
 use crate::repo::error::Error;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::pack::PackKind;
-use crate::repo::store::packer::{Neighbours, Waiting};
+use crate::repo::store::packer::Neighbours;
 use crate::repo::store::packs;
 use crate::repo::store::session::Session;
+use crate::repo::store::waiting::Waiting;
 
 impl Session<'_> {
     /// Stores a chunk once more, though it is there: in a block with its neighbours, or (a tail's, or one that nothing is known of) alone.

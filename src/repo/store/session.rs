@@ -1,7 +1,7 @@
 //! Writing to a repository.
 
 use crate::axon::name::Store;
-use crate::repo::codec::Encoded;
+use crate::repo::codec::{Encoded, Look};
 use crate::repo::disk::Guard;
 use crate::repo::error::Error;
 use crate::repo::format::act::PointRef;
@@ -14,10 +14,11 @@ use crate::repo::store::effort::Effort;
 use crate::repo::store::known::Known;
 use crate::repo::store::locks;
 use crate::repo::store::lost::finish_giving_up;
-use crate::repo::store::packer::{Neighbours, Outlet, Packer, Waiting};
+use crate::repo::store::packer::{Neighbours, Outlet, Packer};
 use crate::repo::store::read::Repository;
 use crate::repo::store::settle;
 use crate::repo::store::staging::Staging;
+use crate::repo::store::waiting::Waiting;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,7 +181,7 @@ impl<'r> Session<'r> {
                 {
                     session.queue(std::mem::replace(&mut block, Waiting::empty(kind)))?;
                 }
-                block.push((id, length), bytes);
+                block.push((id, length), bytes, Look::default());
             }
             if !block.raw().is_empty() {
                 session.queue(block)?;

@@ -189,12 +189,13 @@ pub fn copy_of(disk: &CrashDisk, pack: &str) -> String {
     let repository = open(disk).unwrap();
     let mut session = repository.session().unwrap();
     let directory = read_directory(disk, id_of(pack), disk.length(pack).unwrap()).unwrap();
+    let header = repository.header(id_of(pack), directory.kind);
     // In another order: another pack, with another name.
     assert!(directory.blocks.len() > 1);
     let (first, rest) = directory.blocks.split_at(1);
     for block in rest.iter().chain(first) {
         let read = repository.block(id_of(pack), block).unwrap();
-        session.copy_block(directory.kind, block, read, &|_| true).unwrap();
+        session.copy_block(header, block, read, &|_| true).unwrap();
     }
     let _ = session.barrier().unwrap();
     let new = disk.files().into_iter().filter(|path| path.starts_with("packs/") && !before.contains(path));

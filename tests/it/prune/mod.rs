@@ -6,7 +6,7 @@ mod life;
 mod needs;
 mod program;
 
-use crate::store::model::{back_up_on, check, key, noise, open, prepare};
+use crate::store::model::{back_up_on, check, config, key, noise, open, prepare};
 use crate::store::odd_disk::OddDisk;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use lab::*;
@@ -16,11 +16,13 @@ use segvault::engine::observe::Unobserved;
 use segvault::engine::prune::{self, PruneOptions};
 use segvault::engine::verify::{self, Class, VerifyOptions};
 use segvault::repo;
+use segvault::repo::codec::Compression;
 use segvault::repo::disk::Disk;
 use segvault::repo::format::act::Deed;
 use segvault::repo::format::pack::PackKind;
 use segvault::repo::format::record::{LogKey, LogState};
-use segvault::repo::store::{Alone, OpenOptions};
+use segvault::repo::store::{Alone, Effort, OpenOptions, Repository};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[test]
@@ -423,4 +425,39 @@ fn many_small_packs_are_joined() {
     // Of each kind fewer than sixteen are left as they are.
     assert!(before == 60 && packs(&disk) < 20, "{before} packs became {}", packs(&disk));
     check(&open(&disk).unwrap(), &points).unwrap();
+}
+
+/// What the headers of the packs say of their writers, by the packs' names.
+fn efforts(disk: &CrashDisk) -> BTreeMap<String, u8> {
+    let packs = disk.files().into_iter().filter(|path| path.starts_with("packs/"));
+    packs.map(|path| (path.clone(), disk.read_range(&path, 12, 1).unwrap()[0])).collect()
+}
+
+/// Blocks that are moved as they are stay what they are for who compresses again.
+#[test]
+fn a_pack_that_takes_blocks_over_says_how_hard_they_were_compressed() {
+    let disk = CrashDisk::default();
+    Repository::init(&disk, &config()).unwrap();
+    let back_up = |backup| {
+        let repository = open(&disk).unwrap();
+        let mut session = repository.session().unwrap();
+        session.set_effort(Effort { compression: Compression::Fast, memory: None });
+        let (records, body) = prepare(&mut session, backup).unwrap();
+        session.publish_point(records, body).unwrap().point
+    };
+    let points: Vec<_> = (1..=6).map(back_up).collect();
+    let before = efforts(&disk);
+    assert!(before.values().all(|effort| *effort == Compression::Fast.number()));
+    forget(&disk, &points[..5], 0);
+    let tight = PruneOptions { max_unused_permille: 0, ..options(0) };
+    prune::mark(&open(&disk).unwrap(), &tight, &At(DAY)).unwrap();
+    let new: Vec<_> = efforts(&disk).into_iter().filter(|(pack, _)| !before.contains_key(pack)).collect();
+    // What was not needed whole is compressed again.
+    let [whole, cut] = [Compression::Fast, Compression::Default].map(Compression::number);
+    assert_eq!(
+        new.iter().map(|(_, effort)| *effort).collect::<BTreeSet<_>>(),
+        [whole, cut].into(),
+        "{new:?}"
+    );
+    check(&open(&disk).unwrap(), &points[5..]).unwrap();
 }

@@ -13,7 +13,7 @@ use segvault::repo::format::entry::{End, Extent, Flaw, SegmentEntry};
 use segvault::repo::format::id::{ChunkId, ContentHash, PageId};
 use segvault::repo::format::limits::SMALL_FILE_MAX;
 use segvault::repo::format::moment::Moment;
-use segvault::repo::format::pack::PackKind;
+use segvault::repo::format::pack::{Header, PackKind};
 use segvault::repo::format::point::{ControlDb, PointBody, PointLog};
 use segvault::repo::format::record::{LogKey, LogState, PrefixProof, Record};
 use segvault::repo::paths;
@@ -171,7 +171,7 @@ const PUTS: [fn(&mut Session<'_>); 5] = [
         let (pack, length) = repository.index().packs().unwrap()[0];
         let directory = repository.directory(pack, length).unwrap();
         let read = repository.block(pack, &directory.blocks[0]).unwrap();
-        session.copy_block(directory.kind, &directory.blocks[0], read, &|_| true).unwrap();
+        session.copy_block(Header::of(directory.kind), &directory.blocks[0], read, &|_| true).unwrap();
     },
 ];
 
