@@ -7,16 +7,20 @@ use crate::repo::codec::general::{self, Level};
 /// How much of a chunk is tried, to see whether it repeats.
 const GLANCE: usize = 64 << 10;
 
-/// How much of a chunk is weighed, and what a block may weigh by that: an estimate.
-const WEIGHED: usize = 128 << 10;
+/// How much of a chunk is weighed: the least that has a whole transaction in it. What is shorter than the first says too little: its keys are still
+/// new.
+const WEIGHED: [usize; 3] = [128 << 10, 512 << 10, 2 << 20];
+
+/// What a block may weigh, by an estimate from that. What can't be estimated is taken to weigh more.
 const HEAVY: usize = 26 << 20;
+const UNKNOWN: usize = usize::MAX;
 
 /// What was seen of some chunks. Of none: nothing against any length.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
     /// Whether there is a chunk that doesn't repeat.
     is_noise: bool,
-    /// Bytes of memory that so many bytes as are weighed take while they are encoded: the most of any chunk.
+    /// Bytes of memory that a MiB takes while it is encoded: the most of any chunk.
     weight: usize,
 }
 
@@ -29,7 +33,7 @@ impl Look {
         if chunk.len() >= GLANCE && !repeats(chunk) {
             return Self::NOISE;
         }
-        Self { is_noise: false, weight: weight(chunk, compression).unwrap_or_default() }
+        Self { is_noise: false, weight: weight(chunk, compression) }
     }
 
     /// What was seen of these chunks and of others.
@@ -42,7 +46,7 @@ impl Look {
     /// it, and takes as much memory encoded as it has bytes. Heavy events (many identifiers, small numbers) gain hardly anything by what came long
     /// before them, and would take more memory than a worker's share while they are encoded.
     pub fn is_worth(self, length: usize) -> bool {
-        !self.is_noise && self.weight.saturating_mul(length) <= HEAVY * WEIGHED
+        !self.is_noise && self.weight.saturating_mul(length) >> 20 <= HEAVY
     }
 }
 
@@ -55,18 +59,21 @@ fn repeats(bytes: &[u8]) -> bool {
     packed.is_some_and(|packed| packed.len() < glance.len() / 3 * 2)
 }
 
-/// What the first events of a chunk weigh. What is shorter says too little: its keys are still new.
-fn weight(bytes: &[u8], compression: Compression) -> Option<usize> {
+/// What a MiB weighs that is as the first events of a chunk are.
+fn weight(chunk: &[u8], compression: Compression) -> usize {
     let is_whole = compression.columns().iter().any(|(_, mode)| *mode == Mode::Whole);
-    columns::weight(bytes.get(..WEIGHED).filter(|_| is_whole)?)
+    let [least, ..] = WEIGHED;
+    if !is_whole || chunk.len() < least {
+        return 0;
+    }
+    let of = |length: usize| Some((columns::weight(chunk.get(..length)?)? << 20) / length);
+    WEIGHED.into_iter().find_map(of).unwrap_or(UNKNOWN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::codec::sample::numbers;
-
-    const JSON: &[u8] = include_bytes!("../../../fuzz/corpus/columns-again/json");
+    use crate::repo::codec::sample::{numbers, texts, transaction};
 
     #[test]
     fn events_of_little_but_numbers_are_heavy_where_columns_are_whole() {
@@ -75,20 +82,34 @@ mod tests {
             Compression::ALL.map(|compression| Look::at(bytes, compression).is_worth(16 << 20))
         };
         assert_eq!(worth(&numbers), [true, true, false, true, true]);
-        assert_eq!([worth(&JSON.repeat(60)), worth(&vec![7; 200_000])], [[true; 5]; 2]);
+        assert_eq!(worth(&texts(200_000)), [true; 5]);
         // The first ones say so of all; a few say nothing.
         let look = |bytes: &[u8]| Look::at(bytes, Compression::Default);
-        assert!(!look(&[&numbers[..], &JSON.repeat(60)].concat()).is_worth(16 << 20));
-        assert!(look(&numbers[..WEIGHED - 1]).is_worth(16 << 20));
+        assert!(!look(&[&numbers[..], &texts(200_000)].concat()).is_worth(16 << 20));
+        assert!(look(&numbers[..WEIGHED[0] - 1]).is_worth(16 << 20));
         // They take between two and four times as much as they have bytes.
         assert!(look(&numbers).is_worth(7 << 20) && !look(&numbers).is_worth(14 << 20));
+    }
+
+    #[test]
+    fn long_transactions_are_weighed_whole_and_those_that_are_too_long_are_heavy() {
+        let mut random = fastrand::Rng::with_seed(8);
+        let mut weight = |transactions: usize, events: usize| {
+            let all: Vec<u8> = (0..transactions).flat_map(|_| transaction(&mut random, events)).collect();
+            weight(&all, Compression::Default)
+        };
+        let [short, long, giant] =
+            [(100, 100), (5, 4000), (1, 60_000)].map(|(all, events)| weight(all, events));
+        assert!(short > 2 << 20 && short.abs_diff(long) < short / 4, "{short} {long}");
+        assert_eq!(giant, UNKNOWN);
+        assert!(!Look { is_noise: false, weight: giant }.is_worth(1));
     }
 
     #[test]
     fn one_chunk_is_enough_to_make_a_block_short() {
         let mut random = fastrand::Rng::with_seed(6);
         let noise: Vec<u8> = (0..200_000).map(|_| random.u8(..)).collect();
-        let chunks = [JSON.repeat(60), numbers(&mut random, 200_000), noise];
+        let chunks = [texts(200_000), numbers(&mut random, 200_000), noise];
         let [json, numbers, noise] = chunks.map(|chunk| Look::at(&chunk, Compression::Default));
         for one in [numbers, noise] {
             for both in [json.and(one), one.and(json), one.and(json).and(json)] {

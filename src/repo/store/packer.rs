@@ -271,9 +271,14 @@ mod tests {
         let mut packer = Packer::new(Naming::Blake3, 0);
         let events = Neighbours::Segments(Store::Events);
         for is_noise in kinds {
-            let mut next = || if is_noise { random.u8(..) } else { b'a' };
-            let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take((mib << 20) as usize).collect();
-            let chunk = (Naming::Blake3.chunk(&bytes), mib << 20);
+            let length = (mib << 20) as usize;
+            let noise = || random.u8(..);
+            let bytes: Vec<u8> = if is_noise {
+                std::iter::repeat_with(noise).take(length).collect()
+            } else {
+                sample::texts(length)
+            };
+            let chunk = (Naming::Blake3.chunk(&bytes), u32::try_from(bytes.len()).unwrap());
             packer.join(events, chunk, bytes);
         }
         (packer.encoders.bytes() >> 20, packer.joining[&events].raw().len() >> 20)
