@@ -10,6 +10,7 @@ mod recompress;
 mod rules;
 
 use crate::support::crash_disk::{CrashDisk, Trouble};
+use crate::support::segments::{Event, block};
 use model::{NAMING, back_up, back_up_on, check, config, entry, key, noise, open, read};
 use odd_disk::OddDisk;
 use segvault::axon::name::Store;
@@ -155,14 +156,17 @@ fn sealed_chunks_share_blocks_with_their_neighbours() {
     let disk = new();
     let repository = open(&disk).unwrap();
     let mut session = repository.session().unwrap();
-    let text = |seed, mib: usize| noise(seed, 1 << 10).repeat(mib << 10);
+    let text = |seed, mib: usize| {
+        let one = block(&[Event::of("account", 1).carrying(noise(seed, 1 << 10)).encode()]);
+        one.repeat((mib << 20) / one.len())
+    };
     let mut put = |store, seed, mib| session.put_sealed(store, text(seed, mib)).unwrap();
     let events = [3, 4, 2, 12, 1].map(|mib| put(Store::Events, mib as u64, mib));
     let snapshots = [20, 6, 9, 2].map(|mib| put(Store::Snapshots, 100 + mib as u64, mib));
     let _ = session.barrier().unwrap();
-    let block = |id: &ChunkId| repository.index().places(*id).unwrap()[0].block;
+    let number = |id: &ChunkId| repository.index().places(*id).unwrap()[0].block;
     let sizes = |ids: &[ChunkId]| {
-        let blocks: Vec<u32> = ids.iter().map(block).collect();
+        let blocks: Vec<u32> = ids.iter().map(number).collect();
         blocks.iter().map(|number| blocks.iter().filter(|other| *other == number).count()).collect::<Vec<_>>()
     };
     assert_eq!(sizes(&events), [3, 3, 3, 2, 2], "3, 4 and 2 MiB fit into 16, 12 more don't");
