@@ -296,6 +296,12 @@ fn two_noisy() -> Room {
 #[test]
 fn short_blocks_that_are_as_long_as_they_get_are_left_alone() {
     let room = two_noisy();
+    let of_noise: Vec<usize> =
+        packs(&room).values().map(Vec::len).filter(|length| *length > 20 << 20).collect();
+    assert!(
+        of_noise.len() == 2 && of_noise.iter().all(|length| *length < 32 << 20),
+        "small packs: {of_noise:?}"
+    );
     assert_eq!(recompress(&room, "")["planned_packs"], 0);
 }
 
@@ -322,4 +328,21 @@ fn copied_packs_say_how_hard_they_were_compressed() {
     assert_eq!(delete_dead(&copy), 1);
     assert_eq!(efforts(&copy), ([2, 3].into(), [6, 7].into()));
     verify(&copy);
+}
+
+/// A header that can't be read is taken from the parity; without it a pack counts as written with the default, not as weaker.
+#[test]
+fn a_copied_pack_whose_header_is_damaged_is_not_called_weaker() {
+    for (init, effort) in [("init --parity 3%", 3), ("init", 2)] {
+        let (room, copy) = (Room::empty(), Room::new());
+        room.ends(0, init);
+        let server = fixtures::dir("core-2023.2.1-xml");
+        room.ends(0, &format!("backup --no-control-db --compression max --data-dir {}", server.display()));
+        for path in packs(&room).into_keys().filter(|path| !path.ends_with(".par")) {
+            crate::support::program::flip(&room.repository().join(path), 0);
+        }
+        let copied = room.command(&format!("copy --to {}", copy.repository().display())).output().unwrap();
+        assert!(matches!(copied.status.code(), Some(0 | 3)), "{copied:?}");
+        assert_eq!(efforts(&copy).0, [effort].into(), "{init}");
+    }
 }

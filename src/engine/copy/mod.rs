@@ -25,10 +25,11 @@ use crate::repo;
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
-use crate::repo::format::pack::{Block, PackKind};
+use crate::repo::format::pack::{Block, Header};
 use crate::repo::paths;
 use crate::repo::store::{RecordsDurable, Repository, Session};
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 /// What to copy.
@@ -280,11 +281,14 @@ fn copy_chunks(session: &mut Session<'_>, survey: &Survey<'_>) -> Result<BTreeSe
     survey.observer.event(&Event::Phase { name: "copying", total: None });
     for (pack, length) in paths::packs(from.disk())? {
         let Some(directory) = from.directory(pack, length) else { continue };
+        // Asked for with the first block that is copied.
+        let header = OnceCell::new();
+        let header = || *header.get_or_init(|| from.header(pack, directory.kind));
         for block in &directory.blocks {
             if survey.observer.interrupted() {
                 return Err(engine::Error::Interrupted);
             }
-            copy_block(session, survey, pack, (directory.kind, block))?;
+            copy_block(session, survey, pack, (&header, block))?;
         }
     }
     let mut lost = BTreeSet::new();
@@ -302,7 +306,7 @@ fn copy_block(
     session: &mut Session<'_>,
     survey: &Survey<'_>,
     pack: PackId,
-    (kind, block): (PackKind, &Block),
+    (header, block): (&dyn Fn() -> Header, &Block),
 ) -> Result<(), engine::Error> {
     let mut wanted = BTreeSet::new();
     for place in &block.chunks {
@@ -315,8 +319,7 @@ fn copy_block(
     }
     match survey.repository.block_or_healed(pack, block) {
         Ok(read) => {
-            let header = survey.repository.header(pack, kind);
-            let copied = session.copy_block(header, block, read, &|chunk| wanted.contains(&chunk))?;
+            let copied = session.copy_block(header(), block, read, &|chunk| wanted.contains(&chunk))?;
             survey.observer.event(&Event::Bytes(copied));
             Ok(())
         }

@@ -30,13 +30,13 @@ fn blocks(
     compression: Compression,
     mut look: impl FnMut(&Moved) -> Result<Look, Error>,
 ) -> Result<usize, Error> {
-    let (mut blocks, mut last) = (0, None);
+    let (mut blocks, mut last): (usize, Option<(_, Filling)>) = (0, None);
     for chunk in chunks {
         let length = usize::try_from(chunk.length).unwrap_or(usize::MAX);
         let next = Filling::of(length, look(chunk)?);
         last = match (chunk.room, last) {
             (Ok(room), Some((open, filling)))
-                if open == room && Filling::fits(filling, next, room.longest(compression)) =>
+                if open == room && filling.fits(next, room.longest(compression)) =>
             {
                 Some((room, filling.and(next)))
             }

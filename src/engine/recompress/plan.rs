@@ -212,11 +212,13 @@ impl Plan {
     }
 }
 
-/// A look at a chunk. One that can't be read stays where it is.
+/// A look at a chunk, if that matters. One that can't be read stays where it is.
 fn look(repository: &Repository, chunk: &Moved, compression: Compression) -> Result<Look, Error> {
-    let Ok(room) = chunk.room else { return Ok(Look::default()) };
+    if !chunk.room.is_ok_and(|room| room.are_looked_at(compression)) {
+        return Ok(Look::default());
+    }
     match repository.chunk(chunk.id) {
-        Ok(bytes) => Ok(room.look(&bytes, compression)),
+        Ok(bytes) => Ok(Look::at(&bytes, compression)),
         Err(error) if error.is_lost() => Ok(Look::default()),
         Err(error) => Err(error.into()),
     }

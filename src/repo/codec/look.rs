@@ -66,8 +66,9 @@ fn weight(chunk: &[u8], compression: Compression) -> usize {
     if !is_whole || chunk.len() < least {
         return 0;
     }
-    let of = |length: usize| Some((columns::weight(chunk.get(..length)?)? << 20) / length);
-    WEIGHED.into_iter().find_map(of).unwrap_or(UNKNOWN)
+    let weighed = WEIGHED.map(|length| chunk.get(..length).unwrap_or(chunk));
+    let of = |glance: &[u8]| Some((columns::weight(glance)? << 20) / glance.len());
+    weighed.into_iter().find_map(of).unwrap_or(UNKNOWN)
 }
 
 #[cfg(test)]
@@ -101,6 +102,9 @@ mod tests {
         let [short, long, giant] =
             [(100, 100), (5, 4000), (1, 60_000)].map(|(all, events)| weight(all, events));
         assert!(short > 2 << 20 && short.abs_diff(long) < short / 4, "{short} {long}");
+        // Shorter than the next step, but whole.
+        let whole = weight(1, 4000);
+        assert!(short.abs_diff(whole) < short / 4, "{short} {whole}");
         assert_eq!(giant, UNKNOWN);
         assert!(!Look { is_noise: false, weight: giant }.is_worth(1));
     }

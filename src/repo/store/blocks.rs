@@ -4,7 +4,7 @@ use crate::repo::codec;
 use crate::repo::codec::{CodecError, Encoded};
 use crate::repo::error::Error;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
-use crate::repo::format::pack::{self, Block, Header, PackKind};
+use crate::repo::format::pack::{Block, Header};
 use crate::repo::paths;
 use crate::repo::store::packs;
 use crate::repo::store::read::Repository;
@@ -52,13 +52,6 @@ impl Repository {
             }
         }
         Ok(ReadBlock { encoded, raw })
-    }
-
-    /// What the header of a pack of this kind says. One that can't be read says nothing more.
-    pub fn header(&self, pack: PackId, kind: PackKind) -> Header {
-        let read = self.disk().read_range(&paths::pack(pack), 0, pack::HEADER_LENGTH);
-        let header = read.ok().and_then(|bytes| pack::parse_header(&bytes).ok());
-        header.filter(|header| header.kind == kind).unwrap_or(Header::of(kind))
     }
 
     /// Reads a pack through, as it is on the disk, and compares it with its name.

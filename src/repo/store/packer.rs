@@ -40,10 +40,9 @@ impl Neighbours {
         }
     }
 
-    /// A look at such a chunk, if that matters: blocks that are short anyway take whatever comes.
-    pub fn look(self, bytes: &[u8], compression: Compression) -> Look {
-        let are_long = self.longest(compression) > limits::memory::SHARED_BLOCK;
-        if are_long { Look::at(bytes, compression) } else { Look::default() }
+    /// Whether what is in such a chunk matters: blocks that are short anyway take whatever comes.
+    pub fn are_looked_at(self, compression: Compression) -> bool {
+        self.longest(compression) > limits::memory::SHARED_BLOCK
     }
 
     /// How long their blocks get, unless a single chunk is longer, or they gain nothing by it.
@@ -118,7 +117,8 @@ impl Packer {
     /// Takes a chunk that shares a block with its neighbours. True if it is time to [`Packer::flush`].
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
         let compression = self.encoders.effort().compression;
-        let look = neighbours.look(&bytes, compression);
+        let is_looked_at = neighbours.are_looked_at(compression);
+        let look = if is_looked_at { Look::at(&bytes, compression) } else { Look::default() };
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
         let fits = joined.chunks.is_empty()

@@ -1,8 +1,9 @@
 //! Parity beside the packs: written for what a session has made durable, used where a pack turns out to be damaged.
 
+use crate::repo::codec::Compression;
 use crate::repo::error::Error;
 use crate::repo::format::id::PackId;
-use crate::repo::format::pack::{Block, Directory};
+use crate::repo::format::pack::{self, Block, Directory, Header, PackKind};
 use crate::repo::index::{Place, read_directory};
 use crate::repo::parity;
 use crate::repo::parity::{Beyond, Healed, Worth};
@@ -13,6 +14,7 @@ use crate::repo::store::read::Repository;
 use crate::repo::store::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many bytes of damaged packs are held whole; what is asked for beyond that is made again each time.
@@ -146,6 +148,22 @@ impl Repository {
     pub fn directory(&self, pack: PackId, length: u64) -> Option<Directory> {
         let read = read_directory(self.disk(), pack, length).ok();
         read.or_else(|| self.healed(pack).ok()?.directory(self.disk()).ok())
+    }
+
+    /// The header of a pack of this kind; where it is damaged, as its parity knows it. One that can't be read counts as that of a writer with the
+    /// default settings.
+    pub fn header(&self, pack: PackId, kind: PackKind) -> Header {
+        let path = paths::pack(pack);
+        let parsed = |bytes: io::Result<Vec<u8>>| {
+            let header = pack::parse_header(&bytes.ok()?).ok()?;
+            (header.kind == kind).then_some(header)
+        };
+        let healed = || {
+            let healed = self.healed(pack).ok()?;
+            parsed(healed.read_range(self.disk(), 0, pack::HEADER_LENGTH))
+        };
+        let read = parsed(self.disk().read_range(&path, 0, pack::HEADER_LENGTH)).or_else(healed);
+        read.unwrap_or(Header { effort: Compression::default().number(), ..Header::of(kind) })
     }
 
     /// The same as [`Repository::block`]; where the block is damaged, as its pack's parity knows it.

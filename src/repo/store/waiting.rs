@@ -6,7 +6,7 @@ use crate::repo::format::limits;
 use crate::repo::format::pack::PackKind;
 
 /// How far a block has got that chunks are joined to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Filling {
     length: usize,
     chunks: usize,
