@@ -176,9 +176,8 @@ fn what_max_wrote_once_stays() {
 fn what_the_default_wrote_once_is_not_made_larger() {
     let (room, former) = former(2, CodecId::Columns);
     stay(&room, &former, "default");
-    recompress(&room, " --compression high");
-    delete_dead(&room);
-    assert_eq!(efforts(&room), ([3, 4].into(), [2, 3].into()), "what max wrote stays");
+    stay(&room, &former, "high");
+    assert_eq!(efforts(&room), ([2, 3, 4].into(), [2, 3].into()), "what max wrote stays, too");
 }
 
 #[test]
@@ -274,6 +273,48 @@ fn many_small_packs_become_few() {
     verify(&room);
 }
 
+/// What a run makes of weaker packs may be small beside what is small already.
+#[test]
+fn a_run_goes_on_until_nothing_gains() {
+    let room = Room::new();
+    let line = "backup --no-control-db --source node --data-dir";
+    room.ends(0, &format!("{line} {}", fixtures::dir(SERVER).display()));
+    let xml = fixtures::dir("core-2023.2.1-xml");
+    let line = line.replace("node", "other --compression fast");
+    room.ends(0, &format!("{line} {}", xml.display()));
+    let done = recompress(&room, "");
+    // The one of `fast`; then what came of it, and the other.
+    let counts = ["planned_packs", "marked_packs", "new_packs"].map(|name| done[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 3, 2]);
+    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+    delete_dead(&room);
+    verify(&room);
+}
+
+/// A damaged pack can't be joined: it is said each time, and what is beside it is written once.
+#[test]
+fn small_packs_beside_a_damaged_one_are_joined_once() {
+    let room = Room::new();
+    grown(&room);
+    let (damaged, bytes) = packs(&room).into_iter().next().unwrap();
+    crate::support::program::flip(&room.repository().join(&damaged), bytes.len() as u64 / 2);
+    let said = serde_json::json!([damaged.rsplit('/').next().unwrap()]);
+    let run = || room.document(3, "recompress", "recompress");
+    let first = run();
+    assert_eq!((&first["damaged_packs"], &first["new_packs"]), (&said, &1.into()));
+    assert_eq!(delete_dead(&room), first["marked_packs"].as_u64().unwrap());
+    let files = crate::support::archive::tree(&room.repository());
+    let next = run();
+    assert_eq!(
+        (&next["damaged_packs"], &next["new_packs"], &next["finished"]),
+        (&said, &0.into(), &true.into())
+    );
+    let kept = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+        files.keys().filter(|path| path.starts_with("packs/") || path.starts_with("acts/")).cloned().collect()
+    };
+    assert_eq!(kept(&crate::support::archive::tree(&room.repository())), kept(&files));
+}
+
 /// Backups of two servers with events of 27 MiB each, whose payloads are encrypted.
 fn two_noisy() -> Room {
     let (room, mut random) = (Room::new(), fastrand::Rng::with_seed(1));
@@ -302,7 +343,11 @@ fn short_blocks_that_are_as_long_as_they_get_are_left_alone() {
         of_noise.len() == 2 && of_noise.iter().all(|length| *length < 32 << 20),
         "small packs: {of_noise:?}"
     );
-    assert_eq!(recompress(&room, "")["planned_packs"], 0);
+    let stopped = recompress(&room, " --max-duration 0s");
+    let said = ["planned_packs", "all_looked_at", "finished"].map(|name| &stopped[name]);
+    assert_eq!(said, [&Value::from(0), &false.into(), &false.into()], "there was no time to look");
+    let done = recompress(&room, "");
+    assert_eq!((&done["planned_packs"], &done["finished"]), (&0.into(), &true.into()));
 }
 
 /// Who compresses again has to know what is weak in a copy too.
@@ -330,19 +375,37 @@ fn copied_packs_say_how_hard_they_were_compressed() {
     verify(&copy);
 }
 
-/// A header that can't be read is taken from the parity; without it a pack counts as written with the default, not as weaker.
+/// A header that can't be read is taken from the parity; without it a pack counts as written with the default, not as weaker; unless its blocks
+/// tell.
 #[test]
 fn a_copied_pack_whose_header_is_damaged_is_not_called_weaker() {
-    for (init, effort) in [("init --parity 3%", 3), ("init", 2)] {
+    for (init, setting, effort) in [("init --parity 3%", "fast", 1), ("init", "fast", 2), ("init", "max", 3)]
+    {
         let (room, copy) = (Room::empty(), Room::new());
         room.ends(0, init);
         let server = fixtures::dir("core-2023.2.1-xml");
-        room.ends(0, &format!("backup --no-control-db --compression max --data-dir {}", server.display()));
+        let line = format!("backup --no-control-db --compression {setting} --data-dir {}", server.display());
+        room.ends(0, &line);
         for path in packs(&room).into_keys().filter(|path| !path.ends_with(".par")) {
             crate::support::program::flip(&room.repository().join(path), 0);
         }
         let copied = room.command(&format!("copy --to {}", copy.repository().display())).output().unwrap();
         assert!(matches!(copied.status.code(), Some(0 | 3)), "{copied:?}");
-        assert_eq!(efforts(&copy).0, [effort].into(), "{init}");
+        assert_eq!(efforts(&copy).0, [effort].into(), "{init} {setting}");
     }
+}
+
+/// Its header says what is the default today, which makes no such blocks.
+#[test]
+fn a_copy_of_what_the_default_wrote_once_says_what_it_is() {
+    let (room, _) = former(2, CodecId::Columns);
+    let copy = Room::new();
+    room.ends(0, &format!("copy --to {}", copy.repository().display()));
+    let plain = CodecId::Columns.number();
+    let has_plain =
+        |pack: &[u8]| parse_pack(pack).unwrap().blocks.iter().any(|block| block.codec.number() == plain);
+    let copied: BTreeSet<u8> =
+        packs(&copy).values().filter(|pack| has_plain(pack)).map(|pack| pack[12]).collect();
+    assert_eq!(copied, [4].into());
+    verify(&copy);
 }

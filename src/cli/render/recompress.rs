@@ -8,12 +8,14 @@ pub(in crate::cli) fn text(done: &Recompressed, is_dry_run: bool) -> String {
     let planned = format!("{} ({})", plural(done.planned_packs, "pack"), bytes(done.planned_bytes));
     let mut lines = Vec::new();
     if done.planned_packs == 0 {
-        lines.push("nothing to write anew: no pack would gain".to_owned());
+        let why = if done.all_looked_at { "no pack would gain" } else { "no pack is compressed less" };
+        lines.push(format!("nothing to write anew: {why}"));
     } else if is_dry_run {
         lines.push(format!("{planned} would be written anew; nothing was done (dry run)"));
     } else {
         lines.extend(work(done, &planned));
     }
+    lines.extend(unfinished(done, is_dry_run).map(str::to_owned));
     lines.extend(warnings(done));
     lines.join("\n") + "\n"
 }
@@ -30,10 +32,16 @@ fn work(done: &Recompressed, planned: &str) -> Vec<String> {
         let (are, stay) = if done.same_packs == 1 { ("it was", "stays") } else { ("they were", "stay") };
         lines.push(format!("{} came out as {are}, and {stay}", plural(done.same_packs, "pack")));
     }
-    if !done.finished && done.damaged_packs.is_empty() {
-        lines.push("not finished: the next run goes on".to_owned());
-    }
     lines
+}
+
+fn unfinished(done: &Recompressed, is_dry_run: bool) -> Option<&'static str> {
+    if !done.all_looked_at {
+        return Some(
+            "there was no time to look at all small packs that might be joined: the next run goes on",
+        );
+    }
+    (!is_dry_run && !done.finished).then_some("not finished: the next run goes on")
 }
 
 /// What the user has to know whatever else is left out.
@@ -61,6 +69,7 @@ mod tests {
             chunks: 7,
             raw_bytes: 9 << 20,
             damaged_packs: Vec::new(),
+            all_looked_at: true,
             finished: false,
             milliseconds: 1_500,
         }
@@ -77,9 +86,14 @@ mod tests {
             text(&damaged, false)
                 .ends_with("pack ab is damaged and stays as it is: see 'segvault verify --data'\n")
         );
-        assert!(text(&done(), true).contains("would be written anew"));
+        assert!(text(&done(), true).ends_with("would be written anew; nothing was done (dry run)\n"));
         assert!(
-            text(&Recompressed { planned_packs: 0, ..done() }, false).starts_with("nothing to write anew")
+            text(&Recompressed { planned_packs: 0, finished: true, ..done() }, false)
+                == "nothing to write anew: no pack would gain\n"
         );
+        let short = Recompressed { planned_packs: 0, all_looked_at: false, ..done() };
+        let expected = "nothing to write anew: no pack is compressed less\n\
+                        there was no time to look at all small packs that might be joined: the next run goes on\n";
+        assert_eq!([text(&short, false), text(&short, true)], [expected; 2]);
     }
 }

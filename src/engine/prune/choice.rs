@@ -5,7 +5,7 @@ use crate::engine::prune::ledger::{PackUse, Standing};
 use crate::repo::format::id::PackId;
 use crate::repo::format::limits::PACK_TARGET;
 use crate::repo::format::pack::PackKind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Packs shorter than this are small.
 const SMALL: u64 = PACK_TARGET / 4;
@@ -21,8 +21,8 @@ pub(super) struct Choice {
     pub repack: Vec<PackId>,
 }
 
-/// Chooses. Packs come by their names.
-pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
+/// Chooses. Packs come by their names; `effort` says how hard one was compressed, and is asked of small ones that may be joined.
+pub(super) fn choose(packs: &[PackUse], options: &PruneOptions, effort: &dyn Fn(&PackUse) -> u8) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
     let mut repack = Repack { chosen: BTreeSet::new(), order: Vec::new(), left: options.max_repack };
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
@@ -33,7 +33,7 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
     for kind in PackKind::ALL.into_iter().filter(|_| options.join) {
         let small = small(packs, kind);
         if small.len() >= MANY {
-            repack.add_all(small);
+            repack.add_all(not_alone(&small, effort));
         }
     }
     Choice { dead: packs.iter().filter(dead).map(|pack| pack.name).collect(), repack: repack.order }
@@ -96,6 +96,17 @@ fn small(packs: &[PackUse], kind: PackKind) -> Vec<&PackUse> {
     small
 }
 
+/// The packs that share their effort with others: they go to packs of that effort, and one alone would come out as it was.
+fn not_alone<'p>(small: &[&'p PackUse], effort: &dyn Fn(&PackUse) -> u8) -> Vec<&'p PackUse> {
+    let mut packs_of: BTreeMap<u8, usize> = BTreeMap::new();
+    let efforts: Vec<u8> = small.iter().map(|pack| effort(pack)).collect();
+    for effort in &efforts {
+        *packs_of.entry(*effort).or_default() += 1;
+    }
+    let has_others = |effort: &u8| packs_of.get(effort).is_some_and(|packs| *packs > 1);
+    small.iter().zip(&efforts).filter(|(_, effort)| has_others(effort)).map(|(pack, _)| *pack).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +125,11 @@ mod tests {
 
     fn names(packs: &[PackId]) -> Vec<u8> {
         packs.iter().map(|pack| pack.0[0]).collect()
+    }
+
+    /// Chooses among packs that are all compressed alike.
+    fn choose(packs: &[PackUse], options: &PruneOptions) -> Choice {
+        super::choose(packs, options, &|_| 2)
     }
 
     const MIB: u64 = 1 << 20;
@@ -168,5 +184,15 @@ mod tests {
         assert_eq!(choose(&many, &PruneOptions::default()).repack.len(), 16);
         let options = PruneOptions { max_repack: 6000, ..PruneOptions::default() };
         assert_eq!(names(&choose(&many, &options).repack), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_small_pack_that_is_alone_with_its_effort_stays() {
+        let many: Vec<PackUse> = (0..17).map(|name| pack(name, MIB, MIB)).collect();
+        let joined = |of: &dyn Fn(u8) -> u8| {
+            super::choose(&many, &PruneOptions::default(), &|pack| of(pack.name.0[0])).repack.len()
+        };
+        assert_eq!([joined(&|_| 2), joined(&|name| name.min(1)), joined(&|name| name.min(2))], [17, 16, 15]);
+        assert_eq!(joined(&|name| name), 0);
     }
 }

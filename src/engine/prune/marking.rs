@@ -86,7 +86,8 @@ impl<'a> MarkPlan<'a> {
         (marked, damaged): (BTreeMap<PackId, bool>, BTreeSet<PackId>),
     ) -> Result<Self, engine::Error> {
         let packs = survey.ledger.packs()?;
-        let choice = choose(&packs, options);
+        let effort = |pack: &PackUse| survey.repository.header(pack.name, pack.kind).effort;
+        let choice = choose(&packs, options, &effort);
         let packs = packs.into_iter().map(|pack| (pack.name, pack)).collect();
         Ok(Self { survey, choice, packs, damaged, marked })
     }
@@ -152,9 +153,13 @@ pub(super) fn carry_out(
         let _ = session.barrier()?;
         survey.packs(&marked, &damaged)?;
     }
-    report.repacked_packs = emptied.len() as u64;
     // A run that was interrupted may have written the very pack before; nothing seemed to need it then, and now it is what stays.
     let written: BTreeSet<PackId> = session.written().collect();
+    let is_same = |pack: &PackId| written.contains(pack) && !marked.contains_key(pack);
+    let same = emptied.extract_if(.., |pack| is_same(pack)).filter_map(|pack| packs.get(&pack));
+    let stays: u64 = same.map(|pack| pack.length).sum();
+    report.repacked_bytes = report.repacked_bytes.saturating_sub(stays);
+    report.repacked_packs = emptied.len() as u64;
     let dead = choice.dead.into_iter().filter(|pack| !written.contains(pack)).collect();
     let marks = marks(&survey, dead, &emptied, &marked)?;
     report.marked_packs = marks.len() as u64;

@@ -3,18 +3,21 @@
 //! Chunks keep their names, so that no page, record or point changes: they only lie elsewhere, in larger blocks, with the neighbours that their
 //! history gives them. It goes group by group. Each group's new packs are durable and were read back before an act marks the old ones dead;
 //! whatever is interrupted leaves both, and the next run goes on with what is not yet elsewhere. Deleting what is marked is for `prune`.
+//!
+//! First what was compressed less than asked for is written anew; then small packs are joined, those among them that came of it.
 
 mod joining;
 mod plan;
 mod rewrite;
-
-pub use plan::plan;
+mod run;
+mod small;
 
 use crate::engine::error::Error;
-use crate::engine::observe::{Event, Observer};
+use crate::engine::observe::Observer;
+use crate::engine::recompress::plan::OldPack;
+use crate::engine::recompress::run::Run;
 use crate::repo::codec::Compression;
 use crate::repo::store::{Effort, Repository};
-use rewrite::Rewriter;
 use serde::Serialize;
 
 /// What the user asked for.
@@ -54,10 +57,44 @@ pub struct Recompressed {
     pub raw_bytes: u64,
     /// Packs that stay as they are, since chunks of theirs can't be read: their names.
     pub damaged_packs: Vec<String>,
-    /// Whether all that was planned is done; else the next run goes on.
+    /// Whether there was time to look at all small packs that might be joined.
+    pub all_looked_at: bool,
+    /// Whether all that gains by it is done; else the next run goes on.
     pub finished: bool,
     /// Milliseconds from begin to end.
     pub milliseconds: i64,
+}
+
+impl Recompressed {
+    /// Nothing was done yet.
+    fn nothing(compression: Compression) -> Self {
+        Self {
+            compression,
+            planned_packs: 0,
+            planned_bytes: 0,
+            marked_packs: 0,
+            marked_bytes: 0,
+            same_packs: 0,
+            new_packs: 0,
+            new_bytes: 0,
+            chunks: 0,
+            raw_bytes: 0,
+            damaged_packs: Vec::new(),
+            all_looked_at: true,
+            finished: true,
+            milliseconds: 0,
+        }
+    }
+
+    fn plan(&mut self, packs: &[OldPack]) {
+        self.planned_packs += packs.len() as u64;
+        self.planned_bytes += packs.iter().map(|pack| pack.length).sum::<u64>();
+    }
+
+    /// Whether all that was planned is done, or can't be.
+    fn is_settled(&self) -> bool {
+        self.marked_packs + self.same_packs + self.damaged_packs.len() as u64 == self.planned_packs
+    }
 }
 
 /// Writes old packs anew.
@@ -67,28 +104,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<Recompressed, Error> {
     let begun = observer.now_ms();
-    let plan = plan(repository, options.effort.compression, observer)?;
-    let mut report = Recompressed {
-        compression: options.effort.compression,
-        planned_packs: plan.packs.len() as u64,
-        planned_bytes: plan.packs.iter().map(|pack| pack.length).sum(),
-        marked_packs: 0,
-        marked_bytes: 0,
-        same_packs: 0,
-        new_packs: 0,
-        new_bytes: 0,
-        chunks: 0,
-        raw_bytes: 0,
-        damaged_packs: Vec::new(),
-        finished: plan.packs.is_empty(),
-        milliseconds: 0,
-    };
-    if !options.dry_run {
-        let total = plan.packs.iter().map(plan::OldPack::raw_length).sum();
-        observer.event(&Event::Phase { name: "recompressing", total: Some(total) });
-        let end = options.max_ms.map(|length| begun.saturating_add(length));
-        Rewriter::new(repository, &plan, (options.effort, end), observer).all(&mut report)?;
-    }
+    let mut report = Run::new(repository, options, observer, begun).all()?;
     if report.finished && !options.dry_run {
         repository.settle()?;
     }

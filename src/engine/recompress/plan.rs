@@ -1,11 +1,9 @@
-//! Which packs are written anew, and where each chunk belongs.
+//! Which packs may be written anew, and where each chunk belongs.
 
 use crate::axon::name::Store;
 use crate::engine::error::Error;
-use crate::engine::observe::Observer;
-use crate::engine::recompress::joining;
 use crate::engine::retention::readable;
-use crate::repo::codec::{Compression, Look};
+use crate::repo::codec::Compression;
 use crate::repo::format::act::Deed;
 use crate::repo::format::entry::SegmentEntry;
 use crate::repo::format::id::{ChunkId, PackId};
@@ -18,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 /// A pack as it is.
 #[derive(Clone, Debug)]
-pub struct OldPack {
+pub(super) struct OldPack {
     /// Its name.
     pub id: PackId,
     /// Its length.
@@ -26,14 +24,15 @@ pub struct OldPack {
     kind: PackKind,
     /// How hard its writer compressed; none where a newer program says it in its own way.
     effort: Option<Compression>,
-    blocks: usize,
+    /// How many blocks it has.
+    pub blocks: usize,
     /// Its chunks and their lengths, in order.
-    pub(super) chunks: Vec<(ChunkId, u32)>,
+    pub chunks: Vec<(ChunkId, u32)>,
 }
 
 impl OldPack {
     /// Bytes of its chunks.
-    pub(super) fn raw_length(&self) -> u64 {
+    pub fn raw_length(&self) -> u64 {
         self.chunks.iter().map(|(_, length)| u64::from(*length)).sum()
     }
 }
@@ -47,47 +46,62 @@ pub(super) struct Moved {
     pub at: usize,
 }
 
-/// What is written anew.
-#[derive(Debug)]
-pub struct Plan {
-    /// The packs, in the order of the history that they hold.
-    pub packs: Vec<OldPack>,
-    history: History,
+/// A group has at least so many bytes of chunks: between groups other writers get their turn.
+const GROUP: u64 = 512 << 20;
+
+/// The packs that may gain by being written anew.
+pub(super) struct Candidates {
+    /// Those that were compressed less than asked for, in the order of the history that they hold.
+    pub weaker: Vec<OldPack>,
+    /// Small ones that were compressed so: groups of some that may share blocks, in that order.
+    pub small: Vec<Vec<OldPack>>,
+    pub history: History,
 }
 
 /// Where chunks stand in the histories.
 #[derive(Debug, Default)]
-struct History {
+pub(super) struct History {
     places: HashMap<ChunkId, (Neighbours, usize)>,
 }
 
-/// Chooses the packs that were compressed less than asked for; and small ones that were compressed so, if their chunks have fewer blocks together.
-pub fn plan(
-    repository: &Repository,
-    compression: Compression,
-    observer: &dyn Observer,
-) -> Result<Plan, Error> {
-    let refused = refused(repository)?;
-    let history = History::read(repository)?;
-    let all = packs(repository, &refused)?;
-    let is_kept_small = |pack: &OldPack| pack.kind == PackKind::Tail && !history.has_segments(pack);
-    // What a newer program wrote is none of ours to improve.
-    let is_weaker = |pack: &OldPack| pack.effort.is_some_and(|effort| effort < compression);
-    let (weaker, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| is_weaker(pack));
-    let is_loose = |pack: &OldPack| pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
-    let loose = rest.into_iter().filter(is_loose);
-    let mut plan = Plan { packs: weaker, history };
-    // Their chunks share no packs.
-    let (databases, others): (Vec<_>, Vec<_>) = loose.partition(|pack| pack.kind == PackKind::ControlDb);
-    for mut loose in [databases, others] {
-        plan.history.sort(&mut loose);
-        if loose.len() > 1 && plan.joins(repository, compression, &loose, observer)? {
-            plan.packs.append(&mut loose);
-        }
+impl Candidates {
+    /// As the repository is now.
+    pub fn read(repository: &Repository, compression: Compression) -> Result<Self, Error> {
+        let refused = refused(repository)?;
+        let history = History::read(repository)?;
+        let all = packs(repository, &refused)?;
+        let is_kept_small = |pack: &OldPack| pack.kind == PackKind::Tail && !history.has_segments(pack);
+        // What a newer program wrote is none of ours to improve.
+        let is_weaker = |pack: &OldPack| pack.effort.is_some_and(|effort| effort < compression);
+        let (mut weaker, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| is_weaker(pack));
+        history.sort(&mut weaker);
+        let is_small =
+            |pack: &OldPack| pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
+        let small = history.beside(rest.into_iter().filter(is_small));
+        Ok(Self { weaker, small, history })
     }
-    plan.history.sort(&mut plan.packs);
-    Ok(plan)
+}
+
+/// Groups of packs that are worked on one after the other.
+pub(super) fn groups(packs: &[OldPack]) -> Vec<&[OldPack]> {
+    let (mut groups, mut rest) = (Vec::new(), packs);
+    while !rest.is_empty() {
+        let (group, behind) = rest.split_at(length_of_group(rest));
+        groups.push(group);
+        rest = behind;
+    }
+    groups
+}
+
+/// How many packs make a group.
+fn length_of_group(packs: &[OldPack]) -> usize {
+    let mut bytes = 0_u64;
+    let full = packs.iter().position(|pack| {
+        bytes = bytes.saturating_add(pack.raw_length());
+        bytes >= GROUP
+    });
+    full.map_or(packs.len(), |at| at + 1)
 }
 
 /// Packs that an act marks dead, or calls damaged. Where an act can't be read, any pack may be one of them.
@@ -128,12 +142,11 @@ fn read(repository: &Repository, id: PackId, length: u64) -> Option<OldPack> {
     })
 }
 
-/// How hard a pack's writer compressed. What `high` is now was the default once, and has its number: the blocks tell them apart.
+/// How hard a pack's writer compressed: the least that counts for a block whose codec tells, else what the header says.
 fn effort(said: u8, blocks: &[Block]) -> Option<Compression> {
-    let said = Compression::of(said);
-    let is_former =
-        said == Some(Compression::Default) && blocks.iter().any(|block| block.codec == CodecId::Columns);
-    if is_former { Some(Compression::High) } else { said }
+    let told = blocks.iter().filter(|block| !matches!(block.codec, CodecId::Raw | CodecId::Zstd));
+    let counts = told.filter_map(|block| Compression::of(Compression::said_of(said, block.codec)));
+    counts.min().or(Compression::of(said))
 }
 
 impl History {
@@ -171,6 +184,17 @@ impl History {
         packs.sort_by_cached_key(|pack| (pack.kind, self.of_pack(pack), pack.id));
     }
 
+    /// The groups of these packs that have more than one. Chunks of control databases share no packs with others.
+    fn beside(&self, packs: impl Iterator<Item = OldPack>) -> Vec<Vec<OldPack>> {
+        let (databases, others): (Vec<_>, Vec<_>) = packs.partition(|pack| pack.kind == PackKind::ControlDb);
+        let sorted = [databases, others].map(|mut packs| {
+            self.sort(&mut packs);
+            packs
+        });
+        let groups = sorted.iter().flat_map(|packs| groups(packs));
+        groups.filter(|group| group.len() > 1).map(<[OldPack]>::to_vec).collect()
+    }
+
     fn moved(&self, pack: &OldPack, (id, length): (ChunkId, u32), at: usize) -> Moved {
         match self.places.get(&id) {
             Some((neighbours, at)) => Moved { id, length, room: Ok(*neighbours), at: *at },
@@ -180,47 +204,15 @@ impl History {
             None => Moved { id, length, room: Err(pack.kind), at },
         }
     }
-}
 
-impl Plan {
-    /// The chunks of some of the packs, each once: neighbours beside each other, in the order of their history.
-    pub(super) fn chunks(&self, packs: &[OldPack]) -> Vec<Moved> {
+    /// The chunks of some packs, each once: neighbours beside each other, in the order of their history.
+    pub fn chunks(&self, packs: &[OldPack]) -> Vec<Moved> {
         let all = packs.iter().flat_map(|pack| pack.chunks.iter().map(move |chunk| (pack, *chunk)));
         let mut seen = HashSet::new();
         let fresh = all.filter(|(_, (id, _))| seen.insert(*id)).enumerate();
-        let mut moved: Vec<Moved> =
-            fresh.map(|(at, (pack, chunk))| self.history.moved(pack, chunk, at)).collect();
+        let mut moved: Vec<Moved> = fresh.map(|(at, (pack, chunk))| self.moved(pack, chunk, at)).collect();
         moved.sort_by_key(|chunk| (chunk.room.is_err(), chunk.room.ok(), chunk.at));
         moved
-    }
-
-    /// Whether such packs are worth joining.
-    fn joins(
-        &self,
-        repository: &Repository,
-        compression: Compression,
-        loose: &[OldPack],
-        observer: &dyn Observer,
-    ) -> Result<bool, Error> {
-        let before = loose.iter().map(|pack| pack.blocks).sum();
-        joining::is_worth(&self.chunks(loose), before, compression, |chunk| {
-            if observer.interrupted() {
-                return Err(Error::Interrupted);
-            }
-            look(repository, chunk, compression)
-        })
-    }
-}
-
-/// A look at a chunk, if that matters. One that can't be read stays where it is.
-fn look(repository: &Repository, chunk: &Moved, compression: Compression) -> Result<Look, Error> {
-    if !chunk.room.is_ok_and(|room| room.are_looked_at(compression)) {
-        return Ok(Look::default());
-    }
-    match repository.chunk(chunk.id) {
-        Ok(bytes) => Ok(Look::at(&bytes, compression)),
-        Err(error) if error.is_lost() => Ok(Look::default()),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -252,5 +244,17 @@ mod tests {
         assert_eq!(effort(3, &[plain]), Some(Compression::Max));
         assert_eq!(max.map(|block| effort(3, &[block])), [Some(Compression::Max); 3]);
         assert_eq!([effort(0, &[]), effort(5, &zstd)], [Some(Compression::Raw), None]);
+    }
+
+    #[test]
+    fn copies_of_an_earlier_program_are_told_by_their_weakest_blocks() {
+        let [plain, whole, max] =
+            [CodecId::Columns, CodecId::WholeColumns, CodecId::SparingColumns].map(block);
+        let default =
+            |blocks: &[&Block]| effort(2, &blocks.iter().map(|block| (*block).clone()).collect::<Vec<_>>());
+        assert_eq!(default(&[&max, &block(CodecId::Zstd)]), Some(Compression::Max));
+        assert_eq!(default(&[&max, &plain]), Some(Compression::High));
+        assert_eq!(default(&[&max, &plain, &whole]), Some(Compression::Default));
+        assert_eq!(effort(5, &[max]), None, "a newer program knows better");
     }
 }

@@ -3,25 +3,23 @@
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::recompress::Recompressed;
-use crate::engine::recompress::plan::{Moved, OldPack, Plan, refused};
+use crate::engine::recompress::plan::{History, Moved, OldPack, groups, refused};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
 use crate::repo::store::{Effort, Repository, Session};
 use std::collections::HashSet;
 
-/// A group has at least so many bytes of chunks: between groups other writers get their turn.
-const GROUP: u64 = 512 << 20;
-
 /// Writes packs anew.
 pub(super) struct Rewriter<'a> {
     repository: &'a Repository,
-    plan: &'a Plan,
+    history: &'a History,
+    packs: &'a [OldPack],
     effort: Effort,
     /// When nothing more is begun.
     end: Option<i64>,
     observer: &'a dyn Observer,
-    /// The packs of the plan: what lies only in them has to be written.
+    /// The names of the packs: what lies only in them has to be written.
     old: HashSet<PackId>,
     /// Chunks that lie elsewhere by now.
     done: HashSet<ChunkId>,
@@ -32,25 +30,23 @@ pub(super) struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     pub(super) fn new(
         repository: &'a Repository,
-        plan: &'a Plan,
+        (history, packs): (&'a History, &'a [OldPack]),
         (effort, end): (Effort, Option<i64>),
         observer: &'a dyn Observer,
     ) -> Self {
-        let old = plan.packs.iter().map(|pack| pack.id).collect();
+        let old = packs.iter().map(|pack| pack.id).collect();
         let (done, lost) = (HashSet::new(), HashSet::new());
-        Self { repository, plan, effort, end, observer, old, done, lost }
+        Self { repository, history, packs, effort, end, observer, old, done, lost }
     }
 
     /// Writes all groups, as long as there is time.
     pub(super) fn all(&mut self, report: &mut Recompressed) -> Result<(), Error> {
-        let mut rest = self.plan.packs.as_slice();
-        while !rest.is_empty() && !self.is_over() {
-            let (group, behind) = rest.split_at(length_of_group(rest));
+        for group in groups(self.packs) {
+            if self.is_over() {
+                break;
+            }
             self.group(group, report)?;
-            rest = behind;
         }
-        let settled = report.marked_packs + report.same_packs + report.damaged_packs.len() as u64;
-        report.finished = settled == report.planned_packs;
         Ok(())
     }
 
@@ -63,7 +59,7 @@ impl<'a> Rewriter<'a> {
         session.set_effort(self.effort);
         // Another writer may have had its turn.
         let refused = refused(self.repository)?;
-        for chunk in self.plan.chunks(group) {
+        for chunk in self.history.chunks(group) {
             if self.observer.interrupted() {
                 return Err(Error::Interrupted);
             }
@@ -154,14 +150,4 @@ impl Recompressed {
         self.same_packs += same;
         self.new_packs = self.new_packs.saturating_sub(same);
     }
-}
-
-/// How many packs make a group.
-fn length_of_group(packs: &[OldPack]) -> usize {
-    let mut bytes = 0_u64;
-    let full = packs.iter().position(|pack| {
-        bytes = bytes.saturating_add(pack.raw_length());
-        bytes >= GROUP
-    });
-    full.map_or(packs.len(), |at| at + 1)
 }

@@ -50,6 +50,29 @@ impl Look {
     }
 }
 
+/// Looks at chunks, in the order in which they share blocks. Short ones, which say too little alone, are looked at together.
+#[derive(Clone, Debug, Default)]
+pub struct Looker {
+    /// Short ones that were not looked at yet.
+    short: Vec<u8>,
+}
+
+impl Looker {
+    /// A look at the next chunk: what was seen of it, or with it of those before.
+    pub fn look(&mut self, chunk: &[u8], compression: Compression) -> Look {
+        let [least, ..] = WEIGHED;
+        let alone = Look::at(chunk, compression);
+        if chunk.len() >= least {
+            return alone;
+        }
+        self.short.extend_from_slice(chunk);
+        if self.short.len() < least {
+            return alone;
+        }
+        alone.and(Look::at(&std::mem::take(&mut self.short), compression))
+    }
+}
+
 /// Whether zstd makes bytes at least a third shorter, as a part of them says.
 fn repeats(bytes: &[u8]) -> bool {
     let middle = bytes.len().saturating_sub(GLANCE) / 2;
@@ -130,6 +153,27 @@ mod tests {
         let noise: Vec<u8> = (0..GLANCE).map(|_| random.u8(..)).collect();
         let is_worth = |bytes: &[u8]| Look::at(bytes, Compression::Default).is_worth(16 << 20);
         assert!(is_worth(&noise[1..]) && !is_worth(&noise));
+    }
+
+    #[test]
+    fn short_chunks_are_looked_at_together() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let numbers = numbers(&mut random, 200_000);
+        let noise: Vec<u8> = (0..200_000).map(|_| random.u8(..)).collect();
+        // In pieces of 40,000 bytes the fourth is the first behind 128 KiB.
+        let seen = |bytes: &[u8]| -> Vec<bool> {
+            let mut looker = Looker::default();
+            let look = |piece: &[u8]| looker.look(piece, Compression::Default).is_worth(16 << 20);
+            bytes.chunks(40_000).map(look).collect()
+        };
+        assert_eq!(seen(&noise), [true, true, true, false, true]);
+        assert_eq!(seen(&numbers)[..4], [true, true, true, false]);
+        assert_eq!(seen(&texts(200_000))[..5], [true; 5]);
+        // A long one in between takes nothing from them, and is seen by itself.
+        let mut looker = Looker::default();
+        let mut look = |bytes: &[u8]| looker.look(bytes, Compression::Default).is_worth(16 << 20);
+        assert_eq!([&noise[..60_000], &noise, &noise[60_000..120_000]].map(&mut look), [true, false, true]);
+        assert!(!look(&noise[120_000..140_000]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod look;
 #[cfg(test)]
 pub mod sample;
 
-pub use look::Look;
+pub use look::{Look, Looker};
 
 use crate::axon::name::Store;
 use crate::repo::codec::columns::Mode;
@@ -53,6 +53,22 @@ impl Compression {
     /// The setting with this number; none if a newer program wrote it.
     pub fn of(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|setting| setting.number() == number)
+    }
+
+    /// What counts for a block of this codec, in a pack whose header says this. Packs of former programs say less than is true: what `high` is now
+    /// was the default once, and copies were called that whatever they were of.
+    pub fn said_of(number: u8, codec: CodecId) -> u8 {
+        Self::of(number).map_or(number, |said| said.max(Self::least_of(codec)).number())
+    }
+
+    /// The least setting that makes such blocks.
+    const fn least_of(codec: CodecId) -> Self {
+        match codec {
+            CodecId::Raw | CodecId::Zstd | CodecId::Other(_) => Self::Raw,
+            CodecId::StreamedColumns | CodecId::WholeColumns => Self::Default,
+            CodecId::Columns => Self::High,
+            CodecId::MixedColumns | CodecId::LeanColumns | CodecId::SparingColumns => Self::Max,
+        }
     }
 
     /// How zstd is asked where there are no columns.

@@ -1,7 +1,7 @@
 //! Blocks of one pack, read from there and from nowhere else: to copy them, or to prove that they are there.
 
 use crate::repo::codec;
-use crate::repo::codec::{CodecError, Encoded};
+use crate::repo::codec::{CodecError, Compression, Encoded};
 use crate::repo::error::Error;
 use crate::repo::format::id::{ChunkId, PackId, PageId};
 use crate::repo::format::pack::{Block, Header};
@@ -100,7 +100,8 @@ impl Session<'_> {
             session.tally.new_chunks = session.tally.new_chunks.saturating_add(chunks.len() as u64);
             session.tally.new_raw_bytes = session.tally.new_raw_bytes.saturating_add(copied);
             let encoded = Encoded { codec: block.codec, bytes: read.encoded };
-            let waiting = Waiting::of(header.kind, chunks, raw).with_effort(header.effort);
+            let effort = Compression::said_of(header.effort, block.codec);
+            let waiting = Waiting::of(header.kind, chunks, raw).with_effort(effort);
             if whole { session.copy(&waiting, &encoded) } else { session.queue(waiting) }
         })?;
         Ok(copied)

@@ -4,7 +4,7 @@
 //! packs, however many workers there are.
 
 use crate::axon::name::Store;
-use crate::repo::codec::{Compression, Encoded, Look};
+use crate::repo::codec::{Compression, Encoded, Look, Looker};
 use crate::repo::disk::Disk;
 use crate::repo::error::Error;
 use crate::repo::format::Damage;
@@ -77,6 +77,7 @@ pub(super) struct Packer {
     encoders: Encoders,
     /// The blocks that chunks are being joined to.
     joining: BTreeMap<Neighbours, Waiting>,
+    lookers: BTreeMap<Neighbours, Looker>,
     /// By kind, and by how hard their blocks are compressed.
     open: BTreeMap<(PackKind, u8), OpenPack>,
     /// Packs that are published and not yet durable.
@@ -107,6 +108,7 @@ impl Packer {
             attempt,
             encoders: Encoders::new(),
             joining: BTreeMap::new(),
+            lookers: BTreeMap::new(),
             open: BTreeMap::new(),
             finished: Vec::new(),
             written: Written::default(),
@@ -118,7 +120,8 @@ impl Packer {
     pub fn join(&mut self, neighbours: Neighbours, chunk: (ChunkId, u32), bytes: Vec<u8>) -> bool {
         let compression = self.encoders.effort().compression;
         let is_looked_at = neighbours.are_looked_at(compression);
-        let look = if is_looked_at { Look::at(&bytes, compression) } else { Look::default() };
+        let mut look = || self.lookers.entry(neighbours).or_default().look(&bytes, compression);
+        let look = if is_looked_at { look() } else { Look::default() };
         let empty = || Waiting::empty(neighbours.kind());
         let joined = self.joining.entry(neighbours).or_insert_with(empty);
         let fits = joined.chunks.is_empty()
@@ -302,6 +305,20 @@ mod tests {
         assert_eq!(waiting(Compression::Default, 3), 3, "a third one would be too much");
         // Others take less.
         assert_eq!(waiting(Compression::High, 3), 9);
+    }
+
+    #[test]
+    fn many_chunks_that_say_little_alone_share_no_long_block_of_noise() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut packer = Packer::new(Naming::Blake3, 0);
+        let events = Neighbours::Segments(Store::Events);
+        for _ in 0..250 {
+            let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(50_000).collect();
+            packer.join(events, (Naming::Blake3.chunk(&bytes), 50_000), bytes);
+        }
+        let longest = limits::memory::SHARED_BLOCK;
+        let full = packer.encoders.bytes();
+        assert!(full <= longest && full > longest - 50_000, "{full} of 12,500,000");
     }
 
     #[test]

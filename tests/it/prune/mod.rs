@@ -427,6 +427,21 @@ fn many_small_packs_are_joined() {
     check(&open(&disk).unwrap(), &points).unwrap();
 }
 
+#[test]
+fn a_pack_that_comes_out_as_it_was_stays_and_does_not_count() {
+    let (disk, points) = lab(20);
+    let of = |max_repack| PruneOptions { max_repack, ..options(0) };
+    let planned = |budget| prune::plan(&open(&disk).unwrap(), &of(budget), &At(DAY)).unwrap().mark;
+    let one = (0..100_000).step_by(100).find(|budget| planned(*budget).repacked_packs == 1).unwrap();
+    let before = disk.files();
+    let mark = prune::mark(&open(&disk).unwrap(), &of(one), &At(DAY)).unwrap();
+    assert_eq!((mark.repacked_packs, mark.repacked_bytes), (0, 0), "{mark:?}");
+    assert_eq!(mark.marked_packs, mark.dead_packs);
+    let packs = |files: &[String]| files.iter().filter(|path| path.starts_with("packs/")).count();
+    assert_eq!(packs(&disk.files()), packs(&before));
+    check(&open(&disk).unwrap(), &points).unwrap();
+}
+
 /// What the headers of the packs say of their writers, by the packs' names.
 fn efforts(disk: &CrashDisk) -> BTreeMap<String, u8> {
     let packs = disk.files().into_iter().filter(|path| path.starts_with("packs/"));
