@@ -91,6 +91,12 @@ mod tests {
             text(&Recompressed { planned_packs: 0, finished: true, ..done() }, false)
                 == "nothing to write anew: no pack would gain\n"
         );
+        let left = Recompressed { planned_packs: 0, finished: true, ..damaged };
+        assert_eq!(
+            text(&left, false),
+            "nothing to write anew: no pack would gain\n\
+             pack ab is damaged and stays as it is: see 'segvault verify --data'\n"
+        );
         let short = Recompressed { planned_packs: 0, all_looked_at: false, ..done() };
         let expected = "nothing to write anew: no pack is compressed less\n\
                         there was no time to look at all small packs that might be joined: the next run goes on\n";

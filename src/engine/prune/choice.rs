@@ -33,7 +33,9 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions, effort: &dyn Fn(
     for kind in PackKind::ALL.into_iter().filter(|_| options.join) {
         let small = small(packs, kind);
         if small.len() >= MANY {
-            repack.add_all(not_alone(&small, effort));
+            for alike in alike(&small, effort).values() {
+                repack.add_together(alike);
+            }
         }
     }
     Choice { dead: packs.iter().filter(dead).map(|pack| pack.name).collect(), repack: repack.order }
@@ -49,6 +51,20 @@ impl Repack {
     fn add_all<'p>(&mut self, packs: impl IntoIterator<Item = &'p PackUse>) {
         for pack in packs {
             self.add(pack);
+        }
+    }
+
+    /// As many as there is room for; none, if that is only one: it would come out as it is.
+    fn add_together(&mut self, packs: &[&PackUse]) {
+        let chosen = |repack: &Self| packs.iter().filter(|pack| repack.chosen.contains(&pack.name)).count();
+        let (before, left) = (chosen(self), self.left);
+        self.add_all(packs.iter().copied());
+        if before == 0
+            && chosen(self) == 1
+            && let Some(alone) = self.order.pop()
+        {
+            self.chosen.remove(&alone);
+            self.left = left;
         }
     }
 
@@ -96,15 +112,13 @@ fn small(packs: &[PackUse], kind: PackKind) -> Vec<&PackUse> {
     small
 }
 
-/// The packs that share their effort with others: they go to packs of that effort, and one alone would come out as it was.
-fn not_alone<'p>(small: &[&'p PackUse], effort: &dyn Fn(&PackUse) -> u8) -> Vec<&'p PackUse> {
-    let mut packs_of: BTreeMap<u8, usize> = BTreeMap::new();
-    let efforts: Vec<u8> = small.iter().map(|pack| effort(pack)).collect();
-    for effort in &efforts {
-        *packs_of.entry(*effort).or_default() += 1;
+/// Packs by how hard they were compressed: they go to packs that say the same.
+fn alike<'p>(small: &[&'p PackUse], effort: &dyn Fn(&PackUse) -> u8) -> BTreeMap<u8, Vec<&'p PackUse>> {
+    let mut alike: BTreeMap<u8, Vec<&PackUse>> = BTreeMap::new();
+    for pack in small {
+        alike.entry(effort(pack)).or_default().push(pack);
     }
-    let has_others = |effort: &u8| packs_of.get(effort).is_some_and(|packs| *packs > 1);
-    small.iter().zip(&efforts).filter(|(_, effort)| has_others(effort)).map(|(pack, _)| *pack).collect()
+    alike
 }
 
 #[cfg(test)]
@@ -184,6 +198,8 @@ mod tests {
         assert_eq!(choose(&many, &PruneOptions::default()).repack.len(), 16);
         let options = PruneOptions { max_repack: 6000, ..PruneOptions::default() };
         assert_eq!(names(&choose(&many, &options).repack), [0, 1, 2]);
+        let options = PruneOptions { max_repack: 2999, ..PruneOptions::default() };
+        assert_eq!(choose(&many, &options).repack, [], "one is joined with nothing");
     }
 
     #[test]

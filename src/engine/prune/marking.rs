@@ -157,8 +157,10 @@ pub(super) fn carry_out(
     let written: BTreeSet<PackId> = session.written().collect();
     let is_same = |pack: &PackId| written.contains(pack) && !marked.contains_key(pack);
     let same = emptied.extract_if(.., |pack| is_same(pack)).filter_map(|pack| packs.get(&pack));
-    let stays: u64 = same.map(|pack| pack.length).sum();
-    report.repacked_bytes = report.repacked_bytes.saturating_sub(stays);
+    for pack in same {
+        report.repacked_bytes = report.repacked_bytes.saturating_sub(pack.length);
+        report.copied_bytes = report.copied_bytes.saturating_sub(pack.live_bytes());
+    }
     report.repacked_packs = emptied.len() as u64;
     let dead = choice.dead.into_iter().filter(|pack| !written.contains(pack)).collect();
     let marks = marks(&survey, dead, &emptied, &marked)?;

@@ -8,33 +8,32 @@ use crate::engine::recompress::plan::Moved;
 use crate::repo::codec::{Compression, Look};
 use crate::repo::store::Filling;
 
-/// Whether chunks that have so many blocks now would have fewer by a fourth. None if a look that it depends on has no answer.
+/// Whether chunks that have so many blocks now would have fewer by a fourth.
 pub(super) fn is_worth(
     chunks: &[Moved],
     before: usize,
     compression: Compression,
-    look: impl FnMut(&Moved) -> Result<Option<Look>, Error>,
-) -> Result<Option<bool>, Error> {
-    let is_worth = |blocks: Option<usize>| Some(blocks?.saturating_mul(4) < before.saturating_mul(3));
-    let at_most = is_worth(blocks(chunks, compression, |_| Ok(Some(Look::NOISE)))?);
-    let at_least = is_worth(blocks(chunks, compression, |_| Ok(Some(Look::default())))?);
+    look: impl FnMut(&Moved) -> Result<Look, Error>,
+) -> Result<bool, Error> {
+    let is_worth = |blocks: usize| blocks.saturating_mul(4) < before.saturating_mul(3);
+    let at_most = is_worth(blocks(chunks, compression, |_| Ok(Look::NOISE))?);
+    let at_least = is_worth(blocks(chunks, compression, |_| Ok(Look::default()))?);
     if at_most == at_least {
         return Ok(at_most);
     }
     Ok(is_worth(blocks(chunks, compression, look)?))
 }
 
-/// How many blocks these chunks would make, by such a look at each. None once there is no answer.
+/// How many blocks these chunks would make, by such a look at each.
 fn blocks(
     chunks: &[Moved],
     compression: Compression,
-    mut look: impl FnMut(&Moved) -> Result<Option<Look>, Error>,
-) -> Result<Option<usize>, Error> {
+    mut look: impl FnMut(&Moved) -> Result<Look, Error>,
+) -> Result<usize, Error> {
     let (mut blocks, mut last): (usize, Option<(_, Filling)>) = (0, None);
     for chunk in chunks {
         let length = usize::try_from(chunk.length).unwrap_or(usize::MAX);
-        let Some(look) = look(chunk)? else { return Ok(None) };
-        let next = Filling::of(length, look);
+        let next = Filling::of(length, look(chunk)?);
         last = match (chunk.room, last) {
             (Ok(room), Some((open, filling)))
                 if open == room && filling.fits(next, room.longest(compression)) =>
@@ -47,7 +46,7 @@ fn blocks(
             }
         };
     }
-    Ok(Some(blocks))
+    Ok(blocks)
 }
 
 #[cfg(test)]
@@ -71,17 +70,15 @@ mod tests {
         let mut looks = 0;
         let count = |_: &Moved| {
             looks += 1;
-            Ok(Some(look))
+            Ok(look)
         };
         let is_worth = is_worth(&chunks(EVENTS, mib), before, Compression::Default, count).unwrap();
-        (is_worth.unwrap(), looks)
+        (is_worth, looks)
     }
 
     #[test]
     fn blocks_are_counted_as_they_would_be_written() {
-        let made = |chunks: &[Moved], look: Look| {
-            blocks(chunks, Compression::Default, |_| Ok(Some(look))).unwrap().unwrap()
-        };
+        let made = |chunks: &[Moved], look: Look| blocks(chunks, Compression::Default, |_| Ok(look)).unwrap();
         let events = chunks(EVENTS, &[5, 5, 5, 1, 17, 3, 4, 2]);
         assert_eq!(made(&events, Look::default()), 3);
         assert_eq!(made(&events, Look::NOISE), 6, "of 8 MiB at most");
@@ -113,13 +110,5 @@ mod tests {
         let fails = |_: &Moved| Err(Error::Interrupted);
         let asked = is_worth(&chunks(EVENTS, &[5, 6]), 2, Compression::Default, fails);
         assert!(matches!(asked, Err(Error::Interrupted)));
-    }
-
-    #[test]
-    fn without_a_look_there_is_no_answer_where_it_depends_on_one() {
-        let asked =
-            |mib: &[u32]| is_worth(&chunks(EVENTS, mib), mib.len(), Compression::Default, |_| Ok(None));
-        assert_eq!(asked(&[5, 6]).unwrap(), None);
-        assert_eq!([asked(&[2, 3, 3]).unwrap(), asked(&[9, 10]).unwrap()], [Some(true), Some(false)]);
     }
 }

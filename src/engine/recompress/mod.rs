@@ -25,7 +25,7 @@ use serde::Serialize;
 pub struct RecompressOptions {
     /// How hard to compress, in how much memory.
     pub effort: Effort,
-    /// Begin nothing more after so many milliseconds.
+    /// Begin nothing more after so many milliseconds. What is begun is finished: packs of half a gibibyte of chunks, or of one pack that has more.
     pub max_ms: Option<i64>,
     /// Only say what would be written anew.
     pub dry_run: bool,
@@ -37,7 +37,8 @@ pub struct RecompressOptions {
 pub struct Recompressed {
     /// The compression asked for.
     pub compression: Compression,
-    /// Packs that gain by being written anew.
+    /// Packs that gain by being written anew. One that came of it in this run, and was small beside others, counts as any other: here, as a new
+    /// one, and as one that is marked.
     pub planned_packs: u64,
     /// Their bytes.
     pub planned_bytes: u64,
@@ -89,11 +90,6 @@ impl Recompressed {
     fn plan(&mut self, packs: &[OldPack]) {
         self.planned_packs += packs.len() as u64;
         self.planned_bytes += packs.iter().map(|pack| pack.length).sum::<u64>();
-    }
-
-    /// Whether all that was planned is done, or can't be.
-    fn is_settled(&self) -> bool {
-        self.marked_packs + self.same_packs + self.damaged_packs.len() as u64 == self.planned_packs
     }
 }
 

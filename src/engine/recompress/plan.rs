@@ -142,10 +142,21 @@ fn read(repository: &Repository, id: PackId, length: u64) -> Option<OldPack> {
     })
 }
 
-/// How hard a pack's writer compressed: the least that counts for a block whose codec tells, else what the header says.
+/// How hard a pack's writer compressed: the least that counts for a block whose codec tells. What the header says, if most of it is in blocks
+/// that don't tell.
 fn effort(said: u8, blocks: &[Block]) -> Option<Compression> {
-    let told = blocks.iter().filter(|block| !matches!(block.codec, CodecId::Raw | CodecId::Zstd));
-    let counts = told.filter_map(|block| Compression::of(Compression::said_of(said, block.codec)));
+    let tells = |block: &&Block| !matches!(block.codec, CodecId::Raw | CodecId::Zstd);
+    let bytes = |blocks: &mut dyn Iterator<Item = &Block>| -> u64 {
+        blocks.map(|block| u64::from(block.raw_length)).sum()
+    };
+    let told = bytes(&mut blocks.iter().filter(tells));
+    if told.saturating_mul(2) < bytes(&mut blocks.iter()) {
+        return Compression::of(said);
+    }
+    let counts = blocks
+        .iter()
+        .filter(tells)
+        .filter_map(|block| Compression::of(Compression::said_of(said, block.codec)));
     counts.min().or(Compression::of(said))
 }
 
@@ -255,6 +266,9 @@ mod tests {
         assert_eq!(default(&[&max, &block(CodecId::Zstd)]), Some(Compression::Max));
         assert_eq!(default(&[&max, &plain]), Some(Compression::High));
         assert_eq!(default(&[&max, &plain, &whole]), Some(Compression::Default));
+        // Most of it may be what `fast` wrote.
+        let zstd = Block { raw_length: 5, ..block(CodecId::Zstd) };
+        assert_eq!(default(&[&max, &zstd]), Some(Compression::Default));
         assert_eq!(effort(5, &[max]), None, "a newer program knows better");
     }
 }

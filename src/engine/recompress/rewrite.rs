@@ -8,7 +8,7 @@ use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
 use crate::repo::store::{Effort, Repository, Session};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Writes packs anew.
 pub(super) struct Rewriter<'a> {
@@ -16,7 +16,7 @@ pub(super) struct Rewriter<'a> {
     history: &'a History,
     packs: &'a [OldPack],
     effort: Effort,
-    /// When nothing more is begun.
+    /// When no more groups are begun. One that is begun is finished: the next run would have to go through all of it again.
     end: Option<i64>,
     observer: &'a dyn Observer,
     /// The names of the packs: what lies only in them has to be written.
@@ -25,6 +25,8 @@ pub(super) struct Rewriter<'a> {
     done: HashSet<ChunkId>,
     /// Chunks that can't be read.
     lost: HashSet<ChunkId>,
+    /// Whether packs that others rely on are what their names say.
+    proven: HashMap<PackId, bool>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -35,8 +37,8 @@ impl<'a> Rewriter<'a> {
         observer: &'a dyn Observer,
     ) -> Self {
         let old = packs.iter().map(|pack| pack.id).collect();
-        let (done, lost) = (HashSet::new(), HashSet::new());
-        Self { repository, history, packs, effort, end, observer, old, done, lost }
+        let (done, lost, proven) = Default::default();
+        Self { repository, history, packs, effort, end, observer, old, done, lost, proven }
     }
 
     /// Writes all groups, as long as there is time.
@@ -62,9 +64,6 @@ impl<'a> Rewriter<'a> {
         for chunk in self.history.chunks(group) {
             if self.observer.interrupted() {
                 return Err(Error::Interrupted);
-            }
-            if self.is_over() {
-                break;
             }
             self.chunk(&mut session, &chunk, &refused)?;
             self.observer.event(&Event::Bytes(u64::from(chunk.length)));
@@ -102,11 +101,22 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Whether a pack that stays holds the chunk, read and compared: an earlier run may have been interrupted.
-    fn is_elsewhere(&self, chunk: ChunkId, refused: &HashSet<PackId>) -> Result<bool, Error> {
-        let places = self.repository.index().places(chunk)?;
-        let stays = |pack: &PackId| !self.old.contains(pack) && !refused.contains(pack);
-        let packs = places.iter().map(|place| place.pack).filter(stays);
-        Ok(packs.into_iter().any(|pack| self.repository.chunk_in(chunk, pack).is_ok()))
+    fn is_elsewhere(&mut self, chunk: ChunkId, refused: &HashSet<PackId>) -> Result<bool, Error> {
+        for place in self.repository.index().places(chunk)? {
+            let stays = !self.old.contains(&place.pack) && !refused.contains(&place.pack);
+            if stays && self.is_proven(place.pack) && self.repository.chunk_in(chunk, place.pack).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a pack is what its name says, as it was when that was asked first: nothing is marked dead for the sake of a damaged one, which may
+    /// be called so any day.
+    fn is_proven(&mut self, pack: PackId) -> bool {
+        let repository = self.repository;
+        let prove = || repository.prove_pack(pack).is_ok();
+        *self.proven.entry(pack).or_insert_with(prove)
     }
 
     /// Marks the old packs whose chunks all lie elsewhere now.

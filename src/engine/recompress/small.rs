@@ -1,23 +1,29 @@
-//! Which small packs are joined: those whose chunks would have fewer blocks together, and that are what their names say.
+//! Which small packs are joined: those whose chunks would have fewer blocks together, and that can be read.
 
 use crate::engine::error::Error;
 use crate::engine::observe::Observer;
 use crate::engine::recompress::joining;
 use crate::engine::recompress::plan::{History, Moved, OldPack};
+use crate::repo;
 use crate::repo::codec::{Compression, Look, Looker};
-use crate::repo::format::id::PackId;
 use crate::repo::store::{Neighbours, Repository};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-/// What is to be done with some small packs.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// They are as good as they get.
-    Stay,
-    /// To say it, there would have to be more time.
-    Unknown,
-    /// Those that can be read are worth joining, or too few by themselves. The damaged ones stay.
-    Join { whole: Vec<OldPack>, damaged: Vec<OldPack> },
+/// Some small packs that stand beside each other.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// Those that are worth joining.
+    pub join: Vec<OldPack>,
+    /// Those that would be, but chunks of theirs can't be read.
+    pub damaged: Vec<OldPack>,
+}
+
+/// Whether what a pack holds can be had.
+enum Standing {
+    Readable,
+    Damaged,
+    /// Somebody deleted it meanwhile.
+    Gone,
 }
 
 /// Judges groups of small packs.
@@ -25,44 +31,40 @@ pub(super) struct Judge<'a> {
     pub repository: &'a Repository,
     pub history: &'a History,
     pub compression: Compression,
-    /// When no more is looked at.
-    pub end: Option<i64>,
     pub observer: &'a dyn Observer,
 }
 
 impl Judge<'_> {
-    /// What to do with a group. A damaged pack would be written anew each time, as far as it can be read, and never be done with.
-    pub fn verdict(&self, group: &[OldPack]) -> Result<Verdict, Error> {
-        match self.is_worth(group)? {
-            Some(true) => {}
-            Some(false) => return Ok(Verdict::Stay),
-            None => return Ok(Verdict::Unknown),
+    /// What to do with a group. A pack with a chunk that can't be read would be written anew each time, as far as it can be, and never be done
+    /// with: it is left out.
+    pub fn verdict(&self, group: Vec<OldPack>) -> Result<Verdict, Error> {
+        if !self.is_worth(&group)? {
+            return Ok(Verdict::default());
         }
-        let Some(damaged) = self.damaged(group)? else { return Ok(Verdict::Unknown) };
-        let (damaged, whole): (Vec<_>, Vec<_>) =
-            group.iter().cloned().partition(|pack| damaged.contains(&pack.id));
-        if damaged.is_empty() {
-            return Ok(Verdict::Join { whole, damaged });
+        let mut verdict = Verdict::default();
+        for pack in group {
+            match self.standing(&pack)? {
+                Standing::Readable => verdict.join.push(pack),
+                Standing::Damaged => verdict.damaged.push(pack),
+                Standing::Gone => {}
+            }
         }
-        Ok(match self.is_worth(&whole)? {
-            Some(true) => Verdict::Join { whole, damaged },
-            Some(false) => Verdict::Join { whole: Vec::new(), damaged },
-            None => Verdict::Unknown,
-        })
+        if !self.is_worth(&verdict.join)? {
+            verdict.join.clear();
+        }
+        Ok(verdict)
     }
 
-    fn is_over(&self) -> Result<bool, Error> {
-        if self.observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        Ok(self.end.is_some_and(|end| self.observer.now_ms() >= end))
+    fn check_interrupt(&self) -> Result<(), Error> {
+        if self.observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    fn is_worth(&self, group: &[OldPack]) -> Result<Option<bool>, Error> {
+    fn is_worth(&self, group: &[OldPack]) -> Result<bool, Error> {
         let before = group.iter().map(|pack| pack.blocks).sum();
         let mut lookers = BTreeMap::new();
         joining::is_worth(&self.history.chunks(group), before, self.compression, |chunk| {
-            if self.is_over()? { Ok(None) } else { Ok(Some(self.look(chunk, &mut lookers)?)) }
+            self.check_interrupt()?;
+            self.look(chunk, &mut lookers)
         })
     }
 
@@ -79,17 +81,22 @@ impl Judge<'_> {
         }
     }
 
-    /// The packs that are not what their names say. None if the time is over.
-    fn damaged(&self, group: &[OldPack]) -> Result<Option<HashSet<PackId>>, Error> {
-        let mut damaged = HashSet::new();
-        for pack in group {
-            if self.is_over()? {
-                return Ok(None);
-            }
-            if !self.repository.is_whole(pack.id, pack.length)? {
-                damaged.insert(pack.id);
+    /// A pack that is what its name says can be read; of any other each chunk is asked for: it may lie elsewhere, or its parity may know it.
+    fn standing(&self, pack: &OldPack) -> Result<Standing, Error> {
+        self.check_interrupt()?;
+        match self.repository.prove_pack(pack.id) {
+            Ok(()) => return Ok(Standing::Readable),
+            Err(repo::Error::Missing { .. }) => return Ok(Standing::Gone),
+            Err(repo::Error::Damaged { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for (chunk, _) in &pack.chunks {
+            match self.repository.chunk(*chunk) {
+                Ok(_) => {}
+                Err(error) if error.is_lost() => return Ok(Standing::Damaged),
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(Some(damaged))
+        Ok(Standing::Readable)
     }
 }

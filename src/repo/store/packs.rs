@@ -35,15 +35,6 @@ pub(super) fn prove(disk: &dyn Disk, naming: Naming, id: PackId, length: u64) ->
 }
 
 impl Repository {
-    /// Whether a pack of this length is there and what its name says: it is read from its begin to its end.
-    pub fn is_whole(&self, id: PackId, length: u64) -> Result<bool, Error> {
-        match prove(self.disk(), self.naming(), id, length) {
-            Ok(()) => Ok(true),
-            Err(Error::Missing { .. } | Error::Damaged { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Fails (`Unsupported`) if the directory of a pack can't be read since a newer program wrote it. A byte that was flipped may say so, too:
     /// only a pack that is what its name says is believed.
     pub fn refuse_newer(&self, id: PackId, length: u64, why: &DirectoryError) -> Result<(), Error> {

@@ -24,6 +24,7 @@ use segvault::repo::format::record::{LogKey, LogState};
 use segvault::repo::store::{Alone, Effort, OpenOptions, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 #[test]
 fn two_runs_delete_what_nothing_needs_and_no_run_before_the_grace_is_over() {
@@ -427,19 +428,38 @@ fn many_small_packs_are_joined() {
     check(&open(&disk).unwrap(), &points).unwrap();
 }
 
+/// A clock that goes on by one each time it is asked.
+struct Ticks(AtomicI64);
+
+impl engine::observe::Observer for Ticks {
+    fn now_ms(&self) -> i64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Whatever there was time for.
 #[test]
 fn a_pack_that_comes_out_as_it_was_stays_and_does_not_count() {
     let (disk, points) = lab(20);
-    let of = |max_repack| PruneOptions { max_repack, ..options(0) };
-    let planned = |budget| prune::plan(&open(&disk).unwrap(), &of(budget), &At(DAY)).unwrap().mark;
-    let one = (0..100_000).step_by(100).find(|budget| planned(*budget).repacked_packs == 1).unwrap();
-    let before = disk.files();
-    let mark = prune::mark(&open(&disk).unwrap(), &of(one), &At(DAY)).unwrap();
-    assert_eq!((mark.repacked_packs, mark.repacked_bytes), (0, 0), "{mark:?}");
-    assert_eq!(mark.marked_packs, mark.dead_packs);
-    let packs = |files: &[String]| files.iter().filter(|path| path.starts_with("packs/")).count();
-    assert_eq!(packs(&disk.files()), packs(&before));
-    check(&open(&disk).unwrap(), &points).unwrap();
+    // None is written anew but to be joined.
+    let all = PruneOptions { max_unused_permille: 1000, max_unused_tails_permille: 1000, ..options(0) };
+    let mut alone = 0;
+    for ticks in 1..8 {
+        let disk = disk.reboot(Image::ProcessKilled);
+        let clock = Ticks(AtomicI64::new(DAY));
+        let short = PruneOptions { deadline_ms: Some(DAY + ticks), ..all };
+        let before = disk.files();
+        let mark = prune::mark(&open(&disk).unwrap(), &short, &clock).unwrap();
+        let of_packs = |path: &&String| path.starts_with("packs/");
+        let [old, new] = [&before, &disk.files()].map(|files| files.iter().filter(of_packs).count());
+        if old == new {
+            alone += 1;
+            assert_eq!((mark.repacked_packs, mark.repacked_bytes, mark.copied_bytes), (0, 0, 0), "{mark:?}");
+            assert_eq!(mark.marked_packs, mark.dead_packs);
+        }
+        check(&open(&disk).unwrap(), &points).unwrap();
+    }
+    assert_eq!(alone, 2, "with no time for any, and with time for one");
 }
 
 /// What the headers of the packs say of their writers, by the packs' names.

@@ -1,5 +1,8 @@
 //! `recompress`: the same history in fewer bytes; nothing has another name; whatever stops it, nothing is lost.
 
+mod damage;
+mod time;
+
 use crate::support::fixtures;
 use crate::support::program::{Room, SERVER, backup_data};
 use crate::support::segments::{Event, SegmentImage};
@@ -199,36 +202,6 @@ fn a_dry_run_writes_nothing() {
     assert!(packs(&room) == before && !room.repository().join("acts/1.json").exists());
 }
 
-#[test]
-fn no_time_is_enough_for_nothing_and_the_next_run_goes_on() {
-    let room = fast();
-    let stopped = recompress(&room, " --max-duration 0s");
-    assert_eq!((&stopped["finished"], &stopped["marked_packs"]), (&false.into(), &0.into()));
-    let (text, _) = room.ends(0, "recompress --max-duration 1h");
-    assert!(!text.contains("not finished"), "{text}");
-    delete_dead(&room);
-    verify(&room);
-}
-
-#[test]
-fn a_damaged_pack_stays_and_is_said() {
-    let room = fast();
-    let largest = packs(&room).into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
-    let path = room.repository().join(&largest.0);
-    let mut bytes = largest.1;
-    // Inside a block: what only the headers of blocks say can be read elsewhere.
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, &bytes).unwrap();
-    let done = room.document(3, "recompress", "recompress");
-    assert_eq!(done["damaged_packs"], serde_json::json!([path.file_name().unwrap().to_str().unwrap()]));
-    assert_eq!(done["finished"], true, "there is nothing more that a next run could do");
-    delete_dead(&room);
-    assert_eq!(fs::read(&path).unwrap(), bytes);
-    room.ends(20, "verify --data");
-}
-
 /// Backs up a server that grows: each time one segment more is there.
 fn grown(room: &Room) {
     let data = fixtures::dir(SERVER).join("data/default");
@@ -289,30 +262,6 @@ fn a_run_goes_on_until_nothing_gains() {
     assert_eq!(recompress(&room, "")["planned_packs"], 0);
     delete_dead(&room);
     verify(&room);
-}
-
-/// A damaged pack can't be joined: it is said each time, and what is beside it is written once.
-#[test]
-fn small_packs_beside_a_damaged_one_are_joined_once() {
-    let room = Room::new();
-    grown(&room);
-    let (damaged, bytes) = packs(&room).into_iter().next().unwrap();
-    crate::support::program::flip(&room.repository().join(&damaged), bytes.len() as u64 / 2);
-    let said = serde_json::json!([damaged.rsplit('/').next().unwrap()]);
-    let run = || room.document(3, "recompress", "recompress");
-    let first = run();
-    assert_eq!((&first["damaged_packs"], &first["new_packs"]), (&said, &1.into()));
-    assert_eq!(delete_dead(&room), first["marked_packs"].as_u64().unwrap());
-    let files = crate::support::archive::tree(&room.repository());
-    let next = run();
-    assert_eq!(
-        (&next["damaged_packs"], &next["new_packs"], &next["finished"]),
-        (&said, &0.into(), &true.into())
-    );
-    let kept = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
-        files.keys().filter(|path| path.starts_with("packs/") || path.starts_with("acts/")).cloned().collect()
-    };
-    assert_eq!(kept(&crate::support::archive::tree(&room.repository())), kept(&files));
 }
 
 /// Backups of two servers with events of 27 MiB each, whose payloads are encrypted.
