@@ -8,8 +8,7 @@ pub(in crate::cli) fn text(done: &Recompressed, is_dry_run: bool) -> String {
     let planned = format!("{} ({})", plural(done.planned_packs, "pack"), bytes(done.planned_bytes));
     let mut lines = Vec::new();
     if done.planned_packs == 0 {
-        let why = if done.all_looked_at { "no pack would gain" } else { "no pack is compressed less" };
-        lines.push(format!("nothing to write anew: {why}"));
+        lines.push(format!("nothing to write anew: {}", why_nothing(done)));
     } else if is_dry_run {
         lines.push(format!("{planned} would be written anew; nothing was done (dry run)"));
     } else {
@@ -35,13 +34,20 @@ fn work(done: &Recompressed, planned: &str) -> Vec<String> {
     lines
 }
 
-fn unfinished(done: &Recompressed, is_dry_run: bool) -> Option<&'static str> {
-    if !done.all_looked_at {
-        return Some(
-            "there was no time to look at all small packs that might be joined: the next run goes on",
-        );
+const fn why_nothing(done: &Recompressed) -> &'static str {
+    match (done.all_looked_at, done.damaged_packs.is_empty()) {
+        (false, _) => "no pack is compressed less",
+        (true, false) => "no other pack would gain",
+        (true, true) => "no pack would gain",
     }
-    (!is_dry_run && !done.finished).then_some("not finished: the next run goes on")
+}
+
+fn unfinished(done: &Recompressed, is_dry_run: bool) -> impl Iterator<Item = &'static str> {
+    let is_left = done.planned_packs > done.marked_packs + done.same_packs;
+    let is_unfinished = is_left && !is_dry_run && !done.finished && done.damaged_packs.is_empty();
+    let looks = "there was no time to look at all small packs that might be joined: the next run goes on";
+    let lines = [(is_unfinished, "not finished: the next run goes on"), (!done.all_looked_at, looks)];
+    lines.into_iter().filter(|(is_so, _)| *is_so).map(|(_, line)| line)
 }
 
 /// What the user has to know whatever else is left out.
@@ -94,12 +100,14 @@ mod tests {
         let left = Recompressed { planned_packs: 0, finished: true, ..damaged };
         assert_eq!(
             text(&left, false),
-            "nothing to write anew: no pack would gain\n\
+            "nothing to write anew: no other pack would gain\n\
              pack ab is damaged and stays as it is: see 'segvault verify --data'\n"
         );
         let short = Recompressed { planned_packs: 0, all_looked_at: false, ..done() };
         let expected = "nothing to write anew: no pack is compressed less\n\
                         there was no time to look at all small packs that might be joined: the next run goes on\n";
         assert_eq!([text(&short, false), text(&short, true)], [expected; 2]);
+        let both = text(&Recompressed { all_looked_at: false, ..done() }, false);
+        assert!(both.contains("not finished: the next run goes on\nthere was no time to look at"), "{both}");
     }
 }

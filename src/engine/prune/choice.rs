@@ -19,12 +19,14 @@ pub(super) struct Choice {
     pub dead: Vec<PackId>,
     /// What is needed of them is written anew; then they are marked.
     pub repack: Vec<PackId>,
+    /// Those of them that are written anew only with the one before: alone that would come out as it is.
+    pub with_previous: BTreeSet<PackId>,
 }
 
 /// Chooses. Packs come by their names; `effort` says how hard one was compressed, and is asked of small ones that may be joined.
 pub(super) fn choose(packs: &[PackUse], options: &PruneOptions, effort: &dyn Fn(&PackUse) -> u8) -> Choice {
     let dead = |pack: &&PackUse| pack.live_chunks == 0 && pack.standing != Standing::Marked;
-    let mut repack = Repack { chosen: BTreeSet::new(), order: Vec::new(), left: options.max_repack };
+    let mut repack = Repack { left: options.max_repack, ..Repack::default() };
     // Marked, and yet needed: they can't go, and nothing is deduplicated against them.
     repack.add_all(packs.iter().filter(|pack| pack.standing == Standing::Marked));
     let tails: Vec<PackUse> = packs.iter().filter(|pack| pack.kind == PackKind::Tail).cloned().collect();
@@ -38,12 +40,15 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions, effort: &dyn Fn(
             }
         }
     }
-    Choice { dead: packs.iter().filter(dead).map(|pack| pack.name).collect(), repack: repack.order }
+    let dead = packs.iter().filter(dead).map(|pack| pack.name).collect();
+    Choice { dead, repack: repack.order, with_previous: repack.with_previous }
 }
 
+#[derive(Default)]
 struct Repack {
     chosen: BTreeSet<PackId>,
     order: Vec<PackId>,
+    with_previous: BTreeSet<PackId>,
     left: u64,
 }
 
@@ -56,15 +61,17 @@ impl Repack {
 
     /// As many as there is room for; none, if that is only one: it would come out as it is.
     fn add_together(&mut self, packs: &[&PackUse]) {
-        let chosen = |repack: &Self| packs.iter().filter(|pack| repack.chosen.contains(&pack.name)).count();
-        let (before, left) = (chosen(self), self.left);
+        let is_first = !packs.iter().any(|pack| self.chosen.contains(&pack.name));
+        let (before, left) = (self.order.len(), self.left);
         self.add_all(packs.iter().copied());
-        if before == 0
-            && chosen(self) == 1
-            && let Some(alone) = self.order.pop()
-        {
-            self.chosen.remove(&alone);
-            self.left = left;
+        match self.order.get(before..) {
+            Some([alone]) if is_first => {
+                self.chosen.remove(alone);
+                self.order.truncate(before);
+                self.left = left;
+            }
+            Some([_, second, ..]) => drop(self.with_previous.insert(*second)),
+            _ => {}
         }
     }
 

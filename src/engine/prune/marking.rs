@@ -133,7 +133,8 @@ pub(super) fn carry_out(
     (report.copied_bytes, report.repacked_bytes) = (0, 0);
     for name in &choice.repack {
         let Some(pack) = packs.get(name) else { continue };
-        if options.deadline_ms.is_some_and(|deadline| observer.now_ms() >= deadline) {
+        let is_over = || options.deadline_ms.is_some_and(|deadline| observer.now_ms() >= deadline);
+        if !choice.with_previous.contains(name) && is_over() {
             break;
         }
         match empty(session, &survey, pack) {

@@ -15,13 +15,25 @@ pub(super) fn is_worth(
     compression: Compression,
     look: impl FnMut(&Moved) -> Result<Look, Error>,
 ) -> Result<bool, Error> {
-    let is_worth = |blocks: usize| blocks.saturating_mul(4) < before.saturating_mul(3);
-    let at_most = is_worth(blocks(chunks, compression, |_| Ok(Look::NOISE))?);
-    let at_least = is_worth(blocks(chunks, compression, |_| Ok(Look::default()))?);
-    if at_most == at_least {
-        return Ok(at_most);
+    match is_worth_whatever(chunks, before, compression)? {
+        Some(is_worth) => Ok(is_worth),
+        None => Ok(gains(blocks(chunks, compression, look)?, before)),
     }
-    Ok(is_worth(blocks(chunks, compression, look)?))
+}
+
+/// The same without a look; none if it depends on that.
+pub(super) fn is_worth_whatever(
+    chunks: &[Moved],
+    before: usize,
+    compression: Compression,
+) -> Result<Option<bool>, Error> {
+    let at_most = gains(blocks(chunks, compression, |_| Ok(Look::NOISE))?, before);
+    let at_least = gains(blocks(chunks, compression, |_| Ok(Look::default()))?, before);
+    Ok((at_most == at_least).then_some(at_most))
+}
+
+const fn gains(after: usize, before: usize) -> bool {
+    after.saturating_mul(4) < before.saturating_mul(3)
 }
 
 /// How many blocks these chunks would make, by such a look at each.

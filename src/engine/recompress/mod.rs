@@ -56,7 +56,8 @@ pub struct Recompressed {
     pub chunks: u64,
     /// Their bytes.
     pub raw_bytes: u64,
-    /// Packs that stay as they are, since chunks of theirs can't be read: their names.
+    /// Packs that would have been written anew, and stay as they are, since chunks of theirs can't be read: their names. Others may be damaged, too:
+    /// that is for `verify` to find.
     pub damaged_packs: Vec<String>,
     /// Whether there was time to look at all small packs that might be joined.
     pub all_looked_at: bool,

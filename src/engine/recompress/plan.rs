@@ -76,8 +76,10 @@ impl Candidates {
         let (mut weaker, rest): (Vec<_>, Vec<_>) =
             all.into_iter().filter(|pack| !is_kept_small(pack)).partition(|pack| is_weaker(pack));
         history.sort(&mut weaker);
-        let is_small =
-            |pack: &OldPack| pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
+        let is_small = |pack: &OldPack| {
+            let is_short = pack.effort == Some(compression) && pack.length < limits::PACK_TARGET / 2;
+            is_short && history.shares_blocks(pack)
+        };
         let small = history.beside(rest.into_iter().filter(is_small));
         Ok(Self { weaker, small, history })
     }
@@ -183,6 +185,11 @@ impl History {
 
     fn has_segments(&self, pack: &OldPack) -> bool {
         pack.chunks.iter().any(|(chunk, _)| self.places.contains_key(chunk))
+    }
+
+    /// Whether there are chunks in a pack that may share blocks with others.
+    fn shares_blocks(&self, pack: &OldPack) -> bool {
+        pack.kind == PackKind::ControlDb || self.has_segments(pack)
     }
 
     /// Where the first chunk of a pack stands; those that no history knows come last.

@@ -21,7 +21,7 @@ pub(super) struct Rewriter<'a> {
     observer: &'a dyn Observer,
     /// The names of the packs: what lies only in them has to be written.
     old: HashSet<PackId>,
-    /// Chunks that lie elsewhere by now.
+    /// Chunks of the group that lie elsewhere by now.
     done: HashSet<ChunkId>,
     /// Chunks that can't be read.
     lost: HashSet<ChunkId>,
@@ -57,9 +57,10 @@ impl<'a> Rewriter<'a> {
     }
 
     fn group(&mut self, group: &[OldPack], report: &mut Recompressed) -> Result<(), Error> {
+        // Between groups other writers had their turn.
+        (self.done, self.proven) = Default::default();
         let mut session = self.repository.session()?;
         session.set_effort(self.effort);
-        // Another writer may have had its turn.
         let refused = refused(self.repository)?;
         for chunk in self.history.chunks(group) {
             if self.observer.interrupted() {
@@ -72,7 +73,11 @@ impl<'a> Rewriter<'a> {
         let new: HashSet<PackId> = session.read_back()?.iter().map(|(id, _)| *id).collect();
         report.count(&session, new.len());
         report.same(group, &new);
-        self.mark(&mut session, group, &new, &refused, report)
+        // A new pack may come to have the name of one that was refused long ago: nothing is marked for the sake of that.
+        if new.is_disjoint(&refused) {
+            self.mark(&mut session, group, &new, &refused, report)?;
+        }
+        Ok(())
     }
 
     fn chunk(
@@ -111,11 +116,10 @@ impl<'a> Rewriter<'a> {
         Ok(false)
     }
 
-    /// Whether a pack is what its name says, as it was when that was asked first: nothing is marked dead for the sake of a damaged one, which may
-    /// be called so any day.
+    /// Whether a pack is what its name says, and durable: nothing is marked dead for the sake of a damaged one, which may be called so any day.
     fn is_proven(&mut self, pack: PackId) -> bool {
         let repository = self.repository;
-        let prove = || repository.prove_pack(pack).is_ok();
+        let prove = || repository.prove_pack(pack).is_ok() && repository.sync_pack(pack);
         *self.proven.entry(pack).or_insert_with(prove)
     }
 

@@ -38,7 +38,7 @@ impl<'a> Run<'a> {
         let mut candidates = self.candidates()?;
         if !candidates.weaker.is_empty() {
             self.weaker(&candidates)?;
-            if !self.options.dry_run {
+            if !self.options.dry_run && (self.is_settled() || !self.is_over()) {
                 drop(candidates);
                 candidates = self.candidates()?;
             }
@@ -70,27 +70,45 @@ impl<'a> Run<'a> {
 
     fn small(&mut self, candidates: Candidates) -> Result<(), Error> {
         let Candidates { small, history, .. } = candidates;
-        if small.is_empty() {
+        let (repository, compression) = (self.repository, self.options.effort.compression);
+        let judge = Judge { repository, history: &history, compression, observer: self.observer };
+        let groups = self.in_order(small, &judge)?;
+        if groups.is_empty() {
             return Ok(());
         }
-        let total = small.iter().flatten().map(OldPack::raw_length).sum();
+        let total = groups.iter().flatten().map(OldPack::raw_length).sum();
         self.observer.event(&Event::Phase { name: "joining small packs", total: Some(total) });
-        // The newest first: those before were judged by earlier runs. A group that is begun is finished: what came of the half of it would be one
-        // more small pack, and the next run would begin anew.
-        for group in small.into_iter().rev() {
+        // A group that is begun is finished: what came of the half of it would be one more small pack, and the next run would begin anew.
+        for group in groups {
             if self.is_over() {
                 self.report.all_looked_at = false;
                 break;
             }
-            self.group(&history, group)?;
+            self.group(&judge, group)?;
         }
         Ok(())
     }
 
-    fn group(&mut self, history: &History, group: Vec<OldPack>) -> Result<(), Error> {
-        let (repository, compression) = (self.repository, self.options.effort.compression);
+    /// Groups that may be worth it, those first that are, whatever is in them. Each run begins with another one of the others, lest short runs should
+    /// look at the same ones for ever.
+    fn in_order(&self, small: Vec<Vec<OldPack>>, judge: &Judge<'_>) -> Result<Vec<Vec<OldPack>>, Error> {
+        let (mut sure, mut others) = (Vec::new(), Vec::new());
+        for group in small {
+            match judge.at_a_glance(&group)? {
+                Some(true) => sure.push(group),
+                Some(false) => {}
+                None => others.push(group),
+            }
+        }
+        let now = usize::try_from(self.observer.now_ms()).unwrap_or_default();
+        let begin = now.checked_rem(others.len()).unwrap_or_default();
+        others.rotate_left(begin);
+        sure.append(&mut others);
+        Ok(sure)
+    }
+
+    fn group(&mut self, judge: &Judge<'_>, group: Vec<OldPack>) -> Result<(), Error> {
         let length: u64 = group.iter().map(OldPack::raw_length).sum();
-        let judge = Judge { repository, history, compression, observer: self.observer };
         let verdict = judge.verdict(group)?;
         self.left_out += verdict.damaged.len() as u64;
         self.report.damaged_packs.extend(verdict.damaged.iter().map(|pack| pack.id.to_string()));
@@ -98,7 +116,7 @@ impl<'a> Run<'a> {
             self.observer.event(&Event::Bytes(length));
             return Ok(());
         }
-        self.rewrite(history, &verdict.join, None)
+        self.rewrite(judge.history, &verdict.join, None)
     }
 
     fn rewrite(&mut self, history: &History, packs: &[OldPack], end: Option<i64>) -> Result<(), Error> {

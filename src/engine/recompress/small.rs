@@ -6,6 +6,7 @@ use crate::engine::recompress::joining;
 use crate::engine::recompress::plan::{History, Moved, OldPack};
 use crate::repo;
 use crate::repo::codec::{Compression, Look, Looker};
+use crate::repo::paths;
 use crate::repo::store::{Neighbours, Repository};
 use std::collections::BTreeMap;
 
@@ -59,10 +60,14 @@ impl Judge<'_> {
         if self.observer.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
+    /// Whether a group is worth joining, if no look is needed to say it.
+    pub fn at_a_glance(&self, group: &[OldPack]) -> Result<Option<bool>, Error> {
+        joining::is_worth_whatever(&self.history.chunks(group), blocks(group), self.compression)
+    }
+
     fn is_worth(&self, group: &[OldPack]) -> Result<bool, Error> {
-        let before = group.iter().map(|pack| pack.blocks).sum();
         let mut lookers = BTreeMap::new();
-        joining::is_worth(&self.history.chunks(group), before, self.compression, |chunk| {
+        joining::is_worth(&self.history.chunks(group), blocks(group), self.compression, |chunk| {
             self.check_interrupt()?;
             self.look(chunk, &mut lookers)
         })
@@ -81,16 +86,16 @@ impl Judge<'_> {
         }
     }
 
-    /// A pack that is what its name says can be read; of any other each chunk is asked for: it may lie elsewhere, or its parity may know it.
+    /// Each chunk is asked for: it may lie elsewhere, or the pack's parity may know it. That a pack is what its name says does not prove it.
     fn standing(&self, pack: &OldPack) -> Result<Standing, Error> {
-        self.check_interrupt()?;
-        match self.repository.prove_pack(pack.id) {
-            Ok(()) => return Ok(Standing::Readable),
+        let (disk, path) = (self.repository.disk(), paths::pack(pack.id));
+        match disk.length(&path).map_err(|source| repo::Error::reading(disk.display(&path), source)) {
+            Ok(_) => {}
             Err(repo::Error::Missing { .. }) => return Ok(Standing::Gone),
-            Err(repo::Error::Damaged { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         for (chunk, _) in &pack.chunks {
+            self.check_interrupt()?;
             match self.repository.chunk(*chunk) {
                 Ok(_) => {}
                 Err(error) if error.is_lost() => return Ok(Standing::Damaged),
@@ -99,4 +104,8 @@ impl Judge<'_> {
         }
         Ok(Standing::Readable)
     }
+}
+
+fn blocks(group: &[OldPack]) -> usize {
+    group.iter().map(|pack| pack.blocks).sum()
 }

@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::support::program::flip;
+use segvault::repo::format::act::Deed;
+use segvault::repo::format::id::{Naming, PackId};
+use segvault::repo::format::moment::Moment;
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{OpenOptions, Repository};
 
 /// The chunks of a pack.
 fn chunks(pack: &[u8]) -> BTreeSet<[u8; 32]> {
@@ -65,6 +70,45 @@ fn small_packs_beside_a_damaged_one_are_joined_once() {
         files.keys().filter(|path| path.starts_with("packs/") || path.starts_with("acts/")).cloned().collect()
     };
     assert_eq!(kept(&crate::support::archive::tree(&room.repository())), kept(&files));
+}
+
+/// That a pack is what its name says does not prove that its chunks are.
+#[test]
+fn a_pack_with_a_bad_chunk_that_has_its_own_name_is_damaged_too() {
+    let room = Room::new();
+    grown(&room);
+    let (path, mut pack) = packs(&room).into_iter().max_by_key(|(_, pack)| pack.len()).unwrap();
+    let middle = pack.len() / 2;
+    pack[middle] ^= 1;
+    let mut hasher = Naming::Blake3.hasher();
+    hasher.update(&pack);
+    let name = hasher.pack().to_string();
+    fs::remove_file(room.repository().join(path)).unwrap();
+    let directory = room.repository().join("packs").join(&name[..2]);
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join(&name), pack).unwrap();
+    let run = || room.document(3, "recompress", "recompress");
+    assert_eq!((&run()["damaged_packs"], &run()["planned_packs"]), (&serde_json::json!([name]), &0.into()));
+}
+
+/// After many acts a new pack may get the name of one that is marked dead already.
+#[test]
+fn nothing_is_marked_dead_for_the_sake_of_a_dead_pack() {
+    let room = Room::new();
+    grown(&room);
+    let (_, new) = stopped_before_it_said_so(&room);
+    let new: PackId = new.rsplit('/').next().unwrap().parse().unwrap();
+    let mut packs: Vec<PackId> = (0..255).map(|number| PackId([number; 32])).collect();
+    packs.push(new);
+    {
+        let disk = std::sync::Arc::new(LocalDisk::new(room.repository()));
+        let repository = Repository::open(disk, OpenOptions::default()).unwrap();
+        let mut session = repository.session().unwrap();
+        session.publish_act(Moment(1), Deed::Dead { packs }).unwrap();
+    }
+    let done = recompress(&room, "");
+    assert!(done["planned_packs"].as_u64().unwrap() > 0);
+    assert_eq!((&done["marked_packs"], &done["finished"]), (&0.into(), &false.into()));
 }
 
 /// Two packs hold the same, and one of them is damaged: the other is not marked for its sake.
