@@ -43,8 +43,9 @@ const fn why_nothing(done: &Recompressed) -> &'static str {
 }
 
 fn unfinished(done: &Recompressed, is_dry_run: bool) -> impl Iterator<Item = &'static str> {
-    let is_left = done.planned_packs > done.marked_packs + done.same_packs;
-    let is_unfinished = is_left && !is_dry_run && !done.finished && done.damaged_packs.is_empty();
+    let settled = done.marked_packs + done.same_packs + done.damaged_packs.len() as u64;
+    let is_left = done.all_looked_at || done.planned_packs > settled;
+    let is_unfinished = is_left && !is_dry_run && !done.finished;
     let looks = "there was no time to look at all small packs that might be joined: the next run goes on";
     let lines = [(is_unfinished, "not finished: the next run goes on"), (!done.all_looked_at, looks)];
     lines.into_iter().filter(|(is_so, _)| *is_so).map(|(_, line)| line)
@@ -107,6 +108,11 @@ mod tests {
         let expected = "nothing to write anew: no pack is compressed less\n\
                         there was no time to look at all small packs that might be joined: the next run goes on\n";
         assert_eq!([text(&short, false), text(&short, true)], [expected; 2]);
+        let left = Recompressed { finished: false, ..left };
+        assert!(
+            text(&left, false).contains("not finished: the next run goes on\npack ab"),
+            "damage is no excuse"
+        );
         let both = text(&Recompressed { all_looked_at: false, ..done() }, false);
         assert!(both.contains("not finished: the next run goes on\nthere was no time to look at"), "{both}");
     }

@@ -19,8 +19,8 @@ pub(super) struct Choice {
     pub dead: Vec<PackId>,
     /// What is needed of them is written anew; then they are marked.
     pub repack: Vec<PackId>,
-    /// Those of them that are written anew only with the one before: alone that would come out as it is.
-    pub with_previous: BTreeSet<PackId>,
+    /// Those of them that go with this one before them: alone, that would come out as it is.
+    pub with_previous: BTreeMap<PackId, PackId>,
 }
 
 /// Chooses. Packs come by their names; `effort` says how hard one was compressed, and is asked of small ones that may be joined.
@@ -48,7 +48,7 @@ pub(super) fn choose(packs: &[PackUse], options: &PruneOptions, effort: &dyn Fn(
 struct Repack {
     chosen: BTreeSet<PackId>,
     order: Vec<PackId>,
-    with_previous: BTreeSet<PackId>,
+    with_previous: BTreeMap<PackId, PackId>,
     left: u64,
 }
 
@@ -70,7 +70,7 @@ impl Repack {
                 self.order.truncate(before);
                 self.left = left;
             }
-            Some([_, second, ..]) => drop(self.with_previous.insert(*second)),
+            Some([first, second, ..]) => drop(self.with_previous.insert(*second, *first)),
             _ => {}
         }
     }

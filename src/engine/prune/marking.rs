@@ -134,7 +134,8 @@ pub(super) fn carry_out(
     for name in &choice.repack {
         let Some(pack) = packs.get(name) else { continue };
         let is_over = || options.deadline_ms.is_some_and(|deadline| observer.now_ms() >= deadline);
-        if !choice.with_previous.contains(name) && is_over() {
+        let goes_with_last = emptied.last().is_some_and(|last| choice.with_previous.get(name) == Some(last));
+        if !goes_with_last && is_over() {
             break;
         }
         match empty(session, &survey, pack) {

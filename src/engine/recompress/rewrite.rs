@@ -23,9 +23,9 @@ pub(super) struct Rewriter<'a> {
     old: HashSet<PackId>,
     /// Chunks of the group that lie elsewhere by now.
     done: HashSet<ChunkId>,
-    /// Chunks that can't be read.
+    /// Chunks of the group that can't be read.
     lost: HashSet<ChunkId>,
-    /// Whether packs that others rely on are what their names say.
+    /// Whether packs that the group relies on are what their names say, and durable.
     proven: HashMap<PackId, bool>,
 }
 
@@ -57,27 +57,50 @@ impl<'a> Rewriter<'a> {
     }
 
     fn group(&mut self, group: &[OldPack], report: &mut Recompressed) -> Result<(), Error> {
-        // Between groups other writers had their turn.
-        (self.done, self.proven) = Default::default();
         let mut session = self.repository.session()?;
         session.set_effort(self.effort);
+        // Between groups other writers had their turn.
         let refused = refused(self.repository)?;
-        for chunk in self.history.chunks(group) {
-            if self.observer.interrupted() {
-                return Err(Error::Interrupted);
-            }
-            self.chunk(&mut session, &chunk, &refused)?;
-            self.observer.event(&Event::Bytes(u64::from(chunk.length)));
+        (self.done, self.lost, self.proven) = Default::default();
+        let mut new = self.write(&mut session, group, &refused)?;
+        if !new.is_disjoint(&refused) {
+            // A new pack came to have the name of one that was refused long ago: nothing is marked for the sake of that.
+            session.attempt_anew();
+            self.done.clear();
+            new = self.write(&mut session, group, &refused)?;
         }
-        let _ = session.barrier()?;
-        let new: HashSet<PackId> = session.read_back()?.iter().map(|(id, _)| *id).collect();
         report.count(&session, new.len());
         report.same(group, &new);
-        // A new pack may come to have the name of one that was refused long ago: nothing is marked for the sake of that.
+        report.damaged_packs.extend(self.damaged(group));
         if new.is_disjoint(&refused) {
             self.mark(&mut session, group, &new, &refused, report)?;
         }
         Ok(())
+    }
+
+    /// Writes the chunks of a group; gives the packs that hold them, read back.
+    fn write(
+        &mut self,
+        session: &mut Session<'_>,
+        group: &[OldPack],
+        refused: &HashSet<PackId>,
+    ) -> Result<HashSet<PackId>, Error> {
+        let before = session.read_back()?.len();
+        for chunk in self.history.chunks(group) {
+            if self.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            self.chunk(session, &chunk, refused)?;
+            self.observer.event(&Event::Bytes(u64::from(chunk.length)));
+        }
+        let _ = session.barrier()?;
+        Ok(session.read_back()?.iter().skip(before).map(|(id, _)| *id).collect())
+    }
+
+    /// The packs with chunks that can't be read.
+    fn damaged(&self, group: &[OldPack]) -> impl Iterator<Item = String> {
+        let is_damaged = |pack: &&OldPack| pack.chunks.iter().any(|(chunk, _)| self.lost.contains(chunk));
+        group.iter().filter(is_damaged).map(|pack| pack.id.to_string())
     }
 
     fn chunk(
@@ -136,9 +159,6 @@ impl<'a> Rewriter<'a> {
         // What was written again under the very same name stays, of course.
         let stays = |pack: &&OldPack| new.contains(&pack.id) || refused.contains(&pack.id);
         let moved: Vec<&OldPack> = group.iter().filter(is_moved).filter(|pack| !stays(pack)).collect();
-        let damaged =
-            group.iter().filter(|pack| pack.chunks.iter().any(|(chunk, _)| self.lost.contains(chunk)));
-        report.damaged_packs.extend(damaged.map(|pack| pack.id.to_string()));
         if !moved.is_empty() {
             let packs = moved.iter().map(|pack| pack.id).collect();
             session.publish_act(Moment(self.observer.now_ms()), Deed::Dead { packs })?;

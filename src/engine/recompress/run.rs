@@ -38,7 +38,10 @@ impl<'a> Run<'a> {
         let mut candidates = self.candidates()?;
         if !candidates.weaker.is_empty() {
             self.weaker(&candidates)?;
-            if !self.options.dry_run && (self.is_settled() || !self.is_over()) {
+            if !self.options.dry_run && !self.is_settled() && self.is_over() {
+                return Ok(Recompressed { all_looked_at: false, finished: false, ..self.report });
+            }
+            if !self.options.dry_run {
                 drop(candidates);
                 candidates = self.candidates()?;
             }
@@ -89,8 +92,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Groups that may be worth it, those first that are, whatever is in them. Each run begins with another one of the others, lest short runs should
-    /// look at the same ones for ever.
+    /// Groups that may be worth it, those first that are, whatever is in them.
     fn in_order(&self, small: Vec<Vec<OldPack>>, judge: &Judge<'_>) -> Result<Vec<Vec<OldPack>>, Error> {
         let (mut sure, mut others) = (Vec::new(), Vec::new());
         for group in small {
@@ -100,11 +102,8 @@ impl<'a> Run<'a> {
                 None => others.push(group),
             }
         }
-        let now = usize::try_from(self.observer.now_ms()).unwrap_or_default();
-        let begin = now.checked_rem(others.len()).unwrap_or_default();
-        others.rotate_left(begin);
-        sure.append(&mut others);
-        Ok(sure)
+        let now = self.observer.now_ms();
+        Ok([rotated(sure, now), rotated(others, now)].concat())
     }
 
     fn group(&mut self, judge: &Judge<'_>, group: Vec<OldPack>) -> Result<(), Error> {
@@ -126,5 +125,26 @@ impl<'a> Run<'a> {
         }
         let asked = (self.options.effort, end);
         Rewriter::new(self.repository, (history, packs), asked, self.observer).all(&mut self.report)
+    }
+}
+
+/// The same, beginning with any of them, as the clock has it: short runs would look at the same ones for ever, and come to nothing.
+fn rotated<T>(mut groups: Vec<T>, now: i64) -> Vec<T> {
+    let length = i64::try_from(groups.len()).unwrap_or(i64::MAX);
+    let begin = now.checked_rem_euclid(length).and_then(|begin| usize::try_from(begin).ok());
+    groups.rotate_left(begin.unwrap_or_default());
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_begins_with_another_group_as_time_goes_on() {
+        let begins = |now| rotated(vec![1, 2, 3], now);
+        assert_eq!([6, 7, 8].map(begins), [vec![1, 2, 3], vec![2, 3, 1], vec![3, 1, 2]]);
+        assert_eq!(begins(-1), [3, 1, 2]);
+        assert!(rotated(Vec::<u8>::new(), 7).is_empty());
     }
 }

@@ -42,7 +42,7 @@ impl Judge<'_> {
         if !self.is_worth(&group)? {
             return Ok(Verdict::default());
         }
-        let mut verdict = Verdict::default();
+        let (mut verdict, packs) = (Verdict::default(), group.len());
         for pack in group {
             match self.standing(&pack)? {
                 Standing::Readable => verdict.join.push(pack),
@@ -50,7 +50,7 @@ impl Judge<'_> {
                 Standing::Gone => {}
             }
         }
-        if !self.is_worth(&verdict.join)? {
+        if verdict.join.len() < packs && !self.is_worth(&verdict.join)? {
             verdict.join.clear();
         }
         Ok(verdict)

@@ -138,6 +138,11 @@ impl Packer {
         self.encoders.is_full()
     }
 
+    /// Gives new packs other names than the same chunks got before.
+    pub const fn attempt_anew(&mut self) {
+        self.attempt = self.attempt.wrapping_add(1);
+    }
+
     /// Works harder or less from here on, on as many blocks at once as have room in the memory.
     pub fn set_effort(&mut self, effort: Effort) {
         self.encoders.set_effort(effort);

@@ -29,6 +29,11 @@ impl Session<'_> {
         })
     }
 
+    /// From here on packs get other names than those of the same content got in this session so far.
+    pub fn attempt_anew(&mut self) {
+        self.packer.attempt_anew();
+    }
+
     /// Reads all packs that this session made durable from the disk again; gives their names and lengths.
     pub fn read_back(&self) -> Result<&[(PackId, u64)], Error> {
         let (disk, naming) = (self.repository.disk(), self.repository.naming());
