@@ -3,7 +3,7 @@
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
 use crate::engine::recompress::Recompressed;
-use crate::engine::recompress::plan::{History, Moved, OldPack, groups, refused};
+use crate::engine::recompress::plan::{History, Moved, OldPack, refused};
 use crate::repo::format::act::Deed;
 use crate::repo::format::id::{ChunkId, PackId};
 use crate::repo::format::moment::Moment;
@@ -14,10 +14,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Rewriter<'a> {
     repository: &'a Repository,
     history: &'a History,
-    packs: &'a [OldPack],
     effort: Effort,
-    /// When no more groups are begun. One that is begun is finished: the next run would have to go through all of it again.
-    end: Option<i64>,
     observer: &'a dyn Observer,
     /// The names of the packs: what lies only in them has to be written.
     old: HashSet<PackId>,
@@ -32,31 +29,17 @@ pub(super) struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     pub(super) fn new(
         repository: &'a Repository,
-        (history, packs): (&'a History, &'a [OldPack]),
-        (effort, end): (Effort, Option<i64>),
+        (history, packs): (&'a History, &[OldPack]),
+        effort: Effort,
         observer: &'a dyn Observer,
     ) -> Self {
         let old = packs.iter().map(|pack| pack.id).collect();
         let (done, lost, proven) = Default::default();
-        Self { repository, history, packs, effort, end, observer, old, done, lost, proven }
+        Self { repository, history, effort, observer, old, done, lost, proven }
     }
 
-    /// Writes all groups, as long as there is time.
-    pub(super) fn all(&mut self, report: &mut Recompressed) -> Result<(), Error> {
-        for group in groups(self.packs) {
-            if self.is_over() {
-                break;
-            }
-            self.group(group, report)?;
-        }
-        Ok(())
-    }
-
-    fn is_over(&self) -> bool {
-        self.end.is_some_and(|end| self.observer.now_ms() >= end)
-    }
-
-    fn group(&mut self, group: &[OldPack], report: &mut Recompressed) -> Result<(), Error> {
+    /// Writes a group of the packs.
+    pub(super) fn group(&mut self, group: &[OldPack], report: &mut Recompressed) -> Result<(), Error> {
         let mut session = self.repository.session()?;
         session.set_effort(self.effort);
         // Between groups other writers had their turn.

@@ -2,7 +2,7 @@
 
 use crate::engine::error::Error;
 use crate::engine::observe::{Event, Observer};
-use crate::engine::recompress::plan::{Candidates, History, OldPack};
+use crate::engine::recompress::plan::{Candidates, History, OldPack, groups};
 use crate::engine::recompress::rewrite::Rewriter;
 use crate::engine::recompress::small::Judge;
 use crate::engine::recompress::{RecompressOptions, Recompressed};
@@ -13,7 +13,7 @@ pub(super) struct Run<'a> {
     repository: &'a Repository,
     options: &'a RecompressOptions,
     observer: &'a dyn Observer,
-    /// When nothing more is begun.
+    /// When no more groups are begun. One that is begun is finished: the next run would have to go through all of it again.
     end: Option<i64>,
     /// Packs that were left out since they are damaged.
     left_out: u64,
@@ -68,21 +68,31 @@ impl<'a> Run<'a> {
     fn weaker(&mut self, candidates: &Candidates) -> Result<(), Error> {
         let total = candidates.weaker.iter().map(OldPack::raw_length).sum();
         self.observer.event(&Event::Phase { name: "recompressing", total: Some(total) });
-        self.rewrite(&candidates.history, &candidates.weaker, self.end)
+        self.report.plan(&candidates.weaker);
+        if self.options.dry_run {
+            return Ok(());
+        }
+        let mut rewriter = self.rewriter(&candidates.history, &candidates.weaker);
+        for group in groups(&candidates.weaker) {
+            if self.is_over() {
+                break;
+            }
+            rewriter.group(group, &mut self.report)?;
+        }
+        Ok(())
     }
 
     fn small(&mut self, candidates: Candidates) -> Result<(), Error> {
         let Candidates { small, history, .. } = candidates;
         let (repository, compression) = (self.repository, self.options.effort.compression);
         let judge = Judge { repository, history: &history, compression, observer: self.observer };
-        let groups = self.in_order(small, &judge)?;
-        if groups.is_empty() {
+        let all = self.in_order(small, &judge)?;
+        if all.is_empty() {
             return Ok(());
         }
-        let total = groups.iter().flatten().map(OldPack::raw_length).sum();
+        let total = all.iter().flatten().map(OldPack::raw_length).sum();
         self.observer.event(&Event::Phase { name: "joining small packs", total: Some(total) });
-        // A group that is begun is finished: what came of the half of it would be one more small pack, and the next run would begin anew.
-        for group in groups {
+        for group in all {
             if self.is_over() {
                 self.report.all_looked_at = false;
                 break;
@@ -115,16 +125,18 @@ impl<'a> Run<'a> {
             self.observer.event(&Event::Bytes(length));
             return Ok(());
         }
-        self.rewrite(judge.history, &verdict.join, None)
-    }
-
-    fn rewrite(&mut self, history: &History, packs: &[OldPack], end: Option<i64>) -> Result<(), Error> {
-        self.report.plan(packs);
+        self.report.plan(&verdict.join);
         if self.options.dry_run {
             return Ok(());
         }
-        let asked = (self.options.effort, end);
-        Rewriter::new(self.repository, (history, packs), asked, self.observer).all(&mut self.report)
+        self.rewriter(judge.history, &verdict.join).group(&verdict.join, &mut self.report)
+    }
+
+    fn rewriter<'r>(&self, history: &'r History, packs: &[OldPack]) -> Rewriter<'r>
+    where
+        'a: 'r,
+    {
+        Rewriter::new(self.repository, (history, packs), self.options.effort, self.observer)
     }
 }
 

@@ -8,6 +8,7 @@ mod program;
 
 use crate::store::model::{back_up_on, check, config, key, noise, open, prepare};
 use crate::store::odd_disk::OddDisk;
+use crate::support::clock::Ticks;
 use crate::support::crash_disk::{CrashDisk, Image, Trouble};
 use lab::*;
 use segvault::axon::name::Store;
@@ -26,7 +27,6 @@ use segvault::repo::format::record::{LogKey, LogState};
 use segvault::repo::store::{Alone, Effort, OpenOptions, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 #[test]
 fn two_runs_delete_what_nothing_needs_and_no_run_before_the_grace_is_over() {
@@ -430,15 +430,6 @@ fn many_small_packs_are_joined() {
     check(&open(&disk).unwrap(), &points).unwrap();
 }
 
-/// A clock that goes on by one each time it is asked.
-struct Ticks(AtomicI64);
-
-impl engine::observe::Observer for Ticks {
-    fn now_ms(&self) -> i64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
 /// Small packs are joined, and nothing else.
 fn joins(deadline_ms: Option<i64>) -> PruneOptions {
     PruneOptions { max_unused_permille: 1000, max_unused_tails_permille: 1000, deadline_ms, ..options(0) }
@@ -456,7 +447,7 @@ fn a_small_pack_is_not_written_anew_alone_for_want_of_time() {
         .unwrap();
     for (ticks, joined) in [(1, 0), (2, 2), (3, 3), (4, 4)] {
         let disk = disk.reboot(Image::ProcessKilled);
-        let clock = Ticks(AtomicI64::new(DAY));
+        let clock = Ticks::from(DAY);
         let mark = prune::mark(&open(&disk).unwrap(), &joins(Some(DAY + ticks)), &clock).unwrap();
         assert_eq!(mark.repacked_packs, joined, "{ticks}: {mark:?}");
         check(&open(&disk).unwrap(), &points).unwrap();

@@ -1,28 +1,13 @@
 //! `--max-duration`: nothing is begun when it is over, and each run gets on.
 
 use super::*;
-use segvault::engine::observe::Observer;
+use crate::support::clock::Ticks;
 use segvault::engine::recompress::{self, RecompressOptions, Recompressed};
-use segvault::repo::local_disk::LocalDisk;
-use segvault::repo::store::{Effort, OpenOptions, Repository};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-/// A clock that goes on by one each time it is asked.
-#[derive(Default)]
-struct Ticks(AtomicI64);
-
-impl Observer for Ticks {
-    fn now_ms(&self) -> i64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
-}
+use segvault::repo::store::Effort;
 
 fn run_for(room: &Room, ticks: i64) -> Recompressed {
-    let disk = Arc::new(LocalDisk::new(room.repository()));
-    let repository = Repository::open(disk, OpenOptions::default()).unwrap();
     let options = RecompressOptions { effort: Effort::default(), max_ms: Some(ticks), dry_run: false };
-    recompress::run(&repository, &options, &Ticks::default()).unwrap()
+    recompress::run(&room.open(), &options, &Ticks::default()).unwrap()
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 pub mod archive;
+pub mod clock;
 pub mod crash_disk;
 pub mod crash_gate;
 pub mod fixtures;

@@ -2,6 +2,8 @@
 
 use crate::support::fixtures;
 use segvault::axon::name::{FileKind, SegmentName, Store, classify};
+use segvault::repo::local_disk::LocalDisk;
+use segvault::repo::store::{OpenOptions, Repository};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,6 +11,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The real server that most tests use.
@@ -34,6 +37,11 @@ impl Room {
 
     pub fn repository(&self) -> PathBuf {
         self.path("repository")
+    }
+
+    /// The repository, opened here.
+    pub fn open(&self) -> Repository {
+        Repository::open(Arc::new(LocalDisk::new(self.repository())), OpenOptions::default()).unwrap()
     }
 
     /// A place beside the repository. No name in it has a space: lines are cut there.
